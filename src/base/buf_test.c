@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/buf.h"
+#include "test/harness/test.h"
+
+TEST(buf_appends_in_order) {
+    struct buf b;
+    struct error why;
+    buf_init(&b, 0);
+    buf_append_str(&b, "ab");
+    buf_append_byte(&b, 'c');
+    buf_append_be16(&b, 0x0102);
+    buf_append_be32(&b, 0x03040506);
+    buf_append_be64(&b, 0x0708090a0b0c0d0eu);
+    buf_append_fill(&b, 'z', 2);
+    buf_printf(&b, "%03d", 7);
+    CHECK_BYTES(buf_view(&b), BYTES_LIT("abc\1\2\3\4\5\6\7\x8\x9\xa\xb\xc\xd\xezz007"));
+    buf_drop_front(&b, 19);
+    CHECK_BYTES(buf_view(&b), BYTES_LIT("007"));
+    CHECK_OK(buf_check(&b, &why), &why);
+    buf_free(&b);
+}
+
+TEST(buf_remembers_the_first_failure) {
+    struct buf b;
+    struct error why;
+    buf_init(&b, 10);
+    buf_append_str(&b, "12345678");
+    buf_append_str(&b, "901");
+    buf_append_str(&b, "9");
+    CHECK_BYTES(buf_view(&b), BYTES_LIT("12345678"));
+    CHECK_ERR(buf_check(&b, &why), ERR_LIMIT);
+    buf_clear(&b);
+    buf_append_str(&b, "1234567890");
+    CHECK_OK(buf_check(&b, &why), &why);
+    buf_free(&b);
+}
+
+TEST_MAIN()

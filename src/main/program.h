@@ -1,0 +1,19 @@
+/* The programs of the multi-call binary: `buildernet PROGRAM [VERB] [flags]`.
+ * Each program is one short file here that reads its command line and calls its library.
+ * SPDX-License-Identifier: MIT */
+#ifndef MAIN_PROGRAM_H
+#define MAIN_PROGRAM_H
+
+/* A program's entry. argv[0] is the program's name ("system-api"); returns the exit status. */
+typedef int program_run(int argc, char **argv);
+
+struct program {
+    const char *name;
+    const char *summary; /* one line for `buildernet --help` */
+    program_run *run;
+};
+
+/* All programs, ended by a row without a name. */
+extern const struct program programs[];
+
+#endif

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+#include "test/conformance/conformance.h"
+
+#include <stddef.h>
+
+const struct area areas[] = {
+    {NULL, NULL},
+};
