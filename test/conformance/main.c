@@ -34,7 +34,7 @@ void tally_skip(struct tally *t, const char *name, const char *format, ...) {
 }
 
 static int usage(void) {
-    (void)fputs("usage: conformance AREA DIR...\n\nAreas:", stderr);
+    (void)fputs("usage: conformance AREA DIR... | conformance --list\n\nAreas:", stderr);
     for (const struct area *a = areas; a->name; a++) {
         (void)fprintf(stderr, " %s", a->name);
     }
@@ -43,6 +43,12 @@ static int usage(void) {
 }
 
 int main(int argc, char **argv) {
+    if (argc == 2 && strcmp(argv[1], "--list") == 0) {
+        for (const struct area *a = areas; a->name; a++) {
+            printf("%s\n", a->name);
+        }
+        return 0;
+    }
     if (argc < 3) return usage();
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     for (const struct area *a = areas; a->name; a++) {

@@ -1,0 +1,85 @@
+# Front door. The build itself is described in meson.build.
+#
+#   make           release build in build/            make test      all tests, the only command a fresh machine needs
+#   make devnet    the most complete network there is make bench     benchmarks, JSON lines
+#   make lint      format, static analysis, layers    make fuzz T=60 every fuzz target for T seconds
+
+SHELL := /bin/sh
+JOBS ?= $(shell nproc)
+T ?= 60
+PREFIX ?= /usr/local
+RELEASE = -Dlto=true
+
+.PHONY: all deps check-deps devnet test test-fast bench lint format fuzz coverage tsan debug install deb clean help
+
+all: check-deps build/build.ninja
+	ninja -C build -j$(JOBS)
+
+help:
+	@sed -n 's/^# \{0,1\}//;2,7p' Makefile
+
+deps:
+	@tools/deps install build test
+
+check-deps:
+	@tools/deps check build
+
+build/build.ninja:
+	meson setup build $(RELEASE)
+build-debug/build.ninja:
+	meson setup build-debug -Doptimization=0 -Db_ndebug=false
+build-asan/build.ninja:
+	meson setup build-asan -Db_sanitize=address,undefined -Doptimization=1
+build-tsan/build.ninja:
+	meson setup build-tsan -Db_sanitize=thread -Doptimization=1
+build-coverage/build.ninja:
+	meson setup build-coverage -Db_coverage=true -Doptimization=0
+build-fuzz/build.ninja:
+	CC=clang CXX=clang++ meson setup build-fuzz -Dfuzzing=true -Db_sanitize=address,undefined -Doptimization=1
+
+debug: check-deps build-debug/build.ninja
+	ninja -C build-debug -j$(JOBS)
+tsan: deps build-tsan/build.ninja
+	ninja -C build-tsan -j$(JOBS)
+	tools/run-tests --suite unit build-tsan
+
+devnet: deps all
+	tools/devnet
+
+# Release and asan+ubsan builds, all their tests, lint, and each fuzz target for a few seconds.
+test: deps
+	JOBS=$(JOBS) tools/test-all
+
+# The unit tests of the release build alone.
+test-fast: all
+	tools/run-tests --suite unit build
+
+bench: deps all
+	@tools/deps install bench
+	tools/bench
+
+lint: deps build/build.ninja
+	tools/lint
+
+format:
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+fuzz: deps build-fuzz/build.ninja
+	ninja -C build-fuzz -j$(JOBS)
+	tools/fuzz build-fuzz $(T)
+
+coverage: deps build-coverage/build.ninja
+	@tools/deps install coverage
+	ninja -C build-coverage -j$(JOBS)
+	tools/run-tests --suite unit build-coverage
+	ninja -C build-coverage coverage-text
+	@tools/coverage-report build-coverage/meson-logs/coverage.txt
+
+install: all
+	meson install -C build --no-rebuild --destdir "$(DESTDIR)"
+
+deb: deps all
+	tools/deb
+
+clean:
+	rm -rf build build-debug build-asan build-tsan build-coverage build-fuzz
