@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include "crypto/keccak.h"
+#include "crypto/keccak_impl.h"
+
+#define KECCAK_WORD uint64_t
+#define KECCAK_XOR5(a, b, c, d, e) ((a) ^ (b) ^ (c) ^ (d) ^ (e))
+#define KECCAK_ROL(a, n) ((a) << (n) | (a) >> (64 - (n)))
+#define KECCAK_CHI(a, b, c) ((a) ^ (~(b) & (c)))
+#define KECCAK_THETA(a, l, r) ((a) ^ ((l) ^ (r)))
+#define KECCAK_IOTA(a, rc) ((a) ^ (rc))
+#include "crypto/keccak_round.h"
+
+static void permute_baseline(uint64_t state[25]) {
+    uint64_t a[25];
+    memcpy(a, state, sizeof a);
+    keccak_rounds(a);
+    memcpy(state, a, sizeof a);
+}
+
+#if defined(__x86_64__)
+// The same code with andn and rorx, which save a fifth of the instructions.
+[[gnu::target("bmi,bmi2")]] static void permute_bmi(uint64_t state[25]) {
+    uint64_t a[25];
+    memcpy(a, state, sizeof a);
+    keccak_rounds(a);
+    memcpy(state, a, sizeof a);
+}
+#endif
+
+void keccak_permute(uint64_t state[25]) {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("bmi2") && __builtin_cpu_supports("bmi")) {
+        permute_bmi(state);
+        return;
+    }
+#endif
+    permute_baseline(state);
+}
+
+static void absorb_block(uint64_t a[25], const uint8_t *block) {
+    for (size_t i = 0; i < KECCAK_RATE / 8; i++) {
+        a[i] ^= load_le64(block + 8 * i);
+    }
+}
+
+// Puts the last, short part of a message and its padding into the state.
+static void absorb_last(uint64_t a[25], const uint8_t *p, size_t n) {
+    size_t words = n / 8, rest = n % 8;
+    for (size_t i = 0; i < words; i++) {
+        a[i] ^= load_le64(p + 8 * i);
+    }
+    uint64_t last = (uint64_t)1 << (8 * rest);
+    for (size_t i = 0; i < rest; i++) {
+        last |= (uint64_t)p[8 * words + i] << (8 * i);
+    }
+    a[words] ^= last;
+    a[KECCAK_RATE / 8 - 1] ^= (uint64_t)1 << 63;
+}
+
+struct hash keccak256(struct bytes in) {
+    uint64_t a[25] = {0};
+    while (in.n >= KECCAK_RATE) {
+        absorb_block(a, in.p);
+        keccak_permute(a);
+        in.p += KECCAK_RATE;
+        in.n -= KECCAK_RATE;
+    }
+    absorb_last(a, in.p, in.n);
+    keccak_permute(a);
+    struct hash ret;
+    memcpy(ret.b, a, sizeof ret.b);
+    return ret;
+}
+
+void keccak_init(struct keccak *k) {
+    memset(k, 0, sizeof *k);
+}
+
+// XORs bytes into the state at byte `at`; they must not reach past the rate.
+static void absorb_bytes(struct keccak *k, const uint8_t *p, size_t n) {
+    uint8_t *state = (uint8_t *)k->a;
+    for (size_t i = 0; i < n; i++) {
+        state[k->at + i] ^= p[i];
+    }
+    k->at += (unsigned)n;
+}
+
+void keccak_update(struct keccak *k, struct bytes in) {
+    if (k->at > 0) {
+        size_t room = KECCAK_RATE - k->at;
+        size_t n = in.n < room ? in.n : room;
+        absorb_bytes(k, in.p, n);
+        if (k->at < KECCAK_RATE) return;
+        keccak_permute(k->a);
+        k->at = 0;
+        in.p += n;
+        in.n -= n;
+    }
+    while (in.n >= KECCAK_RATE) {
+        absorb_block(k->a, in.p);
+        keccak_permute(k->a);
+        in.p += KECCAK_RATE;
+        in.n -= KECCAK_RATE;
+    }
+    absorb_bytes(k, in.p, in.n);
+}
+
+struct hash keccak_final(struct keccak *k) {
+    uint8_t *state = (uint8_t *)k->a;
+    state[k->at] ^= 0x01;
+    state[KECCAK_RATE - 1] ^= 0x80;
+    keccak_permute(k->a);
+    struct hash ret;
+    memcpy(ret.b, k->a, sizeof ret.b);
+    return ret;
+}

@@ -1,0 +1,68 @@
+/* Keccak-256 as Ethereum uses it: rate 136 bytes, padding 0x01 .. 0x80 (not SHA-3's 0x06).
+ *
+ * Three ways in: one message at once (keccak256), a message in pieces (keccak_init, _update,
+ * _final), and many messages at once (keccak256_batch, keccak256_scatter), which fill the lanes of
+ * AVX2 (4 states) or AVX-512 (8 states) and take the next message into a lane as soon as the one
+ * in it ends. Which code runs is chosen by the processor at run time; the results are the same.
+ * Not for secrets: nothing is wiped, though no branch or address depends on content.
+ *
+ * Specification: The Keccak reference 3.0 (keccak-f[1600], multi-rate padding). Nothing is
+ * allocated; any thread.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef CRYPTO_KECCAK_H
+#define CRYPTO_KECCAK_H
+
+#include "base/bytes.h"
+
+#define KECCAK_RATE 136 /* bytes a permutation takes in */
+
+/* keccak256 hashes one message of any length. */
+struct hash keccak256(struct bytes in);
+
+/* A message that comes in pieces. A plain value: a copy continues on its own. */
+struct keccak {
+    uint64_t a[25];
+    unsigned at; /* bytes taken in since the last permutation, below KECCAK_RATE */
+};
+
+void keccak_init(struct keccak *k);
+void keccak_update(struct keccak *k, struct bytes in);
+/* keccak_final gives the hash; k must be initialised again before its next use. */
+struct hash keccak_final(struct keccak *k);
+
+/* keccak_permutations gives how many permutations a message of n bytes costs. */
+static inline size_t keccak_permutations(size_t n) {
+    return n / KECCAK_RATE + 1;
+}
+
+/* One message of a batch whose hashes go to places of the caller's choice. */
+struct keccak_job {
+    struct bytes in;
+    struct hash *ret;
+};
+
+/* keccak256_batch hashes `count` messages of any lengths into ret[0..count).
+ * keccak256_scatter does the same with a place for each; ret may lie inside another message only
+ * if that one is not in the same call (order is not promised).
+ * Best for 8 messages and more; fewer are hashed with as many lanes as pay. */
+void keccak256_batch(struct hash *ret, const struct bytes *in, size_t count);
+void keccak256_scatter(const struct keccak_job *jobs, size_t count);
+
+/* The code paths, for tests, benchmarks and reports. */
+enum keccak_path {
+    KECCAK_PLAIN,    /* one state, any processor */
+    KECCAK_AVX2X4,   /* four states in 256-bit registers */
+    KECCAK_AVX512X8, /* eight states in 512-bit registers */
+};
+
+/* keccak_path_best gives what batches use on this processor; keccak_path_usable whether a path can
+ * run here; keccak_path_name "plain", "avx2x4", "avx512x8". */
+enum keccak_path keccak_path_best(void);
+bool keccak_path_usable(enum keccak_path path);
+const char *keccak_path_name(enum keccak_path path);
+
+/* keccak256_scatter_by is keccak256_scatter on one path, which must be usable. */
+void keccak256_scatter_by(enum keccak_path path, const struct keccak_job *jobs, size_t count);
+
+#endif

@@ -1,0 +1,60 @@
+/* Four Keccak states in 256-bit registers. Compiled with -mavx2; called only where the processor
+ * has it.
+ * SPDX-License-Identifier: MIT */
+#include "crypto/keccak.h"
+#include "crypto/keccak_impl.h"
+
+#include <immintrin.h>
+
+// Rotations by whole bytes are one shuffle.
+static inline __m256i rol_bytes(__m256i a, int n) {
+    const __m256i by8 = _mm256_set_epi64x(0x0e0d0c0b0a09080f, 0x0605040302010007,
+                                          0x0e0d0c0b0a09080f, 0x0605040302010007);
+    const __m256i by56 = _mm256_set_epi64x(0x080f0e0d0c0b0a09, 0x0007060504030201,
+                                           0x080f0e0d0c0b0a09, 0x0007060504030201);
+    return _mm256_shuffle_epi8(a, n == 8 ? by8 : by56);
+}
+
+#define KECCAK_WORD __m256i
+#define KECCAK_XOR5(a, b, c, d, e)                                                                 \
+    _mm256_xor_si256(_mm256_xor_si256(_mm256_xor_si256(a, b), _mm256_xor_si256(c, d)), e)
+#define KECCAK_ROL(a, n)                                                                           \
+    ((n) == 8 || (n) == 56                                                                         \
+         ? rol_bytes(a, n)                                                                         \
+         : _mm256_or_si256(_mm256_slli_epi64(a, n), _mm256_srli_epi64(a, 64 - (n))))
+#define KECCAK_CHI(a, b, c) _mm256_xor_si256(a, _mm256_andnot_si256(b, c))
+#define KECCAK_THETA(a, l, r) _mm256_xor_si256(a, _mm256_xor_si256(l, r))
+#define KECCAK_IOTA(a, rc) _mm256_xor_si256(a, _mm256_set1_epi64x((long long)(rc)))
+#include "crypto/keccak_round.h"
+
+/* Turns four words of each of four messages into four words of all lanes, XORed into a. */
+static inline void take_in_four(__m256i *a, const uint8_t *const *blocks, size_t at) {
+    __m256i m[4];
+    for (int i = 0; i < 4; i++) {
+        m[i] = _mm256_loadu_si256((const __m256i *)(const void *)(blocks[i] + at));
+    }
+    __m256i even0 = _mm256_unpacklo_epi64(m[0], m[1]), odd0 = _mm256_unpackhi_epi64(m[0], m[1]);
+    __m256i even1 = _mm256_unpacklo_epi64(m[2], m[3]), odd1 = _mm256_unpackhi_epi64(m[2], m[3]);
+    a[0] = _mm256_xor_si256(a[0], _mm256_permute2x128_si256(even0, even1, 0x20));
+    a[1] = _mm256_xor_si256(a[1], _mm256_permute2x128_si256(odd0, odd1, 0x20));
+    a[2] = _mm256_xor_si256(a[2], _mm256_permute2x128_si256(even0, even1, 0x31));
+    a[3] = _mm256_xor_si256(a[3], _mm256_permute2x128_si256(odd0, odd1, 0x31));
+}
+
+void keccak_absorb_avx2x4(uint64_t *state, const uint8_t *const *blocks) {
+    __m256i a[25];
+    for (int i = 0; i < 25; i++) {
+        a[i] = _mm256_load_si256((const __m256i *)(const void *)(state + 4 * (size_t)i));
+    }
+    for (size_t i = 0; i < 4; i++) {
+        take_in_four(a + 4 * i, blocks, 32 * i);
+    }
+    a[16] = _mm256_xor_si256(a[16], _mm256_set_epi64x((long long)load_le64(blocks[3] + 128),
+                                                      (long long)load_le64(blocks[2] + 128),
+                                                      (long long)load_le64(blocks[1] + 128),
+                                                      (long long)load_le64(blocks[0] + 128)));
+    keccak_rounds(a);
+    for (int i = 0; i < 25; i++) {
+        _mm256_store_si256((__m256i *)(void *)(state + 4 * (size_t)i), a[i]);
+    }
+}

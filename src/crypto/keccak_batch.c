@@ -1,0 +1,196 @@
+/* Many messages at once: a message a lane, the next message as soon as a lane is free.
+ * SPDX-License-Identifier: MIT */
+#include "crypto/keccak.h"
+#include "crypto/keccak_impl.h"
+
+#include <stdalign.h>
+
+/* Where messages come from and hashes go: either jobs, or two arrays. */
+struct source {
+    const struct keccak_job *jobs;
+    const struct bytes *in;
+    struct hash *ret;
+    size_t count, next;
+};
+
+static struct bytes source_message(const struct source *s, size_t i) {
+    return s->jobs ? s->jobs[i].in : s->in[i];
+}
+
+static struct hash *source_place(const struct source *s, size_t i) {
+    return s->jobs ? s->jobs[i].ret : &s->ret[i];
+}
+
+static void hash_one_by_one(struct source *s) {
+    for (; s->next < s->count; s->next++) {
+        *source_place(s, s->next) = keccak256(source_message(s, s->next));
+    }
+}
+
+#if defined(__x86_64__)
+struct lane {
+    const uint8_t *p; /* rest of the message */
+    size_t n;
+    struct hash *ret; /* NULL: the lane is idle */
+    bool last;        /* the block that is now taken in holds the padding */
+};
+
+struct lanes {
+    alignas(64) uint64_t state[25 * KECCAK_LANES_MAX];
+    alignas(64) uint8_t tail[KECCAK_LANES_MAX][KECCAK_RATE];
+    struct lane lane[KECCAK_LANES_MAX];
+    unsigned width, busy;
+};
+
+static void lane_start(struct lanes *ls, unsigned l, struct source *s) {
+    struct lane *lane = &ls->lane[l];
+    if (s->next == s->count) {
+        lane->ret = NULL;
+        return;
+    }
+    struct bytes in = source_message(s, s->next);
+    lane->p = in.p;
+    lane->n = in.n;
+    lane->last = false;
+    lane->ret = source_place(s, s->next);
+    s->next++;
+    ls->busy++;
+    for (unsigned w = 0; w < 25; w++) {
+        ls->state[w * ls->width + l] = 0;
+    }
+}
+
+// The lane's next 136 bytes: of the message itself, or its padded end in a block of our own.
+static const uint8_t *lane_block(struct lanes *ls, unsigned l) {
+    struct lane *lane = &ls->lane[l];
+    if (!lane->ret) return ls->tail[l];
+    if (lane->n >= KECCAK_RATE) {
+        const uint8_t *block = lane->p;
+        lane->p += KECCAK_RATE;
+        lane->n -= KECCAK_RATE;
+        return block;
+    }
+    uint8_t *tail = ls->tail[l];
+    if (lane->n > 0) memcpy(tail, lane->p, lane->n);
+    memset(tail + lane->n, 0, KECCAK_RATE - lane->n);
+    tail[lane->n] ^= 0x01;
+    tail[KECCAK_RATE - 1] ^= 0x80;
+    lane->last = true;
+    return tail;
+}
+
+static void lane_finish(struct lanes *ls, unsigned l) {
+    for (unsigned w = 0; w < 4; w++) {
+        store_le64(ls->lane[l].ret->b + 8 * (size_t)w, ls->state[w * ls->width + l]);
+    }
+    ls->busy--;
+}
+
+// Finishes one lane's message alone: what is left when too few lanes are busy.
+static void lane_finish_alone(struct lanes *ls, unsigned l) {
+    struct lane *lane = &ls->lane[l];
+    uint64_t a[25];
+    for (unsigned w = 0; w < 25; w++) {
+        a[w] = ls->state[w * ls->width + l];
+    }
+    while (!lane->last) {
+        const uint8_t *block = lane_block(ls, l);
+        for (size_t i = 0; i < KECCAK_RATE / 8; i++) {
+            a[i] ^= load_le64(block + 8 * i);
+        }
+        keccak_permute(a);
+    }
+    memcpy(lane->ret->b, a, sizeof lane->ret->b);
+}
+
+/* Runs messages through `width` lanes until fewer than `least` lanes are busy and nothing waits,
+ * then ends the remaining ones one by one. */
+static void hash_in_lanes(struct source *s, unsigned width, unsigned least, keccak_absorb *absorb) {
+    struct lanes ls;
+    ls.width = width;
+    ls.busy = 0;
+    memset(ls.state, 0, sizeof ls.state);
+    memset(ls.tail, 0, sizeof ls.tail);
+    for (unsigned l = 0; l < width; l++) {
+        lane_start(&ls, l, s);
+    }
+    while (ls.busy >= least) {
+        const uint8_t *blocks[KECCAK_LANES_MAX];
+        for (unsigned l = 0; l < width; l++) {
+            blocks[l] = lane_block(&ls, l);
+        }
+        absorb(ls.state, blocks);
+        for (unsigned l = 0; l < width; l++) {
+            if (!ls.lane[l].ret || !ls.lane[l].last) continue;
+            lane_finish(&ls, l);
+            lane_start(&ls, l, s);
+        }
+    }
+    for (unsigned l = 0; l < width; l++) {
+        if (ls.lane[l].ret) lane_finish_alone(&ls, l);
+    }
+}
+#endif
+
+bool keccak_path_usable(enum keccak_path path) {
+    switch (path) {
+    case KECCAK_PLAIN:
+        return true;
+#if defined(__x86_64__)
+    case KECCAK_AVX2X4:
+        return __builtin_cpu_supports("avx2");
+    case KECCAK_AVX512X8:
+        return __builtin_cpu_supports("avx512f");
+#else
+    case KECCAK_AVX2X4:
+    case KECCAK_AVX512X8:
+        return false;
+#endif
+    }
+    return false;
+}
+
+enum keccak_path keccak_path_best(void) {
+    if (keccak_path_usable(KECCAK_AVX512X8)) return KECCAK_AVX512X8;
+    return keccak_path_usable(KECCAK_AVX2X4) ? KECCAK_AVX2X4 : KECCAK_PLAIN;
+}
+
+const char *keccak_path_name(enum keccak_path path) {
+    switch (path) {
+    case KECCAK_AVX2X4:
+        return "avx2x4";
+    case KECCAK_AVX512X8:
+        return "avx512x8";
+    case KECCAK_PLAIN:
+        break;
+    }
+    return "plain";
+}
+
+static void hash_source(enum keccak_path path, struct source *s) {
+#if defined(__x86_64__)
+    // A call of the lanes costs what about two single permutations cost, whatever they hold.
+    if (path == KECCAK_AVX512X8 && s->count >= 3) {
+        hash_in_lanes(s, 8, 3, keccak_absorb_avx512x8);
+    } else if (path != KECCAK_PLAIN && s->count >= 3) {
+        hash_in_lanes(s, 4, 3, keccak_absorb_avx2x4);
+    }
+#else
+    (void)path;
+#endif
+    hash_one_by_one(s);
+}
+
+void keccak256_batch(struct hash *ret, const struct bytes *in, size_t count) {
+    struct source s = {.in = in, .ret = ret, .count = count};
+    hash_source(keccak_path_best(), &s);
+}
+
+void keccak256_scatter_by(enum keccak_path path, const struct keccak_job *jobs, size_t count) {
+    struct source s = {.jobs = jobs, .count = count};
+    hash_source(path, &s);
+}
+
+void keccak256_scatter(const struct keccak_job *jobs, size_t count) {
+    keccak256_scatter_by(keccak_path_best(), jobs, count);
+}
