@@ -1,0 +1,135 @@
+/* Each case runs in a child: a sandbox has no way back.
+ * SPDX-License-Identifier: MIT */
+#include "base/sandbox.h"
+#include "test/harness/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// Runs body in a child; its exit status is the number of the first expectation that did not hold.
+static int in_child(int (*body)(void *), void *arg) {
+    (void)fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) _exit(body(arg));
+    int status = 0;
+    CHECK(child > 0 && waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+enum { UNSUPPORTED = 99 };
+
+static bool refused(long r, int os) {
+    return r == -1 && errno == os;
+}
+
+static int files_body(void *arg) {
+    const char *folder = arg;
+    char allowed[256], renamed[256], fifo[256];
+    (void)snprintf(allowed, sizeof allowed, "%s/state/x", folder);
+    (void)snprintf(renamed, sizeof renamed, "%s/state/y", folder);
+    (void)snprintf(fifo, sizeof fifo, "%s/state/fifo", folder);
+    char state[256], outside[256];
+    (void)snprintf(state, sizeof state, "%s/state", folder);
+    (void)snprintf(outside, sizeof outside, "%s/outside", folder);
+    struct error why;
+    const struct sandbox_rule rules[] = {{state, SANDBOX_READ | SANDBOX_WRITE},
+                                         {"/dev/null", SANDBOX_READ | SANDBOX_WRITE}};
+    int r = sandbox_restrict_files(rules, 2, &why);
+    if (r == ERR_UNSUPPORTED) return UNSUPPORTED;
+    if (r != 0) return 1;
+    int fd = open(allowed, O_CREAT | O_RDWR, 0600);
+    if (fd < 0 || write(fd, "x", 1) != 1) return 2;
+    if (rename(allowed, renamed) != 0) return 3;
+    if (mkfifo(fifo, 0600) != 0 || unlink(fifo) != 0 || unlink(renamed) != 0) return 4;
+    if (open("/dev/null", O_WRONLY) < 0) return 5;
+    if (!refused(open("/etc/passwd", O_RDONLY), EACCES)) return 6;
+    if (!refused(open(outside, O_CREAT | O_WRONLY, 0600), EACCES)) return 7;
+    if (!refused(execl("/bin/true", "true", (char *)NULL), EACCES)) return 8;
+    return 0;
+}
+
+TEST(sandbox_leaves_only_the_named_files) {
+    char folder[] = "/tmp/sandbox-test-XXXXXX", state[64];
+    CHECK(mkdtemp(folder) != NULL);
+    (void)snprintf(state, sizeof state, "%s/state", folder);
+    CHECK(mkdir(state, 0700) == 0);
+    int r = in_child(files_body, folder);
+    CHECK(rmdir(state) == 0 && rmdir(folder) == 0);
+    if (r == UNSUPPORTED) SKIP("this kernel has no Landlock");
+    CHECK_I64(r, 0);
+}
+
+static void *thread_body(void *arg) {
+    return arg;
+}
+
+static int calls_body(void *arg) {
+    (void)arg;
+    struct error why;
+    int r = sandbox_restrict_calls(&why);
+    if (r == ERR_UNSUPPORTED) return UNSUPPORTED;
+    if (r != 0) return 1;
+    if (!refused(execl("/bin/true", "true", (char *)NULL), EPERM)) return 2;
+    if (!refused(fork(), EPERM)) return 3;
+    if (!refused(ptrace(PTRACE_TRACEME, 0, NULL, NULL), EPERM)) return 4;
+    if (!refused(socket(AF_INET, SOCK_RAW, 1), EPERM)) return 5;
+    if (!refused(socket(AF_PACKET, SOCK_RAW, 0), EPERM)) return 6;
+    if (!refused(setuid(0), EPERM)) return 7;
+    if (!refused(kill(getppid(), 0), EPERM)) return 8;
+    if (!refused(chroot("/"), EPERM)) return 9;
+    // What a server needs still works, threads included.
+    if (socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) < 0) return 20;
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0) return 21;
+    pthread_t t;
+    if (pthread_create(&t, NULL, thread_body, NULL) != 0 || pthread_join(t, NULL) != 0) return 22;
+    if (open("/dev/null", O_RDWR) < 0) return 23;
+    return 0;
+}
+
+TEST(sandbox_leaves_only_the_calls_of_a_server) {
+    int r = in_child(calls_body, NULL);
+    if (r == UNSUPPORTED) SKIP("this kernel has no seccomp filters");
+    CHECK_I64(r, 0);
+}
+
+static int missing_body(void *arg) {
+    (void)arg;
+    struct error why;
+    const struct sandbox_rule rule = {"/does/not/exist", SANDBOX_READ};
+    int r = sandbox_restrict_files(&rule, 1, &why);
+    if (r == ERR_UNSUPPORTED) return UNSUPPORTED;
+    return r == ERR_NOT_FOUND ? 0 : 1;
+}
+
+TEST(sandbox_tells_a_misspelt_path) {
+    int r = in_child(missing_body, NULL);
+    if (r == UNSUPPORTED) SKIP("this kernel has no Landlock");
+    CHECK_I64(r, 0);
+}
+
+static int user_body(void *arg) {
+    (void)arg;
+    struct error why;
+    if (sandbox_change_user("no-such-user-here", &why) != ERR_NOT_FOUND) return 1;
+    if (sandbox_change_user("nobody", &why) != 0) return 2;
+    if (geteuid() == 0 || getuid() == 0) return 3;
+    if (sandbox_change_user("root", &why) != ERR_IO) return 4;
+    return 0;
+}
+
+TEST(sandbox_gives_up_root_for_good) {
+    if (geteuid() != 0) SKIP("only root can become somebody else");
+    CHECK_I64(in_child(user_body, NULL), 0);
+}
+
+TEST_MAIN()
