@@ -4,9 +4,9 @@
 
 #define KECCAK_WORD uint64_t
 #define KECCAK_XOR5(a, b, c, d, e) ((a) ^ (b) ^ (c) ^ (d) ^ (e))
-#define KECCAK_ROL(a, n) ((a) << (n) | (a) >> (64 - (n)))
+#define KECCAK_ROL(a, n) ((a) << (n) | (a) >> (-(n)&63))
 #define KECCAK_CHI(a, b, c) ((a) ^ (~(b) & (c)))
-#define KECCAK_THETA(a, l, r) ((a) ^ ((l) ^ (r)))
+#define KECCAK_XOR(a, b) ((a) ^ (b))
 #define KECCAK_IOTA(a, rc) ((a) ^ (rc))
 #include "crypto/keccak_round.h"
 

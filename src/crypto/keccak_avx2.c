@@ -23,7 +23,7 @@ static inline __m256i rol_bytes(__m256i a, int n) {
          ? rol_bytes(a, n)                                                                         \
          : _mm256_or_si256(_mm256_slli_epi64(a, n), _mm256_srli_epi64(a, 64 - (n))))
 #define KECCAK_CHI(a, b, c) _mm256_xor_si256(a, _mm256_andnot_si256(b, c))
-#define KECCAK_THETA(a, l, r) _mm256_xor_si256(a, _mm256_xor_si256(l, r))
+#define KECCAK_XOR(a, b) _mm256_xor_si256(a, b)
 #define KECCAK_IOTA(a, rc) _mm256_xor_si256(a, _mm256_set1_epi64x((long long)(rc)))
 #include "crypto/keccak_round.h"
 

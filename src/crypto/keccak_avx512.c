@@ -9,9 +9,9 @@
 #define KECCAK_WORD __m512i
 #define XOR3(a, b, c) _mm512_ternarylogic_epi64(a, b, c, 0x96)
 #define KECCAK_XOR5(a, b, c, d, e) XOR3(XOR3(a, b, c), d, e)
-#define KECCAK_ROL(a, n) _mm512_rol_epi64(a, n)
+#define KECCAK_ROL(a, n) ((n) == 0 ? (a) : _mm512_rol_epi64(a, n))
 #define KECCAK_CHI(a, b, c) _mm512_ternarylogic_epi64(a, b, c, 0xd2)
-#define KECCAK_THETA(a, l, r) XOR3(a, l, r)
+#define KECCAK_XOR(a, b) _mm512_xor_si512(a, b)
 #define KECCAK_IOTA(a, rc) _mm512_xor_si512(a, _mm512_set1_epi64((long long)(rc)))
 #include "crypto/keccak_round.h"
 
