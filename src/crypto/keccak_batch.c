@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "crypto/keccak.h"
 #include "crypto/keccak_impl.h"
+#include "crypto/processor.h"
 
 #include <stdalign.h>
 
@@ -136,16 +137,10 @@ bool keccak_path_usable(enum keccak_path path) {
     switch (path) {
     case KECCAK_PLAIN:
         return true;
-#if defined(__x86_64__)
     case KECCAK_AVX2X4:
-        return __builtin_cpu_supports("avx2");
+        return processor_has(PROCESSOR_AVX2);
     case KECCAK_AVX512X8:
-        return __builtin_cpu_supports("avx512f");
-#else
-    case KECCAK_AVX2X4:
-    case KECCAK_AVX512X8:
-        return false;
-#endif
+        return processor_has(PROCESSOR_AVX512);
     }
     return false;
 }

@@ -1,0 +1,15 @@
+/* Modular exponentiation of big numbers given as bytes, for the precompiled contract. Gas and the
+ * limits of lengths are the contract's and stand in evm. Not for secrets: time depends on values.
+ * SPDX-License-Identifier: MIT */
+#ifndef CRYPTO_MODEXP_H
+#define CRYPTO_MODEXP_H
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+/* modexp computes base^exponent mod modulus, all big-endian and of any length, zero included.
+ * ret  modulus.n bytes, big-endian; 0^0 = 1; all zeros when the modulus is 0 or 1. May be the
+ *      same memory as no input. */
+void modexp(uint8_t *ret, struct bytes base, struct bytes exponent, struct bytes modulus);
+
+#endif
