@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#include "trie/team.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#define SPINS 2000 /* looks before a member sleeps: some microseconds */
+
+struct member {
+    struct trie_team *team;
+    pthread_t thread;
+    unsigned number;
+};
+
+struct trie_team {
+    unsigned threads;
+    struct member member[TRIE_TEAM_MAX];
+    pthread_mutex_t lock; // guards sleeping: `round` is raised under it
+    pthread_cond_t wake;
+
+    // The work of this round. Written by the caller before `round` is raised.
+    void (*body)(void *arg, unsigned member, size_t from, size_t to);
+    void *arg;
+    size_t count, grain;
+
+    _Atomic size_t next;      // first index that nobody took
+    _Atomic unsigned round;   // raised once a run
+    _Atomic unsigned working; // members that have not finished the round
+    _Atomic bool stop;
+};
+
+static void pause_cpu(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+static void take_ranges(struct trie_team *t, unsigned number) {
+    for (;;) {
+        size_t from = atomic_fetch_add_explicit(&t->next, t->grain, memory_order_relaxed);
+        if (from >= t->count) return;
+        size_t to = t->count - from > t->grain ? from + t->grain : t->count;
+        t->body(t->arg, number, from, to);
+    }
+}
+
+static void wait_for_round(struct trie_team *t, unsigned seen) {
+    for (int i = 0; i < SPINS; i++) {
+        if (atomic_load_explicit(&t->round, memory_order_acquire) != seen) return;
+        pause_cpu();
+    }
+    pthread_mutex_lock(&t->lock);
+    while (atomic_load_explicit(&t->round, memory_order_acquire) == seen) {
+        pthread_cond_wait(&t->wake, &t->lock);
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void *member_run(void *arg) {
+    struct member *m = arg;
+    struct trie_team *t = m->team;
+    unsigned seen = 0;
+    for (;;) {
+        wait_for_round(t, seen);
+        seen++;
+        if (atomic_load_explicit(&t->stop, memory_order_relaxed)) return NULL;
+        take_ranges(t, m->number);
+        atomic_fetch_sub_explicit(&t->working, 1, memory_order_release);
+    }
+}
+
+static void raise_round(struct trie_team *t) {
+    pthread_mutex_lock(&t->lock);
+    atomic_fetch_add_explicit(&t->round, 1, memory_order_release);
+    pthread_cond_broadcast(&t->wake);
+    pthread_mutex_unlock(&t->lock);
+}
+
+int trie_team_create(struct trie_team **ret, unsigned threads, struct error *why) {
+    if (threads < 1 || threads > TRIE_TEAM_MAX) {
+        return error_set(why, ERR_RANGE, "a team of %u threads, 1 to %d are allowed", threads,
+                         TRIE_TEAM_MAX);
+    }
+    struct trie_team *t = calloc(1, sizeof *t);
+    if (!t) return error_set(why, ERR_NO_MEMORY, "no memory for a team");
+    t->threads = 1;
+    pthread_mutex_init(&t->lock, NULL);
+    pthread_cond_init(&t->wake, NULL);
+    for (unsigned i = 1; i < threads; i++) {
+        t->member[i] = (struct member){.team = t, .number = i};
+        int os = pthread_create(&t->member[i].thread, NULL, member_run, &t->member[i]);
+        if (os != 0) {
+            trie_team_free(t);
+            return error_set_os(why, ERR_IO, os, "no thread for a team");
+        }
+        t->threads++;
+    }
+    *ret = t;
+    return 0;
+}
+
+void trie_team_free(struct trie_team *team) {
+    if (!team) return;
+    atomic_store(&team->stop, true);
+    raise_round(team);
+    for (unsigned i = 1; i < team->threads; i++) {
+        pthread_join(team->member[i].thread, NULL);
+    }
+    pthread_cond_destroy(&team->wake);
+    pthread_mutex_destroy(&team->lock);
+    free(team);
+}
+
+unsigned trie_team_threads(const struct trie_team *team) {
+    return team ? team->threads : 1;
+}
+
+void trie_team_run(struct trie_team *team, size_t count, size_t grain,
+                   void (*body)(void *arg, unsigned member, size_t from, size_t to), void *arg) {
+    if (!team || team->threads == 1 || count <= grain) {
+        for (size_t from = 0; from < count; from += grain) {
+            body(arg, 0, from, count - from > grain ? from + grain : count);
+        }
+        return;
+    }
+    team->body = body;
+    team->arg = arg;
+    team->count = count;
+    team->grain = grain;
+    atomic_store_explicit(&team->next, 0, memory_order_relaxed);
+    atomic_store_explicit(&team->working, team->threads - 1, memory_order_relaxed);
+    raise_round(team);
+    take_ranges(team, 0);
+    while (atomic_load_explicit(&team->working, memory_order_acquire)) {
+        pause_cpu();
+    }
+}

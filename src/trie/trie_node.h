@@ -1,0 +1,158 @@
+/* Nodes of sparse tries as they lie in memory. Internal to src/trie.
+ *
+ * A handle is a kind in the two highest bits and an index; 0 is "no node". A leaf holds its whole
+ * key and an extension the key's nibbles up to its end, so that a node that moves up or down when
+ * the trie changes shape does not change itself: where its path begins is known from the walk.
+ *
+ * A parent holds its children's references. Bit i of `dirty` says that child i is known and its
+ * reference out of date; a node is dirty only if every node above it is.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TRIE_TRIE_NODE_H
+#define TRIE_TRIE_NODE_H
+
+#include "trie/trie.h"
+
+enum trie_kind { TRIE_NONE, TRIE_LEAF, TRIE_EXTENSION, TRIE_BRANCH };
+
+struct trie_leaf {
+    uint8_t key[32];
+    uint8_t value_n;
+    bool unsaved; /* changed since trie_store_changes */
+    uint8_t value[TRIE_VALUE_MAX];
+};
+
+struct trie_extension {
+    uint8_t key[32]; /* nibbles from `end` on are of no meaning */
+    uint8_t end;     /* depth of the child, a branch */
+    bool unsaved;
+    bool dirty;
+    uint32_t child; /* 0: known by reference only */
+    struct trie_ref ref;
+};
+
+struct trie_branch {
+    uint16_t dirty;
+    bool unsaved;
+    uint8_t ref_n[16]; /* as trie_ref.n */
+    uint32_t child[16];
+    uint8_t ref[16][32];
+};
+
+/* A path that a node has left. */
+struct trie_gone {
+    struct trie_path path;
+    uint32_t next;
+};
+
+#define TRIE_INDEX_BITS 30
+#define TRIE_SLAB_BITS 8 /* nodes of one kind are allocated 256 at a time */
+#define TRIE_SLAB_NODES (1u << TRIE_SLAB_BITS)
+
+/* Nodes of one size, in slabs that never move. Index 0 is never given out. */
+struct trie_slabs {
+    uint8_t **slab;
+    size_t count, capacity; /* slabs */
+    size_t node_bytes;
+    uint32_t next;  /* first index never used */
+    uint32_t *free; /* indices to use again */
+    size_t free_n, free_capacity;
+};
+
+enum { TRIE_SLABS_GONE = 0 }; /* kinds 1..3 have their own number */
+
+struct trie_job; /* trie_hash.c */
+
+struct trie_job_list {
+    struct trie_job *job;
+    size_t count, capacity;
+};
+
+struct trie_pool {
+    struct trie_slabs slabs[4];
+    size_t limit_bytes;
+    size_t bytes;
+    struct trie_job_list level[TRIE_DEPTH_MAX + 1]; /* by depth; scratch of trie_hash */
+};
+
+static inline enum trie_kind trie_kind(uint32_t node) {
+    return (enum trie_kind)(node >> TRIE_INDEX_BITS);
+}
+
+static inline void *trie_slabs_at(const struct trie_slabs *s, uint32_t index) {
+    return s->slab[index >> TRIE_SLAB_BITS] + (index & (TRIE_SLAB_NODES - 1)) * s->node_bytes;
+}
+
+static inline void *trie_node_at(const struct trie_pool *pool, uint32_t node) {
+    return trie_slabs_at(&pool->slabs[node >> TRIE_INDEX_BITS],
+                         node & ((1u << TRIE_INDEX_BITS) - 1));
+}
+static inline struct trie_leaf *trie_leaf_at(const struct trie_pool *pool, uint32_t node) {
+    return trie_node_at(pool, node);
+}
+static inline struct trie_extension *trie_extension_at(const struct trie_pool *pool,
+                                                       uint32_t node) {
+    return trie_node_at(pool, node);
+}
+static inline struct trie_branch *trie_branch_at(const struct trie_pool *pool, uint32_t node) {
+    return trie_node_at(pool, node);
+}
+
+/* trie_node_new gives a node of a kind, with garbage in it; 0 when the limit or memory is reached.
+ */
+uint32_t trie_node_new(struct trie_pool *pool, enum trie_kind kind);
+void trie_node_free(struct trie_pool *pool, uint32_t node);
+
+/* trie_subtree_free frees a node and all known nodes below it. */
+void trie_subtree_free(struct trie_pool *pool, uint32_t node);
+
+/* Notes that nothing stands at the first `depth` nibbles of key any more. False: no memory. */
+bool trie_gone_add(struct trie_pool *pool, struct trie *t, const uint8_t key[32], unsigned depth);
+
+/* Forgets all such notes. */
+void trie_gone_free(struct trie_pool *pool, struct trie *t);
+
+static inline unsigned trie_nibble(const uint8_t key[32], unsigned i) {
+    return i % 2 ? key[i / 2] & 15u : key[i / 2] >> 4;
+}
+
+static inline void trie_nibble_set(uint8_t key[32], unsigned i, unsigned nibble) {
+    key[i / 2] = (uint8_t)(i % 2 ? (key[i / 2] & 0xf0) | nibble : (key[i / 2] & 15) | nibble << 4);
+}
+
+/* trie_shared gives the count of leading nibbles that two keys share, from `from` (known to be
+ * shared) up to `to`. */
+static inline unsigned trie_shared(const uint8_t a[32], const uint8_t b[32], unsigned from,
+                                   unsigned to) {
+    unsigned i = from & ~1u;
+    while (i < to && a[i / 2] == b[i / 2]) {
+        i += 2;
+    }
+    if (i >= to) return to;
+    if (a[i / 2] >> 4 == b[i / 2] >> 4) i++;
+    return i < to ? i : to;
+}
+
+/* trie_path_of gives a path as the interface shows it. */
+struct trie_path trie_path_of(const uint8_t key[32], unsigned depth);
+
+/* trie_node_decode makes a known node of RLP. key: the path to it, `depth` nibbles.
+ * errors  ERR_SYNTAX, ERR_LIMIT (value too long), ERR_NO_MEMORY. */
+[[gnu::warn_unused_result]] int trie_node_decode(uint32_t *ret, struct trie_pool *pool,
+                                                 const uint8_t key[32], unsigned depth,
+                                                 struct bytes rlp, struct error *why);
+
+/* trie_node_encode writes the RLP of a node that stands at `depth`; its children's references must
+ * be up to date. out has room for TRIE_NODE_MAX bytes. Gives the length. */
+size_t trie_node_encode(uint8_t *out, const struct trie_pool *pool, uint32_t node, unsigned depth);
+
+/* trie_resolve makes the node at a path known, from its own reference if it is short, else from the
+ * source.
+ * errors  ERR_NOT_FOUND: *missing (if not NULL) is filled. Those of trie_node_decode, of the
+ * source; ERR_INVALID when the source gave another node. */
+[[gnu::warn_unused_result]] int trie_resolve(uint32_t *ret, struct trie_pool *pool,
+                                             const uint8_t key[32], unsigned depth, uint8_t ref_n,
+                                             const uint8_t *ref, const struct trie_source *source,
+                                             struct trie_missing *missing, struct error *why);
+
+#endif

@@ -1,0 +1,147 @@
+/* Memory of trie nodes: slabs by kind, handles, freeing.
+ * SPDX-License-Identifier: MIT */
+#include "trie/trie_node.h"
+
+#include <stdlib.h>
+
+static const size_t node_bytes[4] = {
+    [TRIE_SLABS_GONE] = sizeof(struct trie_gone),
+    [TRIE_LEAF] = sizeof(struct trie_leaf),
+    [TRIE_EXTENSION] = sizeof(struct trie_extension),
+    [TRIE_BRANCH] = (sizeof(struct trie_branch) + 63) / 64 * 64,
+};
+
+int trie_pool_create(struct trie_pool **ret, size_t limit_bytes, struct error *why) {
+    struct trie_pool *p = calloc(1, sizeof *p);
+    if (!p) return error_set(why, ERR_NO_MEMORY, "no memory for a trie pool");
+    for (int i = 0; i < 4; i++) {
+        p->slabs[i].node_bytes = node_bytes[i];
+        p->slabs[i].next = 1;
+    }
+    p->limit_bytes = limit_bytes;
+    *ret = p;
+    return 0;
+}
+
+void trie_pool_free(struct trie_pool *pool) {
+    if (!pool) return;
+    for (int i = 0; i < 4; i++) {
+        for (size_t k = 0; k < pool->slabs[i].count; k++) {
+            free(pool->slabs[i].slab[k]);
+        }
+        free(pool->slabs[i].slab);
+        free(pool->slabs[i].free);
+    }
+    for (int i = 0; i <= TRIE_DEPTH_MAX; i++) {
+        free(pool->level[i].job);
+    }
+    free(pool);
+}
+
+void trie_pool_reset(struct trie_pool *pool) {
+    for (int i = 0; i < 4; i++) {
+        pool->slabs[i].next = 1;
+        pool->slabs[i].free_n = 0;
+    }
+}
+
+size_t trie_pool_bytes(const struct trie_pool *pool) {
+    return pool->bytes;
+}
+
+static bool grow_array(void **array, size_t *capacity, size_t element) {
+    size_t more = *capacity ? 2 * *capacity : 64;
+    void *p = realloc(*array, more * element);
+    if (!p) return false;
+    *array = p;
+    *capacity = more;
+    return true;
+}
+
+static bool slab_add(struct trie_pool *pool, struct trie_slabs *s) {
+    size_t size = TRIE_SLAB_NODES * s->node_bytes;
+    if (pool->limit_bytes && pool->bytes + size > pool->limit_bytes) return false;
+    if (s->count == s->capacity) {
+        void *p = s->slab;
+        if (!grow_array(&p, &s->capacity, sizeof *s->slab)) return false;
+        s->slab = p;
+    }
+    uint8_t *slab = aligned_alloc(64, (size + 63) / 64 * 64);
+    if (!slab) return false;
+    s->slab[s->count++] = slab;
+    pool->bytes += size;
+    return true;
+}
+
+static uint32_t index_new(struct trie_pool *pool, struct trie_slabs *s) {
+    if (s->free_n) return s->free[--s->free_n];
+    if (s->next >> TRIE_INDEX_BITS) return 0;
+    if (s->next >> TRIE_SLAB_BITS >= s->count && !slab_add(pool, s)) return 0;
+    return s->next++;
+}
+
+static void index_free(struct trie_slabs *s, uint32_t index) {
+    if (s->free_n == s->free_capacity) {
+        void *p = s->free;
+        // Without memory for the note the node is lost until the pool is reset: no harm else.
+        if (!grow_array(&p, &s->free_capacity, sizeof *s->free)) return;
+        s->free = p;
+    }
+    s->free[s->free_n++] = index;
+}
+
+uint32_t trie_node_new(struct trie_pool *pool, enum trie_kind kind) {
+    uint32_t index = index_new(pool, &pool->slabs[kind]);
+    return index ? (uint32_t)kind << TRIE_INDEX_BITS | index : 0;
+}
+
+void trie_node_free(struct trie_pool *pool, uint32_t node) {
+    index_free(&pool->slabs[trie_kind(node)], node & ((1u << TRIE_INDEX_BITS) - 1));
+}
+
+void trie_subtree_free(struct trie_pool *pool, uint32_t node) {
+    if (!node) return;
+    if (trie_kind(node) == TRIE_EXTENSION) {
+        trie_subtree_free(pool, trie_extension_at(pool, node)->child);
+    } else if (trie_kind(node) == TRIE_BRANCH) {
+        const struct trie_branch *b = trie_branch_at(pool, node);
+        for (int i = 0; i < 16; i++) {
+            trie_subtree_free(pool, b->child[i]);
+        }
+    }
+    trie_node_free(pool, node);
+}
+
+void trie_gone_free(struct trie_pool *pool, struct trie *t) {
+    struct trie_slabs *s = &pool->slabs[TRIE_SLABS_GONE];
+    while (t->gone) {
+        uint32_t index = t->gone;
+        t->gone = ((const struct trie_gone *)trie_slabs_at(s, index))->next;
+        index_free(s, index);
+    }
+}
+
+void trie_release(struct trie_pool *pool, struct trie *t) {
+    trie_subtree_free(pool, t->root);
+    trie_gone_free(pool, t);
+    *t = (struct trie){.stored = t->stored};
+}
+
+bool trie_gone_add(struct trie_pool *pool, struct trie *t, const uint8_t key[32], unsigned depth) {
+    if (!t->stored) return true;
+    struct trie_slabs *s = &pool->slabs[TRIE_SLABS_GONE];
+    uint32_t index = index_new(pool, s);
+    if (!index) return false;
+    struct trie_gone *g = trie_slabs_at(s, index);
+    g->path = trie_path_of(key, depth);
+    g->next = t->gone;
+    t->gone = index;
+    return true;
+}
+
+struct trie_path trie_path_of(const uint8_t key[32], unsigned depth) {
+    struct trie_path p = {.depth = (uint8_t)depth};
+    memcpy(p.key, key, (depth + 1) / 2);
+    if (depth % 2) p.key[depth / 2] &= 0xf0;
+    return p;
+}
