@@ -3,6 +3,7 @@
 
 #include "base/hex.h"
 #include "base/secret.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -57,31 +58,11 @@ static void put_str(struct line *o, const char *s) {
     put(o, s, strlen(s));
 }
 
-// Length of the valid UTF-8 sequence at p (1..4), 0 when there is none.
-static size_t utf8_length(const uint8_t *p, size_t n) {
-    static const uint32_t lowest[5] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = p[0] < 0x80   ? 1
-                    : p[0] < 0xc2 ? 0
-                    : p[0] < 0xe0 ? 2
-                    : p[0] < 0xf0 ? 3
-                    : p[0] < 0xf5 ? 4
-                                  : 0;
-    if (length < 2) return length;
-    if (length > n) return 0;
-    uint32_t c = p[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if ((p[i] & 0xc0) != 0x80) return 0;
-        c = c << 6 | (p[i] & 0x3fu);
-    }
-    if (c < lowest[length] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)) return 0;
-    return length;
-}
-
 // Control characters and invalid bytes become \u00XX, so that a line stays one line of UTF-8.
 static void put_escaped(struct line *o, struct bytes v) {
     for (size_t i = 0; i < v.n;) {
         uint8_t c = v.p[i];
-        size_t length = utf8_length(v.p + i, v.n - i);
+        size_t length = utf8_decode(NULL, bytes_slice(v, i, 4));
         // U+0080..U+009F are control characters for a terminal.
         bool c1 = length == 2 && c == 0xc2 && v.p[i + 1] < 0xa0;
         if (c == '"' || c == '\\') {
