@@ -3,6 +3,9 @@
 
 #include <stddef.h>
 
+void area_attestation(const char *path, struct tally *t);
+
 const struct area areas[] = {
+    {"attestation", area_attestation},
     {NULL, NULL},
 };

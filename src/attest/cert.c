@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+#include "attest/cert.h"
+
+static const uint8_t oid_ec_public_key[] = {0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01};
+static const uint8_t oid_p256[] = {0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
+static const uint8_t oid_ecdsa_sha256[] = {0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02};
+static const uint8_t oid_common_name[] = {0x55, 0x04, 0x03};
+static const uint8_t oid_sgx[] = {0x2a, 0x86, 0x48, 0x86, 0xf8, 0x4d, 0x01, 0x0d, 0x01};
+enum {
+    EXT_SKI = 14,
+    EXT_KEY_USAGE = 15,
+    EXT_BASIC = 19,
+    EXT_CRL_NUMBER = 20,
+    EXT_CRL_DP = 31,
+    EXT_AKI = 35
+};
+
+#define IS_OID(item, oid) bytes_equal((item).content, (struct bytes){(oid), sizeof(oid)})
+
+// AlgorithmIdentifier {ecdsa-with-SHA256} without parameters.
+static bool take_ecdsa_sha256(struct bytes *in) {
+    struct der_item seq, oid;
+    return der_take(in, DER_SEQUENCE, &seq) && der_take(&seq.content, DER_OID, &oid) &&
+           IS_OID(oid, oid_ecdsa_sha256) && seq.content.n == 0;
+}
+
+// The last common name of a Name; every attribute's form is checked.
+static bool name_cn(struct bytes name, struct bytes *ret) {
+    struct der_item seq, set, pair, oid, value;
+    if (!der_take(&name, DER_SEQUENCE, &seq) || name.n != 0) return false;
+    while (seq.content.n > 0) {
+        if (!der_take(&seq.content, DER_SET, &set) || set.content.n == 0) return false;
+        while (set.content.n > 0) {
+            if (!der_take(&set.content, DER_SEQUENCE, &pair) ||
+                !der_take(&pair.content, DER_OID, &oid) || !der_any(&pair.content, &value) ||
+                pair.content.n != 0) {
+                return false;
+            }
+            if (IS_OID(oid, oid_common_name)) *ret = value.content;
+        }
+    }
+    return true;
+}
+
+static bool take_validity(struct bytes *in, struct cert *c) {
+    struct der_item seq, from, to;
+    return der_take(in, DER_SEQUENCE, &seq) && der_any(&seq.content, &from) &&
+           der_any(&seq.content, &to) && seq.content.n == 0 && der_time(&from, &c->not_before) &&
+           der_time(&to, &c->not_after);
+}
+
+static bool take_spki(struct bytes *in, struct cert *c) {
+    struct der_item seq, algorithm, oid, curve, bits;
+    struct bytes key;
+    if (!der_take(in, DER_SEQUENCE, &seq) || !der_take(&seq.content, DER_SEQUENCE, &algorithm) ||
+        !der_take(&algorithm.content, DER_OID, &oid) || !IS_OID(oid, oid_ec_public_key) ||
+        !der_take(&algorithm.content, DER_OID, &curve) || !IS_OID(curve, oid_p256) ||
+        algorithm.content.n != 0 || !der_take(&seq.content, DER_BIT_STRING, &bits) ||
+        seq.content.n != 0 || !der_bits(bits.content, &key) || key.n != 65 || key.p[0] != 4) {
+        return false;
+    }
+    memcpy(c->point, key.p + 1, 64);
+    return true;
+}
+
+struct extension {
+    struct bytes oid;
+    struct bytes value;
+    int id; /* of id-ce {2.5.29.id}, or -1 */
+};
+
+static bool take_extension(struct bytes *in, struct extension *ret) {
+    struct der_item seq, oid, value;
+    if (!der_take(in, DER_SEQUENCE, &seq) || !der_take(&seq.content, DER_OID, &oid)) return false;
+    if (der_peek(seq.content, DER_BOOLEAN)) {
+        struct der_item critical;
+        if (!der_take(&seq.content, DER_BOOLEAN, &critical) || critical.content.n != 1)
+            return false;
+    }
+    if (!der_take(&seq.content, DER_OCTET_STRING, &value) || seq.content.n != 0) return false;
+    *ret = (struct extension){oid.content, value.content, -1};
+    if (oid.content.n == 3 && oid.content.p[0] == 0x55 && oid.content.p[1] == 0x1d) {
+        ret->id = oid.content.p[2];
+    }
+    return true;
+}
+
+static bool read_basic(struct bytes value, struct cert *c) {
+    struct der_item seq, ca;
+    if (!der_take(&value, DER_SEQUENCE, &seq) || value.n != 0) return false;
+    if (!der_peek(seq.content, DER_BOOLEAN)) return true;
+    if (!der_take(&seq.content, DER_BOOLEAN, &ca) || ca.content.n != 1) return false;
+    c->is_ca = ca.content.p[0] != 0;
+    return true;
+}
+
+static bool read_cert_extensions(struct bytes in, struct cert *c) {
+    struct der_item outer, list;
+    if (!der_take(&in, DER_CONTEXT_3, &outer) || in.n != 0 ||
+        !der_take(&outer.content, DER_SEQUENCE, &list) || outer.content.n != 0) {
+        return false;
+    }
+    for (int count = 0; list.content.n > 0; count++) {
+        struct extension e;
+        if (count == CERT_EXTENSIONS_MAX || !take_extension(&list.content, &e)) return false;
+        bool *flag = e.id == EXT_AKI         ? &c->has_aki
+                     : e.id == EXT_CRL_DP    ? &c->has_crl_dp
+                     : e.id == EXT_SKI       ? &c->has_ski
+                     : e.id == EXT_KEY_USAGE ? &c->has_key_usage
+                     : e.id == EXT_BASIC     ? &c->has_basic
+                                             : NULL;
+        if (flag && *flag) return false; // RFC 5280, 4.2: no extension twice
+        if (flag) *flag = true;
+        if (e.id == EXT_BASIC && !read_basic(e.value, c)) return false;
+        if (bytes_equal(e.oid, (struct bytes){oid_sgx, sizeof oid_sgx})) {
+            if (c->sgx.n > 0) return false;
+            c->sgx = e.value;
+        }
+    }
+    return true;
+}
+
+static bool read_tbs(struct bytes in, struct cert *c) {
+    struct der_item version, number, serial, name;
+    uint64_t v;
+    if (!der_take(&in, DER_CONTEXT_0, &version) ||
+        !der_take(&version.content, DER_INTEGER, &number) || version.content.n != 0 ||
+        !der_u64(number.content, &v) || v != 2) {
+        return false;
+    }
+    if (!der_take(&in, DER_INTEGER, &serial) || !der_magnitude(serial.content, &c->serial) ||
+        !take_ecdsa_sha256(&in)) {
+        return false;
+    }
+    if (!der_take(&in, DER_SEQUENCE, &name)) return false;
+    c->issuer = name.whole;
+    if (!take_validity(&in, c) || !der_take(&in, DER_SEQUENCE, &name)) return false;
+    c->subject = name.whole;
+    return name_cn(c->issuer, &c->issuer_cn) && name_cn(c->subject, &c->subject_cn) &&
+           take_spki(&in, c) && read_cert_extensions(in, c);
+}
+
+// The outer SEQUENCE {tbs, algorithm, signature} that certificates and lists share.
+static bool open_signed(struct bytes der, struct der_item *tbs, uint8_t signature[64],
+                        struct bytes *signature_der) {
+    struct der_item seq, bits;
+    return der_take(&der, DER_SEQUENCE, &seq) && der.n == 0 &&
+           der_take(&seq.content, DER_SEQUENCE, tbs) && take_ecdsa_sha256(&seq.content) &&
+           der_take(&seq.content, DER_BIT_STRING, &bits) && seq.content.n == 0 &&
+           der_bits(bits.content, signature_der) && der_ecdsa(*signature_der, signature);
+}
+
+int cert_parse(struct cert *ret, struct bytes der, struct error *why) {
+    struct der_item tbs;
+    memset(ret, 0, sizeof *ret);
+    ret->der = der;
+    if (!open_signed(der, &tbs, ret->signature, &ret->signature_der) ||
+        !read_tbs(tbs.content, ret)) {
+        return error_set(why, ERR_SYNTAX, "certificate: not of the expected form");
+    }
+    ret->tbs = tbs.whole;
+    return 0;
+}
+
+bool cert_signed_by(const struct cert *c, const struct p256_key *issuer) {
+    return p256_verify_message(issuer, c->tbs, c->signature);
+}
+
+// The bytes of base64 text with line breaks; false when it is not base64.
+static bool base64_lines(struct bytes in, uint8_t *ret, size_t *ret_n) {
+    uint32_t word = 0;
+    unsigned digits = 0, pads = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < in.n; i++) {
+        uint8_t ch = in.p[i];
+        if (ch == '\n' || ch == '\r' || ch == ' ' || ch == '\t') continue;
+        unsigned v = ch >= 'A' && ch <= 'Z'   ? ch - 'A'
+                     : ch >= 'a' && ch <= 'z' ? ch - 'a' + 26
+                     : ch >= '0' && ch <= '9' ? ch - '0' + 52
+                     : ch == '+'              ? 62
+                     : ch == '/'              ? 63
+                                              : 64;
+        if (ch == '=') {
+            v = 0;
+            pads++;
+        } else if (v == 64 || pads > 0) {
+            return false;
+        }
+        word = word << 6 | v;
+        if (++digits < 4) continue;
+        ret[n++] = (uint8_t)(word >> 16);
+        ret[n++] = (uint8_t)(word >> 8);
+        ret[n++] = (uint8_t)word;
+        digits = word = 0;
+    }
+    if (digits != 0 || pads > 2 || n < pads) return false;
+    *ret_n = n - pads;
+    return true;
+}
+
+int cert_pem_body(struct bytes *ret, struct bytes lines, struct arena *a, struct error *why) {
+    size_t n;
+    uint8_t *der = arena_alloc_raw(a, lines.n / 4 * 3 + 3);
+    if (!der) return error_set(why, ERR_NO_MEMORY, "PEM: no memory for %zu bytes", lines.n);
+    if (!base64_lines(lines, der, &n) || n == 0) {
+        return error_set(why, ERR_SYNTAX, "PEM: not base64");
+    }
+    *ret = (struct bytes){der, n};
+    return 0;
+}
+
+int cert_pem_decode(struct bytes *ret, struct bytes *text, struct arena *a, struct error *why) {
+    static const char begin[] = "-----BEGIN CERTIFICATE-----", end[] = "-----END CERTIFICATE-----";
+    *ret = (struct bytes){NULL, 0};
+    const uint8_t *stop = text->p + text->n;
+    const uint8_t *from = text->n ? memmem(text->p, text->n, begin, sizeof begin - 1) : NULL;
+    if (!from) {
+        *text = (struct bytes){stop, 0};
+        return 0;
+    }
+    from += sizeof begin - 1;
+    const uint8_t *to = memmem(from, (size_t)(stop - from), end, sizeof end - 1);
+    if (!to) return error_set(why, ERR_SYNTAX, "PEM: a certificate without its end line");
+    int code = cert_pem_body(ret, bytes_make(from, (size_t)(to - from)), a, why);
+    if (code < 0) return code;
+    to += sizeof end - 1;
+    *text = (struct bytes){to, (size_t)(stop - to)};
+    return 0;
+}
+
+int cert_chain_parse(struct cert_chain *ret, struct bytes pem, struct arena *a, struct error *why) {
+    ret->n = 0;
+    for (;;) {
+        struct bytes der;
+        int code = cert_pem_decode(&der, &pem, a, why);
+        if (code < 0) return code;
+        if (!der.p) return 0;
+        if (ret->n == CERT_CHAIN_MAX) {
+            return error_set(why, ERR_LIMIT, "PEM: more than %d certificates", CERT_CHAIN_MAX);
+        }
+        if ((code = cert_parse(&ret->at[ret->n], der, why)) < 0) return code;
+        ret->n++;
+    }
+}
+
+// One entry of a list: {serial, time, extensions}; false when it is not of that form.
+static bool take_revoked(struct bytes *in, struct bytes *serial) {
+    struct der_item entry, number, time;
+    uint64_t when;
+    return der_take(in, DER_SEQUENCE, &entry) && der_take(&entry.content, DER_INTEGER, &number) &&
+           der_magnitude(number.content, serial) && der_any(&entry.content, &time) &&
+           der_time(&time, &when);
+}
+
+static bool read_crl_extensions(struct bytes in, struct crl *c) {
+    struct der_item outer, list, number;
+    if (in.n == 0) return true;
+    if (!der_take(&in, DER_CONTEXT_0, &outer) || in.n != 0 ||
+        !der_take(&outer.content, DER_SEQUENCE, &list) || outer.content.n != 0) {
+        return false;
+    }
+    for (int count = 0; list.content.n > 0; count++) {
+        struct extension e;
+        if (count == CERT_EXTENSIONS_MAX || !take_extension(&list.content, &e)) return false;
+        c->has_aki |= e.id == EXT_AKI;
+        if (e.id == EXT_CRL_NUMBER) {
+            if (!der_take(&e.value, DER_INTEGER, &number) || e.value.n != 0 ||
+                !der_magnitude(number.content, &c->number)) {
+                return false;
+            }
+            c->has_number = true;
+        }
+    }
+    return true;
+}
+
+static bool read_crl_tbs(struct bytes in, struct crl *c) {
+    struct der_item number, name, time, list;
+    uint64_t version;
+    if (!der_take(&in, DER_INTEGER, &number) || !der_u64(number.content, &version) ||
+        version != 1 || !take_ecdsa_sha256(&in) || !der_take(&in, DER_SEQUENCE, &name)) {
+        return false;
+    }
+    c->issuer = name.whole;
+    if (!name_cn(c->issuer, &c->issuer_cn) || !der_any(&in, &time) ||
+        !der_time(&time, &c->this_update) || !der_any(&in, &time) ||
+        !der_time(&time, &c->next_update)) {
+        return false;
+    }
+    if (der_peek(in, DER_SEQUENCE)) {
+        if (!der_take(&in, DER_SEQUENCE, &list)) return false;
+        c->revoked = list.content;
+        for (struct bytes rest = list.content, serial; rest.n > 0;) {
+            if (!take_revoked(&rest, &serial)) return false;
+        }
+    }
+    return read_crl_extensions(in, c);
+}
+
+int crl_parse(struct crl *ret, struct bytes der, struct error *why) {
+    struct der_item tbs;
+    struct bytes signature_der;
+    memset(ret, 0, sizeof *ret);
+    ret->der = der;
+    if (der.n > CRL_BYTES_MAX) {
+        return error_set(why, ERR_LIMIT, "revocation list: %zu bytes, more than %u", der.n,
+                         CRL_BYTES_MAX);
+    }
+    if (!open_signed(der, &tbs, ret->signature, &signature_der) ||
+        !read_crl_tbs(tbs.content, ret)) {
+        return error_set(why, ERR_SYNTAX, "revocation list: not of the expected form");
+    }
+    ret->tbs = tbs.whole;
+    return 0;
+}
+
+bool crl_signed_by(const struct crl *c, const struct p256_key *issuer) {
+    return p256_verify_message(issuer, c->tbs, c->signature);
+}
+
+bool crl_revokes(const struct crl *c, struct bytes serial) {
+    for (struct bytes rest = c->revoked, entry; rest.n > 0;) {
+        if (!take_revoked(&rest, &entry)) return true; // unreadable: the safe answer
+        if (bytes_equal(entry, serial)) return true;
+    }
+    return false;
+}
