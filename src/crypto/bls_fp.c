@@ -131,33 +131,21 @@ void bls_fp_sqr_plain(struct bls_fp *ret, const struct bls_fp *a) {
 }
 
 #if BLS_HAVE_X86
-/* The resolvers run while the program is being relocated, before any sanitizer is ready. */
-#if defined(__clang__)
-#define RESOLVER [[gnu::no_sanitize("address", "undefined", "coverage", "thread"), gnu::used]]
-#else
-#define RESOLVER                                                                                   \
-    [[gnu::no_sanitize("address", "undefined", "thread"), gnu::optimize("no-stack-protector"),     \
-      gnu::used]]
-#endif
-RESOLVER static int has_adx(void) {
+bool bls_fp_use_adx;
+
+[[gnu::constructor]] static void choose_path(void) {
     unsigned a, b, c, d;
-    if (__get_cpuid_max(0, &a) < 7) return 0;
-    __cpuid_count(7, 0, a, b, c, d);
-    return (b >> 8 & 1) && (b >> 19 & 1); // BMI2 and ADX
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) bls_fp_use_adx = b & bit_BMI2 && b & bit_ADX;
 }
-#define CHOOSE(name, ...)                                                                          \
-    typedef void name##_fn(__VA_ARGS__);                                                           \
-    RESOLVER static name##_fn *name##_resolve(void) {                                              \
-        return has_adx() ? name##_adx : name##_plain;                                              \
-    }                                                                                              \
-    void name(__VA_ARGS__) __attribute__((ifunc(#name "_resolve")));
 #else
-#define CHOOSE(name, ...) void name(__VA_ARGS__) __attribute__((alias(#name "_plain")));
+void bls_fp_mul(struct bls_fp *, const struct bls_fp *, const struct bls_fp *)
+    __attribute__((alias("bls_fp_mul_plain")));
+void bls_fp_sqr(struct bls_fp *, const struct bls_fp *) __attribute__((alias("bls_fp_sqr_plain")));
+void bls_fp_mul_wide(struct bls_wide *, const struct bls_fp *, const struct bls_fp *)
+    __attribute__((alias("bls_fp_mul_wide_plain")));
+void bls_fp_redc(struct bls_fp *, const struct bls_wide *)
+    __attribute__((alias("bls_fp_redc_plain")));
 #endif
-CHOOSE(bls_fp_mul, struct bls_fp *, const struct bls_fp *, const struct bls_fp *)
-CHOOSE(bls_fp_sqr, struct bls_fp *, const struct bls_fp *)
-CHOOSE(bls_fp_mul_wide, struct bls_wide *, const struct bls_fp *, const struct bls_fp *)
-CHOOSE(bls_fp_redc, struct bls_fp *, const struct bls_wide *)
 
 /* a^e for a fixed public exponent, four bits at a time. e: words, least significant first. */
 static void pow_fixed(struct bls_fp *ret, const struct bls_fp *a, const uint64_t e[6]) {

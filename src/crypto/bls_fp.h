@@ -4,8 +4,9 @@
  * words, least significant first, in Montgomery form (a stands as a * 2^384 mod p) and always
  * fully reduced, so that equality is equality of words. Results may be the operands themselves.
  *
- * Multiplication has a plain C path and one with mulx/adcx/adox, chosen once when the program is
- * loaded. All functions run in constant time except those that say "public". Any thread.
+ * Multiplication has a plain C path and one with mulx/adcx/adox, chosen by one look at
+ * the processor before main. All functions run in constant time except those that say "public". Any
+ * thread.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef CRYPTO_BLS_FP_H
@@ -45,6 +46,8 @@ void bls_wide_sub_plain(struct bls_wide *ret, const struct bls_wide *a, const st
 
 #if defined(__x86_64__)
 #define BLS_HAVE_X86 1
+/* Written once before main; a test may clear it to run everything on the plain path. */
+extern bool bls_fp_use_adx;
 void bls_fp_mul_adx(struct bls_fp *ret, const struct bls_fp *a, const struct bls_fp *b);
 void bls_fp_sqr_adx(struct bls_fp *ret, const struct bls_fp *a);
 void bls_fp_mul_wide_adx(struct bls_wide *ret, const struct bls_fp *a, const struct bls_fp *b);

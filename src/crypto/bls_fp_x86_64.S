@@ -38,6 +38,15 @@ negative_inverse:
         .size \name, . - \name
 .endm
 
+/* Goes on to the plain path where the processor has no ADX, else falls into \name\()_adx. */
+.macro chosen_function name
+function \name
+        cmpb $0, bls_fp_use_adx(%rip)
+        je \name\()_plain
+        .cfi_endproc
+        .size \name, . - \name
+.endm
+
 .macro save
         push %rbp
         .cfi_adjust_cfa_offset 8
@@ -176,6 +185,7 @@ negative_inverse:
 .endm
 
 /* void bls_fp_mul_adx(ret, a, b) */
+chosen_function bls_fp_mul
 function bls_fp_mul_adx
         save
         mov %rdx, %rcx
@@ -203,6 +213,7 @@ function bls_fp_mul_adx
 end_function bls_fp_mul_adx
 
 /* void bls_fp_mul_wide_adx(ret, a, b): 12 words, no reduction. */
+chosen_function bls_fp_mul_wide
 function bls_fp_mul_wide_adx
         save
         mov %rdx, %rcx
@@ -405,6 +416,7 @@ end_function bls_fp_sqr_wide_adx
 .endm
 
 /* void bls_fp_redc_adx(ret, wide) */
+chosen_function bls_fp_redc
 function bls_fp_redc_adx
         save
         redc %rsi
@@ -413,6 +425,7 @@ function bls_fp_redc_adx
 end_function bls_fp_redc_adx
 
 /* void bls_fp_sqr_adx(ret, a) */
+chosen_function bls_fp_sqr
 function bls_fp_sqr_adx
         save
         sub $96, %rsp

@@ -119,7 +119,7 @@ bool bls_fp2_sqrt(struct bls_fp2 *ret, const struct bls_fp2 *a) {
 
 bool bls_fp2_sgn0(const struct bls_fp2 *a) {
     bool odd0 = bls_fp_is_odd(&a->c0), odd1 = bls_fp_is_odd(&a->c1);
-    return odd0 | (bls_fp_is_zero(&a->c0) & odd1);
+    return odd0 || (bls_fp_is_zero(&a->c0) && odd1);
 }
 
 bool bls_fp2_is_large(const struct bls_fp2 *a) {
@@ -269,12 +269,12 @@ void bls_fp12_conjugate(struct bls_fp12 *ret, const struct bls_fp12 *a) {
 }
 
 static bool fp6_equal(const struct bls_fp6 *a, const struct bls_fp6 *b) {
-    return bls_fp2_equal(&a->c0, &b->c0) & bls_fp2_equal(&a->c1, &b->c1) &
+    return bls_fp2_equal(&a->c0, &b->c0) && bls_fp2_equal(&a->c1, &b->c1) &&
            bls_fp2_equal(&a->c2, &b->c2);
 }
 
 bool bls_fp12_equal(const struct bls_fp12 *a, const struct bls_fp12 *b) {
-    return fp6_equal(&a->c0, &b->c0) & fp6_equal(&a->c1, &b->c1);
+    return fp6_equal(&a->c0, &b->c0) && fp6_equal(&a->c1, &b->c1);
 }
 
 bool bls_fp12_is_one(const struct bls_fp12 *a) {

@@ -2,7 +2,7 @@
  * xi = 1 + u, Fp12 = Fp6[w]/(w^2 - v).
  *
  * Internal to the crypto library. Results may be the operands themselves. Constant time except
- * what says "public". Any thread.
+ * comparisons and what says "public". Any thread.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef CRYPTO_BLS_TOWER_H
@@ -49,10 +49,10 @@ static inline void bls_fp2_conjugate(struct bls_fp2 *ret, const struct bls_fp2 *
     bls_fp_neg(&ret->c1, &a->c1);
 }
 static inline bool bls_fp2_is_zero(const struct bls_fp2 *a) {
-    return bls_fp_is_zero(&a->c0) & bls_fp_is_zero(&a->c1);
+    return bls_fp_is_zero(&a->c0) && bls_fp_is_zero(&a->c1);
 }
 static inline bool bls_fp2_equal(const struct bls_fp2 *a, const struct bls_fp2 *b) {
-    return bls_fp_equal(&a->c0, &b->c0) & bls_fp_equal(&a->c1, &b->c1);
+    return bls_fp_equal(&a->c0, &b->c0) && bls_fp_equal(&a->c1, &b->c1);
 }
 static inline void bls_fp2_select(struct bls_fp2 *ret, const struct bls_fp2 *a, uint64_t mask) {
     bls_fp_select(&ret->c0, &a->c0, mask);
