@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: MIT */
+#include "trie/state_root.h"
+
+#include "base/arena.h"
+#include "eth/rlp.h"
+#include "trie/key_cache.h"
+
+#include <stdlib.h>
+
+#define KEY_CACHE_PLACES 32768
+
+/* A slot that some candidate on this parent changed. */
+struct slot {
+    struct hash key;
+    struct u256 base; /* in the parent */
+    struct u256 now;  /* in the last candidate */
+};
+
+/* An account that some candidate on this parent changed. */
+struct entry {
+    struct hash key;
+    struct account base, now;
+    bool base_exists, now_exists;
+    bool base_known;
+    bool cleared;  /* `storage` began empty in the last candidate */
+    bool replaced; /* the store holds another storage trie than the parent's */
+    struct trie storage;
+    struct slot *slots; /* by key */
+    size_t slot_count, slot_capacity;
+};
+
+/* An account of the candidate that is being computed. */
+struct target {
+    struct hash key;
+    const struct state_account_change *change;
+    struct target_slot {
+        struct hash key;
+        struct u256 value;
+    } * slots; /* by key */
+    size_t slot_count;
+};
+
+struct state_root {
+    struct state_root_options options;
+    struct hash parent_root;
+    struct trie_pool *pool;
+    struct trie accounts;
+    struct key_cache *keys;
+    struct entry **entries; /* by key */
+    size_t entry_count, entry_capacity;
+    struct arena scratch; /* of one call */
+};
+
+static int no_memory(struct error *why) {
+    return error_set(why, ERR_NO_MEMORY, "no memory for a state root");
+}
+
+// Life
+
+int state_root_create(struct state_root **ret, const struct hash *parent_root,
+                      const struct state_root_options *options, struct error *why) {
+    struct state_root *s = calloc(1, sizeof *s);
+    if (!s) return no_memory(why);
+    s->options = *options;
+    s->parent_root = *parent_root;
+    arena_init(&s->scratch, 0);
+    int r = trie_pool_create(&s->pool, options->limit_bytes, why);
+    if (r == 0) r = key_cache_create(&s->keys, KEY_CACHE_PLACES, why);
+    if (r != 0) {
+        state_root_free(s);
+        return r;
+    }
+    trie_init(&s->accounts, parent_root);
+    s->accounts.stored = options->stored;
+    *ret = s;
+    return 0;
+}
+
+static void entry_free(struct entry *e) {
+    free(e->slots);
+    free(e);
+}
+
+void state_root_free(struct state_root *s) {
+    if (!s) return;
+    for (size_t i = 0; i < s->entry_count; i++) {
+        entry_free(s->entries[i]);
+    }
+    free(s->entries);
+    arena_free(&s->scratch);
+    key_cache_free(s->keys);
+    trie_pool_free(s->pool);
+    free(s);
+}
+
+void state_root_forget(struct state_root *s) {
+    for (size_t i = 0; i < s->entry_count; i++) {
+        entry_free(s->entries[i]);
+    }
+    s->entry_count = 0;
+    trie_pool_reset(s->pool);
+    trie_init(&s->accounts, &s->parent_root);
+    s->accounts.stored = s->options.stored;
+}
+
+size_t state_root_bytes(const struct state_root *s) {
+    return trie_pool_bytes(s->pool);
+}
+
+struct hash state_root_parent(const struct state_root *s) {
+    return s->parent_root;
+}
+
+void state_root_advance(struct state_root *s) {
+    s->parent_root = trie_root(&s->accounts);
+    for (size_t i = 0; i < s->entry_count; i++) {
+        struct entry *e = s->entries[i];
+        e->base = e->now;
+        e->base_exists = e->now_exists;
+        e->replaced |= e->cleared;
+        e->cleared = false;
+        for (size_t k = 0; k < e->slot_count; k++) {
+            e->slots[k].base = e->slots[k].now;
+        }
+    }
+}
+
+// Nodes
+
+struct owned_source {
+    const struct state_root *s;
+    const struct hash *owner;
+    const struct state_missing_sink *sink;
+    bool missing;
+};
+
+static int get_node(void *arg, const struct trie_path *path, const struct trie_ref *ref,
+                    struct bytes *ret, struct error *why) {
+    const struct owned_source *o = arg;
+    const struct state_node_source *source = &o->s->options.source;
+    return source->get(source->arg, o->owner, path, ref, ret, why);
+}
+
+static struct trie_source source_of(struct owned_source *o) {
+    return (struct trie_source){get_node, o, o->s->options.source.trusted};
+}
+
+static void add_missing(void *arg, const struct trie_missing *missing) {
+    struct owned_source *o = arg;
+    o->missing = true;
+    if (o->sink) o->sink->add(o->sink->arg, o->owner, missing);
+}
+
+static void storage_init(const struct state_root *s, struct entry *e, bool cleared) {
+    const struct hash *root = cleared || !e->base_exists ? &TRIE_EMPTY_ROOT : &e->base.storage_root;
+    trie_init(&e->storage, root);
+    e->storage.stored = s->options.stored;
+    e->cleared = cleared;
+    e->slot_count = 0;
+}
+
+// The account as the parent has it. The trie still says so: no candidate has touched this one.
+static int load_base(struct state_root *s, struct entry *e, const struct state_missing_sink *sink,
+                     struct error *why) {
+    struct owned_source o = {.s = s, .sink = sink};
+    struct trie_source source = source_of(&o);
+    struct trie_missing missing;
+    struct bytes value;
+    int r = trie_get(s->pool, &s->accounts, &e->key, &source, &value, &missing, why);
+    if (r == ERR_NOT_FOUND) add_missing(&o, &missing);
+    if (r == 0 && value.n) r = account_decode(&e->base, value, why);
+    if (r != 0) return r;
+    e->base_exists = value.n != 0;
+    e->base_known = true;
+    e->now = e->base;
+    e->now_exists = e->base_exists;
+    storage_init(s, e, false);
+    return 0;
+}
+
+// Candidates: keys and order
+
+static int compare_keys(const void *a, const void *b) {
+    // Both structs begin with their key.
+    return memcmp(((const struct hash *)a)->b, ((const struct hash *)b)->b, 32);
+}
+
+static int prepare(struct state_root *s, struct target **ret,
+                   const struct state_account_change *changes, size_t count, struct error *why) {
+    size_t slots = 0;
+    for (size_t i = 0; i < count; i++) {
+        slots += changes[i].slot_count;
+    }
+    struct target *t = arena_new_array(&s->scratch, struct target, count);
+    struct target_slot *slot = arena_new_array(&s->scratch, struct target_slot, slots);
+    struct key_cache_job *job = arena_new_array(&s->scratch, struct key_cache_job, count + slots);
+    if (!t || !slot || !job) return no_memory(why);
+    size_t jobs = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct state_account_change *c = &changes[i];
+        t[i] = (struct target){.change = c, .slots = slot, .slot_count = c->slot_count};
+        job[jobs++] = (struct key_cache_job){BYTES_OF(c->address), &t[i].key};
+        for (size_t k = 0; k < c->slot_count; k++, slot++) {
+            slot->value = c->slots[k].value;
+            job[jobs++] = (struct key_cache_job){BYTES_OF(c->slots[k].key), &slot->key};
+        }
+    }
+    (void)key_cache_hash(s->keys, job, jobs);
+    qsort(t, count, sizeof *t, compare_keys);
+    for (size_t i = 0; i < count; i++) {
+        if (i && hash_equal(&t[i - 1].key, &t[i].key)) {
+            return error_set(why, ERR_CONFLICT, "an account is changed twice");
+        }
+        qsort(t[i].slots, t[i].slot_count, sizeof *t[i].slots, compare_keys);
+        for (size_t k = 1; k < t[i].slot_count; k++) {
+            if (hash_equal(&t[i].slots[k - 1].key, &t[i].slots[k].key)) {
+                return error_set(why, ERR_CONFLICT, "a slot is changed twice");
+            }
+        }
+    }
+    *ret = t;
+    return 0;
+}
+
+// Makes an entry for each target that has none; entries stay sorted. matched[i] is the target of
+// entry i, or NULL.
+static int match(struct state_root *s, struct target *t, size_t count,
+                 const struct target ***ret_matched, struct error *why) {
+    size_t most = s->entry_count + count, n = 0, i = 0, k = 0;
+    struct entry **merged = malloc((most ? most : 1) * sizeof(struct entry *));
+    const struct target **matched = arena_alloc_array(&s->scratch, most, sizeof(struct target *));
+    if (!merged || !matched) {
+        free(merged);
+        return no_memory(why);
+    }
+    while (i < s->entry_count || k < count) {
+        int order = i == s->entry_count ? 1
+                    : k == count        ? -1
+                                        : memcmp(s->entries[i]->key.b, t[k].key.b, 32);
+        if (order > 0) {
+            struct entry *e = calloc(1, sizeof *e);
+            if (!e) break;
+            e->key = t[k].key;
+            merged[n] = e;
+        } else {
+            merged[n] = s->entries[i++];
+        }
+        matched[n++] = order >= 0 ? &t[k++] : NULL;
+    }
+    bool complete = i == s->entry_count && k == count;
+    while (i < s->entry_count) {
+        merged[n++] = s->entries[i++];
+    }
+    free(s->entries);
+    s->entries = merged;
+    s->entry_count = n;
+    s->entry_capacity = most;
+    *ret_matched = matched;
+    return complete ? 0 : no_memory(why);
+}
+
+// Storage
+
+static void encode_slot(struct trie_change *c, struct u256 value) {
+    if (u256_is_zero(value)) {
+        c->value_n = 0;
+        return;
+    }
+    uint8_t wire[32];
+    u256_store_be(wire, value);
+    unsigned n = (u256_bit_length(value) + 7) / 8;
+    const uint8_t *digits = wire + 32 - n;
+    bool single = n == 1 && digits[0] < 0x80;
+    if (!single) c->value[0] = (uint8_t)(0x80 + n);
+    memcpy(c->value + !single, digits, n);
+    c->value_n = (uint8_t)(n + !single);
+}
+
+static int decode_slot(struct u256 *ret, const struct trie_change *c, struct error *why) {
+    *ret = U256_ZERO;
+    if (c->old_n == 0) return 0;
+    struct rlp_source source;
+    struct rlp_reader reader = rlp_open(&source, bytes_make(c->old, c->old_n), why);
+    *ret = rlp_u256(&reader, "slot value");
+    return rlp_finish(&reader, "slot value");
+}
+
+/* What is to be written into one storage trie, and the slots as they are afterwards. */
+struct storage_work {
+    struct trie_change *changes;
+    struct slot *slots; /* merged; a change without `known` waits for its base value */
+    size_t change_count, slot_count;
+    struct slot **unknown; /* by change: the slot whose base it tells, or NULL */
+};
+
+static void plan_slot(struct storage_work *w, const struct slot *slot, const struct hash *key,
+                      struct u256 value) {
+    struct slot *to = &w->slots[w->slot_count++];
+    *to = slot ? *slot : (struct slot){.key = *key};
+    to->now = value;
+    if (slot && u256_equal(slot->now, value)) return;
+    struct trie_change *c = &w->changes[w->change_count];
+    c->key = *key;
+    c->old_known = false;
+    encode_slot(c, value);
+    w->unknown[w->change_count++] = slot ? NULL : to;
+}
+
+static int plan_storage(struct state_root *s, const struct entry *e, const struct target *t,
+                        struct storage_work *w, struct error *why) {
+    size_t wanted = t && !t->change->removed ? t->slot_count : 0, most = e->slot_count + wanted;
+    *w = (struct storage_work){
+        .changes = arena_alloc_raw(&s->scratch, most * sizeof(struct trie_change)),
+        .slots = arena_alloc_raw(&s->scratch, most * sizeof(struct slot)),
+        .unknown = arena_alloc_raw(&s->scratch, most * sizeof(struct slot *)),
+    };
+    if (!w->changes || !w->slots || !w->unknown) return no_memory(why);
+    size_t i = 0, k = 0;
+    while (i < e->slot_count || k < wanted) {
+        int order = i == e->slot_count ? 1
+                    : k == wanted      ? -1
+                                       : memcmp(e->slots[i].key.b, t->slots[k].key.b, 32);
+        if (order < 0) {
+            plan_slot(w, &e->slots[i], &e->slots[i].key, e->slots[i].base);
+        } else {
+            plan_slot(w, order ? NULL : &e->slots[i], &t->slots[k].key, t->slots[k].value);
+            k++;
+        }
+        i += order <= 0;
+    }
+    return 0;
+}
+
+static int keep_slots(struct entry *e, const struct storage_work *w, struct error *why) {
+    if (w->slot_count > e->slot_capacity) {
+        size_t more = 2 * w->slot_count;
+        struct slot *p = realloc(e->slots, more * sizeof *p);
+        if (!p) return no_memory(why);
+        e->slots = p;
+        e->slot_capacity = more;
+    }
+    if (w->slot_count) memcpy(e->slots, w->slots, w->slot_count * sizeof *e->slots);
+    e->slot_count = w->slot_count;
+    return 0;
+}
+
+static int apply_storage(struct state_root *s, struct entry *e, const struct target *t,
+                         const struct state_missing_sink *sink, struct error *why) {
+    bool cleared = t && (t->change->storage_cleared || t->change->removed);
+    if (cleared != e->cleared) {
+        trie_release(s->pool, &e->storage);
+        storage_init(s, e, cleared);
+    }
+    if (!e->slot_count && !(t && t->slot_count)) return 0;
+    struct storage_work w;
+    int r = plan_storage(s, e, t, &w, why);
+    if (r != 0) return r;
+    struct owned_source o = {.s = s, .owner = &e->key, .sink = sink};
+    struct trie_source source = source_of(&o);
+    struct trie_missing_sink missing = {add_missing, &o};
+    r = trie_apply(s->pool, &e->storage, w.changes, w.change_count, &source, &missing, why);
+    for (size_t i = 0; i < w.change_count && r == 0; i++) {
+        if (w.unknown[i]) r = decode_slot(&w.unknown[i]->base, &w.changes[i], why);
+    }
+    return r == 0 ? keep_slots(e, &w, why) : r;
+}
+
+// Accounts
+
+static bool account_equal(const struct account *a, const struct account *b) {
+    return a->nonce == b->nonce && u256_equal(a->balance, b->balance) &&
+           hash_equal(&a->storage_root, &b->storage_root) &&
+           hash_equal(&a->code_hash, &b->code_hash);
+}
+
+static void encode_account(struct trie_change *c, const struct account *a) {
+    // An account in wire form fits the value by construction.
+    struct buf b = {.p = c->value, .capacity = sizeof c->value, .limit_bytes = sizeof c->value};
+    account_encode(&b, a);
+    c->value_n = (uint8_t)b.n;
+}
+
+static int apply_accounts(struct state_root *s, const struct target *const *matched,
+                          const struct state_missing_sink *sink, struct error *why) {
+    struct trie_change *changes =
+        arena_alloc_raw(&s->scratch, s->entry_count * sizeof(struct trie_change));
+    if (!changes) return no_memory(why);
+    size_t n = 0;
+    for (size_t i = 0; i < s->entry_count; i++) {
+        struct entry *e = s->entries[i];
+        const struct state_account_change *c = matched[i] ? matched[i]->change : NULL;
+        struct account now = e->base;
+        bool exists = c ? !c->removed : e->base_exists;
+        if (c) {
+            now.nonce = c->nonce;
+            now.balance = c->balance;
+            now.code_hash = c->code_hash;
+        }
+        if (exists) now.storage_root = trie_root(&e->storage);
+        if (exists == e->now_exists && (!exists || account_equal(&now, &e->now))) continue;
+        changes[n] = (struct trie_change){.key = e->key};
+        if (exists) encode_account(&changes[n], &now);
+        e->now = now;
+        e->now_exists = exists;
+        n++;
+    }
+    struct owned_source o = {.s = s, .sink = sink};
+    struct trie_source source = source_of(&o);
+    struct trie_missing_sink missing = {add_missing, &o};
+    return trie_apply(s->pool, &s->accounts, changes, n, &source, &missing, why);
+}
+
+// The whole
+
+static int load_and_apply_storage(struct state_root *s, const struct target *const *matched,
+                                  const struct state_missing_sink *sink, struct error *why) {
+    int missing = 0;
+    for (size_t i = 0; i < s->entry_count; i++) {
+        struct entry *e = s->entries[i];
+        int r = e->base_known ? 0 : load_base(s, e, sink, why);
+        if (r == 0) r = apply_storage(s, e, matched[i], sink, why);
+        if (r == ERR_NOT_FOUND) missing = r; // go on: the sink wants all of them
+        if (r != 0 && r != ERR_NOT_FOUND) return r;
+    }
+    return missing;
+}
+
+static int hash_storage(struct state_root *s, struct trie_team *team, struct trie_stats *stats,
+                        struct error *why) {
+    struct trie **dirty = arena_alloc_raw(&s->scratch, s->entry_count * sizeof(struct trie *));
+    if (!dirty) return no_memory(why);
+    size_t n = 0;
+    for (size_t i = 0; i < s->entry_count; i++) {
+        if (s->entries[i]->storage.dirty) dirty[n++] = &s->entries[i]->storage;
+    }
+    return trie_hash(s->pool, dirty, n, team, stats, why);
+}
+
+int state_root_compute(struct state_root *s, struct hash *ret,
+                       const struct state_account_change *changes, size_t count,
+                       struct trie_team *team, const struct state_missing_sink *sink,
+                       struct trie_stats *stats, struct error *why) {
+    arena_reset(&s->scratch);
+    struct target *targets = NULL;
+    const struct target **matched = NULL;
+    int r = prepare(s, &targets, changes, count, why);
+    if (r != 0) return r;
+    r = match(s, targets, count, &matched, why);
+    if (r == 0) r = load_and_apply_storage(s, matched, sink, why);
+    if (r == 0) r = hash_storage(s, team, stats, why);
+    if (r == 0) r = apply_accounts(s, matched, sink, why);
+    struct trie *accounts = &s->accounts;
+    if (r == 0) r = trie_hash(s->pool, &accounts, 1, team, stats, why);
+    if (r != 0) {
+        // Tries may be between two states: begin again from the parent.
+        state_root_forget(s);
+        return r;
+    }
+    *ret = trie_root(&s->accounts);
+    return 0;
+}
+
+// Store
+
+struct owned_sink {
+    const struct state_store_sink *sink;
+    const struct hash *owner;
+};
+
+static int put_node(void *arg, const struct trie_path *path, struct bytes node, struct error *why) {
+    const struct owned_sink *o = arg;
+    return o->sink->put(o->sink->arg, o->owner, path, node, why);
+}
+
+int state_root_store(struct state_root *s, const struct state_store_sink *sink, struct error *why) {
+    for (size_t i = 0; i < s->entry_count; i++) {
+        struct entry *e = s->entries[i];
+        if (e->replaced) {
+            int r = sink->put(sink->arg, &e->key, NULL, (struct bytes){NULL, 0}, why);
+            if (r != 0) return r;
+            e->replaced = false;
+        }
+        struct owned_sink o = {sink, &e->key};
+        struct trie_store_sink trie_sink = {put_node, &o};
+        int r = trie_store_changes(s->pool, &e->storage, &trie_sink, why);
+        if (r != 0) return r;
+    }
+    struct owned_sink o = {sink, NULL};
+    struct trie_store_sink trie_sink = {put_node, &o};
+    return trie_store_changes(s->pool, &s->accounts, &trie_sink, why);
+}
+
+// Proofs
+
+// The storage trie of an account in the last candidate, whether a candidate changed it or not.
+static int prove_slot(struct state_root *s, struct trie *storage, const struct hash *owner,
+                      const struct hash *key, struct u256 *ret_value,
+                      const struct state_proof_sink *sink, struct error *why) {
+    struct owned_source o = {.s = s, .owner = owner};
+    struct trie_source source = source_of(&o);
+    struct trie_change found = {0};
+    struct bytes value;
+    int r = trie_prove(s->pool, storage, key, &source, sink->storage_node, sink->arg, why);
+    if (r == 0) r = trie_get(s->pool, storage, key, &source, &value, NULL, why);
+    if (r != 0) return r;
+    if (value.n > sizeof found.old)
+        return error_set(why, ERR_INVALID, "a slot of %zu bytes", value.n);
+    found.old_n = (uint8_t)value.n;
+    if (value.n) memcpy(found.old, value.p, value.n);
+    return decode_slot(ret_value, &found, why);
+}
+
+int state_root_prove(struct state_root *s, const struct address *address, const struct hash *slot,
+                     bool *ret_exists, struct account *ret_account, struct u256 *ret_value,
+                     const struct state_proof_sink *sink, struct error *why) {
+    struct hash keys[2];
+    struct key_cache_job jobs[2] = {{BYTES_OF(*address), &keys[0]}};
+    if (slot) jobs[1] = (struct key_cache_job){BYTES_OF(*slot), &keys[1]};
+    (void)key_cache_hash(s->keys, jobs, slot ? 2 : 1);
+    struct owned_source o = {.s = s};
+    struct trie_source source = source_of(&o);
+    struct bytes value;
+    int r =
+        trie_prove(s->pool, &s->accounts, &keys[0], &source, sink->account_node, sink->arg, why);
+    if (r == 0) r = trie_get(s->pool, &s->accounts, &keys[0], &source, &value, NULL, why);
+    if (r != 0) return r;
+    *ret_exists = value.n != 0;
+    *ret_value = U256_ZERO;
+    *ret_account =
+        (struct account){.storage_root = TRIE_EMPTY_ROOT, .code_hash = ACCOUNT_EMPTY_CODE};
+    if (value.n) r = account_decode(ret_account, value, why);
+    if (r != 0 || !slot) return r;
+    for (size_t i = 0; i < s->entry_count; i++) {
+        struct entry *e = s->entries[i];
+        if (!hash_equal(&e->key, &keys[0])) continue;
+        return prove_slot(s, &e->storage, &keys[0], &keys[1], ret_value, sink, why);
+    }
+    struct trie storage;
+    trie_init(&storage, &ret_account->storage_root);
+    r = prove_slot(s, &storage, &keys[0], &keys[1], ret_value, sink, why);
+    trie_release(s->pool, &storage);
+    return r;
+}
