@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "crypto/keccak.h"
 #include "crypto/keccak_impl.h"
-#include "crypto/processor.h"
+#include "base/cpu.h"
 
 #define KECCAK_WORD uint64_t
 #define KECCAK_XOR5(a, b, c, d, e) ((a) ^ (b) ^ (c) ^ (d) ^ (e))
@@ -30,7 +30,7 @@ static void permute_baseline(uint64_t state[25]) {
 
 void keccak_permute(uint64_t state[25]) {
 #if defined(__x86_64__)
-    if (processor_has(PROCESSOR_BMI2_ADX)) {
+    if (cpu_has(CPU_BMI2)) {
         permute_bmi(state);
         return;
     }

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "crypto/keccak.h"
 #include "crypto/keccak_impl.h"
-#include "crypto/processor.h"
+#include "base/cpu.h"
 
 #include <stdalign.h>
 
@@ -138,9 +138,9 @@ bool keccak_path_usable(enum keccak_path path) {
     case KECCAK_PLAIN:
         return true;
     case KECCAK_AVX2X4:
-        return processor_has(PROCESSOR_AVX2);
+        return cpu_has(CPU_AVX2);
     case KECCAK_AVX512X8:
-        return processor_has(PROCESSOR_AVX512);
+        return cpu_has(CPU_AVX512F);
     }
     return false;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "crypto/sha256.h"
-#include "crypto/processor.h"
+#include "base/cpu.h"
 #include "crypto/sha256_impl.h"
 
 const uint32_t sha256_round_constants[64] = {
@@ -65,7 +65,7 @@ void sha256_compress_plain(uint32_t state[8], const uint8_t *blocks, size_t coun
 
 static bool has_sha_instructions(void) {
 #if defined(__x86_64__)
-    return processor_has(PROCESSOR_SHA);
+    return cpu_has(CPU_SHA_NI);
 #else
     return false;
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "crypto/processor.h"
+#include "base/cpu.h"
 #include "crypto/sha256.h"
 #include "crypto/sha256_impl.h"
 #include "crypto/testing.h"
@@ -37,7 +37,7 @@ TEST(sha256_equals_the_peer_at_every_length) {
 
 TEST(sha256_plain_code_equals_the_instructions) {
 #if defined(__x86_64__)
-    if (!processor_has(PROCESSOR_SHA)) SKIP("this processor has no SHA instructions");
+    if (!cpu_has(CPU_SHA_NI)) SKIP("this processor has no SHA instructions");
     uint8_t m[64 * 5];
     uint64_t seed = 2;
     for (size_t round = 0; round < 200; round++) {
