@@ -22,8 +22,29 @@ static inline bool fp_equal(const struct bn254_fp *a, const struct bn254_fp *b) 
             (a->w[3] ^ b->w[3])) == 0;
 }
 
+#if defined(__x86_64__)
 // t - p if t is not below p, else t; t is below 2p.
-static inline void fp_reduce_once(struct bn254_fp *ret, const uint64_t t[4]) {
+static inline void fp_reduce_once(struct bn254_fp *ret, uint64_t t0, uint64_t t1, uint64_t t2,
+                                  uint64_t t3) {
+    uint64_t s0 = t0, s1 = t1, s2 = t2, s3 = t3;
+    __asm__("subq %[p0], %[s0]\n\t"
+            "sbbq %[p1], %[s1]\n\t"
+            "sbbq %[p2], %[s2]\n\t"
+            "sbbq %[p3], %[s3]\n\t"
+            "cmovcq %[t0], %[s0]\n\t"
+            "cmovcq %[t1], %[s1]\n\t"
+            "cmovcq %[t2], %[s2]\n\t"
+            "cmovcq %[t3], %[s3]\n\t"
+            : [s0] "+&r"(s0), [s1] "+&r"(s1), [s2] "+&r"(s2), [s3] "+&r"(s3)
+            : [t0] "r"(t0), [t1] "r"(t1), [t2] "r"(t2), [t3] "r"(t3), [p0] "m"(bn254_p.w[0]),
+              [p1] "m"(bn254_p.w[1]), [p2] "m"(bn254_p.w[2]), [p3] "m"(bn254_p.w[3])
+            : "cc");
+    *ret = (struct bn254_fp){{s0, s1, s2, s3}};
+}
+#else
+static inline void fp_reduce_once(struct bn254_fp *ret, uint64_t t0, uint64_t t1, uint64_t t2,
+                                  uint64_t t3) {
+    const uint64_t t[4] = {t0, t1, t2, t3};
     uint64_t s[4], borrow = 0;
     for (int i = 0; i < 4; i++) {
         wide d = (wide)t[i] - bn254_p.w[i] - borrow;
@@ -31,9 +52,10 @@ static inline void fp_reduce_once(struct bn254_fp *ret, const uint64_t t[4]) {
         borrow = (uint64_t)(d >> 64) & 1;
     }
     for (int i = 0; i < 4; i++) {
-        ret->w[i] = borrow ? t[i] : s[i];
+        ret->w[i] = (t[i] & (0 - borrow)) | (s[i] & (borrow - 1));
     }
 }
+#endif
 
 #if defined(__x86_64__)
 static inline void fp_add(struct bn254_fp *ret, const struct bn254_fp *a,
@@ -100,7 +122,7 @@ static inline void fp_add(struct bn254_fp *ret, const struct bn254_fp *a,
         t[i] = (uint64_t)s;
         carry = (uint64_t)(s >> 64);
     }
-    fp_reduce_once(ret, t);
+    fp_reduce_once(ret, t[0], t[1], t[2], t[3]);
 }
 
 static inline void fp_sub(struct bn254_fp *ret, const struct bn254_fp *a,
@@ -230,7 +252,7 @@ static void fp_mul(struct bn254_fp *ret, const struct bn254_fp *a, const struct 
             : [a] "r"(a), [b] "r"(b), [p] "m"(bn254_p), [inverse] "i"(BN254_P_INVERSE), "m"(*a),
               "m"(*b)
             : "rdx", "cc");
-    fp_reduce_once(ret, (uint64_t[4]){t0, t1, t2, t3});
+    fp_reduce_once(ret, t0, t1, t2, t3);
 }
 
 /* ret = (a b + c d) / 2^256, reduced once. One factor of each product may be p itself. */
@@ -246,7 +268,7 @@ static void fp_mul_sum(struct bn254_fp *ret, const struct bn254_fp *a, const str
             : [a] "r"(a), [b] "r"(b), [c] "r"(c), [d] "r"(d), [p] "m"(bn254_p),
               [inverse] "i"(BN254_P_INVERSE), "m"(*a), "m"(*b), "m"(*c), "m"(*d)
             : "rdx", "cc");
-    fp_reduce_once(ret, (uint64_t[4]){t0, t1, t2, t3});
+    fp_reduce_once(ret, t0, t1, t2, t3);
 }
 #else
 // t += a * b for one word b; the fifth word is t[4].
@@ -281,7 +303,7 @@ static void fp_mul(struct bn254_fp *ret, const struct bn254_fp *a, const struct 
         row(t, a, b->w[i]);
         row_reduce(t);
     }
-    fp_reduce_once(ret, t);
+    fp_reduce_once(ret, t[0], t[1], t[2], t[3]);
 }
 
 /* ret = (a b + c d) / 2^256, reduced once. One factor of each product may be p itself. */
@@ -293,7 +315,7 @@ static void fp_mul_sum(struct bn254_fp *ret, const struct bn254_fp *a, const str
         row(t, c, d->w[i]);
         row_reduce(t);
     }
-    fp_reduce_once(ret, t);
+    fp_reduce_once(ret, t[0], t[1], t[2], t[3]);
 }
 #endif
 

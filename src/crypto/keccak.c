@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "crypto/keccak.h"
-#include "crypto/keccak_impl.h"
 #include "base/cpu.h"
+#include "crypto/keccak_impl.h"
 
 #define KECCAK_WORD uint64_t
 #define KECCAK_XOR5(a, b, c, d, e) ((a) ^ (b) ^ (c) ^ (d) ^ (e))

@@ -1,8 +1,8 @@
 /* Many messages at once: a message a lane, the next message as soon as a lane is free.
  * SPDX-License-Identifier: MIT */
+#include "base/cpu.h"
 #include "crypto/keccak.h"
 #include "crypto/keccak_impl.h"
-#include "base/cpu.h"
 
 #include <stdalign.h>
 
