@@ -35,7 +35,7 @@ static const struct {
     [TX_FAULT_SET_CODE_NONE] = {"set_code_none", "set-code transaction has no authorizations"},
     [TX_FAULT_INITCODE] = {"initcode", "creation code is longer than allowed"},
     [TX_FAULT_GAS_LEFT] = {"gas_left", "gas is above what the block has left"},
-    [TX_FAULT_COST_OVERFLOW] = {"cost_overflow", "cost does not fit 256 bits"},
+    [TX_FAULT_COST_OVERFLOW] = {"cost_overflow", "price of the gas does not fit 256 bits"},
     [TX_FAULT_INTRINSIC_GAS] = {"intrinsic_gas", "gas is below the intrinsic gas"},
     [TX_FAULT_FLOOR_GAS] = {"floor_gas", "gas is below the calldata floor"},
 };
@@ -132,11 +132,11 @@ static enum tx_fault check_blobs(const struct tx *t, const struct fork_rules *ru
 }
 
 static enum tx_fault check_gas(const struct tx *t, const struct fork_rules *rules) {
-    struct u256 cost;
+    struct u256 price;
     if (!t->has_to && rules->initcode_max && t->data.n > rules->initcode_max) {
         return TX_FAULT_INITCODE;
     }
-    if (!tx_max_cost(&cost, t)) return TX_FAULT_COST_OVERFLOW;
+    if (u256_mul_overflow(&price, u256_from_u64(t->gas), t->max_fee)) return TX_FAULT_COST_OVERFLOW;
     if (t->gas < tx_intrinsic_gas(t, rules)) return TX_FAULT_INTRINSIC_GAS;
     if (t->gas < tx_floor_gas(t, rules)) return TX_FAULT_FLOOR_GAS;
     return TX_VALID;

@@ -32,7 +32,7 @@ enum tx_fault {
     TX_FAULT_SET_CODE_NONE, /* a set-code transaction without authorizations */
     TX_FAULT_INITCODE,      /* creation code above the limit */
     TX_FAULT_GAS_LEFT,      /* the block has no room for the gas */
-    TX_FAULT_COST_OVERFLOW, /* the worst-case cost does not fit 256 bits */
+    TX_FAULT_COST_OVERFLOW, /* gas * max fee does not fit 256 bits */
     TX_FAULT_INTRINSIC_GAS, /* gas below the intrinsic gas */
     TX_FAULT_FLOOR_GAS,     /* gas below the calldata floor */
     TX_FAULT_COUNT,

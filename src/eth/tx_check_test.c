@@ -82,7 +82,9 @@ TEST(each_static_fault_has_its_case) {
     t.authorization_count = 0;
     CHECK_U64(judge(&t, FORK_OSAKA), TX_FAULT_SET_CODE_NONE);
     t = plain(TX_FEE_MARKET);
-    t.value = U256_MAX;
+    t.value = U256_MAX; // cannot be paid, which is the state's matter
+    CHECK_U64(judge(&t, FORK_OSAKA), TX_VALID);
+    t.max_fee = U256_MAX;
     CHECK_U64(judge(&t, FORK_OSAKA), TX_FAULT_COST_OVERFLOW);
     t = plain(TX_FEE_MARKET);
     t.gas = 20999;

@@ -4,8 +4,10 @@
 #include <stddef.h>
 
 void area_attestation(const char *path, struct tally *t);
+void area_evm(const char *path, struct tally *t);
 
 const struct area areas[] = {
     {"attestation", area_attestation},
+    {"evm", area_evm},
     {NULL, NULL},
 };
