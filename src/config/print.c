@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/internal.h"
+
+static bool has_flag(const struct config_option *o) {
+    return !o->file_only && o->type != CONFIG_TYPE_TABLE;
+}
+
+static const char built_in[][3][64] = {
+    {"config", "FILE", "Read this TOML file (BUILDERNET_CONFIG)."},
+    {"print-config", "", "Print the values in force as a TOML file."},
+    {"completion", "SHELL", "Print completions for bash, zsh or fish."},
+    {"man", "", "Print the manual page."},
+    {"version", "", "Print the version."},
+    {"help", "", "Print this text."},
+};
+#define BUILT_IN_COUNT (sizeof built_in / sizeof built_in[0])
+
+const char *config_hint(const struct config_option *o) {
+    static const char *const hints[] = {
+        "TEXT",    "PATH",          "HOST:PORT",      "URL", "N", "", "TIME", "SIZE", "CHOICE",
+        "A,B,...", "HOST:PORT,...", "TEXT|file:PATH", ""};
+    if (o->hint) return o->hint;
+    return o->choices ? o->choices : hints[o->type];
+}
+
+static void append_padded(struct buf *out, const char *name, const char *hint, const char *help) {
+    size_t start = out->n;
+    buf_printf(out, "  --%s%s%s", name, *hint ? " " : "", hint);
+    size_t width = out->n - start;
+    if (width > 30) {
+        buf_append_str(out, "\n");
+        width = 0;
+    }
+    buf_append_fill(out, ' ', 32 - width);
+    buf_append_str(out, help);
+}
+
+static void append_usage(struct buf *out, const struct config_program *p) {
+    buf_printf(out, "buildernet %s", p->name);
+    if (p->verb_count) buf_append_str(out, p->verb_optional ? " [VERB]" : " VERB");
+    buf_append_str(out, " [FLAGS]");
+    if (p->max_arguments || p->verb_count) buf_append_str(out, " [ARGUMENTS]");
+}
+
+static void append_sources(struct buf *out, const struct config_option *o) {
+    char env[CONFIG_NAME_MAX], toml[CONFIG_NAME_MAX];
+    config_env_name(env, o);
+    config_toml_name(toml, o);
+    const char *between = "";
+    if (o->value) {
+        buf_printf(out, "default %s", *o->value ? o->value : "empty");
+        between = "; ";
+    }
+    if (env[0]) {
+        buf_printf(out, "%s%s", between, env);
+        between = "; ";
+    }
+    if (toml[0]) buf_printf(out, "%s%s", between, toml);
+}
+
+void config_write_help(struct buf *out, const struct config_program *p) {
+    buf_append_str(out, "Usage: ");
+    append_usage(out, p);
+    buf_printf(out, "\n\n%s\n", p->summary);
+    if (p->details) buf_printf(out, "\n%s\n", p->details);
+    if (p->verb_count) buf_append_str(out, "\nVerbs:\n");
+    for (size_t i = 0; i < p->verb_count; i++) {
+        const struct config_verb *v = &p->verbs[i];
+        buf_printf(out, "  %s%s%s\n        %s\n", v->name, v->arguments ? " " : "",
+                   v->arguments ? v->arguments : "", v->help);
+    }
+    buf_append_str(out, "\nFlags (also environment names and keys of the file):\n");
+    for (size_t i = 0; i < p->option_count; i++) {
+        const struct config_option *o = &p->options[i];
+        if (has_flag(o)) {
+            append_padded(out, o->flag, config_hint(o), o->help);
+        } else {
+            buf_printf(out, "  (file only)                   %s", o->help);
+        }
+        buf_append_str(out, "\n");
+        buf_append_fill(out, ' ', 34);
+        buf_append_str(out, o->required ? "[required; " : "[");
+        append_sources(out, o);
+        buf_append_str(out, "]\n");
+    }
+    for (size_t i = 0; i < BUILT_IN_COUNT; i++) {
+        append_padded(out, built_in[i][0], built_in[i][1], built_in[i][2]);
+        buf_append_str(out, "\n");
+    }
+}
+
+// Text of a manual page: a backslash, and a dot or quote at the start of a line, mean something to
+// roff; a hyphen must not become a typographic one.
+static void append_roff(struct buf *out, const char *s) {
+    bool line_start = true;
+    for (; *s; s++) {
+        if (line_start && (*s == '.' || *s == '\'')) buf_append_str(out, "\\&");
+        if (*s == '\\') {
+            buf_append_str(out, "\\e");
+        } else if (*s == '-') {
+            buf_append_str(out, "\\-");
+        } else {
+            buf_append_byte(out, (uint8_t)*s);
+        }
+        line_start = *s == '\n';
+    }
+}
+
+static void append_roff_flag(struct buf *out, const char *flag, const char *hint,
+                             const char *help) {
+    buf_append_str(out, ".TP\n\\fB\\-\\-");
+    append_roff(out, flag);
+    buf_append_str(out, "\\fR");
+    if (*hint) {
+        buf_append_str(out, " \\fI");
+        append_roff(out, hint);
+        buf_append_str(out, "\\fR");
+    }
+    buf_append_str(out, "\n");
+    append_roff(out, help);
+    buf_append_str(out, "\n");
+}
+
+void config_write_man(struct buf *out, const struct config_program *p) {
+    buf_append_str(out, ".TH \"BUILDERNET\\-");
+    append_roff(out, p->name);
+    buf_printf(out, "\" 8 \"\" \"buildernet %s\"\n.SH NAME\nbuildernet\\-", BUILDERNET_VERSION);
+    append_roff(out, p->name);
+    buf_append_str(out, " \\- ");
+    append_roff(out, p->summary);
+    buf_append_str(out, "\n.SH SYNOPSIS\n.B ");
+    append_usage(out, p);
+    buf_append_str(out, "\n");
+    if (p->details) {
+        buf_append_str(out, ".SH DESCRIPTION\n");
+        append_roff(out, p->details);
+        buf_append_str(out, "\n");
+    }
+    if (p->verb_count) buf_append_str(out, ".SH VERBS\n");
+    for (size_t i = 0; i < p->verb_count; i++) {
+        const struct config_verb *v = &p->verbs[i];
+        buf_append_str(out, ".TP\n\\fB");
+        append_roff(out, v->name);
+        buf_append_str(out, "\\fR ");
+        append_roff(out, v->arguments ? v->arguments : "");
+        buf_append_str(out, "\n");
+        append_roff(out, v->help);
+        buf_append_str(out, "\n");
+    }
+    buf_append_str(out, ".SH OPTIONS\nA flag wins over the environment, the environment over the "
+                        "file, the file over the default.\n");
+    struct buf sources;
+    buf_init(&sources, 0);
+    for (size_t i = 0; i < p->option_count; i++) {
+        const struct config_option *o = &p->options[i];
+        append_roff_flag(out, o->flag, config_hint(o), o->help);
+        buf_clear(&sources);
+        append_sources(&sources, o);
+        buf_append_byte(&sources, 0);
+        buf_append_str(out, ".br\n[");
+        append_roff(out, sources.failed ? "" : (const char *)sources.p);
+        buf_append_str(out, "]\n");
+    }
+    buf_free(&sources);
+    for (size_t i = 0; i < BUILT_IN_COUNT; i++) {
+        append_roff_flag(out, built_in[i][0], built_in[i][1], built_in[i][2]);
+    }
+}
+
+static void bash_completion(struct buf *out, const struct config_program *p) {
+    buf_append_str(out, "case \"$prev\" in\n");
+    for (size_t i = 0; i < p->option_count; i++) {
+        const struct config_option *o = &p->options[i];
+        if (!has_flag(o)) continue;
+        if (o->type == CONFIG_TYPE_ENUM) {
+            buf_printf(out, "    --%s) COMPREPLY=($(compgen -W '", o->flag);
+            for (const char *c = o->choices; *c; c++) {
+                buf_append_byte(out, *c == '|' ? ' ' : (uint8_t)*c);
+            }
+            buf_append_str(out, "' -- \"$cur\")); return ;;\n");
+        } else if (o->type == CONFIG_TYPE_PATH) {
+            buf_printf(out, "    --%s) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n",
+                       o->flag);
+        }
+    }
+    buf_append_str(out, "    --config) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
+                        "    --completion) COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$cur\")); "
+                        "return ;;\n    esac\n    COMPREPLY=($(compgen -W '");
+    for (size_t i = 0; i < p->verb_count; i++) {
+        buf_printf(out, "%s ", p->verbs[i].name);
+    }
+    for (size_t i = 0; i < p->option_count; i++) {
+        if (has_flag(&p->options[i])) buf_printf(out, "--%s ", p->options[i].flag);
+    }
+    for (size_t i = 0; i < BUILT_IN_COUNT; i++) {
+        buf_printf(out, "--%s ", built_in[i][0]);
+    }
+    buf_append_str(out, "' -- \"$cur\"))\n");
+}
+
+// A function name may not hold '-'.
+static void append_identifier(struct buf *out, const char *name) {
+    for (; *name; name++) {
+        buf_append_byte(out, *name == '-' ? '_' : (uint8_t)*name);
+    }
+}
+
+// Help inside single quotes.
+static void append_shell_text(struct buf *out, const char *s) {
+    for (; *s; s++) {
+        if (*s == '\'') {
+            buf_append_str(out, "'\\''");
+        } else {
+            buf_append_byte(out, *s == '[' || *s == ']' || *s == ':' ? ' ' : (uint8_t)*s);
+        }
+    }
+}
+
+static void zsh_flag(struct buf *out, const char *flag, const char *hint, const char *help,
+                     const char *action) {
+    buf_printf(out, "    '--%s%s[", flag, *hint ? "=" : "");
+    append_shell_text(out, help);
+    buf_append_str(out, "]");
+    if (*hint) buf_printf(out, ":value:%s", action);
+    buf_append_str(out, "' \\\n");
+}
+
+static void zsh_completion(struct buf *out, const struct config_program *p) {
+    buf_append_str(out, "_arguments \\\n");
+    for (size_t i = 0; i < p->option_count; i++) {
+        const struct config_option *o = &p->options[i];
+        if (!has_flag(o)) continue;
+        struct buf action;
+        buf_init(&action, 0);
+        if (o->type == CONFIG_TYPE_PATH) buf_append_str(&action, "_files");
+        if (o->type == CONFIG_TYPE_ENUM) {
+            buf_append_byte(&action, '(');
+            for (const char *c = o->choices; *c; c++) {
+                buf_append_byte(&action, *c == '|' ? ' ' : (uint8_t)*c);
+            }
+            buf_append_byte(&action, ')');
+        }
+        buf_append_byte(&action, 0);
+        zsh_flag(out, o->flag, config_hint(o), o->help, action.failed ? "" : (char *)action.p);
+        buf_free(&action);
+    }
+    for (size_t i = 0; i < BUILT_IN_COUNT; i++) {
+        zsh_flag(out, built_in[i][0], built_in[i][1], built_in[i][2], i == 0 ? "_files" : "");
+    }
+    buf_append_str(out, "    '1:verb:(");
+    for (size_t i = 0; i < p->verb_count; i++) {
+        buf_printf(out, "%s%s", i ? " " : "", p->verbs[i].name);
+    }
+    buf_append_str(out, ")'\n");
+}
+
+static void fish_flag(struct buf *out, const struct config_program *p, const char *flag,
+                      const char *extra, const char *help) {
+    buf_printf(out, "complete -c buildernet -n '__fish_seen_subcommand_from %s' -l %s%s -d '",
+               p->name, flag, extra);
+    append_shell_text(out, help);
+    buf_append_str(out, "'\n");
+}
+
+static void fish_completion(struct buf *out, const struct config_program *p) {
+    for (size_t i = 0; i < p->option_count; i++) {
+        const struct config_option *o = &p->options[i];
+        if (!has_flag(o)) continue;
+        char extra[CONFIG_NAME_MAX + 16] = "";
+        if (o->type == CONFIG_TYPE_PATH) {
+            memcpy(extra, " -r", 4);
+        } else if (o->type == CONFIG_TYPE_ENUM) {
+            size_t n = 0;
+            memcpy(extra, " -x -a '", 8);
+            for (n = 8; o->choices[n - 8] && n < CONFIG_NAME_MAX; n++) {
+                extra[n] = o->choices[n - 8] == '|' ? ' ' : o->choices[n - 8];
+            }
+            extra[n] = '\'';
+        } else if (o->type != CONFIG_TYPE_BOOL) {
+            memcpy(extra, " -x", 4);
+        }
+        fish_flag(out, p, o->flag, extra, o->help);
+    }
+    for (size_t i = 0; i < BUILT_IN_COUNT; i++) {
+        fish_flag(out, p, built_in[i][0], built_in[i][1][0] ? " -r" : "", built_in[i][2]);
+    }
+    for (size_t i = 0; i < p->verb_count; i++) {
+        buf_printf(out, "complete -c buildernet -n '__fish_seen_subcommand_from %s' -f -a %s -d '",
+                   p->name, p->verbs[i].name);
+        append_shell_text(out, p->verbs[i].help);
+        buf_append_str(out, "'\n");
+    }
+}
+
+int config_write_completion(struct buf *out, const struct config_program *p, const char *shell,
+                            struct error *why) {
+    if (strcmp(shell, "fish") == 0) {
+        fish_completion(out, p);
+        return 0;
+    }
+    bool bash = strcmp(shell, "bash") == 0;
+    if (!bash && strcmp(shell, "zsh") != 0) {
+        return error_set(why, ERR_SYNTAX, "--completion: is one of bash, zsh, fish");
+    }
+    buf_append_str(out, "_buildernet_");
+    append_identifier(out, p->name);
+    buf_append_str(out, "() {\n    ");
+    if (bash) {
+        buf_append_str(out, "local cur=\"${COMP_WORDS[COMP_CWORD]}\" "
+                            "prev=\"${COMP_WORDS[COMP_CWORD-1]}\"\n    ");
+        bash_completion(out, p);
+    } else {
+        zsh_completion(out, p);
+    }
+    buf_append_str(out, "}\n");
+    return 0;
+}
+
+void config_write_values(struct buf *out, const struct config *c) {
+    static const char *const sources[] = {"default", "file", "environment", "flag"};
+    if (c->file) buf_printf(out, "# file: %s\n", c->file);
+    for (size_t i = 0; i < c->program->option_count; i++) {
+        const struct config_option *o = &c->program->options[i];
+        char name[CONFIG_NAME_MAX];
+        config_toml_name(name, o);
+        if (!name[0] || o->type == CONFIG_TYPE_TABLE) continue;
+        // Dotted keys, so that the order of the table does not matter. A masked secret is a
+        // comment: read back it would become the secret.
+        buf_printf(out, "%s%s = ", o->type == CONFIG_TYPE_SECRET ? "# " : "", name);
+        config_append_value(out, o, c->values);
+        buf_printf(out, " # %s\n", sources[c->source[i]]);
+    }
+}
