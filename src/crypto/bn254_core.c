@@ -581,10 +581,19 @@ static void pairing(uint8_t ret[12][32], const struct bn254_g1 *p, const struct 
     }
 }
 
+static void field_work(struct bn254_fp x[8], size_t products, size_t sums) {
+    for (size_t i = 0; i < products; i++) {
+        fp_mul(&x[i % 8], &x[i % 8], &bn254_r2);
+    }
+    for (size_t i = 0; i < sums; i++) {
+        fp_mul_sum(&x[i % 8], &x[i % 8], &bn254_r2, &x[i % 8], &bn254_r3);
+    }
+}
+
 #if defined(BN254_ADX)
 const struct bn254_core bn254_core_adx = {
 #else
 const struct bn254_core bn254_core_plain = {
 #endif
-    g1_load, g2_load, g1_store, g2_store, g1_add, g1_mul, pairing_check, pairing,
+    g1_load, g2_load, g1_store, g2_store, g1_add, g1_mul, pairing_check, pairing, field_work,
 };

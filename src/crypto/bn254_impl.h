@@ -15,7 +15,13 @@ struct bn254_core {
     bool (*pairing_check)(const struct bn254_g1 *p, const struct bn254_g2 *q, size_t count);
     /* For the tests: the reduced pairing as 12 numbers, coefficient k = a_k + b_k i of w^k. */
     void (*pairing)(uint8_t ret[12][32], const struct bn254_g1 *p, const struct bn254_g2 *q);
+    /* For the benchmark: so many multiplications and sums of two products, eight at a time that do
+     * not wait for each other. */
+    void (*field_work)(struct bn254_fp x[8], size_t products, size_t sums);
 };
+
+/* bn254_core: the build that this processor uses. */
+const struct bn254_core *bn254_core(void);
 
 extern const struct bn254_core bn254_core_plain;
 #if defined(__x86_64__)

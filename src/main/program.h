@@ -7,6 +7,8 @@
 /* A program's entry. argv[0] is the program's name ("system-api"); returns the exit status. */
 typedef int program_run(int argc, char **argv);
 
+program_run crypto_main;
+
 struct program {
     const char *name;
     const char *summary; /* one line for `buildernet --help` */

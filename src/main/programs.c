@@ -4,5 +4,6 @@
 #include <stddef.h>
 
 const struct program programs[] = {
+    {"crypto", "time the cryptography", crypto_main},
     {NULL, NULL, NULL},
 };
