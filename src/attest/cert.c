@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "attest/cert.h"
+#include "base/base64.h"
 
 static const uint8_t oid_ec_public_key[] = {0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01};
 static const uint8_t oid_p256[] = {0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
@@ -162,51 +163,14 @@ int cert_parse(struct cert *ret, struct bytes der, struct error *why) {
     return 0;
 }
 
-bool cert_signed_by(const struct cert *c, const struct p256_key *issuer) {
-    return p256_verify_message(issuer, c->tbs, c->signature);
-}
-
-// The bytes of base64 text with line breaks; false when it is not base64.
-static bool base64_lines(struct bytes in, uint8_t *ret, size_t *ret_n) {
-    uint32_t word = 0;
-    unsigned digits = 0, pads = 0;
-    size_t n = 0;
-    for (size_t i = 0; i < in.n; i++) {
-        uint8_t ch = in.p[i];
-        if (ch == '\n' || ch == '\r' || ch == ' ' || ch == '\t') continue;
-        unsigned v = ch >= 'A' && ch <= 'Z'   ? ch - 'A'
-                     : ch >= 'a' && ch <= 'z' ? ch - 'a' + 26
-                     : ch >= '0' && ch <= '9' ? ch - '0' + 52
-                     : ch == '+'              ? 62
-                     : ch == '/'              ? 63
-                                              : 64;
-        if (ch == '=') {
-            v = 0;
-            pads++;
-        } else if (v == 64 || pads > 0) {
-            return false;
-        }
-        word = word << 6 | v;
-        if (++digits < 4) continue;
-        ret[n++] = (uint8_t)(word >> 16);
-        ret[n++] = (uint8_t)(word >> 8);
-        ret[n++] = (uint8_t)word;
-        digits = word = 0;
-    }
-    if (digits != 0 || pads > 2 || n < pads) return false;
-    *ret_n = n - pads;
-    return true;
+bool cert_signed_by(const struct cert *c, const struct es256_key *issuer) {
+    return es256_verify_message(issuer, c->tbs, c->signature);
 }
 
 int cert_pem_body(struct bytes *ret, struct bytes lines, struct arena *a, struct error *why) {
-    size_t n;
-    uint8_t *der = arena_alloc_raw(a, lines.n / 4 * 3 + 3);
-    if (!der) return error_set(why, ERR_NO_MEMORY, "PEM: no memory for %zu bytes", lines.n);
-    if (!base64_lines(lines, der, &n) || n == 0) {
-        return error_set(why, ERR_SYNTAX, "PEM: not base64");
-    }
-    *ret = (struct bytes){der, n};
-    return 0;
+    int code = base64_decode(ret, lines, BASE64_WHITESPACE, a, why);
+    if (code == 0 && ret->n == 0) code = error_set(why, ERR_SYNTAX, "PEM: an empty block");
+    return code < 0 ? error_wrap(why, "PEM") : 0;
 }
 
 int cert_pem_decode(struct bytes *ret, struct bytes *text, struct arena *a, struct error *why) {
@@ -314,8 +278,8 @@ int crl_parse(struct crl *ret, struct bytes der, struct error *why) {
     return 0;
 }
 
-bool crl_signed_by(const struct crl *c, const struct p256_key *issuer) {
-    return p256_verify_message(issuer, c->tbs, c->signature);
+bool crl_signed_by(const struct crl *c, const struct es256_key *issuer) {
+    return es256_verify_message(issuer, c->tbs, c->signature);
 }
 
 bool crl_revokes(const struct crl *c, struct bytes serial) {

@@ -11,7 +11,7 @@
 #define ATTEST_CERT_H
 
 #include "attest/der.h"
-#include "attest/p256.h"
+#include "attest/es256.h"
 #include "base/arena.h"
 #include "base/error.h"
 
@@ -52,7 +52,7 @@ static inline bool cert_is_self_issued(const struct cert *c) {
 }
 
 /* cert_signed_by verifies the signature with the issuer's key. Names are the caller's concern. */
-bool cert_signed_by(const struct cert *c, const struct p256_key *issuer);
+bool cert_signed_by(const struct cert *c, const struct es256_key *issuer);
 
 /* A chain as PEM text gives it, in its order. */
 struct cert_chain {
@@ -94,7 +94,7 @@ struct crl {
  * errors  as cert_parse; ERR_LIMIT above CRL_BYTES_MAX. */
 [[gnu::warn_unused_result]] int crl_parse(struct crl *ret, struct bytes der, struct error *why);
 
-bool crl_signed_by(const struct crl *c, const struct p256_key *issuer);
+bool crl_signed_by(const struct crl *c, const struct es256_key *issuer);
 
 /* crl_revokes tells whether a serial number (magnitude) is on the list. Linear. */
 bool crl_revokes(const struct crl *c, struct bytes serial);

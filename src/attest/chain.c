@@ -9,12 +9,12 @@ static bool cn_contains(struct bytes cn, const char *phrase) {
 
 // A key of the chain: the trust root's own when the certificates are equal, else parsed.
 struct chain_key {
-    const struct p256_key *key;
-    struct p256_key *owned;
+    const struct es256_key *key;
+    struct es256_key *owned;
 };
 
 static void chain_key_free(struct chain_key *k) {
-    p256_key_free(k->owned);
+    es256_key_free(k->owned);
 }
 
 /* The chain's root: self-issued and signed by itself. A certificate equal to the trust root was
@@ -27,13 +27,13 @@ static enum qvl_code open_root(struct chain_key *ret, const struct cert *c,
         ret->key = root->key;
         return QVL_OK;
     }
-    if (p256_key_public(&ret->owned, c->point, NULL) < 0) return QVL_SGX_ROOT_CA_INVALID_ISSUER;
+    if (es256_key_public(&ret->owned, c->point, NULL) < 0) return QVL_SGX_ROOT_CA_INVALID_ISSUER;
     ret->key = ret->owned;
     return cert_signed_by(c, ret->key) ? QVL_OK : QVL_SGX_ROOT_CA_INVALID_ISSUER;
 }
 
 static enum qvl_code check_crl(const struct crl *crl, const struct cert *issuer,
-                               const struct p256_key *key) {
+                               const struct es256_key *key) {
     if (!bytes_equal(crl->issuer, issuer->subject)) return QVL_SGX_CRL_UNKNOWN_ISSUER;
     if (!crl->has_number || !crl->has_aki) return QVL_SGX_CRL_INVALID_EXTENSIONS;
     return crl_signed_by(crl, key) ? QVL_OK : QVL_SGX_CRL_INVALID_SIGNATURE;
@@ -87,7 +87,7 @@ static void note_times(struct document_check *d, const struct cert *signer,
 }
 
 // The signer's chain up to the trust root; *key is the signer's.
-static enum qvl_code check_signer(struct document_check *d, struct p256_key **ret_key,
+static enum qvl_code check_signer(struct document_check *d, struct es256_key **ret_key,
                                   const struct collateral *c, const struct cert_chain *chain,
                                   const struct trust_root *root, enum qvl_code root_crl) {
     const struct cert *top = find_root(chain), *signer = find_leaf(chain);
@@ -101,7 +101,7 @@ static enum qvl_code check_signer(struct document_check *d, struct p256_key **re
     }
     note_times(d, signer, top);
     if (!bytes_equal(signer->issuer, top->subject) || !cert_signed_by(signer, root_key.key) ||
-        p256_key_public(ret_key, signer->point, NULL) < 0) {
+        es256_key_public(ret_key, signer->point, NULL) < 0) {
         code = QVL_SGX_TCB_SIGNING_CERT_INVALID_ISSUER;
         goto out;
     }
@@ -120,14 +120,14 @@ out:
 }
 
 // The signature over the text as served, or as the QVL prints it anew: without white space.
-static bool text_signed(struct document_check *d, const struct p256_key *key, struct bytes text,
+static bool text_signed(struct document_check *d, const struct es256_key *key, struct bytes text,
                         const uint8_t signature[64]) {
-    if (p256_verify_message(key, text, signature)) return true;
+    if (es256_verify_message(key, text, signature)) return true;
     struct arena scratch;
     arena_init(&scratch, 2 * TCB_DOCUMENT_BYTES_MAX);
     struct bytes compact = tcb_compact(text, &scratch);
     d->text_differs =
-        compact.p && compact.n < text.n && p256_verify_message(key, compact, signature);
+        compact.p && compact.n < text.n && es256_verify_message(key, compact, signature);
     arena_free(&scratch);
     return d->text_differs;
 }
@@ -162,7 +162,7 @@ void collateral_check_signatures(struct collateral_check *ret, const struct coll
                                  const struct trust_root *root) {
     struct document_check *tcb = &ret->tcb_info, *qe = &ret->qe_identity, tcb_signer = {0};
     struct document_check qe_signer = {0};
-    struct p256_key *key = NULL, *qe_key = NULL;
+    struct es256_key *key = NULL, *qe_key = NULL;
     const struct cert_chain *qe_chain = &c->signing_chain;
     int qe_chain_error = c->signing_chain_error;
     bool own_chain = c->parts.qe_signing_chain.n > 0 &&
@@ -203,8 +203,8 @@ void collateral_check_signatures(struct collateral_check *ret, const struct coll
                             c->qe_identity.signature)) {
         qe->code = QVL_SGX_ENCLAVE_IDENTITY_INVALID_SIGNATURE;
     }
-    p256_key_free(key);
-    p256_key_free(qe_key);
+    es256_key_free(key);
+    es256_key_free(qe_key);
 }
 
 // The three certificates of a PCK chain by the names they carry.
@@ -257,7 +257,7 @@ static void read_leaf(struct pck_check *p, const struct cert *leaf, const struct
     if (!cert_has_required(leaf) || leaf->sgx.n == 0 ||
         pck_extension_parse(&p->extension, leaf->sgx, NULL) < 0 ||
         p->extension.has_platform != p->extension.has_configuration ||
-        p256_key_public(&p->leaf_key, leaf->point, NULL) < 0) {
+        es256_key_public(&p->leaf_key, leaf->point, NULL) < 0) {
         return;
     }
     p->leaf_code = QVL_OK;
@@ -280,7 +280,7 @@ static enum qvl_code check_issuers(struct pck_check *p, const struct pck_chain *
     if (code != QVL_OK) return code;
     if (!bytes_equal(k->issuer->issuer, k->root->subject) ||
         !cert_signed_by(k->issuer, root_key->key) ||
-        p256_key_public(&issuer_key->owned, k->issuer->point, NULL) < 0) {
+        es256_key_public(&issuer_key->owned, k->issuer->point, NULL) < 0) {
         return QVL_SGX_INTERMEDIATE_CA_INVALID_ISSUER;
     }
     issuer_key->key = issuer_key->owned;
@@ -346,6 +346,6 @@ int pck_check_chain(struct pck_check *ret, struct bytes pem, const struct collat
 }
 
 void pck_check_free(struct pck_check *p) {
-    p256_key_free(p->leaf_key);
+    es256_key_free(p->leaf_key);
     p->leaf_key = NULL;
 }

@@ -41,7 +41,7 @@ struct pck_check {
     uint64_t not_after;  /* earliest of the three */
     uint64_t not_before; /* latest of the three */
     struct pck_extension extension; /* when leaf_code is OK */
-    struct p256_key *leaf_key;      /* owned; NULL unless leaf_code is OK */
+    struct es256_key *leaf_key;     /* owned; NULL unless leaf_code is OK */
     uint64_t leaf_not_before, leaf_not_after;
     uint8_t leaf_serial[20];
     size_t leaf_serial_n;

@@ -45,7 +45,7 @@ int trust_root_parse(struct trust_root *ret, struct bytes in, struct error *why)
     arena_init(&ret->arena, 1u << 20);
     int code = find_der(&der, in, &ret->arena, why);
     if (code == 0) code = cert_parse(&ret->cert, der, why);
-    if (code == 0) code = p256_key_public(&ret->key, ret->cert.point, why);
+    if (code == 0) code = es256_key_public(&ret->key, ret->cert.point, why);
     if (code == 0 && (!cert_is_self_issued(&ret->cert) || !cert_signed_by(&ret->cert, ret->key))) {
         code = error_set(why, ERR_INVALID, "trust root: not signed by itself");
     }
@@ -64,7 +64,7 @@ int trust_root_parse(struct trust_root *ret, struct bytes in, struct error *why)
 }
 
 void trust_root_free(struct trust_root *root) {
-    p256_key_free(root->key);
+    es256_key_free(root->key);
     arena_free(&root->arena);
     memset(root, 0, sizeof *root);
 }

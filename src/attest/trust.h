@@ -13,7 +13,7 @@
 struct trust_root {
     struct arena arena;
     struct cert cert;
-    struct p256_key *key;
+    struct es256_key *key;
     uint8_t fingerprint[32]; /* SHA-256 of the DER */
     bool is_intel;           /* Intel's production root, by fingerprint */
     char name[64];           /* common name, NUL-terminated, printable */

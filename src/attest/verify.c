@@ -14,7 +14,7 @@
 // A QE report that was verified with its PCK key, and the attestation key that it vouches for.
 struct quoting_key {
     bool signature_good;
-    struct p256_key *key; // NULL: not a point of the curve
+    struct es256_key *key; // NULL: not a point of the curve
 };
 
 struct verifier {
@@ -51,7 +51,7 @@ static void release_pck(void *value) {
 
 static void release_quoting_key(void *value) {
     struct quoting_key *q = value;
-    p256_key_free(q->key);
+    es256_key_free(q->key);
     free(q);
 }
 
@@ -137,9 +137,9 @@ static int get_quoting_key(struct verifier *v, const struct quoting_key **ret,
         k = calloc(1, sizeof *k);
         if (!k) return error_set(why, ERR_NO_MEMORY, "quoting key");
         k->signature_good =
-            p256_verify_message(pck->leaf_key, q->qe_report_bytes, q->qe_report_signature.p);
+            es256_verify_message(pck->leaf_key, q->qe_report_bytes, q->qe_report_signature.p);
         v->signatures++;
-        if (p256_key_public(&k->key, q->attestation_key.p, NULL) < 0) k->key = NULL;
+        if (es256_key_public(&k->key, q->attestation_key.p, NULL) < 0) k->key = NULL;
         verify_cache_put(&v->quoting_keys, key, k);
     }
     *ret = k;
@@ -213,6 +213,7 @@ static void evaluate_tcb(struct verdict *r, const struct collateral *c,
     r->evaluated = true;
     r->quote_code = r->tcb.code;
     r->status = tcb_status_of(r->tcb.code);
+    r->newest_tcb_date = c->tcb_info.levels[0].note.date;
     if (r->tcb.sgx_level) add_note(r, &r->tcb.sgx_level->note);
     if (r->tcb.tdx_level) add_note(r, &r->tcb.tdx_level->note);
     if (r->tcb.module_level) add_note(r, &r->tcb.module_level->note);
@@ -250,7 +251,7 @@ static int check_signatures(struct verdict *r, struct verifier *v, const struct 
         return 0;
     }
     v->signatures++;
-    if (!p256_verify_message(k->key, q->signed_bytes, q->signature.p)) {
+    if (!es256_verify_message(k->key, q->signed_bytes, q->signature.p)) {
         r->quote_code = QVL_INVALID_QUOTE_SIGNATURE;
         return 0;
     }

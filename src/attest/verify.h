@@ -69,6 +69,7 @@ struct verdict {
     struct bytes advisories[VERDICT_ADVISORIES_MAX]; /* union over the levels, in their order */
     size_t advisory_count;
     uint64_t tcb_date;               /* earliest date of the levels that applied; 0 when none */
+    uint64_t newest_tcb_date;        /* of the newest level that the TCB Info knows */
     uint32_t evaluation_number;      /* the lesser of TCB Info's and QE identity's */
     struct collateral_window window; /* all zero when collateral did not parse */
 

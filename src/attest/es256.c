@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "attest/p256.h"
+#include "attest/es256.h"
 #include "attest/digest.h"
 
 #include <openssl/bn.h>
@@ -10,12 +10,12 @@
 #include <openssl/param_build.h>
 #include <stdlib.h>
 
-struct p256_key {
+struct es256_key {
     EVP_PKEY *pkey;
     uint8_t point[64];
 };
 
-static int key_from(struct p256_key **ret, const uint8_t point[64], const uint8_t *secret,
+static int key_from(struct es256_key **ret, const uint8_t point[64], const uint8_t *secret,
                     struct error *why) {
     uint8_t encoded[65] = {4};
     memcpy(encoded + 1, point, 64);
@@ -31,7 +31,7 @@ static int key_from(struct p256_key **ret, const uint8_t point[64], const uint8_
         *p++ = OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, number, sizeof number);
     }
     *p = OSSL_PARAM_construct_end();
-    struct p256_key *key = calloc(1, sizeof *key);
+    struct es256_key *key = calloc(1, sizeof *key);
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
     int code = 0;
     if (!key || !ctx) {
@@ -44,7 +44,7 @@ static int key_from(struct p256_key **ret, const uint8_t point[64], const uint8_
     EVP_PKEY_CTX_free(ctx);
     bytes_wipe(number, sizeof number);
     if (code < 0) {
-        p256_key_free(key);
+        es256_key_free(key);
         return code;
     }
     memcpy(key->point, point, 64);
@@ -52,7 +52,7 @@ static int key_from(struct p256_key **ret, const uint8_t point[64], const uint8_
     return 0;
 }
 
-int p256_key_public(struct p256_key **ret, const uint8_t point[64], struct error *why) {
+int es256_key_public(struct es256_key **ret, const uint8_t point[64], struct error *why) {
     return key_from(ret, point, NULL, why);
 }
 
@@ -74,7 +74,7 @@ static bool point_of(const uint8_t secret[32], uint8_t ret[64]) {
     return ok;
 }
 
-int p256_key_private(struct p256_key **ret, const uint8_t secret[32], struct error *why) {
+int es256_key_private(struct es256_key **ret, const uint8_t secret[32], struct error *why) {
     uint8_t point[64];
     if (!point_of(secret, point)) {
         return error_set(why, ERR_RANGE, "P-256 key: the secret is out of range");
@@ -82,13 +82,13 @@ int p256_key_private(struct p256_key **ret, const uint8_t secret[32], struct err
     return key_from(ret, point, secret, why);
 }
 
-int p256_key_generate(struct p256_key **ret, uint8_t ret_secret[32], struct error *why) {
+int es256_key_generate(struct es256_key **ret, uint8_t ret_secret[32], struct error *why) {
     EVP_PKEY *pkey = EVP_EC_gen("P-256");
     BIGNUM *n = NULL;
     int code = ERR_INTERNAL;
     if (pkey && EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_PRIV_KEY, &n) == 1 &&
         BN_bn2binpad(n, ret_secret, 32) == 32) {
-        code = p256_key_private(ret, ret_secret, why);
+        code = es256_key_private(ret, ret_secret, why);
     } else {
         code = error_set(why, ERR_INTERNAL, "P-256 key: OpenSSL made none");
     }
@@ -97,13 +97,13 @@ int p256_key_generate(struct p256_key **ret, uint8_t ret_secret[32], struct erro
     return code;
 }
 
-void p256_key_free(struct p256_key *key) {
+void es256_key_free(struct es256_key *key) {
     if (!key) return;
     EVP_PKEY_free(key->pkey);
     free(key);
 }
 
-void p256_key_point(const struct p256_key *key, uint8_t ret[64]) {
+void es256_key_point(const struct es256_key *key, uint8_t ret[64]) {
     memcpy(ret, key->point, 64);
 }
 
@@ -121,8 +121,8 @@ static size_t write_integer(uint8_t *ret, const uint8_t n[32]) {
     return 2 + pad + 32 - from;
 }
 
-bool p256_verify(const struct p256_key *key, const uint8_t digest[32],
-                 const uint8_t signature[64]) {
+bool es256_verify(const struct es256_key *key, const uint8_t digest[32],
+                  const uint8_t signature[64]) {
     uint8_t der[2 + 2 * 35];
     size_t n = write_integer(der + 2, signature);
     n += write_integer(der + 2 + n, signature + 32);
@@ -135,15 +135,15 @@ bool p256_verify(const struct p256_key *key, const uint8_t digest[32],
     return ok;
 }
 
-bool p256_verify_message(const struct p256_key *key, struct bytes message,
-                         const uint8_t signature[64]) {
+bool es256_verify_message(const struct es256_key *key, struct bytes message,
+                          const uint8_t signature[64]) {
     uint8_t digest[32];
     digest_sha256(message, digest);
-    return p256_verify(key, digest, signature);
+    return es256_verify(key, digest, signature);
 }
 
-int p256_sign_message(const struct p256_key *key, struct bytes message, uint8_t ret[64],
-                      struct error *why) {
+int es256_sign_message(const struct es256_key *key, struct bytes message, uint8_t ret[64],
+                       struct error *why) {
     uint8_t digest[32], der[80];
     size_t n = sizeof der;
     digest_sha256(message, digest);
