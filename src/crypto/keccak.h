@@ -49,6 +49,21 @@ struct keccak_job {
 void keccak256_batch(struct hash *ret, const struct bytes *in, size_t count);
 void keccak256_scatter(const struct keccak_job *jobs, size_t count);
 
+/* keccak_pad puts the padding behind a message of n bytes that stands in a buffer with room for
+ * keccak_permutations(n) * KECCAK_RATE bytes. */
+static inline void keccak_pad(uint8_t *message, size_t n) {
+    size_t end = keccak_permutations(n) * KECCAK_RATE;
+    memset(message + n, 0, end - n);
+    message[n] ^= 0x01;
+    message[end - 1] ^= 0x80;
+}
+
+/* keccak256_padded hashes messages that carry their padding (keccak_pad) and are all `blocks`
+ * blocks of KECCAK_RATE bytes long, each to 32 bytes at rets[i]: the least work a permutation, for
+ * callers that make such messages themselves. Best in multiples of 8. */
+void keccak256_padded(const uint8_t *const *messages, uint8_t *const *rets, size_t count,
+                      unsigned blocks);
+
 /* The code paths, for tests, benchmarks and reports. */
 enum keccak_path {
     KECCAK_PLAIN,    /* one state, any processor */
@@ -62,7 +77,9 @@ enum keccak_path keccak_path_best(void);
 bool keccak_path_usable(enum keccak_path path);
 const char *keccak_path_name(enum keccak_path path);
 
-/* keccak256_scatter_by is keccak256_scatter on one path, which must be usable. */
+/* keccak256_scatter_by and keccak256_padded_by do the work on one path, which must be usable. */
 void keccak256_scatter_by(enum keccak_path path, const struct keccak_job *jobs, size_t count);
+void keccak256_padded_by(enum keccak_path path, const uint8_t *const *messages,
+                         uint8_t *const *rets, size_t count, unsigned blocks);
 
 #endif

@@ -41,11 +41,8 @@ static inline void take_in_four(__m256i *a, const uint8_t *const *blocks, size_t
     a[3] = _mm256_xor_si256(a[3], _mm256_permute2x128_si256(odd0, odd1, 0x31));
 }
 
-void keccak_absorb_avx2x4(uint64_t *state, const uint8_t *const *blocks) {
-    __m256i a[25];
-    for (int i = 0; i < 25; i++) {
-        a[i] = _mm256_load_si256((const __m256i *)(const void *)(state + 4 * (size_t)i));
-    }
+// One block of each lane, taken in and permuted.
+static inline void take_in_block(__m256i a[25], const uint8_t *const *blocks) {
     for (size_t i = 0; i < 4; i++) {
         take_in_four(a + 4 * i, blocks, 32 * i);
     }
@@ -54,7 +51,38 @@ void keccak_absorb_avx2x4(uint64_t *state, const uint8_t *const *blocks) {
                                                       (long long)load_le64(blocks[1] + 128),
                                                       (long long)load_le64(blocks[0] + 128)));
     keccak_rounds(a);
+}
+
+void keccak_absorb_avx2x4(uint64_t *state, const uint8_t *const *blocks) {
+    __m256i a[25];
+    for (int i = 0; i < 25; i++) {
+        a[i] = _mm256_load_si256((const __m256i *)(const void *)(state + 4 * (size_t)i));
+    }
+    take_in_block(a, blocks);
     for (int i = 0; i < 25; i++) {
         _mm256_store_si256((__m256i *)(void *)(state + 4 * (size_t)i), a[i]);
+    }
+}
+
+void keccak_whole_avx2x4(const uint8_t *const *messages, uint8_t *const *rets, unsigned blocks) {
+    __m256i a[25];
+    for (int i = 0; i < 25; i++) {
+        a[i] = _mm256_setzero_si256();
+    }
+    const uint8_t *at[4] = {messages[0], messages[1], messages[2], messages[3]};
+    for (unsigned b = 0; b < blocks; b++) {
+        take_in_block(a, at);
+        for (int i = 0; i < 4; i++) {
+            at[i] += KECCAK_RATE;
+        }
+    }
+    uint64_t words[4][4];
+    for (int i = 0; i < 4; i++) {
+        _mm256_storeu_si256((__m256i *)(void *)words[i], a[i]);
+    }
+    for (int i = 0; i < 4; i++) {
+        for (int w = 0; w < 4; w++) {
+            store_le64(rets[i] + 8 * w, words[w][i]);
+        }
     }
 }

@@ -37,11 +37,8 @@ static inline void take_in_eight(__m512i *a, const uint8_t *const *blocks, size_
     }
 }
 
-void keccak_absorb_avx512x8(uint64_t *state, const uint8_t *const *blocks) {
-    __m512i a[25];
-    for (int i = 0; i < 25; i++) {
-        a[i] = _mm512_load_si512(state + 8 * (size_t)i);
-    }
+// One block of each lane, taken in and permuted.
+static inline void take_in_block(__m512i a[25], const uint8_t *const *blocks) {
     take_in_eight(a, blocks, 0);
     take_in_eight(a + 8, blocks, 64);
     uint64_t w[8];
@@ -50,7 +47,41 @@ void keccak_absorb_avx512x8(uint64_t *state, const uint8_t *const *blocks) {
     }
     a[16] = _mm512_xor_si512(a[16], _mm512_loadu_si512(w));
     keccak_rounds(a);
+}
+
+void keccak_absorb_avx512x8(uint64_t *state, const uint8_t *const *blocks) {
+    __m512i a[25];
+    for (int i = 0; i < 25; i++) {
+        a[i] = _mm512_load_si512(state + 8 * (size_t)i);
+    }
+    take_in_block(a, blocks);
     for (int i = 0; i < 25; i++) {
         _mm512_store_si512(state + 8 * (size_t)i, a[i]);
+    }
+}
+
+void keccak_whole_avx512x8(const uint8_t *const *messages, uint8_t *const *rets, unsigned blocks) {
+    __m512i a[25];
+    for (int i = 0; i < 25; i++) {
+        a[i] = _mm512_setzero_si512();
+    }
+    const uint8_t *at[8];
+    for (int i = 0; i < 8; i++) {
+        at[i] = messages[i];
+    }
+    for (unsigned b = 0; b < blocks; b++) {
+        take_in_block(a, at);
+        for (int i = 0; i < 8; i++) {
+            at[i] += KECCAK_RATE;
+        }
+    }
+    uint64_t words[4][8];
+    for (int i = 0; i < 4; i++) {
+        _mm512_storeu_si512(words[i], a[i]);
+    }
+    for (int i = 0; i < 8; i++) {
+        for (int w = 0; w < 4; w++) {
+            store_le64(rets[i] + 8 * w, words[w][i]);
+        }
     }
 }

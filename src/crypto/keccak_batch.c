@@ -189,3 +189,47 @@ void keccak256_scatter_by(enum keccak_path path, const struct keccak_job *jobs, 
 void keccak256_scatter(const struct keccak_job *jobs, size_t count) {
     keccak256_scatter_by(keccak_path_best(), jobs, count);
 }
+
+// One message whose padding stands in it already.
+static void hash_padded(const uint8_t *message, uint8_t *ret, unsigned blocks) {
+    uint64_t a[25] = {0};
+    for (unsigned b = 0; b < blocks; b++, message += KECCAK_RATE) {
+        for (size_t i = 0; i < KECCAK_RATE / 8; i++) {
+            a[i] ^= load_le64(message + 8 * i);
+        }
+        keccak_permute(a);
+    }
+    memcpy(ret, a, 32);
+}
+
+void keccak256_padded_by(enum keccak_path path, const uint8_t *const *messages,
+                         uint8_t *const *rets, size_t count, unsigned blocks) {
+    size_t i = 0;
+#if defined(__x86_64__)
+    size_t width = path == KECCAK_AVX512X8 ? 8 : path == KECCAK_AVX2X4 ? 4 : 0;
+    keccak_whole *whole = width == 8 ? keccak_whole_avx512x8 : keccak_whole_avx2x4;
+    for (; width && count - i >= width; i += width) {
+        whole(messages + i, rets + i, blocks);
+    }
+    if (width && count - i >= 3) { // the other lanes repeat a message and throw the hash away
+        const uint8_t *rest[KECCAK_LANES_MAX];
+        uint8_t unused[32], *rest_ret[KECCAK_LANES_MAX];
+        for (size_t l = 0; l < width; l++) {
+            rest[l] = messages[i + l < count ? i + l : i];
+            rest_ret[l] = i + l < count ? rets[i + l] : unused;
+        }
+        whole(rest, rest_ret, blocks);
+        return;
+    }
+#else
+    (void)path;
+#endif
+    for (; i < count; i++) {
+        hash_padded(messages[i], rets[i], blocks);
+    }
+}
+
+void keccak256_padded(const uint8_t *const *messages, uint8_t *const *rets, size_t count,
+                      unsigned blocks) {
+    keccak256_padded_by(keccak_path_best(), messages, rets, count, blocks);
+}

@@ -182,4 +182,34 @@ TEST(keccak_paths_have_names) {
     CHECK(keccak_path_usable(KECCAK_PLAIN));
 }
 
+TEST(keccak_padded_agrees_with_single_hashes) {
+    enum { COUNT = 21 };
+    static uint8_t message[COUNT][4 * KECCAK_RATE];
+    const uint8_t *messages[COUNT];
+    struct hash expected[COUNT], got[COUNT];
+    uint8_t *rets[COUNT];
+    static const enum keccak_path paths[] = {KECCAK_PLAIN, KECCAK_AVX2X4, KECCAK_AVX512X8};
+    for (unsigned blocks = 1; blocks <= 4; blocks++) {
+        for (size_t i = 0; i < COUNT; i++) {
+            // From the shortest to the longest message of that many blocks.
+            size_t n = (blocks - 1) * KECCAK_RATE + i * (KECCAK_RATE - 1) / (COUNT - 1);
+            for (size_t k = 0; k < n; k++) {
+                message[i][k] = (uint8_t)(i * 31 + k * 7 + blocks);
+            }
+            expected[i] = keccak256(bytes_make(message[i], n));
+            keccak_pad(message[i], n);
+            messages[i] = message[i];
+            rets[i] = got[i].b;
+        }
+        for (size_t p = 0; p < sizeof paths / sizeof paths[0]; p++) {
+            if (!keccak_path_usable(paths[p])) continue;
+            for (size_t count = 0; count <= COUNT; count++) {
+                memset(got, 0, sizeof got);
+                keccak256_padded_by(paths[p], messages, rets, count, blocks);
+                CHECK(memcmp(got, expected, count * sizeof got[0]) == 0);
+            }
+        }
+    }
+}
+
 TEST_MAIN()

@@ -125,7 +125,7 @@ static uint32_t build(struct apply *a, unsigned depth, struct trie_change *c, si
     uint32_t node = node_new(a, TRIE_BRANCH);
     if (!node) return 0;
     struct trie_branch *b = trie_branch_at(a->pool, node);
-    memset(b, 0, sizeof *b);
+    trie_branch_init(b);
     b->unsaved = true;
     size_t count = (size_t)(last - first) + 1;
     for (size_t i = 0; i < count;) {
@@ -150,13 +150,13 @@ static uint32_t branch_over(struct apply *a, const uint8_t key[32], unsigned dep
     uint32_t node = node_new(a, TRIE_BRANCH);
     if (!node) return 0;
     struct trie_branch *b = trie_branch_at(a->pool, node);
-    memset(b, 0, sizeof *b);
+    trie_branch_init(b);
     unsigned nibble = trie_nibble(key, depth);
     b->unsaved = true;
     b->child[nibble] = child;
     if (ref) {
         b->ref_n[nibble] = ref->n;
-        memcpy(b->ref[nibble], ref->b, 32);
+        memcpy(trie_branch_ref(b, nibble), ref->b, 32);
     } else {
         b->dirty = (uint16_t)(1u << nibble);
     }
@@ -261,13 +261,13 @@ static struct place settle_branch(struct apply *a, uint32_t node, unsigned depth
     trie_nibble_set(key, depth, only);
     if (!b->child[only]) {
         // Its kind decides the new shape, and only the node itself tells that.
-        b->child[only] = resolve(a, key, depth + 1, b->ref_n[only], b->ref[only]);
+        b->child[only] = resolve(a, key, depth + 1, b->ref_n[only], trie_branch_ref(b, only));
         if (!b->child[only]) return (struct place){node, changed};
     }
     uint32_t child = b->child[only];
     bool ref_known = !(b->dirty >> only & 1);
     struct trie_ref ref = {.n = b->ref_n[only]};
-    memcpy(ref.b, b->ref[only], 32);
+    memcpy(ref.b, trie_branch_ref(b, only), 32);
     uint32_t lifted = lift(a, key, depth, depth + 1, child);
     if (!lifted) return (struct place){node, changed};
     if (lifted != child && ref_known) { // a branch below keeps its reference
@@ -291,7 +291,8 @@ static struct place apply_branch(struct apply *a, uint32_t node, unsigned depth,
         }
         uint32_t child = b->child[nibble];
         if (!child && b->ref_n[nibble]) {
-            child = resolve(a, c[from].key.b, depth + 1, b->ref_n[nibble], b->ref[nibble]);
+            child =
+                resolve(a, c[from].key.b, depth + 1, b->ref_n[nibble], trie_branch_ref(b, nibble));
             if (!child) continue;
             b->child[nibble] = child;
         }

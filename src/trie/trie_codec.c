@@ -1,5 +1,6 @@
 /* Trie nodes to RLP and back.
  * SPDX-License-Identifier: MIT */
+#include "crypto/keccak.h"
 #include "eth/rlp.h"
 #include "trie/trie_node.h"
 
@@ -21,19 +22,33 @@ static size_t put_list_header(uint8_t *out, size_t payload) {
     return 3;
 }
 
+void trie_branch_init(struct trie_branch *b) {
+    memset(b, 0, sizeof *b);
+    (void)put_list_header(b->rlp, TRIE_NODE_MAX - 3);
+    for (unsigned i = 0; i < 16; i++) {
+        trie_branch_ref(b, i)[-1] = 0xa0;
+    }
+    b->rlp[TRIE_NODE_MAX - 1] = 0x80; // the value, which keys of one length never have
+    keccak_pad(b->rlp, TRIE_NODE_MAX);
+}
+
 static size_t encode_branch(uint8_t *out, const struct trie_branch *b) {
-    size_t payload = 1; // the value, which keys of one length never have
+    if (trie_branch_full(b)) {
+        memcpy(out, b->rlp, TRIE_NODE_MAX);
+        return TRIE_NODE_MAX;
+    }
+    size_t payload = 1;
     for (int i = 0; i < 16; i++) {
         payload += b->ref_n[i] == 32 ? 33 : b->ref_n[i] ? b->ref_n[i] : 1;
     }
     uint8_t *p = out + put_list_header(out, payload);
     for (int i = 0; i < 16; i++) {
+        const uint8_t *ref = b->rlp + 4 + 33 * i;
         if (b->ref_n[i] == 32) {
-            *p = 0xa0;
-            memcpy(p + 1, b->ref[i], 32);
+            memcpy(p, ref - 1, 33);
             p += 33;
         } else if (b->ref_n[i]) {
-            memcpy(p, b->ref[i], b->ref_n[i]);
+            memcpy(p, ref, b->ref_n[i]);
             p += b->ref_n[i];
         } else {
             *p++ = 0x80;
@@ -128,10 +143,10 @@ static int decode_branch(uint32_t *ret, struct trie_pool *pool, const struct rlp
     uint32_t node = trie_node_new(pool, TRIE_BRANCH);
     if (!node) return no_memory(why);
     struct trie_branch *b = trie_branch_at(pool, node);
-    memset(b, 0, sizeof *b);
+    trie_branch_init(b);
     unsigned children = 0;
-    for (int i = 0; i < 16; i++) {
-        int r = decode_reference(&b->ref_n[i], b->ref[i], &item[i], why);
+    for (unsigned i = 0; i < 16; i++) {
+        int r = decode_reference(&b->ref_n[i], trie_branch_ref(b, i), &item[i], why);
         if (r != 0) {
             trie_node_free(pool, node);
             return r;

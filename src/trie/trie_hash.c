@@ -18,9 +18,8 @@ struct trie_job {
     uint8_t *ret;
 };
 
-#define BATCH 64 /* nodes encoded at once: their RLP stays in the first-level cache's reach */
-#define ROOM 576 /* bytes for one encoding, a multiple of the cache line */
-#define GRAIN 64
+#define BATCH 128 /* nodes encoded at once: their RLP stays in the second-level cache */
+#define ROOM (TRIE_BRANCH_BLOCKS * KECCAK_RATE)
 
 static int push(struct trie_pool *pool, unsigned depth, uint32_t node, uint8_t *ret_n,
                 uint8_t *ret) {
@@ -43,7 +42,7 @@ static int collect(struct trie_pool *pool, uint32_t node, unsigned depth) {
         struct trie_branch *b = trie_branch_at(pool, node);
         for (unsigned dirty = b->dirty; dirty && r == 0; dirty &= dirty - 1) {
             unsigned i = (unsigned)__builtin_ctz(dirty);
-            r = push(pool, depth + 1, b->child[i], &b->ref_n[i], b->ref[i]);
+            r = push(pool, depth + 1, b->child[i], &b->ref_n[i], trie_branch_ref(b, i));
             if (r == 0 && trie_kind(b->child[i]) != TRIE_LEAF) {
                 r = collect(pool, b->child[i], depth + 1);
             }
@@ -84,30 +83,72 @@ static void settle(const struct trie_pool *pool, uint32_t node) {
     }
 }
 
+// Nodes lie anywhere in memory, a branch over ten cache lines: asked for early, they come while
+// others are encoded.
+static void prefetch(const struct trie_pool *pool, uint32_t node) {
+    const uint8_t *p = trie_node_at(pool, node);
+    size_t size = pool->slabs[trie_kind(node)].node_bytes;
+    for (size_t i = 0; i < size; i += 64) {
+        __builtin_prefetch(p + i, 1);
+    }
+}
+
+#define AHEAD 6
+
+/* Padded messages by their length in blocks, and where their hashes go. */
+struct batch {
+    _Alignas(64) uint8_t encoding[BATCH][ROOM];
+    const uint8_t *message[TRIE_BRANCH_BLOCKS][BATCH];
+    uint8_t *ret[TRIE_BRANCH_BLOCKS][BATCH];
+    size_t count[TRIE_BRANCH_BLOCKS];
+};
+
+static void add_message(struct batch *b, const uint8_t *message, size_t blocks,
+                        const struct trie_job *job) {
+    size_t i = b->count[blocks - 1]++;
+    b->message[blocks - 1][i] = message;
+    b->ret[blocks - 1][i] = job->ret;
+    *job->ret_n = 32;
+}
+
+static void add_job(struct batch *b, const struct level *l, const struct trie_job *job,
+                    uint8_t *room) {
+    if (trie_kind(job->node) == TRIE_BRANCH) {
+        const struct trie_branch *branch = trie_branch_at(l->pool, job->node);
+        if (trie_branch_full(branch)) {
+            add_message(b, branch->rlp, TRIE_BRANCH_BLOCKS, job);
+            return;
+        }
+    }
+    size_t size = trie_node_encode(room, l->pool, job->node, l->depth);
+    if (size < 32 && !l->root) {
+        *job->ret_n = (uint8_t)size;
+        memcpy(job->ret, room, size);
+        return;
+    }
+    keccak_pad(room, size);
+    add_message(b, room, keccak_permutations(size), job);
+}
+
 static void hash_range(void *arg, unsigned member, size_t from, size_t to) {
     (void)member;
     struct level *l = arg;
-    _Alignas(64) uint8_t encoding[BATCH][ROOM];
-    struct keccak_job hash[BATCH];
+    struct batch b;
     uint64_t permutations = 0;
-    while (from < to) {
-        size_t n = to - from < BATCH ? to - from : BATCH, hashes = 0;
+    for (; from < to; from += BATCH) {
+        size_t n = to - from < BATCH ? to - from : BATCH;
+        const struct trie_job *job = &l->job[from];
+        memset(b.count, 0, sizeof b.count);
         for (size_t i = 0; i < n; i++) {
-            const struct trie_job *job = &l->job[from + i];
-            size_t size = trie_node_encode(encoding[i], l->pool, job->node, l->depth);
-            settle(l->pool, job->node);
-            if (size < 32 && !l->root) {
-                *job->ret_n = (uint8_t)size;
-                memcpy(job->ret, encoding[i], size);
-                continue;
-            }
-            *job->ret_n = 32;
-            hash[hashes++] =
-                (struct keccak_job){bytes_make(encoding[i], size), (struct hash *)(void *)job->ret};
-            permutations += keccak_permutations(size);
+            if (from + i + AHEAD < to) prefetch(l->pool, job[i + AHEAD].node);
+            add_job(&b, l, &job[i], b.encoding[i]);
+            settle(l->pool, job[i].node);
         }
-        keccak256_scatter(hash, hashes);
-        from += n;
+        for (unsigned blocks = 1; blocks <= TRIE_BRANCH_BLOCKS; blocks++) {
+            size_t count = b.count[blocks - 1];
+            keccak256_padded(b.message[blocks - 1], b.ret[blocks - 1], count, blocks);
+            permutations += count * blocks;
+        }
     }
     atomic_fetch_add_explicit(&l->permutations, permutations, memory_order_relaxed);
 }
@@ -117,7 +158,7 @@ static void hash_level(struct trie_pool *pool, unsigned depth, bool root, struct
     struct trie_job_list *list = &pool->level[depth];
     if (list->count == 0) return;
     struct level l = {.pool = pool, .job = list->job, .depth = depth, .root = root};
-    trie_team_run(team, list->count, GRAIN, hash_range, &l);
+    trie_team_run(team, list->count, BATCH, hash_range, &l);
     if (stats) {
         stats->nodes_hashed += list->count;
         stats->permutations += l.permutations;

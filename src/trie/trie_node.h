@@ -13,6 +13,8 @@
 
 #include "trie/trie.h"
 
+#define TRIE_BRANCH_BLOCKS 4 /* of Keccak's rate, for TRIE_NODE_MAX bytes */
+
 enum trie_kind { TRIE_NONE, TRIE_LEAF, TRIE_EXTENSION, TRIE_BRANCH };
 
 struct trie_leaf {
@@ -31,13 +33,23 @@ struct trie_extension {
     struct trie_ref ref;
 };
 
+/* A branch keeps its children's hashes where they stand in the RLP of a branch with 16 of them,
+ * with Keccak's padding behind: such a branch, as nearly all near the root are, is hashed as it
+ * lies. References shorter than 32 bytes take the first bytes of a place. */
 struct trie_branch {
+    uint8_t rlp[TRIE_BRANCH_BLOCKS * 136];
+    uint32_t child[16];
+    uint8_t ref_n[16]; /* as trie_ref.n */
     uint16_t dirty;
     bool unsaved;
-    uint8_t ref_n[16]; /* as trie_ref.n */
-    uint32_t child[16];
-    uint8_t ref[16][32];
 };
+
+/* trie_branch_init makes a branch without children. */
+void trie_branch_init(struct trie_branch *b);
+
+static inline uint8_t *trie_branch_ref(struct trie_branch *b, unsigned i) {
+    return b->rlp + 4 + 33 * i;
+}
 
 /* A path that a node has left. */
 struct trie_gone {
@@ -46,10 +58,10 @@ struct trie_gone {
 };
 
 #define TRIE_INDEX_BITS 30
-#define TRIE_SLAB_BITS 8 /* nodes of one kind are allocated 256 at a time */
-#define TRIE_SLAB_NODES (1u << TRIE_SLAB_BITS)
+#define TRIE_SLOT_BITS 15 /* of an index: the place within its slab */
 
-/* Nodes of one size, in slabs that never move. Index 0 is never given out. */
+/* Nodes of one size, in slabs that never move: a small one, then such that fill huge pages, for the
+ * nodes of a block lie all over them. Index 0 is never given out. */
 struct trie_slabs {
     uint8_t **slab;
     size_t count, capacity; /* slabs */
@@ -80,7 +92,8 @@ static inline enum trie_kind trie_kind(uint32_t node) {
 }
 
 static inline void *trie_slabs_at(const struct trie_slabs *s, uint32_t index) {
-    return s->slab[index >> TRIE_SLAB_BITS] + (index & (TRIE_SLAB_NODES - 1)) * s->node_bytes;
+    size_t slot = index & ((1u << TRIE_SLOT_BITS) - 1);
+    return s->slab[index >> TRIE_SLOT_BITS] + slot * s->node_bytes;
 }
 
 static inline void *trie_node_at(const struct trie_pool *pool, uint32_t node) {
@@ -141,6 +154,13 @@ struct trie_path trie_path_of(const uint8_t key[32], unsigned depth);
 [[gnu::warn_unused_result]] int trie_node_decode(uint32_t *ret, struct trie_pool *pool,
                                                  const uint8_t key[32], unsigned depth,
                                                  struct bytes rlp, struct error *why);
+
+/* trie_branch_full: all 16 children are there, by hash, so that b->rlp is its padded encoding. */
+static inline bool trie_branch_full(const struct trie_branch *b) {
+    uint64_t n[2];
+    memcpy(n, b->ref_n, sizeof n);
+    return n[0] == 0x2020202020202020u && n[1] == 0x2020202020202020u;
+}
 
 /* trie_node_encode writes the RLP of a node that stands at `depth`; its children's references must
  * be up to date. out has room for TRIE_NODE_MAX bytes. Gives the length. */

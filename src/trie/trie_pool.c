@@ -3,6 +3,7 @@
 #include "trie/trie_node.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 static const size_t node_bytes[4] = {
     [TRIE_SLABS_GONE] = sizeof(struct trie_gone),
@@ -58,16 +59,24 @@ static bool grow_array(void **array, size_t *capacity, size_t element) {
     return true;
 }
 
+#define SLAB_FIRST ((size_t)64 << 10)
+#define SLAB_BYTES ((size_t)2 << 20)
+
+static size_t slab_bytes(size_t number) {
+    return number ? SLAB_BYTES : SLAB_FIRST;
+}
+
 static bool slab_add(struct trie_pool *pool, struct trie_slabs *s) {
-    size_t size = TRIE_SLAB_NODES * s->node_bytes;
+    size_t size = slab_bytes(s->count);
     if (pool->limit_bytes && pool->bytes + size > pool->limit_bytes) return false;
     if (s->count == s->capacity) {
         void *p = s->slab;
         if (!grow_array(&p, &s->capacity, sizeof *s->slab)) return false;
         s->slab = p;
     }
-    uint8_t *slab = aligned_alloc(64, (size + 63) / 64 * 64);
+    uint8_t *slab = aligned_alloc(size, size);
     if (!slab) return false;
+    if (size == SLAB_BYTES) (void)madvise(slab, size, MADV_HUGEPAGE);
     s->slab[s->count++] = slab;
     pool->bytes += size;
     return true;
@@ -75,8 +84,12 @@ static bool slab_add(struct trie_pool *pool, struct trie_slabs *s) {
 
 static uint32_t index_new(struct trie_pool *pool, struct trie_slabs *s) {
     if (s->free_n) return s->free[--s->free_n];
-    if (s->next >> TRIE_INDEX_BITS) return 0;
-    if (s->next >> TRIE_SLAB_BITS >= s->count && !slab_add(pool, s)) return 0;
+    uint32_t number = s->next >> TRIE_SLOT_BITS, slot = s->next & ((1u << TRIE_SLOT_BITS) - 1);
+    if ((slot + 1) * s->node_bytes > slab_bytes(number)) { // this slab is full
+        s->next = ++number << TRIE_SLOT_BITS;
+        if (s->next >> TRIE_INDEX_BITS) return 0;
+    }
+    if (number >= s->count && !slab_add(pool, s)) return 0;
     return s->next++;
 }
 

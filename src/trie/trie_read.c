@@ -71,7 +71,7 @@ static bool place_below(struct place *p, const struct trie_pool *pool, const uin
         if (*depth >= TRIE_DEPTH_MAX) return false;
         struct trie_branch *b = trie_branch_at(pool, *p->node);
         unsigned i = trie_nibble(key, (*depth)++);
-        *p = (struct place){&b->child[i], &b->ref_n[i], b->ref[i], b->dirty >> i & 1};
+        *p = (struct place){&b->child[i], &b->ref_n[i], trie_branch_ref(b, i), b->dirty >> i & 1};
         return true;
     }
     case TRIE_EXTENSION: {

@@ -366,17 +366,17 @@ TEST(trie_proofs_lead_from_the_root) {
 TEST(trie_keeps_its_memory_limit) {
     struct error why;
     struct trie_pool *pool;
-    CHECK_OK(trie_pool_create(&pool, 400000, &why), &why);
-    static struct trie_change c[3000];
-    for (size_t i = 0; i < 3000; i++) {
+    CHECK_OK(trie_pool_create(&pool, 3 << 20, &why), &why);
+    static struct trie_change c[20000];
+    for (size_t i = 0; i < 20000; i++) {
         c[i] = (struct trie_change){.key = keccak256(bytes_make(&i, sizeof i)), .value_n = 1};
         c[i].value[0] = 1;
     }
-    qsort(c, 3000, sizeof *c, trie_change_compare);
+    qsort(c, 20000, sizeof *c, trie_change_compare);
     struct trie t;
     trie_init(&t, &TRIE_EMPTY_ROOT);
-    CHECK_ERR(trie_apply(pool, &t, c, 3000, NULL, NULL, &why), ERR_NO_MEMORY);
-    CHECK(trie_pool_bytes(pool) <= 400000);
+    CHECK_ERR(trie_apply(pool, &t, c, 20000, NULL, NULL, &why), ERR_NO_MEMORY);
+    CHECK(trie_pool_bytes(pool) <= 3 << 20);
     trie_pool_free(pool);
 }
 
