@@ -28,7 +28,8 @@ static inline __m256i rol_bytes(__m256i a, int n) {
 #include "crypto/keccak_round.h"
 
 /* Turns four words of each of four messages into four words of all lanes, XORed into a. */
-static inline void take_in_four(__m256i *a, const uint8_t *const *blocks, size_t at) {
+[[gnu::always_inline]] static inline void take_in_four(__m256i *a, const uint8_t *const *blocks,
+                                                       size_t at) {
     __m256i m[4];
     for (int i = 0; i < 4; i++) {
         m[i] = _mm256_loadu_si256((const __m256i *)(const void *)(blocks[i] + at));
@@ -42,7 +43,8 @@ static inline void take_in_four(__m256i *a, const uint8_t *const *blocks, size_t
 }
 
 // One block of each lane, taken in and permuted.
-static inline void take_in_block(__m256i a[25], const uint8_t *const *blocks) {
+[[gnu::always_inline]] static inline void take_in_block(__m256i a[25],
+                                                        const uint8_t *const *blocks) {
     for (size_t i = 0; i < 4; i++) {
         take_in_four(a + 4 * i, blocks, 32 * i);
     }

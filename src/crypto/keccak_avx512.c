@@ -16,7 +16,8 @@
 #include "crypto/keccak_round.h"
 
 /* Turns eight words of each of eight messages into eight words of all lanes, XORed into a. */
-static inline void take_in_eight(__m512i *a, const uint8_t *const *blocks, size_t at) {
+[[gnu::always_inline]] static inline void take_in_eight(__m512i *a, const uint8_t *const *blocks,
+                                                        size_t at) {
     __m512i m[8], t[8];
     for (int i = 0; i < 8; i++) {
         m[i] = _mm512_loadu_si512(blocks[i] + at);
@@ -38,7 +39,8 @@ static inline void take_in_eight(__m512i *a, const uint8_t *const *blocks, size_
 }
 
 // One block of each lane, taken in and permuted.
-static inline void take_in_block(__m512i a[25], const uint8_t *const *blocks) {
+[[gnu::always_inline]] static inline void take_in_block(__m512i a[25],
+                                                        const uint8_t *const *blocks) {
     take_in_eight(a, blocks, 0);
     take_in_eight(a + 8, blocks, 64);
     uint64_t w[8];

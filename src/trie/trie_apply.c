@@ -279,16 +279,32 @@ static struct place settle_branch(struct apply *a, uint32_t node, unsigned depth
     return (struct place){lifted, true};
 }
 
+// Splits sorted changes by their nibble at `depth`; start[g] is where group g begins. The children
+// that they lead to are asked for from memory at once: they lie far apart.
+static unsigned group_by_nibble(const struct trie_pool *pool, const struct trie_branch *b,
+                                unsigned depth, const struct trie_change *c, size_t n,
+                                size_t start[17]) {
+    unsigned groups = 0, last = 16;
+    for (size_t i = 0; i < n; i++) {
+        unsigned nibble = trie_nibble(c[i].key.b, depth);
+        if (nibble == last) continue;
+        last = nibble;
+        start[groups++] = i;
+        if (b->child[nibble]) trie_node_prefetch(pool, b->child[nibble]);
+    }
+    start[groups] = n;
+    return groups;
+}
+
 static struct place apply_branch(struct apply *a, uint32_t node, unsigned depth,
                                  struct trie_change *c, size_t n) {
     struct trie_branch *b = trie_branch_at(a->pool, node);
     bool changed = b->dirty != 0;
-    for (size_t i = 0; i < n && !a->failed;) {
-        unsigned nibble = trie_nibble(c[i].key.b, depth);
-        size_t from = i;
-        while (i < n && trie_nibble(c[i].key.b, depth) == nibble) {
-            i++;
-        }
+    size_t start[17];
+    unsigned groups = group_by_nibble(a->pool, b, depth, c, n, start);
+    for (unsigned g = 0; g < groups && !a->failed; g++) {
+        size_t from = start[g], i = start[g + 1];
+        unsigned nibble = trie_nibble(c[from].key.b, depth);
         uint32_t child = b->child[nibble];
         if (!child && b->ref_n[nibble]) {
             child =

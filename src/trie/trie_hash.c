@@ -40,6 +40,9 @@ static int collect(struct trie_pool *pool, uint32_t node, unsigned depth) {
     int r = 0;
     if (trie_kind(node) == TRIE_BRANCH) {
         struct trie_branch *b = trie_branch_at(pool, node);
+        for (unsigned dirty = b->dirty; dirty; dirty &= dirty - 1) {
+            trie_node_prefetch(pool, b->child[__builtin_ctz(dirty)]);
+        }
         for (unsigned dirty = b->dirty; dirty && r == 0; dirty &= dirty - 1) {
             unsigned i = (unsigned)__builtin_ctz(dirty);
             r = push(pool, depth + 1, b->child[i], &b->ref_n[i], trie_branch_ref(b, i));
