@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "eth/genesis.h"
+
+#include "test/harness/test.h"
+
+static int load(struct genesis *g, const char *text, struct arena *a, struct error *why) {
+    const struct json *doc;
+    int r = json_parse(&doc, bytes_from_str(text), a, NULL, why);
+    return r != 0 ? r : genesis_decode(g, doc, a, why);
+}
+
+TEST(reads_what_geth_reads) {
+    struct arena a;
+    struct error why;
+    struct genesis g;
+    arena_init(&a, 0);
+    CHECK_OK(load(&g,
+                  "{\"config\":{\"chainId\":1337,\"homesteadBlock\":0,\"eip150Block\":0,"
+                  "\"eip158Block\":0,\"byzantiumBlock\":0,\"constantinopleBlock\":0,"
+                  "\"istanbulBlock\":0,\"berlinBlock\":0,\"londonBlock\":0,"
+                  "\"terminalTotalDifficulty\":0,\"shanghaiTime\":0,\"cancunTime\":0,"
+                  "\"pragueTime\":100,\"bpo1Time\":\"0xc8\",\"blobSchedule\":{\"cancun\":"
+                  "{\"target\":2,\"max\":4,\"baseFeeUpdateFraction\":\"5\"}}},"
+                  "\"timestamp\":\"0x5\",\"difficulty\":\"0x0\",\"gasLimit\":\"30000000\","
+                  "\"extraData\":\"0x1234\",\"nonce\":\"0x42\",\"alloc\":{"
+                  "\"0x0000000000000000000000000000000000000001\":{\"balance\":\"1000\"},"
+                  "\"00000000000000000000000000000000000000ff\":{\"balance\":\"0x0a\",\"nonce\":"
+                  "\"0x1\",\"code\":\"0x6001\",\"storage\":{\"0x00\":\"0x02\"}}}}",
+                  &a, &why),
+             &why);
+    CHECK_U64(g.config.chain_id, 1337);
+    CHECK_U64(g.config.activation[FORK_PETERSBURG], 0);
+    CHECK_U64(g.config.activation[FORK_OSAKA], FORK_NEVER);
+    CHECK_U64(g.config.dao_block, FORK_NEVER);
+    CHECK_U64(g.header.form, HEADER_CANCUN);
+    CHECK_U64(g.header.base_fee.w[0], 1000000000);
+    CHECK_U64(g.header.gas_limit, 30000000);
+    CHECK_U64(g.header.nonce[7], 0x42);
+    CHECK_U64(chain_blobs_at(&g.config, 5)->max, 4);
+    CHECK_U64(chain_blobs_at(&g.config, 5)->update_fraction, 5);
+    CHECK_U64(chain_blobs_at(&g.config, 150)->max, 9);
+    CHECK_U64(chain_blobs_at(&g.config, 200)->max, 15);
+    CHECK_U64(g.account_count, 2);
+    CHECK_U64(g.accounts[0].balance.w[0], 1000);
+    CHECK_U64(g.accounts[1].balance.w[0], 10);
+    CHECK_U64(g.accounts[1].code.n, 2);
+    CHECK(g.accounts[1].slot_count == 1 && g.accounts[1].slots[0].value.w[0] == 2);
+    arena_free(&a);
+}
+
+TEST(refuses_what_has_no_sense) {
+    static const struct {
+        const char *text;
+        int code;
+    } cases[] = {
+        {"{}", ERR_NOT_FOUND},
+        {"{\"config\":{}}", ERR_NOT_FOUND},
+        {"{\"config\":{\"chainId\":\"abc\"},\"alloc\":{}}", ERR_SYNTAX},
+        {"{\"config\":{\"chainId\":\"0x10000000000000000\"},\"alloc\":{}}", ERR_RANGE},
+        {"{\"config\":{},\"alloc\":{\"0x12\":{}}}", ERR_SYNTAX},
+        {"{\"config\":{},\"alloc\":{\"0x0000000000000000000000000000000000000001\":"
+         "{\"storage\":{\"0xzz\":\"0x1\"}}}}",
+         ERR_SYNTAX},
+        {"{\"config\":{\"bpo5Time\":1},\"alloc\":{}}", ERR_RANGE},
+        {"{\"config\":{\"cancunTime\":1,\"blobSchedule\":{\"cancun\":{\"target\":7,\"max\":6}}},"
+         "\"alloc\":{}}",
+         ERR_RANGE},
+        {"{\"config\":{},\"gasLimit\":true,\"alloc\":{}}", ERR_INVALID},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct arena a;
+        struct error why;
+        struct genesis g;
+        arena_init(&a, 0);
+        CHECK_ERR(load(&g, cases[i].text, &a, &why), cases[i].code);
+        arena_free(&a);
+    }
+}
+
+TEST_MAIN()
