@@ -70,9 +70,9 @@ static void body_keccak(void *arg) {
 // Bare permutations, eight states' worth a round on every path: the physical limit of the hash.
 static void body_permutations(void *arg) {
     struct bench *b = arg;
-    const uint8_t *blocks[KECCAK_LANES_MAX];
+    struct keccak_block blocks[KECCAK_LANES_MAX];
     for (size_t i = 0; i < KECCAK_LANES_MAX; i++) {
-        blocks[i] = b->messages[i];
+        blocks[i] = (struct keccak_block){b->messages[i], KECCAK_RATE};
     }
     for (int i = 0; i < BARE_ROUNDS; i++) {
         switch (b->path) {
@@ -83,11 +83,11 @@ static void body_permutations(void *arg) {
             break;
 #if defined(__x86_64__)
         case KECCAK_AVX2X4:
-            keccak_absorb_avx2x4(b->states, blocks);
-            keccak_absorb_avx2x4(b->states, blocks);
+            keccak_absorb_avx2x4(b->states, blocks, 0);
+            keccak_absorb_avx2x4(b->states, blocks, 0);
             break;
         case KECCAK_AVX512X8:
-            keccak_absorb_avx512x8(b->states, blocks);
+            keccak_absorb_avx512x8(b->states, blocks, 0);
             break;
 #else
         default:

@@ -58,16 +58,20 @@ static void absorb_last(uint64_t a[25], const uint8_t *p, size_t n) {
     a[KECCAK_RATE / 8 - 1] ^= (uint64_t)1 << 63;
 }
 
-struct hash keccak256(struct bytes in) {
-    uint64_t a[25] = {0};
+void keccak_finish(uint64_t state[25], struct bytes in) {
     while (in.n >= KECCAK_RATE) {
-        absorb_block(a, in.p);
-        keccak_permute(a);
+        absorb_block(state, in.p);
+        keccak_permute(state);
         in.p += KECCAK_RATE;
         in.n -= KECCAK_RATE;
     }
-    absorb_last(a, in.p, in.n);
-    keccak_permute(a);
+    absorb_last(state, in.p, in.n);
+    keccak_permute(state);
+}
+
+struct hash keccak256(struct bytes in) {
+    uint64_t a[25] = {0};
+    keccak_finish(a, in);
     struct hash ret;
     memcpy(ret.b, a, sizeof ret.b);
     return ret;

@@ -55,10 +55,29 @@ static inline __m256i rol_bytes(__m256i a, int n) {
     keccak_rounds(a);
 }
 
-void keccak_absorb_avx2x4(uint64_t *state, const uint8_t *const *blocks) {
+// A block as KECCAK_RATE bytes: those of the message, or its end with the padding, in `room`.
+static const uint8_t *padded(uint8_t room[KECCAK_RATE], const struct keccak_block *b) {
+    if (b->n == KECCAK_RATE) return b->p;
+    memset(room, 0, KECCAK_RATE);
+    if (b->n > 0) memcpy(room, b->p, b->n);
+    room[b->n] ^= 0x01;
+    room[KECCAK_RATE - 1] ^= 0x80;
+    return room;
+}
+
+void keccak_absorb_avx2x4(uint64_t *state, const struct keccak_block *in, unsigned fresh) {
+    const __m256i bits = _mm256_set_epi64x(8, 4, 2, 1);
+    const __m256i keep = _mm256_cmpeq_epi64(
+        _mm256_and_si256(_mm256_set1_epi64x((long long)fresh), bits), _mm256_setzero_si256());
+    uint8_t room[4][KECCAK_RATE];
+    const uint8_t *blocks[4];
+    for (int i = 0; i < 4; i++) {
+        blocks[i] = padded(room[i], &in[i]);
+    }
     __m256i a[25];
     for (int i = 0; i < 25; i++) {
-        a[i] = _mm256_load_si256((const __m256i *)(const void *)(state + 4 * (size_t)i));
+        a[i] = _mm256_and_si256(
+            keep, _mm256_load_si256((const __m256i *)(const void *)(state + 4 * (size_t)i)));
     }
     take_in_block(a, blocks);
     for (int i = 0; i < 25; i++) {

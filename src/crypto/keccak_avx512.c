@@ -1,5 +1,5 @@
 /* Eight Keccak states in 512-bit registers: a rotate and a ternary gate are one instruction each.
- * Compiled with -mavx512f; called only where the processor has it.
+ * Compiled with -mavx512f -mavx512bw; called only where the processor has it.
  * SPDX-License-Identifier: MIT */
 #include "crypto/keccak.h"
 #include "crypto/keccak_impl.h"
@@ -15,13 +15,31 @@
 #define KECCAK_IOTA(a, rc) _mm512_xor_si512(a, _mm512_set1_epi64((long long)(rc)))
 #include "crypto/keccak_round.h"
 
-/* Turns eight words of each of eight messages into eight words of all lanes, XORed into a. */
-[[gnu::always_inline]] static inline void take_in_eight(__m512i *a, const uint8_t *const *blocks,
-                                                        size_t at) {
-    __m512i m[8], t[8];
-    for (int i = 0; i < 8; i++) {
-        m[i] = _mm512_loadu_si512(blocks[i] + at);
+/* 64 bytes of a block from byte `at`, padding included. Nothing is copied: bytes outside of the
+ * message are masked, and masked bytes cannot fault. */
+static inline __m512i load_chunk(const struct keccak_block *b, size_t at) {
+    size_t n = b->n > at ? b->n - at : 0; // bytes of the message here, 64 or more: all
+    __mmask64 inside = n >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << n) - 1;
+    __mmask64 pad = b->n >= at && n < 64 ? (__mmask64)1 << n : 0;
+    // As a number: the place may lie behind a short message, where nothing is read.
+    __m512i bytes = _mm512_maskz_loadu_epi8(inside, (const void *)((uintptr_t)b->p + at));
+    return _mm512_mask_blend_epi8(pad, bytes, _mm512_set1_epi8(0x01));
+}
+
+// The last eight bytes of a block.
+static inline uint64_t load_end(const struct keccak_block *b) {
+    if (b->n == KECCAK_RATE) return load_le64(b->p + 128);
+    uint64_t last = (uint64_t)1 << 63;
+    if (b->n < 128) return last;
+    for (size_t i = 128; i < b->n; i++) {
+        last |= (uint64_t)b->p[i] << (8 * (i - 128));
     }
+    return last ^ (uint64_t)1 << (8 * (b->n - 128));
+}
+
+/* Turns eight words of each of eight messages into eight words of all lanes, XORed into a. */
+[[gnu::always_inline]] static inline void take_in_eight(__m512i *a, const __m512i m[8]) {
+    __m512i t[8];
     for (int i = 0; i < 4; i++) {
         t[2 * i] = _mm512_unpacklo_epi64(m[2 * i], m[2 * i + 1]);
         t[2 * i + 1] = _mm512_unpackhi_epi64(m[2 * i], m[2 * i + 1]);
@@ -38,12 +56,17 @@
     }
 }
 
-// One block of each lane, taken in and permuted.
+// A whole block of each lane, taken in and permuted.
 [[gnu::always_inline]] static inline void take_in_block(__m512i a[25],
                                                         const uint8_t *const *blocks) {
-    take_in_eight(a, blocks, 0);
-    take_in_eight(a + 8, blocks, 64);
+    __m512i m[8];
     uint64_t w[8];
+    for (size_t half = 0; half < 2; half++) {
+        for (int i = 0; i < 8; i++) {
+            m[i] = _mm512_loadu_si512(blocks[i] + 64 * half);
+        }
+        take_in_eight(a + 8 * half, m);
+    }
     for (int i = 0; i < 8; i++) {
         w[i] = load_le64(blocks[i] + 128);
     }
@@ -51,12 +74,24 @@
     keccak_rounds(a);
 }
 
-void keccak_absorb_avx512x8(uint64_t *state, const uint8_t *const *blocks) {
-    __m512i a[25];
+void keccak_absorb_avx512x8(uint64_t *state, const struct keccak_block *blocks, unsigned fresh) {
+    const __mmask8 keep = (__mmask8)~fresh;
+    __m512i a[25], m[8];
+    uint64_t w[8];
     for (int i = 0; i < 25; i++) {
-        a[i] = _mm512_load_si512(state + 8 * (size_t)i);
+        a[i] = _mm512_maskz_load_epi64(keep, state + 8 * (size_t)i);
     }
-    take_in_block(a, blocks);
+    for (size_t half = 0; half < 2; half++) {
+        for (int i = 0; i < 8; i++) {
+            m[i] = load_chunk(&blocks[i], 64 * half);
+        }
+        take_in_eight(a + 8 * half, m);
+    }
+    for (int i = 0; i < 8; i++) {
+        w[i] = load_end(&blocks[i]);
+    }
+    a[16] = _mm512_xor_si512(a[16], _mm512_loadu_si512(w));
+    keccak_rounds(a);
     for (int i = 0; i < 25; i++) {
         _mm512_store_si512(state + 8 * (size_t)i, a[i]);
     }

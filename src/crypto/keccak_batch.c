@@ -33,14 +33,14 @@ struct lane {
     const uint8_t *p; /* rest of the message */
     size_t n;
     struct hash *ret; /* NULL: the lane is idle */
-    bool last;        /* the block that is now taken in holds the padding */
+    bool last;        /* the block that is now taken in ends the message */
 };
 
 struct lanes {
     alignas(64) uint64_t state[25 * KECCAK_LANES_MAX];
-    alignas(64) uint8_t tail[KECCAK_LANES_MAX][KECCAK_RATE];
     struct lane lane[KECCAK_LANES_MAX];
     unsigned width, busy;
+    unsigned fresh; /* lanes whose message begins with the next block */
 };
 
 static void lane_start(struct lanes *ls, unsigned l, struct source *s) {
@@ -56,28 +56,18 @@ static void lane_start(struct lanes *ls, unsigned l, struct source *s) {
     lane->ret = source_place(s, s->next);
     s->next++;
     ls->busy++;
-    for (unsigned w = 0; w < 25; w++) {
-        ls->state[w * ls->width + l] = 0;
-    }
+    ls->fresh |= 1u << l;
 }
 
-// The lane's next 136 bytes: of the message itself, or its padded end in a block of our own.
-static const uint8_t *lane_block(struct lanes *ls, unsigned l) {
-    struct lane *lane = &ls->lane[l];
-    if (!lane->ret) return ls->tail[l];
-    if (lane->n >= KECCAK_RATE) {
-        const uint8_t *block = lane->p;
-        lane->p += KECCAK_RATE;
-        lane->n -= KECCAK_RATE;
-        return block;
-    }
-    uint8_t *tail = ls->tail[l];
-    if (lane->n > 0) memcpy(tail, lane->p, lane->n);
-    memset(tail + lane->n, 0, KECCAK_RATE - lane->n);
-    tail[lane->n] ^= 0x01;
-    tail[KECCAK_RATE - 1] ^= 0x80;
-    lane->last = true;
-    return tail;
+// The lane's next block; nothing for an idle lane.
+static struct keccak_block lane_block(struct lane *lane) {
+    if (!lane->ret) return (struct keccak_block){NULL, 0};
+    size_t n = lane->n < KECCAK_RATE ? lane->n : KECCAK_RATE;
+    struct keccak_block block = {lane->p, n};
+    lane->last = n < KECCAK_RATE;
+    lane->p += n;
+    lane->n -= n;
+    return block;
 }
 
 static void lane_finish(struct lanes *ls, unsigned l) {
@@ -92,15 +82,9 @@ static void lane_finish_alone(struct lanes *ls, unsigned l) {
     struct lane *lane = &ls->lane[l];
     uint64_t a[25];
     for (unsigned w = 0; w < 25; w++) {
-        a[w] = ls->state[w * ls->width + l];
+        a[w] = ls->fresh >> l & 1 ? 0 : ls->state[w * ls->width + l];
     }
-    while (!lane->last) {
-        const uint8_t *block = lane_block(ls, l);
-        for (size_t i = 0; i < KECCAK_RATE / 8; i++) {
-            a[i] ^= load_le64(block + 8 * i);
-        }
-        keccak_permute(a);
-    }
+    keccak_finish(a, bytes_make(lane->p, lane->n));
     memcpy(lane->ret->b, a, sizeof lane->ret->b);
 }
 
@@ -110,17 +94,18 @@ static void hash_in_lanes(struct source *s, unsigned width, unsigned least, kecc
     struct lanes ls;
     ls.width = width;
     ls.busy = 0;
+    ls.fresh = 0;
     memset(ls.state, 0, sizeof ls.state);
-    memset(ls.tail, 0, sizeof ls.tail);
     for (unsigned l = 0; l < width; l++) {
         lane_start(&ls, l, s);
     }
     while (ls.busy >= least) {
-        const uint8_t *blocks[KECCAK_LANES_MAX];
+        struct keccak_block blocks[KECCAK_LANES_MAX];
         for (unsigned l = 0; l < width; l++) {
-            blocks[l] = lane_block(&ls, l);
+            blocks[l] = lane_block(&ls.lane[l]);
         }
-        absorb(ls.state, blocks);
+        absorb(ls.state, blocks, ls.fresh);
+        ls.fresh = 0;
         for (unsigned l = 0; l < width; l++) {
             if (!ls.lane[l].ret || !ls.lane[l].last) continue;
             lane_finish(&ls, l);
@@ -140,7 +125,7 @@ bool keccak_path_usable(enum keccak_path path) {
     case KECCAK_AVX2X4:
         return cpu_has(CPU_AVX2);
     case KECCAK_AVX512X8:
-        return cpu_has(CPU_AVX512F);
+        return cpu_has(CPU_AVX512F | CPU_AVX512BW);
     }
     return false;
 }
