@@ -9,6 +9,7 @@ static evm_format *const formats[] = {
     evm_run_wire,
     evm_run_relay,
     evm_run_kzg,
+    evm_run_trie,
 };
 
 bool evm_path_contains(const struct evm_file *f, const char *word) {
