@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/pool.h"
+
+#include "base/queue.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define POOL_THREADS_MAX 256
+
+struct pool {
+    struct queue queue;
+    sem_t ready; /* one count for each queued task, and one a worker at the end */
+    _Atomic bool stopping;
+    unsigned threads;
+    pthread_t thread[];
+};
+
+static void post_home(struct pool_mailbox *m, struct pool_task *t) {
+    struct pool_task *head = atomic_load_explicit(&m->head, memory_order_relaxed);
+    do {
+        t->next = head;
+    } while (!atomic_compare_exchange_weak_explicit(&m->head, &head, t, memory_order_release,
+                                                    memory_order_relaxed));
+    // Only the first finished task wakes the loop; it takes all.
+    uint64_t one = 1;
+    if (!head) (void)!write(m->fd, &one, sizeof one);
+}
+
+static void *work(void *arg) {
+    struct pool *p = arg;
+    for (;;) {
+        while (sem_wait(&p->ready) != 0 && errno == EINTR) {
+        }
+        struct pool_task *t = queue_pop(&p->queue);
+        // A count without a task: a push is about to finish, or this is the end.
+        while (!t && !atomic_load(&p->stopping)) {
+            (void)sched_yield();
+            t = queue_pop(&p->queue);
+        }
+        if (!t) return NULL;
+        struct pool_mailbox *home = t->home;
+        t->run(t->context);
+        if (home) {
+            post_home(home, t);
+        } else if (t->done) {
+            t->done(t->context);
+        }
+    }
+}
+
+static unsigned usable_processors(void) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+    int n = CPU_COUNT(&set);
+    return n > 0 ? (unsigned)n : 1;
+}
+
+int pool_start(struct pool **ret, unsigned threads, size_t capacity, struct error *why) {
+    if (threads == 0) threads = usable_processors();
+    if (threads > POOL_THREADS_MAX) threads = POOL_THREADS_MAX;
+    // The queue's ends have cache lines of their own, so the pool must be aligned like it.
+    size_t bytes = sizeof(struct pool) + threads * sizeof(pthread_t);
+    struct pool *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    if (!p) return error_set(why, ERR_NO_MEMORY, "no memory for a pool");
+    p->threads = 0;
+    atomic_init(&p->stopping, false);
+    int r = queue_init(&p->queue, capacity, why);
+    if (r) {
+        free(p);
+        return r;
+    }
+    (void)sem_init(&p->ready, 0, 0);
+    sigset_t all, old;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
+    int failed = 0;
+    while (p->threads < threads && !failed) {
+        failed = pthread_create(&p->thread[p->threads], NULL, work, p);
+        if (!failed) p->threads++;
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (failed) {
+        pool_stop(p);
+        return error_set_os(why, ERR_IO, failed, "no thread for the pool");
+    }
+    *ret = p;
+    return 0;
+}
+
+void pool_stop(struct pool *p) {
+    if (!p) return;
+    atomic_store(&p->stopping, true);
+    for (unsigned i = 0; i < p->threads; i++) {
+        (void)sem_post(&p->ready);
+    }
+    for (unsigned i = 0; i < p->threads; i++) {
+        (void)pthread_join(p->thread[i], NULL);
+    }
+    (void)sem_destroy(&p->ready);
+    queue_free(&p->queue);
+    free(p);
+}
+
+bool pool_submit(struct pool *p, struct pool_task *task) {
+    if (!queue_push(&p->queue, task)) return false;
+    (void)sem_post(&p->ready);
+    return true;
+}
+
+size_t pool_waiting(struct pool *p) {
+    return queue_count(&p->queue);
+}
+
+unsigned pool_threads(const struct pool *p) {
+    return p->threads;
+}
+
+int pool_mailbox_open(struct pool_mailbox *m, struct error *why) {
+    atomic_init(&m->head, NULL);
+    m->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (m->fd < 0) return error_set_os(why, ERR_IO, errno, "eventfd");
+    return 0;
+}
+
+void pool_mailbox_close(struct pool_mailbox *m) {
+    if (m->fd >= 0) (void)close(m->fd);
+    m->fd = -1;
+}
+
+size_t pool_mailbox_drain(struct pool_mailbox *m) {
+    // Clear the event before taking the tasks: a task that comes later signals anew.
+    uint64_t count;
+    (void)!read(m->fd, &count, sizeof count);
+    struct pool_task *t = atomic_exchange_explicit(&m->head, NULL, memory_order_acquire);
+    struct pool_task *in_order = NULL;
+    while (t) {
+        struct pool_task *next = t->next;
+        t->next = in_order;
+        in_order = t;
+        t = next;
+    }
+    size_t n = 0;
+    while (in_order) {
+        struct pool_task *next = in_order->next;
+        if (in_order->done) in_order->done(in_order->context);
+        in_order = next;
+        n++;
+    }
+    return n;
+}
