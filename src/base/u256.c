@@ -59,57 +59,105 @@ unsigned u256_bit_length(struct u256 a) {
     return 0;
 }
 
-// Knuth, The Art of Computer Programming 4.3.1, algorithm D, with 64-bit digits.
+// high:low / d with high < d. The processor's instruction, where there is one: the compiler's
+// library routine for 128-bit division costs several times as much.
+static inline uint64_t divide_step(uint64_t *ret_rest, uint64_t high, uint64_t low, uint64_t d) {
+#if defined(__x86_64__)
+    uint64_t q;
+    __asm__("divq %4" : "=a"(q), "=d"(*ret_rest) : "0"(low), "1"(high), "r"(d) : "cc");
+    return q;
+#else
+    u128 t = ((u128)high << 64) | low;
+    *ret_rest = (uint64_t)(t % d);
+    return (uint64_t)(t / d);
+#endif
+}
+
+// u[0..n] -= digit * v[0..n-1]; gives whether that went below zero.
+static inline bool subtract_product(uint64_t *u, const uint64_t *v, unsigned n, uint64_t digit) {
+    uint64_t carry = 0, borrow = 0;
+    for (unsigned i = 0; i < n; i++) {
+        u128 p = (u128)digit * v[i] + carry;
+        carry = (uint64_t)(p >> 64);
+        u128 t = (u128)u[i] - (uint64_t)p - borrow;
+        u[i] = (uint64_t)t;
+        borrow = (uint64_t)(t >> 64) & 1;
+    }
+    u128 t = (u128)u[n] - carry - borrow;
+    u[n] = (uint64_t)t;
+    return ((uint64_t)(t >> 64) & 1) != 0;
+}
+
+static inline void add_back(uint64_t *u, const uint64_t *v, unsigned n) {
+    uint64_t carry = 0;
+    for (unsigned i = 0; i < n; i++) {
+        u128 t = (u128)u[i] + v[i] + carry;
+        u[i] = (uint64_t)t;
+        carry = (uint64_t)(t >> 64);
+    }
+    u[n] += carry;
+}
+
+// Knuth, The Art of Computer Programming 4.3.1, algorithm D, with 64-bit digits: u[0..m] by
+// v[0..n-1], n >= 2, v's top bit set, u[m] < v's top digit or 0. The quotient's digits go to
+// q[0..m-n] (NULL: not wanted), the remainder stays in u[0..n-1].
+static void divide_digits(uint64_t *q, uint64_t *u, unsigned m, const uint64_t *v, unsigned n) {
+    for (unsigned j = m - n + 1; j-- > 0;) {
+        uint64_t digit, rest;
+        bool small = true; // rest fits a digit
+        if (u[j + n] >= v[n - 1]) {
+            digit = UINT64_MAX;
+            small = !__builtin_add_overflow(u[j + n - 1], v[n - 1], &rest);
+        } else {
+            digit = divide_step(&rest, u[j + n], u[j + n - 1], v[n - 1]);
+        }
+        while (small && (u128)digit * v[n - 2] > (((u128)rest << 64) | u[j + n - 2])) {
+            digit--;
+            small = !__builtin_add_overflow(rest, v[n - 1], &rest);
+        }
+        if (subtract_product(u + j, v, n, digit)) { // one too many
+            digit--;
+            add_back(u + j, v, n);
+        }
+        if (q) q[j] = digit;
+    }
+}
+
+static unsigned count_words(const uint64_t *w, unsigned n) {
+    while (n > 0 && w[n - 1] == 0) {
+        n--;
+    }
+    return n;
+}
+
+// Shifts in[0..n-1] left by less than 64 bits into ret[0..n].
+static void normalize(uint64_t *ret, const uint64_t *in, unsigned n, unsigned shift) {
+    uint64_t low = 0;
+    for (unsigned i = 0; i < n; i++) {
+        ret[i] = in[i] << shift | low;
+        low = in[i] >> 1 >> (63 - shift);
+    }
+    ret[n] = low;
+}
+
 static void divide_long(struct u256 *q, struct u256 *r, struct u256 a, struct u256 b, unsigned n) {
     unsigned shift = (unsigned)__builtin_clzll(b.w[n - 1]);
-    struct u256 v = u256_shift_left(b, shift);
-    struct u256 low = u256_shift_left(a, shift);
-    uint64_t u[5] = {low.w[0], low.w[1], low.w[2], low.w[3], shift ? a.w[3] >> (64 - shift) : 0};
-    for (unsigned j = 4 - n + 1; j-- > 0;) {
-        u128 top = ((u128)u[j + n] << 64) | u[j + n - 1];
-        u128 digit, rest;
-        if (u[j + n] >= v.w[n - 1]) {
-            digit = UINT64_MAX;
-            rest = top - digit * v.w[n - 1];
-        } else {
-            digit = top / v.w[n - 1];
-            rest = top % v.w[n - 1];
-        }
-        while (rest >> 64 == 0 && digit * v.w[n - 2] > ((rest << 64) | u[j + n - 2])) {
-            digit--;
-            rest += v.w[n - 1];
-        }
-        uint64_t borrow = 0, carry = 0;
-        for (unsigned i = 0; i < n; i++) {
-            u128 p = digit * v.w[i] + carry;
-            carry = (uint64_t)(p >> 64);
-            u128 t = (u128)u[i + j] - (uint64_t)p - borrow;
-            u[i + j] = (uint64_t)t;
-            borrow = (uint64_t)(t >> 64) & 1;
-        }
-        u128 t = (u128)u[j + n] - carry - borrow;
-        u[j + n] = (uint64_t)t;
-        if ((uint64_t)(t >> 64) & 1) { // one too many: add back
-            digit--;
-            carry = 0;
-            for (unsigned i = 0; i < n; i++) {
-                u128 s = (u128)u[i + j] + v.w[i] + carry;
-                u[i + j] = (uint64_t)s;
-                carry = (uint64_t)(s >> 64);
-            }
-            u[j + n] += carry;
-        }
-        q->w[j] = (uint64_t)digit;
+    unsigned m = count_words(a.w, 4);
+    uint64_t u[5], v[5];
+    normalize(v, b.w, n, shift);
+    normalize(u, a.w, m, shift);
+    divide_digits(q->w, u, m, v, n);
+    struct u256 rest = U256_ZERO;
+    for (unsigned i = 0; i < n; i++) {
+        rest.w[i] = u[i];
     }
-    *r = u256_shift_right((struct u256){{u[0], u[1], u[2], u[3]}}, shift);
+    *r = u256_shift_right(rest, shift);
 }
 
 static void divide_short(struct u256 *q, struct u256 *r, struct u256 a, uint64_t b) {
     uint64_t rest = 0;
-    for (int i = 3; i >= 0; i--) {
-        u128 t = ((u128)rest << 64) | a.w[i];
-        q->w[i] = (uint64_t)(t / b);
-        rest = (uint64_t)(t % b);
+    for (unsigned i = count_words(a.w, 4); i-- > 0;) {
+        q->w[i] = divide_step(&rest, rest, a.w[i], b);
     }
     *r = u256_from_u64(rest);
 }
@@ -117,8 +165,8 @@ static void divide_short(struct u256 *q, struct u256 *r, struct u256 a, uint64_t
 void u256_div_mod(struct u256 *ret_quotient, struct u256 *ret_remainder, struct u256 a,
                   struct u256 b) {
     struct u256 q = U256_ZERO, r = U256_ZERO;
-    if (!u256_is_zero(b)) {
-        unsigned n = (u256_bit_length(b) + 63) / 64;
+    unsigned n = count_words(b.w, 4);
+    if (n > 0) {
         if (u256_compare(a, b) < 0) {
             r = a;
         } else if (n == 1) {
@@ -129,6 +177,49 @@ void u256_div_mod(struct u256 *ret_quotient, struct u256 *ret_remainder, struct 
     }
     if (ret_quotient) *ret_quotient = q;
     if (ret_remainder) *ret_remainder = r;
+}
+
+// p[0..words-1] mod m, m not 0.
+static struct u256 reduce(const uint64_t *p, unsigned words, struct u256 m) {
+    unsigned n = count_words(m.w, 4), have = count_words(p, words);
+    if (n == 1) {
+        uint64_t rest = 0;
+        for (unsigned i = have; i-- > 0;) {
+            (void)divide_step(&rest, rest, p[i], m.w[0]);
+        }
+        return u256_from_u64(rest);
+    }
+    struct u256 r = U256_ZERO;
+    if (have < n) {
+        memcpy(r.w, p, have * sizeof *p);
+        return r;
+    }
+    unsigned shift = (unsigned)__builtin_clzll(m.w[n - 1]);
+    uint64_t u[9], v[5];
+    normalize(v, m.w, n, shift);
+    normalize(u, p, have, shift);
+    divide_digits(NULL, u, have, v, n);
+    memcpy(r.w, u, n * sizeof *u);
+    return u256_shift_right(r, shift);
+}
+
+struct u256 u256_add_mod(struct u256 a, struct u256 b, struct u256 m) {
+    if (u256_is_zero(m)) return m;
+    struct u256 sum, less;
+    bool carry = u256_add_carry(&sum, a, b);
+    if (u256_compare(a, m) < 0 && u256_compare(b, m) < 0) { // the usual case: at most once too big
+        bool borrow = u256_sub_borrow(&less, sum, m);
+        return carry || !borrow ? less : sum;
+    }
+    uint64_t p[5] = {sum.w[0], sum.w[1], sum.w[2], sum.w[3], carry};
+    return reduce(p, 5, m);
+}
+
+struct u256 u256_mul_mod(struct u256 a, struct u256 b, struct u256 m) {
+    if (u256_is_zero(m)) return m;
+    uint64_t p[8];
+    multiply(p, a, b);
+    return reduce(p, 8, m);
 }
 
 size_t u256_to_decimal(char ret[U256_DECIMAL_MAX + 1], struct u256 a) {

@@ -97,6 +97,11 @@ bool u256_mul_overflow(struct u256 *ret, struct u256 a, struct u256 b);
 void u256_div_mod(struct u256 *ret_quotient, struct u256 *ret_remainder, struct u256 a,
                   struct u256 b);
 
+/* u256_add_mod, u256_mul_mod: (a + b) mod m and (a * b) mod m, the sum or product taken without
+ * wrapping; 0 when m is 0 (as the EVM's ADDMOD and MULMOD). */
+struct u256 u256_add_mod(struct u256 a, struct u256 b, struct u256 m);
+struct u256 u256_mul_mod(struct u256 a, struct u256 b, struct u256 m);
+
 /* Bits: shifts by 256 or more give 0. */
 struct u256 u256_shift_left(struct u256 a, uint64_t bits);
 struct u256 u256_shift_right(struct u256 a, uint64_t bits);

@@ -61,6 +61,27 @@ TEST(u256_shifts_agree_with_multiplication) {
     }
 }
 
+TEST(u256_modular_sums_and_products) {
+    for (int i = 0; i < 20000; i++) {
+        struct u256 a = value(), b = value(), m = u256_shift_right(value(), next() % 256), x, y;
+        if (u256_is_zero(m)) {
+            CHECK(u256_is_zero(u256_add_mod(a, b, m)) && u256_is_zero(u256_mul_mod(a, b, m)));
+            continue;
+        }
+        // Sum and product by doubling and adding, modulo m.
+        u256_div_mod(NULL, &x, a, m);
+        u256_div_mod(NULL, &y, b, m);
+        struct u256 gap = u256_sub(m, y), sum = u256_add(x, y), product = U256_ZERO;
+        if (u256_compare(x, gap) >= 0) sum = u256_sub(x, gap);
+        CHECK(u256_equal(u256_add_mod(a, b, m), sum));
+        for (unsigned bit = 256; i % 50 == 0 && bit-- > 0;) {
+            product = u256_add_mod(product, product, m);
+            if ((b.w[bit / 64] >> (bit % 64)) & 1) product = u256_add_mod(product, x, m);
+        }
+        if (i % 50 == 0) CHECK(u256_equal(u256_mul_mod(a, b, m), product));
+    }
+}
+
 TEST(u256_text_forms) {
     char text[U256_DECIMAL_MAX + 1];
     struct u256 v;
