@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/walk.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#define NAME_ROOM 4096
+
+static bool has_suffix(const char *s, const char *suffix) {
+    size_t n = strlen(s), m = strlen(suffix);
+    return n >= m && strcmp(s + n - m, suffix) == 0;
+}
+
+static bool is_tar(const char *path) {
+    return has_suffix(path, ".tar") || has_suffix(path, ".tar.gz") || has_suffix(path, ".tgz") ||
+           has_suffix(path, ".tar.zst");
+}
+
+/* The content of the current entry, kept for the next one. */
+struct block {
+    uint8_t *p;
+    size_t room, n;
+};
+
+static bool read_entry(struct archive *a, struct block *b) {
+    b->n = 0;
+    for (;;) {
+        if (b->n == b->room) {
+            size_t more = b->room ? 2 * b->room : 1u << 20;
+            uint8_t *p = realloc(b->p, more);
+            if (!p) return false;
+            b->p = p;
+            b->room = more;
+        }
+        la_ssize_t got = archive_read_data(a, b->p + b->n, b->room - b->n);
+        if (got < 0) return false;
+        if (got == 0) return true;
+        b->n += (size_t)got;
+    }
+}
+
+static struct archive *open_archive(const char *path, bool tar, int *ret_code) {
+    struct archive *a = archive_read_new();
+    if (!a) return NULL;
+    if (tar) (void)archive_read_support_format_tar(a);
+    (void)archive_read_support_format_raw(a);
+    (void)archive_read_support_format_empty(a);
+    if (has_suffix(path, ".gz") || has_suffix(path, ".tgz")) {
+        (void)archive_read_support_filter_gzip(a);
+    }
+    if (has_suffix(path, ".zst")) (void)archive_read_support_filter_zstd(a);
+    *ret_code = archive_read_open_filename(a, path, 1u << 16);
+    return a;
+}
+
+static bool visit_file(const char *path, const struct walk_visitor *v) {
+    bool tar = is_tar(path), go_on = true;
+    int r = ARCHIVE_FATAL;
+    struct block block = {0};
+    struct archive *a = open_archive(path, tar, &r);
+    struct archive_entry *e;
+    while (go_on && r == ARCHIVE_OK && (r = archive_read_next_header(a, &e)) == ARCHIVE_OK) {
+        if (tar && archive_entry_filetype(e) != AE_IFREG) continue;
+        if (!read_entry(a, &block)) {
+            r = ARCHIVE_FATAL;
+            break;
+        }
+        char name[NAME_ROOM];
+        (void)snprintf(name, sizeof name, "%s%s%s", path, tar ? "/" : "",
+                       tar ? archive_entry_pathname(e) : "");
+        go_on = v->file(v->arg, name, (struct bytes){block.p, block.n});
+    }
+    if (go_on && r != ARCHIVE_EOF) {
+        const char *text = a ? archive_error_string(a) : NULL;
+        go_on = v->unreadable(v->arg, path, text ? text : "cannot be read");
+    }
+    free(block.p);
+    if (a) (void)archive_read_free(a);
+    return go_on;
+}
+
+bool walk_path(const char *path, const struct walk_visitor *visitor) {
+    struct stat st;
+    if (stat(path, &st) != 0) return visitor->unreadable(visitor->arg, path, strerror(errno));
+    if (!S_ISDIR(st.st_mode)) return visit_file(path, visitor);
+    struct dirent **names;
+    int n = scandir(path, &names, NULL, alphasort);
+    if (n < 0) return visitor->unreadable(visitor->arg, path, strerror(errno));
+    bool go_on = true;
+    for (int i = 0; i < n; i++) {
+        char sub[NAME_ROOM];
+        bool fits = snprintf(sub, sizeof sub, "%s/%s", path, names[i]->d_name) < NAME_ROOM;
+        if (go_on && names[i]->d_name[0] != '.') {
+            go_on = fits ? walk_path(sub, visitor)
+                         : visitor->unreadable(visitor->arg, path, "a name in it is too long");
+        }
+        free(names[i]);
+    }
+    free(names);
+    return go_on;
+}
