@@ -5,5 +5,6 @@
 
 const struct program programs[] = {
     {"crypto", "time the cryptography", crypto_main},
+    {"evm", "run code and the field's test files", evm_main},
     {NULL, NULL, NULL},
 };

@@ -30,10 +30,12 @@ struct evm_memory {
 /* A format: false when the file is not of its kind (and nothing was counted). */
 typedef bool evm_format(const struct evm_file *f, struct tally *t);
 
-evm_format evm_run_wire;  /* RLPTests, TransactionTests, TrieTests, BasicTests */
-evm_format evm_run_relay; /* submissions, bids, registrations as JSON and SSZ */
-evm_format evm_run_kzg;   /* KZG functions in YAML */
-evm_format evm_run_trie;  /* change sets, multiproofs, partial tries */
+evm_format evm_run_state;      /* state tests */
+evm_format evm_run_precompile; /* inputs and outputs of precompiled contracts */
+evm_format evm_run_wire;       /* RLPTests, TransactionTests, TrieTests, BasicTests */
+evm_format evm_run_relay;      /* submissions, bids, registrations as JSON and SSZ */
+evm_format evm_run_kzg;        /* KZG functions in YAML */
+evm_format evm_run_trie;       /* change sets, multiproofs, partial tries */
 
 /* evm_path_contains: the path has the word, whatever the case of its letters. */
 bool evm_path_contains(const struct evm_file *f, const char *word);

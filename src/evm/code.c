@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+#include "evm/code.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#define BUCKETS_FIRST 1024u
+
+struct evm_code_cache {
+    pthread_mutex_t lock; /* guards everything below, and the making of programs */
+    struct evm_code **buckets;
+    uint32_t mask, count;
+    size_t held_bytes;
+    atomic_uint_least64_t clock;
+    struct evm_code empty;
+    uint8_t padding[EVM_CODE_PADDING];
+};
+
+static uint32_t bucket_of(const struct evm_code_cache *c, const struct hash *hash) {
+    return load_le32(hash->b + 4) & c->mask;
+}
+
+struct evm_code_cache *evm_code_cache_new(void) {
+    struct evm_code_cache *c = calloc(1, sizeof *c);
+    if (!c) return NULL;
+    c->buckets = calloc(BUCKETS_FIRST, sizeof *c->buckets);
+    if (!c->buckets || pthread_mutex_init(&c->lock, NULL) != 0) {
+        free(c->buckets);
+        free(c);
+        return NULL;
+    }
+    c->mask = BUCKETS_FIRST - 1;
+    c->empty.bytes = c->padding;
+    c->empty.cache = c;
+    return c;
+}
+
+// The arena of a program is kept right behind the struct that the stream hangs on.
+struct owned_program {
+    struct evm_program program; /* first: what the list of a code points to */
+    struct arena memory;
+};
+
+static size_t free_programs(struct evm_code *code) {
+    size_t bytes = 0;
+    struct evm_program *p = atomic_load_explicit(&code->programs, memory_order_relaxed);
+    while (p) {
+        struct owned_program *o = (struct owned_program *)(void *)p;
+        p = p->next;
+        bytes += o->memory.used_bytes + sizeof *o;
+        arena_free(&o->memory);
+        free(o);
+    }
+    atomic_store_explicit(&code->programs, NULL, memory_order_relaxed);
+    return bytes;
+}
+
+static size_t free_code(struct evm_code *code) {
+    size_t bytes = free_programs(code) + code->size + sizeof *code + EVM_CODE_PADDING;
+    free(code);
+    return bytes;
+}
+
+void evm_code_cache_free(struct evm_code_cache *c) {
+    if (!c) return;
+    for (uint32_t i = 0; i <= c->mask; i++) {
+        for (struct evm_code *code = c->buckets[i], *next; code; code = next) {
+            next = code->chain;
+            (void)free_code(code);
+        }
+    }
+    (void)free_programs(&c->empty);
+    (void)pthread_mutex_destroy(&c->lock);
+    free(c->buckets);
+    free(c);
+}
+
+static struct evm_code *find_locked(struct evm_code_cache *c, const struct hash *hash) {
+    struct evm_code *code = c->buckets[bucket_of(c, hash)];
+    while (code && !hash_equal(&code->hash, hash)) {
+        code = code->chain;
+    }
+    if (code) {
+        atomic_store_explicit(&code->used, atomic_fetch_add(&c->clock, 1), memory_order_relaxed);
+    }
+    return code;
+}
+
+struct evm_code *evm_code_find(struct evm_code_cache *c, const struct hash *hash) {
+    (void)pthread_mutex_lock(&c->lock);
+    struct evm_code *code = find_locked(c, hash);
+    (void)pthread_mutex_unlock(&c->lock);
+    return code;
+}
+
+static void grow_buckets(struct evm_code_cache *c) {
+    uint32_t old = c->mask;
+    struct evm_code **buckets = calloc(2 * ((size_t)old + 1), sizeof *buckets);
+    if (!buckets) return; // longer chains are no error
+    struct evm_code **from = c->buckets;
+    c->buckets = buckets;
+    c->mask = 2 * old + 1;
+    for (uint32_t i = 0; i <= old; i++) {
+        for (struct evm_code *code = from[i], *next; code; code = next) {
+            next = code->chain;
+            uint32_t b = bucket_of(c, &code->hash);
+            code->chain = c->buckets[b];
+            c->buckets[b] = code;
+        }
+    }
+    free(from);
+}
+
+static struct evm_code *make_code(struct evm_code_cache *c, const struct hash *hash,
+                                  struct bytes bytes) {
+    struct evm_code *code = malloc(sizeof *code + bytes.n + EVM_CODE_PADDING);
+    if (!code) return NULL;
+    *code = (struct evm_code){.hash = *hash, .size = (uint32_t)bytes.n, .cache = c};
+    uint8_t *to = (uint8_t *)(code + 1);
+    if (bytes.n) memcpy(to, bytes.p, bytes.n);
+    memset(to + bytes.n, 0, EVM_CODE_PADDING);
+    code->bytes = to;
+    if (bytes.n == 23 && to[0] == 0xef && to[1] == 0x01 && to[2] == 0x00) {
+        code->delegates = true;
+        memcpy(code->delegate.b, to + 3, 20);
+    }
+    return code;
+}
+
+struct evm_code *evm_code_add(struct evm_code_cache *c, const struct hash *hash,
+                              struct bytes bytes) {
+    if (bytes.n == 0) return &c->empty;
+    if (bytes.n > INT32_MAX) return NULL;
+    (void)pthread_mutex_lock(&c->lock);
+    struct evm_code *code = find_locked(c, hash);
+    if (!code && (code = make_code(c, hash, bytes)) != NULL) {
+        if (c->count > c->mask) grow_buckets(c);
+        uint32_t b = bucket_of(c, hash);
+        code->chain = c->buckets[b];
+        c->buckets[b] = code;
+        atomic_store_explicit(&code->used, atomic_fetch_add(&c->clock, 1), memory_order_relaxed);
+        c->count++;
+        c->held_bytes += sizeof *code + bytes.n + EVM_CODE_PADDING;
+    }
+    (void)pthread_mutex_unlock(&c->lock);
+    return code;
+}
+
+struct evm_code *evm_code_empty(struct evm_code_cache *c) {
+    return &c->empty;
+}
+
+const struct evm_program *evm_code_program_slow(struct evm_code *code,
+                                                const struct evm_schedule *schedule, bool traced) {
+    struct evm_code_cache *c = code->cache;
+    (void)pthread_mutex_lock(&c->lock);
+    struct evm_program *first = atomic_load_explicit(&code->programs, memory_order_relaxed);
+    struct evm_program *p = first;
+    while (p && (p->fork != schedule->fork || p->traced != traced)) {
+        p = p->next;
+    }
+    struct owned_program *o = p ? NULL : calloc(1, sizeof *o);
+    if (o) {
+        arena_init(&o->memory, 0);
+        struct evm_program *made =
+            evm_decode(&o->memory, code->bytes, code->size, schedule, traced);
+        if (made) {
+            o->program = *made;
+            o->program.next = first;
+            c->held_bytes += o->memory.used_bytes + sizeof *o;
+            p = &o->program;
+            atomic_store_explicit(&code->programs, p, memory_order_release);
+        } else {
+            arena_free(&o->memory);
+            free(o);
+        }
+    }
+    (void)pthread_mutex_unlock(&c->lock);
+    return p;
+}
+
+static int by_use(const void *a, const void *b) {
+    uint64_t x = atomic_load(&(*(struct evm_code *const *)a)->used);
+    uint64_t y = atomic_load(&(*(struct evm_code *const *)b)->used);
+    return x < y ? -1 : x > y;
+}
+
+void evm_code_cache_trim(struct evm_code_cache *c, size_t bytes_max) {
+    (void)pthread_mutex_lock(&c->lock);
+    struct evm_code **all = NULL;
+    if (c->held_bytes > bytes_max) all = malloc((c->count + 1u) * sizeof(struct evm_code *));
+    if (all) {
+        uint32_t n = 0;
+        for (uint32_t i = 0; i <= c->mask; i++) {
+            for (struct evm_code *code = c->buckets[i]; code; code = code->chain) {
+                all[n++] = code;
+            }
+        }
+        qsort(all, n, sizeof *all, by_use);
+        for (uint32_t i = 0; i < n && c->held_bytes > bytes_max; i++) {
+            struct evm_code **at = &c->buckets[bucket_of(c, &all[i]->hash)];
+            while (*at != all[i]) {
+                at = &(*at)->chain;
+            }
+            *at = all[i]->chain;
+            c->held_bytes -= free_code(all[i]);
+            c->count--;
+        }
+        free(all);
+    }
+    (void)pthread_mutex_unlock(&c->lock);
+}

@@ -1,0 +1,110 @@
+/* Code and what it is decoded to, and the cache that keeps both by code hash.
+ *
+ * A program is the interpreter's form of code under one schedule: a stream of 8-byte instructions
+ * with the address of their handler, gas and stack checks summed up per block, constants folded
+ * and laid out, static jumps resolved (decode.c tells how). It is made once per code and schedule.
+ *
+ * Ownership: the cache owns codes and programs; they live until evm_code_cache_trim or _free. The
+ * cache is safe for any number of threads; a code is constant once it is in; trim and free only
+ * while no state of that cache is in use.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef EVM_CODE_H
+#define EVM_CODE_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/u256.h"
+#include "evm/schedule.h"
+
+#include <stdatomic.h>
+
+#define EVM_CODE_PADDING 40 /* zero bytes after every code: reads past its end need no check */
+
+/* One step of the stream. What arg means is the handler's business: a number, an index into
+ * constants or entries, a count. */
+struct evm_insn {
+    int32_t handler; /* offset of the handler's address from the interpreter's base */
+    uint32_t arg;
+};
+
+/* What must hold when a block is entered: its whole static gas, the stack items it needs and
+ * those it adds at most. Stands in the stream (as one evm_insn) after whatever ends a block. */
+struct evm_check {
+    uint32_t gas;
+    uint16_t need, grow;
+};
+_Static_assert(sizeof(struct evm_check) == sizeof(struct evm_insn), "a check takes one place");
+
+/* A JUMPDEST. */
+struct evm_entry {
+    uint32_t insn; /* index in the stream of what comes after it */
+    uint32_t pc;
+    struct evm_check check; /* of the block from here, the JUMPDEST's own gas included */
+};
+
+struct evm_program {
+    struct evm_program *next; /* the same code under another schedule */
+    enum fork fork;
+    bool traced;
+    struct evm_insn *insns;
+    struct u256 *constants;
+    struct evm_entry *entries;
+    uint32_t *entry_of; /* per byte of code: 1 + index of its entry, 0 when none */
+    uint32_t code_size;
+    uint32_t insn_count, constant_count, entry_count;
+    struct evm_check first; /* of the block at the start */
+};
+
+struct evm_code {
+    struct hash hash;
+    const uint8_t *bytes; /* EVM_CODE_PADDING zeros follow */
+    uint32_t size;
+    bool delegates;          /* EIP-7702: bytes are 0xef0100 and an address */
+    struct address delegate; /* that address */
+    _Atomic(struct evm_program *) programs;
+    struct evm_code *chain; /* in the cache's table */
+    struct evm_code_cache *cache;
+    atomic_uint_least64_t used; /* the cache's clock at the last lookup */
+};
+
+struct evm_code_cache;
+
+/* evm_code_cache_new gives an empty cache; NULL when there is no memory.
+ * evm_code_cache_free takes everything back (NULL is allowed). */
+struct evm_code_cache *evm_code_cache_new(void);
+void evm_code_cache_free(struct evm_code_cache *c);
+
+/* evm_code_cache_trim drops the codes that were not asked for longest until at most bytes_max
+ * bytes of code and programs are held. */
+void evm_code_cache_trim(struct evm_code_cache *c, size_t bytes_max);
+
+/* evm_code_find gives the code with that hash or NULL; evm_code_add puts one in (bytes are
+ * copied, hash is the caller's word) and gives it, or the one that is there already, or NULL when
+ * there is no memory. */
+struct evm_code *evm_code_find(struct evm_code_cache *c, const struct hash *hash);
+struct evm_code *evm_code_add(struct evm_code_cache *c, const struct hash *hash,
+                              struct bytes bytes);
+
+/* evm_code_empty gives the code of accounts that have none. */
+struct evm_code *evm_code_empty(struct evm_code_cache *c);
+
+/* evm_code_program gives the program of a cached code, decoding it the first time; NULL when there
+ * is no memory. traced: every instruction announces itself to the tracer. */
+const struct evm_program *evm_code_program_slow(struct evm_code *code,
+                                                const struct evm_schedule *schedule, bool traced);
+static inline const struct evm_program *
+evm_code_program(struct evm_code *code, const struct evm_schedule *schedule, bool traced) {
+    const struct evm_program *p = atomic_load_explicit(&code->programs, memory_order_acquire);
+    if (p && p->fork == schedule->fork && p->traced == traced) return p;
+    return evm_code_program_slow(code, schedule, traced);
+}
+
+/* evm_decode decodes code that has EVM_CODE_PADDING zero bytes behind it into memory of `a`. The
+ * caller keeps `code` as long as the program. NULL when there is no memory or n >= 2^31.
+ * cost  about 3 ns a byte of code. */
+struct evm_program *evm_decode(struct arena *a, const uint8_t *code, size_t n,
+                               const struct evm_schedule *schedule, bool traced);
+
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+#include "evm/evm.h"
+
+#include "evm/opcode.h"
+#include "evm/precompile.h"
+#include "test/harness/test.h"
+
+/* A world with one contract at 0x..c0de, called with 10 million gas. */
+
+static int no_account(void *ctx, struct state_base_account *ret, const struct address *address,
+                      struct error *why) {
+    (void)ctx, (void)address, (void)why;
+    *ret = (struct state_base_account){.code_hash = STATE_EMPTY_CODE_HASH};
+    return 0;
+}
+static int no_slot(void *ctx, struct u256 *ret, const struct address *address,
+                   const struct u256 *key, struct error *why) {
+    (void)ctx, (void)address, (void)key, (void)why;
+    *ret = U256_ZERO;
+    return 0;
+}
+static int no_code(void *ctx, struct bytes *ret, const struct hash *hash, struct error *why) {
+    (void)ctx, (void)hash;
+    *ret = (struct bytes){0};
+    return error_set(why, ERR_NOT_FOUND, "no code");
+}
+
+static struct evm_code_cache *codes;
+static struct precompiles *precompiles;
+static struct state state;
+static struct evm vm;
+static const struct address contract = {{[18] = 0xc0, [19] = 0xde}};
+#define GAS 10000000
+
+static void begin(void) {
+    struct error why;
+    struct state_reader reader = {NULL, no_account, no_slot, no_code};
+    codes = evm_code_cache_new();
+    CHECK(codes);
+    CHECK_OK(precompiles_new(&precompiles, &why), &why);
+    CHECK_OK(state_init(&state, reader, codes, &why), &why);
+    CHECK_OK(evm_init(&vm, codes, precompiles, &why), &why);
+}
+
+static void end(void) {
+    evm_free(&vm);
+    state_free(&state);
+    precompiles_free(precompiles);
+    evm_code_cache_free(codes);
+}
+
+static struct evm_result run_with(struct bytes code, enum fork fork, int64_t gas) {
+    struct evm_result r;
+    struct evm_message m = {
+        .kind = EVM_CALL, .gas = gas, .recipient = contract, .code_address = contract};
+    evm_use(&vm, &state, fork);
+    state_begin(&state);
+    state_set_code(&state, state_account_find(&state, &contract), code);
+    evm_execute(&vm, &m, &r);
+    return r;
+}
+
+static struct evm_result run(struct bytes code) {
+    return run_with(code, FORK_OSAKA, GAS);
+}
+
+#define CODE(...)                                                                                  \
+    (struct bytes) {                                                                               \
+        (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})                     \
+    }
+
+TEST(evm_adds_and_returns) {
+    begin();
+    struct evm_result r =
+        run(CODE(0x60, 2, 0x60, 3, OP_ADD, OP_PUSH0, OP_MSTORE, 0x60, 32, OP_PUSH0, OP_RETURN));
+    CHECK_I64(r.status, EVM_SUCCESS);
+    CHECK_U64(r.output.n, 32);
+    CHECK_U64(r.output.p[31], 5);
+    CHECK_I64(r.gas_left, GAS - (3 + 3 + 3 + 2 + 3 + 3 + 3 + 2));
+    end();
+}
+
+TEST(evm_gas_is_exact_where_it_is_looked_at) {
+    begin();
+    // GAS in the middle of a line sees what the line before it has cost, and nothing more.
+    struct evm_result r =
+        run(CODE(0x60, 1, OP_POP, OP_GAS, OP_PUSH0, OP_MSTORE, 0x60, 32, OP_PUSH0, OP_RETURN));
+    CHECK_I64(r.status, EVM_SUCCESS);
+    CHECK_U64(u256_load_be(r.output.p).w[0], GAS - 3 - 2 - 2);
+    end();
+}
+
+TEST(evm_stack_bounds) {
+    begin();
+    CHECK_I64(run(CODE(OP_ADD)).status, EVM_STACK_UNDERFLOW);
+    CHECK_I64(run(CODE(OP_PUSH0, OP_SWAP16)).status, EVM_STACK_UNDERFLOW);
+    uint8_t code[1026];
+    memset(code, OP_PUSH0, sizeof code);
+    CHECK_I64(run((struct bytes){code, 1024}).status, EVM_SUCCESS);
+    CHECK_I64(run((struct bytes){code, 1025}).status, EVM_STACK_OVERFLOW);
+    CHECK_I64(run_with((struct bytes){code, 1025}, FORK_OSAKA, 2047).status, EVM_OUT_OF_GAS);
+    end();
+}
+
+TEST(evm_jumps) {
+    begin();
+    CHECK_I64(run(CODE(0x60, 4, OP_JUMP, OP_INVALID, OP_JUMPDEST)).status, EVM_SUCCESS);
+    CHECK_I64(run(CODE(0x60, 3, OP_JUMP, OP_INVALID)).status, EVM_BAD_JUMP);
+    // A JUMPDEST inside of push data is none.
+    CHECK_I64(run(CODE(0x60, 4, OP_JUMP, 0x60, OP_JUMPDEST)).status, EVM_BAD_JUMP);
+    // The target is computed: CALLDATASIZE (0) + 6.
+    CHECK_I64(run(CODE(OP_CALLDATASIZE, 0x60, 6, OP_ADD, OP_JUMP, OP_INVALID, OP_JUMPDEST)).status,
+              EVM_SUCCESS);
+    CHECK_I64(run(CODE(OP_CALLDATASIZE, 0x60, 0xff, OP_JUMPI)).status, EVM_SUCCESS);
+    CHECK_I64(run(CODE(0x60, 1, 0x60, 0xff, OP_JUMPI)).status, EVM_BAD_JUMP);
+    // Falling through a JUMPDEST pays for it once.
+    struct evm_result r = run(CODE(OP_JUMPDEST, OP_JUMPDEST, OP_JUMPDEST));
+    CHECK_I64(r.gas_left, GAS - 3);
+    // A loop of 100 rounds: what is jumped to pays for the rest of its line.
+    r = run(CODE(0x60, 100, OP_JUMPDEST, 0x60, 1, OP_SWAP1, OP_SUB, OP_DUP1, 0x60, 2, OP_JUMPI));
+    CHECK_I64(r.status, EVM_SUCCESS);
+    CHECK_I64(r.gas_left, GAS - 3 - 100 * (1 + 3 + 3 + 3 + 3 + 3 + 10));
+    end();
+}
+
+TEST(evm_opcodes_appear_with_their_fork) {
+    begin();
+    static const struct {
+        uint8_t op, pushes;
+        enum fork since;
+    } rows[] = {{OP_SHL, 2, FORK_CONSTANTINOPLE}, {OP_CHAINID, 0, FORK_ISTANBUL},
+                {OP_BASEFEE, 0, FORK_LONDON},     {OP_PUSH0, 0, FORK_SHANGHAI},
+                {OP_MCOPY, 3, FORK_CANCUN},       {OP_CLZ, 1, FORK_OSAKA},
+                {OP_REVERT, 2, FORK_BYZANTIUM},   {OP_RETURNDATASIZE, 0, FORK_BYZANTIUM}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint8_t code[8];
+        size_t n = 0;
+        for (unsigned k = 0; k < rows[i].pushes; k++) {
+            code[n++] = 0x60;
+            code[n++] = 0;
+        }
+        code[n++] = rows[i].op;
+        for (enum fork f = FORK_FRONTIER; f < FORK_COUNT; f++) {
+            enum evm_status status = run_with((struct bytes){code, n}, f, GAS).status;
+            CHECK_I64(status == EVM_UNDEFINED_OPCODE, f < rows[i].since);
+        }
+    }
+    end();
+}
+
+TEST(evm_memory_is_paid_for_and_zero) {
+    begin();
+    struct evm_result r =
+        run(CODE(0x61, 0x10, 0x00, OP_MLOAD, OP_PUSH0, OP_MSTORE, 0x60, 32, OP_PUSH0, OP_RETURN));
+    CHECK_I64(r.status, EVM_SUCCESS);
+    CHECK_U64(u256_is_zero(u256_load_be(r.output.p)), 1);
+    uint64_t words = 0x1020 / 32;
+    CHECK_I64(r.gas_left, GAS - 3 - 3 - 2 - 3 - 3 - 2 - (int64_t)(3 * words + words * words / 512));
+    CHECK_I64(run(CODE(OP_PUSH0, OP_NOT, OP_MLOAD)).status, EVM_OUT_OF_GAS);
+    CHECK_I64(run(CODE(0x64, 1, 0, 0, 0, 0, OP_MLOAD)).status, EVM_OUT_OF_GAS);
+    end();
+}
+
+TEST(evm_revert_undoes_and_gives_back) {
+    begin();
+    struct state_account *a = state_account_find(&state, &contract);
+    struct evm_result r = run(CODE(0x60, 7, 0x60, 1, OP_SSTORE, OP_PUSH0, OP_PUSH0, OP_REVERT));
+    CHECK_I64(r.status, EVM_REVERT);
+    CHECK(r.gas_left > 0);
+    CHECK(u256_is_zero(state_slot_find(&state, a, &U256_ONE)->value));
+    r = run(CODE(0x60, 7, 0x60, 1, OP_SSTORE));
+    CHECK_I64(r.status, EVM_SUCCESS);
+    CHECK_U64(state_slot_find(&state, a, &U256_ONE)->value.w[0], 7);
+    end();
+}
+
+TEST(evm_stops_when_told) {
+    begin();
+    atomic_bool stop = true;
+    vm.abort = &stop;
+    CHECK_I64(run(CODE(OP_STOP)).status, EVM_ABORTED);
+    stop = false;
+    CHECK_I64(run(CODE(OP_JUMPDEST, OP_PUSH0, OP_JUMP)).status, EVM_OUT_OF_GAS);
+    end();
+}
+
+TEST(evm_nests_to_the_depth_limit) {
+    begin();
+    // Calls itself with all gas; before EIP-150 only the depth limits that.
+    struct bytes code = CODE(0x60, 0, 0x60, 0, 0x60, 0, 0x60, 0, 0x60, 0, OP_ADDRESS, 0x62, 0x01,
+                             0x00, 0x00, OP_GAS, OP_SUB, OP_CALL, 0x60, 0, OP_SSTORE);
+    struct evm_result r = run_with(code, FORK_HOMESTEAD, 1000000000);
+    CHECK_I64(r.status, EVM_SUCCESS);
+    end();
+}
+
+TEST_MAIN()

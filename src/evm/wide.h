@@ -1,0 +1,114 @@
+/* 256-bit operations as the interpreter wants them: inline, by value, with the EVM's meaning.
+ * What is too long stands in wide.c. Pure; any thread.
+ * Specification: Yellow Paper appendix H.2.
+ * SPDX-License-Identifier: MIT */
+#ifndef EVM_WIDE_H
+#define EVM_WIDE_H
+
+#include "base/u256.h"
+
+static inline struct u256 wide_and(struct u256 a, struct u256 b) {
+    return (struct u256){{a.w[0] & b.w[0], a.w[1] & b.w[1], a.w[2] & b.w[2], a.w[3] & b.w[3]}};
+}
+static inline struct u256 wide_or(struct u256 a, struct u256 b) {
+    return (struct u256){{a.w[0] | b.w[0], a.w[1] | b.w[1], a.w[2] | b.w[2], a.w[3] | b.w[3]}};
+}
+static inline struct u256 wide_xor(struct u256 a, struct u256 b) {
+    return (struct u256){{a.w[0] ^ b.w[0], a.w[1] ^ b.w[1], a.w[2] ^ b.w[2], a.w[3] ^ b.w[3]}};
+}
+static inline struct u256 wide_not(struct u256 a) {
+    return (struct u256){{~a.w[0], ~a.w[1], ~a.w[2], ~a.w[3]}};
+}
+
+static inline bool wide_less(struct u256 a, struct u256 b) {
+    struct u256 r;
+    return u256_sub_borrow(&r, a, b);
+}
+static inline bool wide_less_signed(struct u256 a, struct u256 b) {
+    a.w[3] ^= 1ull << 63;
+    b.w[3] ^= 1ull << 63;
+    return wide_less(a, b);
+}
+
+/* The product modulo 2^256. */
+static inline struct u256 wide_mul(struct u256 a, struct u256 b) {
+    typedef unsigned __int128 u128;
+    struct u256 r;
+    u128 t = (u128)a.w[0] * b.w[0];
+    r.w[0] = (uint64_t)t;
+    u128 t1 = (u128)a.w[0] * b.w[1] + (uint64_t)(t >> 64);
+    u128 t2 = (u128)a.w[1] * b.w[0] + (uint64_t)t1;
+    r.w[1] = (uint64_t)t2;
+    // What overflows here is beyond 2^256.
+    u128 c = (t1 >> 64) + (t2 >> 64) + (u128)a.w[0] * b.w[2] + (u128)a.w[1] * b.w[1] +
+             (u128)a.w[2] * b.w[0];
+    r.w[2] = (uint64_t)c;
+    r.w[3] =
+        (uint64_t)(c >> 64) + a.w[0] * b.w[3] + a.w[1] * b.w[2] + a.w[2] * b.w[1] + a.w[3] * b.w[0];
+    return r;
+}
+
+/* Shifts by 256 or more give all zeros (or all signs). */
+static inline uint64_t wide_shift_count(struct u256 a) {
+    return (a.w[1] | a.w[2] | a.w[3]) != 0 || a.w[0] > 255 ? 256 : a.w[0];
+}
+static inline struct u256 wide_shl(struct u256 a, uint64_t bits) {
+    if (bits > 255) return U256_ZERO;
+    uint64_t in[8] = {0, 0, 0, 0, a.w[0], a.w[1], a.w[2], a.w[3]};
+    const uint64_t *p = in + 4 - bits / 64;
+    unsigned s = bits % 64;
+    return (struct u256){{p[0] << s | p[-1] >> 1 >> (63 - s), p[1] << s | p[0] >> 1 >> (63 - s),
+                          p[2] << s | p[1] >> 1 >> (63 - s), p[3] << s | p[2] >> 1 >> (63 - s)}};
+}
+static inline struct u256 wide_shr(struct u256 a, uint64_t bits) {
+    if (bits > 255) return U256_ZERO;
+    uint64_t in[8] = {a.w[0], a.w[1], a.w[2], a.w[3], 0, 0, 0, 0};
+    const uint64_t *p = in + bits / 64;
+    unsigned s = bits % 64;
+    return (struct u256){{p[0] >> s | p[1] << 1 << (63 - s), p[1] >> s | p[2] << 1 << (63 - s),
+                          p[2] >> s | p[3] << 1 << (63 - s), p[3] >> s | p[4] << 1 << (63 - s)}};
+}
+static inline struct u256 wide_sar(struct u256 a, uint64_t bits) {
+    uint64_t sign = (uint64_t)((int64_t)a.w[3] >> 63);
+    if (bits > 255) return (struct u256){{sign, sign, sign, sign}};
+    uint64_t in[8] = {a.w[0], a.w[1], a.w[2], a.w[3], sign, sign, sign, sign};
+    const uint64_t *p = in + bits / 64;
+    unsigned s = bits % 64;
+    return (struct u256){{p[0] >> s | p[1] << 1 << (63 - s), p[1] >> s | p[2] << 1 << (63 - s),
+                          p[2] >> s | p[3] << 1 << (63 - s), p[3] >> s | p[4] << 1 << (63 - s)}};
+}
+
+/* BYTE: the a-th byte of b from the most significant one, 0 when there is none. */
+static inline uint64_t wide_byte(struct u256 a, struct u256 b) {
+    if (!u256_fits_u64(a) || a.w[0] > 31) return 0;
+    unsigned i = 31 - (unsigned)a.w[0];
+    return (b.w[i / 8] >> (8 * (i % 8))) & 0xff;
+}
+
+/* SIGNEXTEND: b taken as a number of a+1 bytes. */
+static inline struct u256 wide_sign_extend(struct u256 a, struct u256 b) {
+    if (!u256_fits_u64(a) || a.w[0] > 30) return b;
+    unsigned word = (unsigned)a.w[0] / 8, up = 56 - 8 * ((unsigned)a.w[0] % 8);
+    b.w[word] = (uint64_t)((int64_t)(b.w[word] << up) >> up);
+    uint64_t sign = (uint64_t)((int64_t)b.w[word] >> 63);
+    for (unsigned i = 1; i < 4; i++) {
+        if (i > word) b.w[i] = sign;
+    }
+    return b;
+}
+
+static inline struct u256 wide_negate(struct u256 a) {
+    return u256_sub(U256_ZERO, a);
+}
+static inline bool wide_is_negative(struct u256 a) {
+    return a.w[3] >> 63;
+}
+
+/* Division: everything by 0 is 0. */
+struct u256 wide_div(struct u256 a, struct u256 b);
+struct u256 wide_mod(struct u256 a, struct u256 b);
+struct u256 wide_sdiv(struct u256 a, struct u256 b);
+struct u256 wide_smod(struct u256 a, struct u256 b);
+struct u256 wide_exp(struct u256 base, struct u256 exponent);
+
+#endif

@@ -1,0 +1,73 @@
+/* `buildernet evm`: the machine on the command line. SPDX-License-Identifier: MIT */
+#include "evm_tool/runner.h"
+#include "evm_tool/statetest.h"
+#include "main/program.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int usage(FILE *to) {
+    (void)fputs("usage: buildernet evm VERB [flags]\n"
+                "\n"
+                "  statetest PATH...   run state tests\n"
+                "\n"
+                "PATH: files, folders, .tar.zst, .tar.gz and .tar archives.\n"
+                "  --fork NAME   only this fork        --jobs N   threads (default: processors)\n"
+                "  --json        a JSON line per case  --verbose  name what is skipped\n",
+                to);
+    return to == stdout ? 0 : 64;
+}
+
+static int bad(const char *what, const char *arg) {
+    (void)fprintf(stderr, "evm: %s '%.200s'\n", what, arg);
+    return 64;
+}
+
+// Flags of the verbs that run files. Gives 0, or the exit status.
+static int read_options(struct runner_options *o, int argc, char **argv) {
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    *o = (struct runner_options){.fork = -1, .jobs = processors > 1 ? (unsigned)processors : 1};
+    const char **paths = calloc((size_t)argc + 1, sizeof *paths);
+    if (!paths) return 71;
+    o->paths = paths;
+    for (int i = 2; i < argc; i++) {
+        const char *a = argv[i];
+        bool has_value = i + 1 < argc;
+        if (strcmp(a, "--json") == 0) {
+            o->json = true;
+        } else if (strcmp(a, "--verbose") == 0) {
+            o->verbose = true;
+        } else if (strcmp(a, "--fork") == 0 && has_value) {
+            o->fork = fork_parse(bytes_from_str(argv[++i]));
+            if (o->fork < 0) return bad("no fork is named", argv[i]);
+        } else if (strcmp(a, "--jobs") == 0 && has_value) {
+            char *end;
+            unsigned long n = strtoul(argv[++i], &end, 10);
+            if (*end || n < 1 || n > 64) return bad("--jobs wants 1 to 64, not", argv[i]);
+            o->jobs = (unsigned)n;
+        } else if (a[0] == '-') {
+            return bad("unknown flag, or one without its value:", a);
+        } else {
+            paths[o->path_count++] = a;
+        }
+    }
+    return o->path_count ? 0 : bad("no PATH is given to", argv[1]);
+}
+
+static int run_files(int argc, char **argv, run_file *run) {
+    struct runner_options o;
+    int r = read_options(&o, argc, argv);
+    if (r == 0) r = runner_run(&o, run);
+    free((void *)(uintptr_t)o.paths);
+    return r;
+}
+
+int evm_main(int argc, char **argv) {
+    if (argc < 2) return usage(stderr);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) return usage(stdout);
+    if (strcmp(argv[1], "statetest") == 0) return run_files(argc, argv, statetest_run);
+    (void)bad("no verb is named", argv[1]);
+    return usage(stderr);
+}
