@@ -1,0 +1,389 @@
+/* The fields against the slow model, on both paths. SPDX-License-Identifier: MIT */
+#include "crypto/bls_fr.h"
+#include "crypto/bls_model.h"
+#include "crypto/testing.h"
+#include "test/harness/test.h"
+
+static uint64_t seed = 88172645463325252;
+
+/* Random numbers with the edges of the range among them. */
+static struct bls_fp random_fp(void) {
+    struct bls_fp r;
+    uint8_t bytes[64];
+    fill_random(bytes, sizeof bytes, &seed);
+    bls_fp_reduce_be64(&r, bytes);
+    switch (next_random(&seed) % 16) {
+    case 0:
+        return (struct bls_fp){{0}};
+    case 1:
+        return bls_fp_one;
+    case 2: // p - 1 in Montgomery form's words
+        r = bls_fp_modulus;
+        r.w[0]--;
+        return r;
+    case 3:
+        return (struct bls_fp){{1, 0, 0, 0, 0, 0}};
+    default:
+        return r;
+    }
+}
+
+static struct bls_fp2 random_fp2(void) {
+    return (struct bls_fp2){random_fp(), random_fp()};
+}
+
+static struct bls_fp12 random_fp12(void) {
+    return (struct bls_fp12){{random_fp2(), random_fp2(), random_fp2()},
+                             {random_fp2(), random_fp2(), random_fp2()}};
+}
+
+/* Runs a check on the plain path and on the chosen one. */
+static void on_both_paths(void (*check)(void)) {
+    bls_model_start();
+    check();
+#if BLS_HAVE_X86
+    bool kept = bls_fp_use_adx;
+    bls_fp_use_adx = false;
+    check();
+    bls_fp_use_adx = kept;
+#endif
+}
+
+static void check_equal(const struct bls_fp *got, const mpz_t expected) {
+    mpz_t t;
+    mpz_init(t);
+    bls_model_from_fp(t, got);
+    CHECK(mpz_cmp(t, expected) == 0);
+    mpz_clear(t);
+}
+
+static void check_fp(void) {
+    mpz_t a, b, t;
+    mpz_inits(a, b, t, NULL);
+    for (int i = 0; i < 300; i++) {
+        struct bls_fp x = random_fp(), y = random_fp(), r;
+        bls_model_from_fp(a, &x);
+        bls_model_from_fp(b, &y);
+        bls_fp_mul(&r, &x, &y);
+        mpz_mul(t, a, b);
+        mpz_mod(t, t, bls_model_p);
+        check_equal(&r, t);
+        bls_fp_sqr(&r, &x);
+        mpz_mul(t, a, a);
+        mpz_mod(t, t, bls_model_p);
+        check_equal(&r, t);
+        bls_fp_add(&r, &x, &y);
+        mpz_add(t, a, b);
+        mpz_mod(t, t, bls_model_p);
+        check_equal(&r, t);
+        bls_fp_sub(&r, &x, &y);
+        mpz_sub(t, a, b);
+        mpz_mod(t, t, bls_model_p);
+        check_equal(&r, t);
+        bls_fp_half(&r, &x);
+        bls_fp_double(&r, &r);
+        CHECK(bls_fp_equal(&r, &x));
+        CHECK(bls_fp_is_odd(&x) == (mpz_odd_p(a) != 0));
+        mpz_mul_ui(t, a, 2);
+        CHECK(bls_fp_is_large(&x) == (mpz_cmp(t, bls_model_p) > 0));
+    }
+    mpz_clears(a, b, t, NULL);
+}
+
+TEST(fp_agrees_with_the_model) {
+    on_both_paths(check_fp);
+}
+
+/* Words where carries run all the way, which random numbers seldom have. */
+TEST(paths_agree_on_long_carries) {
+#if BLS_HAVE_X86
+    if (!bls_fp_use_adx) SKIP("the processor has no ADX");
+    for (unsigned i = 0; i < 4096; i++) {
+        struct bls_fp a, b, r, s;
+        struct bls_wide v, w;
+        for (int j = 0; j < 6; j++) {
+            a.w[j] = i >> j & 1 ? UINT64_MAX : next_random(&seed) & 1;
+            b.w[j] = i >> (j + 6) & 1 ? UINT64_MAX : next_random(&seed) & 1;
+        }
+        a.w[5] &= 0x19ffffffffffffff;
+        b.w[5] &= 0x19ffffffffffffff;
+        bls_fp_mul_adx(&r, &a, &b);
+        bls_fp_mul_plain(&s, &a, &b);
+        CHECK(bls_fp_equal(&r, &s));
+        bls_fp_sqr_adx(&r, &a);
+        bls_fp_sqr_plain(&s, &a);
+        CHECK(bls_fp_equal(&r, &s));
+        bls_fp_mul_wide_adx(&v, &a, &b);
+        bls_fp_mul_wide_plain(&w, &a, &b);
+        CHECK(memcmp(&v, &w, sizeof v) == 0);
+        bls_fp_redc_adx(&r, &v);
+        bls_fp_redc_plain(&s, &w);
+        CHECK(bls_fp_equal(&r, &s));
+        bls_fp_add_x86(&r, &a, &b);
+        bls_fp_add_plain(&s, &a, &b);
+        CHECK(bls_fp_equal(&r, &s));
+        bls_fp_sub_x86(&r, &a, &b);
+        bls_fp_sub_plain(&s, &a, &b);
+        CHECK(bls_fp_equal(&r, &s));
+        bls_fp_mul_wide_adx(&w, &b, &b);
+        struct bls_wide x, y;
+        bls_wide_sub_x86(&x, &v, &w);
+        bls_wide_sub_plain(&y, &v, &w);
+        CHECK(memcmp(&x, &y, sizeof x) == 0);
+    }
+#else
+    SKIP("one path only");
+#endif
+}
+
+static void check_inverse(void) {
+    for (int i = 0; i < 60; i++) {
+        struct bls_fp x = random_fp(), r, s;
+        bls_fp_inv(&r, &x);
+        bls_fp_inv_public(&s, &x);
+        CHECK(bls_fp_equal(&r, &s));
+        bls_fp_mul(&s, &r, &x);
+        CHECK(bls_fp_is_zero(&x) ? bls_fp_is_zero(&r) : bls_fp_equal(&s, &bls_fp_one));
+    }
+}
+
+TEST(inverses_multiply_to_one) {
+    on_both_paths(check_inverse);
+}
+
+static void check_roots(void) {
+    unsigned squares = 0;
+    for (int i = 0; i < 40; i++) {
+        struct bls_fp x = random_fp(), r, s;
+        bool square = bls_fp_sqrt(&r, &x);
+        bls_fp_sqr(&s, &r);
+        if (!square) bls_fp_neg(&s, &s);
+        CHECK(bls_fp_equal(&s, &x));
+        squares += square;
+        struct bls_fp2 a = random_fp2(), b, c;
+        bls_fp2_sqr(&b, &a);
+        CHECK(bls_fp2_sqrt(&c, &b));
+        bls_fp2_sqr(&c, &c);
+        CHECK(bls_fp2_equal(&c, &b));
+        if (bls_fp2_sqrt(&c, &a)) {
+            bls_fp2_sqr(&c, &c);
+            CHECK(bls_fp2_equal(&c, &a));
+        } else { // xi is no square, so xi a is one
+            bls_fp2_mul_xi(&b, &a);
+            CHECK(bls_fp2_sqrt(&c, &b));
+        }
+    }
+    CHECK(squares > 5 && squares < 38);
+}
+
+TEST(square_roots_square_back) {
+    on_both_paths(check_roots);
+}
+
+TEST(bytes_outside_the_field_are_refused) {
+    uint8_t bytes[48];
+    struct bls_fp r;
+    for (int i = 0; i < 6; i++)
+        store_be64(bytes + 8 * i, bls_fp_modulus.w[5 - i]);
+    CHECK(!bls_fp_load_be(&r, bytes));
+    bytes[47]--;
+    CHECK(bls_fp_load_be(&r, bytes));
+    bls_fp_add(&r, &r, &bls_fp_one);
+    CHECK(bls_fp_is_zero(&r));
+    memset(bytes, 0xff, sizeof bytes);
+    CHECK(!bls_fp_load_be(&r, bytes));
+}
+
+TEST(wide_bytes_are_reduced) {
+    bls_model_start();
+    mpz_t t;
+    mpz_init(t);
+    for (int i = 0; i < 50; i++) {
+        uint8_t bytes[64];
+        struct bls_fp r;
+        if (i == 0) {
+            memset(bytes, 0xff, sizeof bytes);
+        } else {
+            fill_random(bytes, sizeof bytes, &seed);
+        }
+        bls_fp_reduce_be64(&r, bytes);
+        mpz_import(t, 64, 1, 1, 1, 0, bytes);
+        mpz_mod(t, t, bls_model_p);
+        check_equal(&r, t);
+    }
+    mpz_clear(t);
+}
+
+struct tower {
+    struct bls_model12 a, b, t, got;
+};
+
+static void expect12(struct tower *m, const struct bls_fp12 *got) {
+    bls_model12_from_fp12(&m->got, got);
+    CHECK(bls_model12_equal(&m->got, &m->t));
+}
+
+static void check_fp2(struct tower *m) {
+    struct bls_fp2 x = random_fp2(), y = random_fp2(), r;
+    struct bls_fp12 wide = {0};
+    bls_model12_from_fp2(&m->a, &x);
+    bls_model12_from_fp2(&m->b, &y);
+    bls_fp2_mul(&wide.c0.c0, &x, &y);
+    bls_model12_mul(&m->t, &m->a, &m->b);
+    expect12(m, &wide);
+    bls_fp2_sqr(&wide.c0.c0, &x);
+    bls_model12_mul(&m->t, &m->a, &m->a);
+    expect12(m, &wide);
+    bls_fp2_mul_xi(&r, &x);
+    struct bls_fp2 xi = {bls_fp_one, bls_fp_one}, s;
+    bls_fp2_mul(&s, &x, &xi);
+    CHECK(bls_fp2_equal(&r, &s));
+    if (bls_fp2_is_zero(&x)) return;
+    bls_fp2_inv(&wide.c0.c0, &x);
+    bls_model12_inv(&m->t, &m->a);
+    expect12(m, &wide);
+}
+
+static void check_lines(struct tower *m) {
+    struct bls_fp12 f = random_fp12(), g, line = {0};
+    line.c0.c0 = random_fp2();
+    line.c0.c1 = random_fp2();
+    line.c1.c1 = random_fp2();
+    bls_model12_from_fp12(&m->a, &f);
+    bls_model12_from_fp12(&m->b, &line);
+    bls_model12_mul(&m->t, &m->a, &m->b);
+    g = f;
+    bls_fp12_mul_line(&g, &line.c0.c0, &line.c0.c1, &line.c1.c1);
+    expect12(m, &g);
+    line.c1.c1 = bls_fp2_one;
+    bls_model12_from_fp12(&m->b, &line);
+    bls_model12_mul(&m->t, &m->a, &m->b);
+    g = f;
+    bls_fp12_mul_line_monic(&g, &line.c0.c0, &line.c0.c1);
+    expect12(m, &g);
+}
+
+static void check_fp12(struct tower *m) {
+    struct bls_fp12 x = random_fp12(), y = random_fp12(), r;
+    bls_model12_from_fp12(&m->a, &x);
+    bls_model12_from_fp12(&m->b, &y);
+    bls_fp12_mul(&r, &x, &y);
+    bls_model12_mul(&m->t, &m->a, &m->b);
+    expect12(m, &r);
+    bls_fp12_sqr(&r, &x);
+    bls_model12_mul(&m->t, &m->a, &m->a);
+    expect12(m, &r);
+    bls_fp12_inv(&r, &x);
+    bls_model12_inv(&m->t, &m->a);
+    expect12(m, &r);
+    bls_fp12_frobenius(&r, &x);
+    bls_model12_pow(&m->t, &m->a, bls_model_p);
+    expect12(m, &r);
+    bls_fp12_frobenius_squared(&r, &x);
+    bls_model12_pow(&m->t, &m->t, bls_model_p);
+    expect12(m, &r);
+    // into the cyclotomic subgroup: (p^6 - 1)(p^2 + 1)
+    bls_fp12_inv(&y, &x);
+    bls_fp12_conjugate(&x, &x);
+    bls_fp12_mul(&x, &x, &y);
+    bls_fp12_frobenius_squared(&y, &x);
+    bls_fp12_mul(&x, &x, &y);
+    bls_fp12_sqr_cyclotomic(&r, &x);
+    bls_fp12_sqr(&y, &x);
+    CHECK(bls_fp12_equal(&r, &y));
+    bls_fp12_conjugate(&r, &x);
+    bls_fp12_mul(&r, &r, &x);
+    CHECK(bls_fp12_is_one(&r));
+}
+
+static void check_tower(void) {
+    struct tower m;
+    bls_model12_init(&m.a);
+    bls_model12_init(&m.b);
+    bls_model12_init(&m.t);
+    bls_model12_init(&m.got);
+    for (int i = 0; i < 40; i++)
+        check_fp2(&m);
+    for (int i = 0; i < 10; i++)
+        check_lines(&m);
+    for (int i = 0; i < 5; i++)
+        check_fp12(&m);
+    bls_model12_clear(&m.a);
+    bls_model12_clear(&m.b);
+    bls_model12_clear(&m.t);
+    bls_model12_clear(&m.got);
+}
+
+TEST(tower_agrees_with_the_model) {
+    on_both_paths(check_tower);
+}
+
+static struct bls_fr random_fr(void) {
+    struct bls_fr r;
+    uint8_t bytes[32];
+    do
+        fill_random(bytes, sizeof bytes, &seed);
+    while (!bls_fr_load_be(&r, bytes));
+    return r;
+}
+
+static void fr_model(mpz_t ret, const struct bls_fr *a) {
+    uint8_t bytes[32];
+    bls_fr_store_be(bytes, a);
+    mpz_import(ret, 32, 1, 1, 1, 0, bytes);
+}
+
+TEST(fr_agrees_with_the_model) {
+    mpz_t a, b, t, got;
+    bls_model_start();
+    mpz_inits(a, b, t, got, NULL);
+    for (int i = 0; i < 300; i++) {
+        struct bls_fr x = random_fr(), y = random_fr(), r;
+        if (i == 0) x = (struct bls_fr){{0}};
+        if (i == 1) bls_fr_sub(&x, &(struct bls_fr){{0}}, &(struct bls_fr){{1, 0, 0, 0}});
+        fr_model(a, &x);
+        fr_model(b, &y);
+        bls_fr_mul(&r, &x, &y);
+        mpz_mul(t, a, b);
+        mpz_mod(t, t, bls_model_r);
+        fr_model(got, &r);
+        CHECK(mpz_cmp(t, got) == 0);
+        bls_fr_add(&r, &x, &y);
+        mpz_add(t, a, b);
+        mpz_mod(t, t, bls_model_r);
+        fr_model(got, &r);
+        CHECK(mpz_cmp(t, got) == 0);
+        bls_fr_sub(&r, &x, &y);
+        mpz_sub(t, a, b);
+        mpz_mod(t, t, bls_model_r);
+        fr_model(got, &r);
+        CHECK(mpz_cmp(t, got) == 0);
+    }
+    mpz_clears(a, b, t, got, NULL);
+}
+
+TEST(transform_evaluates_at_the_roots) {
+    enum { N = 16 };
+    struct bls_fr root, roots[N], a[N], values[N], x, sum;
+    bls_fr_root(&root, N);
+    roots[0] = bls_fr_one;
+    for (int i = 1; i < N; i++)
+        bls_fr_mul(&roots[i], &roots[i - 1], &root);
+    bls_fr_mul(&x, &roots[N - 1], &root);
+    CHECK(bls_fr_equal(&x, &bls_fr_one) && !bls_fr_equal(&roots[N / 2], &bls_fr_one));
+    for (int i = 0; i < N; i++)
+        a[i] = values[i] = random_fr();
+    bls_fr_fft(values, N, roots, N, false);
+    for (int i = 0; i < N; i++) {
+        sum = (struct bls_fr){{0}};
+        for (int j = N - 1; j >= 0; j--) {
+            bls_fr_mul(&sum, &sum, &roots[i]);
+            bls_fr_add(&sum, &sum, &a[j]);
+        }
+        CHECK(bls_fr_equal(&sum, &values[i]));
+    }
+    bls_fr_fft(values, N, roots, N, true);
+    CHECK(memcmp(values, a, sizeof a) == 0);
+}
+
+TEST_MAIN()
