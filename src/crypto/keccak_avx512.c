@@ -1,19 +1,10 @@
-/* Eight Keccak states in 512-bit registers: a rotate and a ternary gate are one instruction each.
- * Compiled with -mavx512f -mavx512bw; called only where the processor has it.
- * SPDX-License-Identifier: MIT */
+/* Eight Keccak states in 512-bit registers: taking messages in and hashes out. The permutation is
+ * in keccak_avx512_x86_64.S. Compiled with -mavx512f -mavx512bw; called only where the processor
+ * has it. SPDX-License-Identifier: MIT */
 #include "crypto/keccak.h"
 #include "crypto/keccak_impl.h"
 
 #include <immintrin.h>
-
-#define KECCAK_WORD __m512i
-#define XOR3(a, b, c) _mm512_ternarylogic_epi64(a, b, c, 0x96)
-#define KECCAK_XOR5(a, b, c, d, e) XOR3(XOR3(a, b, c), d, e)
-#define KECCAK_ROL(a, n) ((n) == 0 ? (a) : _mm512_rol_epi64(a, n))
-#define KECCAK_CHI(a, b, c) _mm512_ternarylogic_epi64(a, b, c, 0xd2)
-#define KECCAK_XOR(a, b) _mm512_xor_si512(a, b)
-#define KECCAK_IOTA(a, rc) _mm512_xor_si512(a, _mm512_set1_epi64((long long)(rc)))
-#include "crypto/keccak_round.h"
 
 /* 64 bytes of a block from byte `at`, padding included. Nothing is copied: bytes outside of the
  * message are masked, and masked bytes cannot fault. */
@@ -71,15 +62,17 @@ static inline uint64_t load_end(const struct keccak_block *b) {
         w[i] = load_le64(blocks[i] + 128);
     }
     a[16] = _mm512_xor_si512(a[16], _mm512_loadu_si512(w));
-    keccak_rounds(a);
+    keccak_permute_avx512x8((uint64_t *)(void *)a);
 }
 
 void keccak_absorb_avx512x8(uint64_t *state, const struct keccak_block *blocks, unsigned fresh) {
-    const __mmask8 keep = (__mmask8)~fresh;
-    __m512i a[25], m[8];
+    __m512i *a = (__m512i *)(void *)state, m[8];
     uint64_t w[8];
-    for (int i = 0; i < 25; i++) {
-        a[i] = _mm512_maskz_load_epi64(keep, state + 8 * (size_t)i);
+    if (fresh) {
+        const __mmask8 keep = (__mmask8)~fresh;
+        for (int i = 0; i < 25; i++) {
+            a[i] = _mm512_maskz_mov_epi64(keep, a[i]);
+        }
     }
     for (size_t half = 0; half < 2; half++) {
         for (int i = 0; i < 8; i++) {
@@ -91,10 +84,7 @@ void keccak_absorb_avx512x8(uint64_t *state, const struct keccak_block *blocks, 
         w[i] = load_end(&blocks[i]);
     }
     a[16] = _mm512_xor_si512(a[16], _mm512_loadu_si512(w));
-    keccak_rounds(a);
-    for (int i = 0; i < 25; i++) {
-        _mm512_store_si512(state + 8 * (size_t)i, a[i]);
-    }
+    keccak_permute_avx512x8(state);
 }
 
 void keccak_whole_avx512x8(const uint8_t *const *messages, uint8_t *const *rets, unsigned blocks) {

@@ -29,7 +29,12 @@ typedef void keccak_absorb(uint64_t *state, const struct keccak_block *blocks, u
  * in registers. */
 typedef void keccak_whole(const uint8_t *const *messages, uint8_t *const *rets, unsigned blocks);
 
+/* The 24 constants of iota. */
+extern const uint64_t keccak_round_constants[24];
+
 #if defined(__x86_64__)
+/* keccak_permute_avx512x8: eight states, 25 * 8 words, 64-byte aligned. */
+void keccak_permute_avx512x8(uint64_t *state);
 void keccak_whole_avx2x4(const uint8_t *const *messages, uint8_t *const *rets, unsigned blocks);
 void keccak_whole_avx512x8(const uint8_t *const *messages, uint8_t *const *rets, unsigned blocks);
 void keccak_absorb_avx2x4(uint64_t *state, const struct keccak_block *blocks, unsigned fresh);

@@ -9,16 +9,7 @@
 #ifndef CRYPTO_KECCAK_ROUND_H
 #define CRYPTO_KECCAK_ROUND_H
 
-#include <stdint.h>
-
-static const uint64_t keccak_round_constants[24] = {
-    0x0000000000000001, 0x0000000000008082, 0x800000000000808a, 0x8000000080008000,
-    0x000000000000808b, 0x0000000080000001, 0x8000000080008081, 0x8000000000008009,
-    0x000000000000008a, 0x0000000000000088, 0x0000000080008009, 0x000000008000000a,
-    0x000000008000808b, 0x800000000000008b, 0x8000000000008089, 0x8000000000008003,
-    0x8000000000008002, 0x8000000000000080, 0x000000000000800a, 0x800000008000000a,
-    0x8000000080008081, 0x8000000000008080, 0x0000000080000001, 0x8000000080008008,
-};
+#include "crypto/keccak_impl.h"
 
 /* The state stays where it is: a round writes each row of its result over the five words that the
  * row was made of. Word (x, y) therefore stands at (x, px + qy) with another (p, q) in each of four
