@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "eth/typed_data.h"
+
+#include "base/hex.h"
+#include "test/harness/test.h"
+
+#include <stdio.h>
+
+static int load(struct typed_data_hashes *ret, const char *text, struct error *why) {
+    struct arena a;
+    arena_init(&a, 1u << 20);
+    const struct json *doc;
+    int r = json_parse(&doc, bytes_from_str(text), &a, NULL, why);
+    if (r == 0) r = typed_data_hash(ret, doc, &a, why);
+    arena_free(&a);
+    return r;
+}
+
+static void check_hash(const struct hash *got, const char *expected) {
+    char text[65];
+    hex_encode(text, BYTES_OF(*got));
+    text[64] = 0;
+    CHECK_STR(text, expected);
+}
+
+#define MAIL_TYPES                                                                                 \
+    "\"types\":{\"EIP712Domain\":[{\"name\":\"name\",\"type\":\"string\"},"                        \
+    "{\"name\":\"version\",\"type\":\"string\"},{\"name\":\"chainId\",\"type\":\"uint256\"},"      \
+    "{\"name\":\"verifyingContract\",\"type\":\"address\"}],"                                      \
+    "\"Person\":[{\"name\":\"name\",\"type\":\"string\"},"                                         \
+    "{\"name\":\"wallet\",\"type\":\"address\"}],"                                                 \
+    "\"Mail\":[{\"name\":\"from\",\"type\":\"Person\"},{\"name\":\"to\",\"type\":\"Person\"},"     \
+    "{\"name\":\"contents\",\"type\":\"string\"}]},\"domain\":{\"name\":\"Ether Mail\","           \
+    "\"version\":\"1\",\"chainId\":1,"                                                             \
+    "\"verifyingContract\":\"0xCcCCccccCCCCcCCCCCCcCcCccCcCCCcCcccccccC\"}"
+
+// The example of EIP-712.
+TEST(mail_of_eip_712) {
+    struct typed_data_hashes h;
+    struct error why;
+    CHECK_OK(load(&h,
+                  "{" MAIL_TYPES
+                  ",\"primaryType\":\"Mail\",\"message\":{\"from\":{\"name\":\"Cow\","
+                  "\"wallet\":\"0xCD2a3d9F938E13CD947Ec05AbC7FE734Df8DD826\"},\"to\":"
+                  "{\"name\":\"Bob\",\"wallet\":\"0xbBbBBBBbbBBBbbbBbbBbbbbBBbBbbbbBbBbbBBbB\"},"
+                  "\"contents\":\"Hello, Bob!\"}}",
+                  &why),
+             &why);
+    check_hash(&h.domain, "f2cee375fa42b42143804025fc449deafd50cc031ca257e0b194a650a912090f");
+    check_hash(&h.message, "c52c0ee5d84264471806290a3f2c4cecfc5490626bf912d01f240d7a274b371e");
+    check_hash(&h.digest, "be609aee343fb3c4b28e1df9e632fca64fcfaede20f02e86244efddf30957bd2");
+}
+
+static int one_member(struct typed_data_hashes *h, const char *type, const char *value,
+                      struct error *why) {
+    char text[1024];
+    (void)snprintf(text, sizeof text,
+                   "{\"types\":{\"EIP712Domain\":[],\"T\":[{\"name\":\"x\",\"type\":\"%s\"}]},"
+                   "\"primaryType\":\"T\",\"domain\":{},\"message\":{\"x\":%s}}",
+                   type, value);
+    return load(h, text, why);
+}
+
+TEST(members_keep_to_their_types) {
+    static const struct {
+        const char *type, *value;
+        int code;
+    } cases[] = {
+        {"uint8", "255", 0},
+        {"uint8", "\"0xff\"", 0},
+        {"uint8", "256", ERR_RANGE},
+        {"uint8", "-1", ERR_RANGE},
+        {"int8", "127", 0},
+        {"int8", "\"-128\"", 0},
+        {"int8", "128", ERR_RANGE},
+        {"int8", "-129", ERR_RANGE},
+        {"int256", "\"-0x1\"", 0},
+        {"uint8", "1.5", ERR_SYNTAX},
+        {"uint8", "true", ERR_SYNTAX},
+        {"bool", "true", 0},
+        {"bool", "1", ERR_INVALID},
+        {"bytes4", "\"0x01020304\"", 0},
+        {"bytes4", "\"0x0102030405\"", ERR_RANGE},
+        {"bytes", "\"0x01\"", 0},
+        {"bytes", "\"x\"", ERR_SYNTAX},
+        {"string", "7", ERR_INVALID},
+        {"address", "\"0x01\"", ERR_RANGE},
+        {"uint8[]", "[1,2,3]", 0},
+        {"uint8[3]", "[1,2,3]", 0},
+        {"uint8[2]", "[1,2,3]", ERR_RANGE},
+        {"uint8[][2]", "[[1],[2,3]]", 0},
+        {"uint8[]", "7", ERR_INVALID},
+        {"Unknown", "7", ERR_SYNTAX},
+        {"T", "null", 0},
+        {"T", "{\"x\":{\"x\":null}}", 0},
+        {"(uint8)", "[1]", ERR_SYNTAX},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct typed_data_hashes h;
+        struct error why = {.text = ""};
+        int r = one_member(&h, cases[i].type, cases[i].value, &why);
+        if (r != cases[i].code) {
+            FAIL("%s %s: %s %s", cases[i].type, cases[i].value, error_name(r), why.text);
+        }
+    }
+}
+
+TEST(numbers_hash_the_same_in_every_form) {
+    struct typed_data_hashes a, b, c;
+    struct error why;
+    CHECK_OK(one_member(&a, "uint256", "256", &why), &why);
+    CHECK_OK(one_member(&b, "uint256", "\"256\"", &why), &why);
+    CHECK_OK(one_member(&c, "uint256", "\"0x0100\"", &why), &why);
+    CHECK(hash_equal(&a.digest, &b.digest) && hash_equal(&a.digest, &c.digest));
+}
+
+TEST(nesting_is_limited) {
+    char value[1024] = "";
+    for (int i = 0; i < 40; i++) {
+        strcat(value, "{\"x\":");
+    }
+    strcat(value, "null");
+    for (int i = 0; i < 40; i++) {
+        strcat(value, "}");
+    }
+    struct typed_data_hashes h;
+    struct error why;
+    CHECK_ERR(one_member(&h, "T", value, &why), ERR_LIMIT);
+    CHECK_ERR(load(&h, "{}", &why), ERR_NOT_FOUND);
+    CHECK_ERR(load(&h, "{\"types\":{},\"primaryType\":\"T\"}", &why), ERR_NOT_FOUND);
+}
+
+TEST(personal_messages_of_eip_191) {
+    struct hash h = personal_message_hash(BYTES_LIT("Some data"));
+    check_hash(&h, "1da44b586eb0729ff70a73c326926f6ed5a25f5b056e7f47fbc6e58d86871655");
+    struct address validator = {{1}};
+    struct hash a = validator_message_hash(&validator, BYTES_LIT("x"));
+    struct hash b = validator_message_hash(&validator, BYTES_LIT("y"));
+    CHECK(!hash_equal(&a, &b));
+}
+
+TEST(signatures_of_wallets) {
+    struct ecdsa_signature s = {.r = {1}, .s = {2}, .y_parity = 1}, back;
+    struct error why;
+    uint8_t in[65];
+    signature_to_bytes(in, &s);
+    CHECK_U64(in[64], 28);
+    CHECK_OK(signature_from_bytes(&back, bytes_make(in, 65), &why), &why);
+    CHECK(back.y_parity == 1 && back.r[0] == 1 && back.s[0] == 2);
+    in[64] = 0;
+    CHECK_OK(signature_from_bytes(&back, bytes_make(in, 65), &why), &why);
+    in[64] = 2;
+    CHECK_ERR(signature_from_bytes(&back, bytes_make(in, 65), &why), ERR_RANGE);
+    CHECK_ERR(signature_from_bytes(&back, bytes_make(in, 64), &why), ERR_SYNTAX);
+}
+
+TEST_MAIN()
