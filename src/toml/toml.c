@@ -175,7 +175,7 @@ static int new_table(struct toml_parser *s, struct toml *in, struct bytes key, e
     int r = new_value(s, ret);
     if (r) return r;
     (*ret)->type = TOML_TABLE;
-    (*ret)->origin = origin;
+    (*ret)->origin = (uint8_t)origin;
     (*ret)->key = key;
     return insert(s, in, *ret);
 }
