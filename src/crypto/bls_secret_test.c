@@ -6,6 +6,8 @@
 
 #include "crypto/bls_group.h"
 #include "crypto/bls_keystore.h"
+#include "crypto/keccak.h"
+#include "crypto/sha256.h"
 #include "test/harness/test.h"
 
 #include <stdlib.h>
@@ -33,6 +35,20 @@ static void use_secrets(void) {
     struct error why;
     CHECK_OK(bls_public_key_parse(&key, &pk, &why), &why);
     CHECK_OK(bls_verify(&key, BYTES_LIT("message"), &signature, &why), &why);
+}
+
+/* Hashes over secrets, and the comparison of secrets. */
+static void hash_secrets(void) {
+    uint8_t secret[200];
+    memset(secret, 0x5a, sizeof secret);
+    (void)VALGRIND_MAKE_MEM_UNDEFINED(secret, sizeof secret);
+    struct hash a = sha256(bytes_make(secret, sizeof secret));
+    struct hash b = keccak256(bytes_make(secret, sizeof secret));
+    struct hash pair;
+    sha256_pairs(&pair, (const struct hash *)(const void *)secret, 1);
+    bool equal = bytes_equal_secret(BYTES_OF(a), BYTES_OF(b));
+    (void)VALGRIND_MAKE_MEM_DEFINED(&equal, sizeof equal);
+    CHECK(!equal);
 }
 
 /* Shows that the method sees what it must see. */
@@ -85,6 +101,10 @@ static void check_inside(const char *name, void (*body)(void), int expected) {
 
 TEST(signing_is_blind_to_the_key) {
     check_inside("signing_is_blind_to_the_key", use_secrets, 0);
+}
+
+TEST(hashing_is_blind_to_the_message) {
+    check_inside("hashing_is_blind_to_the_message", hash_secrets, 0);
 }
 
 TEST(a_leak_is_seen) {
