@@ -3,6 +3,8 @@
 
 #include "net/http_table.h"
 
+#include <arpa/inet.h>
+
 static const char *const methods[HTTP_METHOD_COUNT] = {
     [HTTP_GET] = "GET",         [HTTP_HEAD] = "HEAD",     [HTTP_POST] = "POST",
     [HTTP_PUT] = "PUT",         [HTTP_DELETE] = "DELETE", [HTTP_CONNECT] = "CONNECT",
@@ -141,6 +143,42 @@ bool http_equal_nocase(struct bytes a, const char *b) {
     return b[a.n] == '\0';
 }
 
+static bool is_host_byte(uint8_t c) {
+    return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') || c == '-' || c == '.' ||
+           c == '_' || c == '~';
+}
+
+static bool is_port(struct bytes text) {
+    unsigned v = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] < '0' || text.p[i] > '9' || i >= 5) return false;
+        v = v * 10 + (unsigned)(text.p[i] - '0');
+    }
+    return text.n > 0 && v <= 65535;
+}
+
+bool http_is_authority(struct bytes text) {
+    size_t i = 0;
+    if (text.n && text.p[0] == '[') {
+        const uint8_t *end = memchr(text.p, ']', text.n);
+        char address[INET6_ADDRSTRLEN];
+        struct in6_addr parsed;
+        size_t n = end ? (size_t)(end - text.p) - 1 : 0;
+        if (n == 0 || n >= sizeof address) return false;
+        memcpy(address, text.p + 1, n);
+        address[n] = '\0';
+        if (strlen(address) != n || inet_pton(AF_INET6, address, &parsed) != 1) return false;
+        i = n + 2;
+    } else {
+        while (i < text.n && is_host_byte(text.p[i])) {
+            i++;
+        }
+        if (i == 0 || i > 255) return false;
+    }
+    if (i == text.n) return true;
+    return text.p[i] == ':' && is_port(bytes_slice(text, i + 1, text.n));
+}
+
 static int grow(struct http_fields *f, struct arena *a, struct error *why) {
     if (f->count >= HTTP_FIELDS_MAX) return error_set(why, ERR_LIMIT, "too many header fields");
     unsigned capacity = f->capacity ? f->capacity * 2u : 16u;
@@ -164,15 +202,14 @@ int http_fields_push(struct http_fields *f, struct arena *a, const struct http_f
     return 0;
 }
 
-/* Some values are secrets: they must not enter HPACK's tables, where their length leaks. */
-static bool is_secret(unsigned id) {
+bool http_field_is_secret(unsigned id) {
     return id == HTTP_FIELD_AUTHORIZATION || id == HTTP_FIELD_PROXY_AUTHORIZATION ||
            id == HTTP_FIELD_COOKIE || id == HTTP_FIELD_SET_COOKIE;
 }
 
 int http_fields_put(struct http_fields *f, struct arena *a, enum http_field_id id,
                     struct bytes value, struct error *why) {
-    struct http_field field = {names[id], value, (uint8_t)id, is_secret(id)};
+    struct http_field field = {names[id], value, (uint8_t)id, http_field_is_secret(id)};
     return http_fields_push(f, a, &field, why);
 }
 
@@ -188,7 +225,7 @@ int http_fields_add(struct http_fields *f, struct arena *a, struct bytes name, s
     if (value.n) memcpy(p + name.n, value.p, value.n);
     struct http_field field = {{p, name.n}, {p + name.n, value.n}, 0, false};
     field.id = (uint8_t)http_field_id_of(field.name);
-    field.secret = is_secret(field.id);
+    field.secret = http_field_is_secret(field.id);
     return http_fields_push(f, a, &field, why);
 }
 
@@ -275,7 +312,7 @@ bool http_has_token(const struct http_fields *f, enum http_field_id id, const ch
     return false;
 }
 
-static bool is_hop_by_hop(unsigned id) {
+bool http_field_is_hop_by_hop(unsigned id) {
     switch (id) {
     case HTTP_FIELD_CONNECTION:
     case HTTP_FIELD_HTTP2_SETTINGS:
@@ -318,7 +355,7 @@ void http_fields_remove_hop_by_hop(struct http_fields *f) {
         }
     }
     for (unsigned i = 0; i < f->count; i++) {
-        if (is_hop_by_hop(f->item[i].id)) f->item[i].name.n = 0;
+        if (http_field_is_hop_by_hop(f->item[i].id)) f->item[i].name.n = 0;
     }
     filter(f, is_unmarked, NULL);
 }

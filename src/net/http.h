@@ -178,6 +178,10 @@ bool http_is_field_value(struct bytes text);
 struct bytes http_trim(struct bytes text);
 bool http_equal_nocase(struct bytes a, const char *b);
 
+/* http_is_authority: host[:port] without userinfo: a name, an IPv4 or a bracketed IPv6 address
+ * (RFC 9110, 7.2; percent-encoding is refused), and a port of at most 65535. */
+bool http_is_authority(struct bytes text);
+
 /* http_fields_add appends a field, copying name (lower-cased) and value into the arena.
  * errors   ERR_SYNTAX (no token, not a value), ERR_LIMIT (count, arena). */
 [[gnu::warn_unused_result]] int http_fields_add(struct http_fields *f, struct arena *a,
@@ -224,6 +228,11 @@ bool http_list_next(struct bytes *ret, struct bytes *rest);
 /* http_fields_remove_hop_by_hop removes what a proxy must not pass on: Connection and what it
  * names, Keep-Alive, Proxy-*, TE, Trailer, Transfer-Encoding, Upgrade, HTTP2-Settings. */
 void http_fields_remove_hop_by_hop(struct http_fields *f);
+
+/* http_field_is_hop_by_hop: one of these. http_field_is_secret: the value proves who someone is and
+ * must not enter HPACK's tables, where its content can be guessed from lengths. */
+bool http_field_is_hop_by_hop(unsigned id);
+bool http_field_is_secret(unsigned id);
 
 /* http_response_has_body: what a response to that method with that status may carry. */
 bool http_response_has_body(enum http_method request, unsigned status);

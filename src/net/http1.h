@@ -27,7 +27,8 @@ enum http1_event_type {
     HTTP1_REQUEST,  /* p->request is complete */
     HTTP1_RESPONSE, /* p->response is complete; 1xx other than 101 are followed by another one */
     HTTP1_DATA,     /* ev.data is a piece of the body */
-    HTTP1_END,      /* the message is complete; trailers, if any, are in p->trailers */
+    HTTP1_END,      /* the message is complete, trailers are in p->trailers; again until
+                       http1_next_message */
     HTTP1_TUNNEL,   /* what is left of the input is of another protocol; stays so */
 };
 
@@ -41,9 +42,13 @@ struct http1_parser {
     struct arena *arena; /* of the message */
     struct buf line;     /* a head or line that came in pieces */
     size_t scanned;      /* bytes of it that are looked at */
+    size_t line_start;   /* of the last line that began in it */
+    size_t extensions;   /* bytes of chunk extensions in this body */
     uint64_t left;       /* of the body or the chunk */
     uint64_t taken;      /* of the body */
+    unsigned refused;    /* status for the error, when it says more than its code */
     uint8_t state;
+    uint8_t interim; /* 1xx responses before this one */
     bool is_response;
     bool failed;
     enum http_method asked; /* response: the method it answers */
@@ -80,8 +85,8 @@ void http1_next_message(struct http1_parser *p, struct arena *a, enum http_metho
 /* http1_is_idle: no byte of a message was taken yet. */
 bool http1_is_idle(const struct http1_parser *p);
 
-/* http1_status_of_error gives the status to answer a refused request with: 400, 413, 414, 431, 501
- * or 505. */
+/* http1_status_of_error gives the status to answer a refused request with: 400, 413, 414, 417, 431,
+ * 501 or 505. */
 unsigned http1_status_of_error(const struct http1_parser *p, int code);
 
 /* http1_write_request / _response append a head. Framing comes from `body` and content_length and
