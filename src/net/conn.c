@@ -423,22 +423,3 @@ void conn_finish(struct conn *c) {
 bool conn_is_open(const struct conn *c) {
     return c->state == CONN_OPEN;
 }
-
-void conn_move(struct conn *to, struct conn *from, const struct conn_events *events, void *owner) {
-    bool more = from->reading || from->task.queued || from->out.n;
-    bool watched = from->watched;
-    loop_undefer(from->loop, &from->task);
-    loop_timer_clear(from->loop, &from->linger);
-    if (watched) loop_fd_remove(from->loop, &from->watch);
-    if (from->gone) *from->gone = true;
-    *to = *from;
-    to->gone = NULL;
-    to->in_event = false;
-    conn_rebind(to, events, owner);
-    if (watched) to->watched = loop_fd_add(to->loop, &to->watch, NULL) == 0;
-    to->maybe_more = true;
-    if (more) loop_defer(to->loop, &to->task);
-    from->state = CONN_CLOSED;
-    memset(&from->out, 0, sizeof from->out);
-    from->tls = NULL;
-}

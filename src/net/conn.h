@@ -120,8 +120,4 @@ static inline void conn_rebind(struct conn *c, const struct conn_events *events,
     c->owner = owner;
 }
 
-/* conn_move moves a connection into another struct (a new owner's), outside of its events or as
- * the last use of `from` inside one. */
-void conn_move(struct conn *to, struct conn *from, const struct conn_events *events, void *owner);
-
 #endif
