@@ -255,6 +255,24 @@ int memory_state_apply(struct memory_state *m, const struct state *s, struct err
     return 0;
 }
 
+int memory_state_copy(struct memory_state *m, const struct memory_state *from, struct error *why) {
+    int r = 0;
+    for (uint32_t i = 0; r == 0 && from->codes && i <= from->code_mask; i++) {
+        if (!from->codes[i].bytes.p) continue;
+        r = memory_state_set_code(m, &from->codes[i].hash, from->codes[i].bytes, why);
+    }
+    for (uint32_t i = 0; r == 0 && from->accounts && i <= from->account_mask; i++) {
+        const struct memory_account *a = from->accounts[i];
+        if (!a || !a->fields.exists) continue;
+        r = memory_state_set_fields(m, &a->address, &a->fields, why);
+        for (uint32_t k = 0; r == 0 && a->slots && k <= a->slot_mask; k++) {
+            if (!a->slots[k].used) continue;
+            r = memory_state_set_slot(m, &a->address, a->slots[k].key, a->slots[k].value, why);
+        }
+    }
+    return r;
+}
+
 /* The reader. */
 
 static int read_account(void *ctx, struct state_base_account *ret, const struct address *address,

@@ -78,6 +78,10 @@ void memory_state_each(const struct memory_state *m,
                        void (*each)(void *arg, const struct memory_account *a), void *arg);
 struct bytes memory_state_code(const struct memory_state *m, const struct hash *hash);
 
+/* memory_state_copy copies all content of `from` into an empty `m`. errors  ERR_NO_MEMORY. */
+[[gnu::warn_unused_result]] int
+memory_state_copy(struct memory_state *m, const struct memory_state *from, struct error *why);
+
 /* memory_state_root computes the state root. errors  ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int memory_state_root(struct hash *ret, const struct memory_state *m,
                                                   struct error *why);

@@ -1,4 +1,5 @@
 /* `buildernet evm`: the machine on the command line. SPDX-License-Identifier: MIT */
+#include "evm_tool/blocktest.h"
 #include "evm_tool/runner.h"
 #include "evm_tool/statetest.h"
 #include "main/program.h"
@@ -12,6 +13,7 @@ static int usage(FILE *to) {
     (void)fputs("usage: buildernet evm VERB [flags]\n"
                 "\n"
                 "  statetest PATH...   run state tests\n"
+                "  blocktest PATH...   run block tests\n"
                 "\n"
                 "PATH: files, folders, .tar.zst, .tar.gz and .tar archives.\n"
                 "  --fork NAME   only this fork        --jobs N   threads (default: processors)\n"
@@ -68,6 +70,7 @@ int evm_main(int argc, char **argv) {
     if (argc < 2) return usage(stderr);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) return usage(stdout);
     if (strcmp(argv[1], "statetest") == 0) return run_files(argc, argv, statetest_run);
+    if (strcmp(argv[1], "blocktest") == 0) return run_files(argc, argv, blocktest_run);
     (void)bad("no verb is named", argv[1]);
     return usage(stderr);
 }

@@ -1,5 +1,6 @@
 /* State tests and block tests, run by the same code as `buildernet evm statetest`.
  * SPDX-License-Identifier: MIT */
+#include "evm_tool/blocktest.h"
 #include "evm_tool/statetest.h"
 #include "test/conformance/evm.h"
 
@@ -32,11 +33,16 @@ static struct workbench *bench_for(struct tally *t) {
 }
 
 bool evm_run_state(const struct evm_file *f, struct tally *t) {
-    if (!statetest_is_format(f->json)) return false;
+    bool state = statetest_is_format(f->json);
+    if (!state && !blocktest_is_format(f->json)) return false;
     struct workbench *w = bench_for(t);
     if (!w) return true;
     workbench_begin_file(w, f->path);
-    statetest_run_json(w, f->json);
+    if (state) {
+        statetest_run_json(w, f->json);
+    } else {
+        blocktest_run_json(w, f->json);
+    }
     workbench_end_file(w);
     return true;
 }

@@ -1,0 +1,28 @@
+/* Whether a header may follow its parent, as far as headers alone can tell.
+ *
+ * Source: Yellow Paper 4.4.4 and the EIPs of each field; EIP-2, 100, 649, 1234, 2384, 3554, 4345,
+ * 5133 for difficulty. Seals of proof of work are not checked: such blocks are history.
+ * Pure; any thread.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef CHAIN_HEADER_CHECK_H
+#define CHAIN_HEADER_CHECK_H
+
+#include "eth/block.h"
+#include "eth/fork.h"
+
+/* chain_fork_of gives the fork of a header (its difficulty tells whether it is merged). */
+enum fork chain_fork_of(const struct chain_config *c, const struct header *h);
+
+/* header_check judges a header against its parent.
+ * parent_total_difficulty  up to and with the parent; counts only around the merge.
+ * errors  ERR_INVALID with the rule that is broken. */
+[[gnu::warn_unused_result]] int header_check(const struct chain_config *c, const struct header *h,
+                                             const struct header *parent,
+                                             const struct u256 *parent_total_difficulty,
+                                             struct error *why);
+
+/* header_difficulty gives the difficulty that a block of proof of work must have. */
+struct u256 header_difficulty(enum fork fork, uint64_t timestamp, const struct header *parent);
+
+#endif

@@ -1,0 +1,23 @@
+/* Block tests (BlockchainTests): a genesis, blocks that must be taken or refused, a head.
+ * SPDX-License-Identifier: MIT */
+#ifndef EVM_TOOL_BLOCKTEST_H
+#define EVM_TOOL_BLOCKTEST_H
+
+#include "evm_tool/runner.h"
+
+#include "eth/fork.h"
+
+struct json;
+
+/* blocktest_run runs every test of a file in the format {name: {network, genesisRLP, pre, blocks,
+ * lastblockhash, postState | postStateHash}}; each test is one case. A file of another form is one
+ * failure. Source: ethereum/tests documentation, "Blockchain Tests". */
+void blocktest_run(struct workbench *w, struct bytes content);
+void blocktest_run_json(struct workbench *w, const struct json *doc);
+bool blocktest_is_format(const struct json *doc);
+
+/* blocktest_network reads a network's name ("Cancun", "ParisToShanghaiAtTime15k",
+ * "ArrowGlacierToParisAtDiffC0000"); ret_fork is the first fork. false for unknown names. */
+bool blocktest_network(struct chain_config *ret, enum fork *ret_fork, struct bytes name);
+
+#endif
