@@ -8,6 +8,7 @@
 typedef int program_run(int argc, char **argv);
 
 program_run crypto_main;
+program_run eth_main;
 program_run evm_main;
 
 struct program {
