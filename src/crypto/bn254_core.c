@@ -68,28 +68,22 @@ static void g1_add(struct bn254_g1 *ret, const struct bn254_g1 *a, const struct 
     g1_chord(ret, &over, a, &b->x);
 }
 
-// 2M + 5S; infinity stays infinity.
+// With m = 3x^2/2: x3 = m^2 - 2xy^2, y3 = m (xy^2 - x3) - y^4, z3 = yz. Infinity stays infinity.
 static void jacobian_double(struct jacobian *p) {
-    struct bn254_fp a, b, c, d, e;
-    fp_sqr(&a, &p->x);
-    fp_sqr(&b, &p->y);
-    fp_sqr(&c, &b);
-    fp_mul(&d, &p->x, &b); // d = 4 x y^2
-    fp_double(&d, &d);
-    fp_double(&d, &d);
-    fp_double(&e, &a); // e = 3 x^2
-    fp_add(&e, &e, &a);
+    struct bn254_fp m, s, d, minus_s, t;
+    fp_sqr(&m, &p->x);
+    fp_sqr(&s, &p->y);
+    fp_double(&t, &m);
+    fp_add(&m, &m, &t);
+    fp_half(&m, &m);
     fp_mul(&p->z, &p->y, &p->z);
-    fp_double(&p->z, &p->z);
-    fp_sqr(&p->x, &e);
-    fp_double(&a, &d);
-    fp_sub(&p->x, &p->x, &a);
+    fp_mul(&d, &p->x, &s);
+    fp_sqr(&t, &m);
+    fp_sub(&t, &t, &d);
+    fp_sub(&p->x, &t, &d);
     fp_sub(&d, &d, &p->x);
-    fp_mul(&p->y, &e, &d);
-    fp_double(&c, &c);
-    fp_double(&c, &c);
-    fp_double(&c, &c);
-    fp_sub(&p->y, &p->y, &c);
+    fp_neg_loose(&minus_s, &s);
+    fp_mul_sum(&p->y, &m, &d, &s, &minus_s);
 }
 
 /* p += q (affine). ret_ratio, if not NULL, is z after / z before, for sums that are not special. */
@@ -117,14 +111,13 @@ static void jacobian_add(struct jacobian *p, const struct bn254_g1 *q, struct bn
     fp_mul(&hhh, &hh, &h);
     fp_mul(&v, &p->x, &hh);
     fp_mul(&p->z, &p->z, &h);
-    fp_mul(&hh, &p->y, &hhh);
     fp_sqr(&p->x, &r);
     fp_sub(&p->x, &p->x, &hhh);
     fp_sub(&p->x, &p->x, &v);
     fp_sub(&p->x, &p->x, &v);
     fp_sub(&v, &v, &p->x);
-    fp_mul(&p->y, &r, &v);
-    fp_sub(&p->y, &p->y, &hh);
+    fp_neg_loose(&hhh, &hhh);
+    fp_mul_sum(&p->y, &r, &v, &p->y, &hhh);
     if (ret_ratio) *ret_ratio = h;
 }
 

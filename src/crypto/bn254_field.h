@@ -150,6 +150,20 @@ static inline void fp_neg(struct bn254_fp *ret, const struct bn254_fp *a) {
     fp_sub(ret, &zero, a);
 }
 
+// a / 2: half of a or of a + p, whichever is even.
+static inline void fp_half(struct bn254_fp *ret, const struct bn254_fp *a) {
+    uint64_t t[4], odd = 0 - (a->w[0] & 1), carry = 0;
+    for (int i = 0; i < 4; i++) {
+        wide s = (wide)a->w[i] + (bn254_p.w[i] & odd) + carry;
+        t[i] = (uint64_t)s;
+        carry = (uint64_t)(s >> 64);
+    }
+    for (int i = 0; i < 3; i++) {
+        ret->w[i] = t[i] >> 1 | t[i + 1] << 63;
+    }
+    ret->w[3] = t[3] >> 1;
+}
+
 /* a + b without reduction: below 2p, good as one factor of a multiplication. */
 static inline void fp_add_loose(struct bn254_fp *ret, const struct bn254_fp *a,
                                 const struct bn254_fp *b) {

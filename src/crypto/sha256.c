@@ -63,17 +63,9 @@ void sha256_compress_plain(uint32_t state[8], const uint8_t *blocks, size_t coun
     }
 }
 
-static bool has_sha_instructions(void) {
-#if defined(__x86_64__)
-    return cpu_has(CPU_SHA_NI);
-#else
-    return false;
-#endif
-}
-
 static void compress(uint32_t state[8], const uint8_t *blocks, size_t count) {
 #if defined(__x86_64__)
-    if (has_sha_instructions()) {
+    if (cpu_has(CPU_SHA_NI)) {
         sha256_compress_ni(state, blocks, count);
         return;
     }
@@ -136,7 +128,7 @@ struct hash sha256(struct bytes in) {
 void sha256_pairs(struct hash *ret, const struct hash *in, size_t count) {
     size_t done = 0;
 #if defined(__x86_64__)
-    if (has_sha_instructions()) {
+    if (cpu_has(CPU_SHA_NI)) {
         done = count & ~(size_t)1;
         sha256_pairs_ni(ret, in, done);
     }
