@@ -171,6 +171,8 @@ TEST(wrong_flags_are_named) {
     check_flag("--listen=x", ERR_SYNTAX, "--listen: address without a port");
     check_flag("--max-connections=0", ERR_RANGE, "--max-connections: outside 1..1000");
     check_flag("--max-connections=x", ERR_SYNTAX, "--max-connections: not a number");
+    check_flag("--max-connections=18446744073709551616", ERR_RANGE,
+               "--max-connections: number above 2^64-1");
     check_flag("--debug=maybe", ERR_SYNTAX, "--debug: is true or false");
     check_flag("--drain=5", ERR_SYNTAX, "--drain: duration without a unit");
     check_flag("--log-format=xml", ERR_SYNTAX, "--log-format: is one of logfmt|json");

@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 #include "config/internal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -168,11 +169,11 @@ static int set_u64(struct config *c, const struct config_option *o, struct bytes
     copy[text.n] = 0;
     bool hex = copy[0] == '0' && copy[1] == 'x';
     char *end = NULL;
+    errno = 0;
     unsigned long long v = strtoull(copy, &end, hex ? 16 : 10);
-    if (*end || (hex && text.n == 2)) return error_set(why, ERR_SYNTAX, "not a number");
-    if (v == UINT64_MAX && strcmp(copy, "18446744073709551615") != 0 && !hex) {
-        return error_set(why, ERR_RANGE, "number above 2^64-1");
-    }
+    if (end != copy + text.n || (hex && text.n == 2))
+        return error_set(why, ERR_SYNTAX, "not a number");
+    if (errno == ERANGE) return error_set(why, ERR_RANGE, "number above 2^64-1");
     return set_number(c, o, v, why);
 }
 
@@ -319,7 +320,8 @@ int config_set_toml(struct config *c, const struct config_option *o, const struc
     struct bytes form;
     bool number = o->type == CONFIG_TYPE_U64 || o->type == CONFIG_TYPE_DURATION ||
                   o->type == CONFIG_TYPE_SIZE;
-    if (v->type == TOML_STRING && o->type != CONFIG_TYPE_U64 && o->type != CONFIG_TYPE_BOOL) {
+    // Numbers may be text too: TOML's integers end at 2^63-1.
+    if (v->type == TOML_STRING && o->type != CONFIG_TYPE_BOOL) {
         form = v->string;
     } else if (v->type == TOML_INTEGER && number) {
         form = bytes_make(text, (size_t)snprintf(text, sizeof text, "%lld", (long long)v->integer));
@@ -381,7 +383,7 @@ void config_append_value(struct buf *out, const struct config_option *o, const u
         break;
     case CONFIG_TYPE_U64:
         memcpy(&n, at, sizeof n);
-        buf_printf(out, "%llu", (unsigned long long)n);
+        buf_printf(out, n > INT64_MAX ? "\"%llu\"" : "%llu", (unsigned long long)n);
         break;
     case CONFIG_TYPE_BOOL:
         buf_append_str(out, *(const bool *)at ? "true" : "false");

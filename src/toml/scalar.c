@@ -75,10 +75,8 @@ static int escape(struct toml_parser *s, bool multi_line, uint8_t **to) {
 static int character(struct toml_parser *s, bool multi_line, uint8_t **to) {
     int c = toml_peek(s, 0);
     if (c < 0) return toml_fail(s, ERR_SYNTAX, "string without an end");
-    size_t start = s->at;
     if (multi_line && (c == '\n' || c == '\r') && toml_newline(s)) {
-        memcpy(*to, s->in.p + start, s->at - start);
-        *to += s->at - start;
+        *(*to)++ = '\n'; // every line end reads as LF, whatever the file was written with
         return 0;
     }
     if (c == '\n') return toml_fail(s, ERR_SYNTAX, "string without an end");
@@ -238,6 +236,7 @@ static int floating(struct toml_parser *s, struct toml *v, struct bytes word, ch
     text[n] = 0;
     v->type = TOML_FLOAT;
     v->number = strtod(text, NULL);
+    if (isinf(v->number)) return toml_fail(s, ERR_RANGE, "float too large");
     return 0;
 }
 

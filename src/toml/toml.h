@@ -61,7 +61,7 @@ struct toml {
 };
 
 /* toml_parse reads one document; *ret is its root table.
- * errors  ERR_SYNTAX, ERR_CONFLICT (a key or table defined twice), ERR_RANGE (integers),
+ * errors  ERR_SYNTAX, ERR_CONFLICT (a key or table defined twice), ERR_RANGE (numbers),
  *         ERR_LIMIT (bytes, depth, arena). */
 [[gnu::warn_unused_result]] int toml_parse(const struct toml **ret, struct bytes in,
                                            struct arena *a, struct error *why);

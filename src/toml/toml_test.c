@@ -58,6 +58,7 @@ TEST(strings_of_all_kinds) {
     check_string("a = 'C:\\n'", BYTES_LIT("C:\\n"));
     check_string("a = \"\"\"\r\nx\ny\\\n   \n  z\"\"\"\"\"", BYTES_LIT("x\nyz\"\""));
     check_string("a = '''\n'x''y''''", BYTES_LIT("'x''y'"));
+    check_string("a = '''\r\nx\r\ny'''", BYTES_LIT("x\ny"));
     check_string("a = \"\"", BYTES_LIT(""));
     check_string("a = \"\"\"\"\"\"", BYTES_LIT(""));
     check_string("a = \"\"\"a \"\" b \\\"\"\" \"\"\"", BYTES_LIT("a \"\" b \"\"\" "));
@@ -217,6 +218,7 @@ TEST(wrong_documents_are_refused) {
         if (r != ERR_CONFLICT) FAIL("%s: %s", conflicts[i], error_name(r));
     }
     CHECK_ERR(toml_parse(&root, BYTES_LIT("a = 9223372036854775808"), &arena, &why), ERR_RANGE);
+    CHECK_ERR(toml_parse(&root, BYTES_LIT("a = 1e400"), &arena, &why), ERR_RANGE);
     arena_free(&arena);
 }
 

@@ -1,0 +1,97 @@
+/* Differential against toml++ on documents that both take; ours must take nothing that toml++
+ * refuses. (toml++ itself lets some wrong documents through.)
+ * SPDX-License-Identifier: MIT */
+#include "base/buf.h"
+#include "toml/oracle.h"
+#include "toml/toml.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static int by_key(const void *a, const void *b) {
+    const struct toml *x = *(const struct toml *const *)a;
+    const struct toml *y = *(const struct toml *const *)b;
+    return bytes_compare(x->key, y->key);
+}
+
+static void put(struct buf *out, struct bytes s) {
+    buf_printf(out, "%zu:", s.n);
+    buf_append(out, s);
+}
+
+static void dump(struct buf *out, const struct toml *v);
+
+static void dump_table(struct buf *out, const struct toml *v) {
+    const struct toml **sorted = calloc(v->count + 1u, sizeof *sorted);
+    if (!sorted) abort();
+    size_t n = 0;
+    toml_each(child, v) {
+        sorted[n++] = child;
+    }
+    if (n != v->count) abort();
+    qsort(sorted, n, sizeof *sorted, by_key);
+    buf_append_byte(out, '{');
+    for (size_t i = 0; i < n; i++) {
+        put(out, sorted[i]->key);
+        dump(out, sorted[i]);
+    }
+    buf_append_byte(out, '}');
+    free(sorted);
+}
+
+static void dump(struct buf *out, const struct toml *v) {
+    switch (v->type) {
+    case TOML_TABLE:
+        dump_table(out, v);
+        break;
+    case TOML_ARRAY:
+        buf_append_byte(out, '[');
+        toml_each(child, v) {
+            dump(out, child);
+        }
+        buf_append_byte(out, ']');
+        break;
+    case TOML_STRING:
+        buf_append_byte(out, 's');
+        put(out, v->string);
+        break;
+    case TOML_INTEGER:
+        buf_printf(out, "i%lld;", (long long)v->integer);
+        break;
+    case TOML_BOOL:
+        buf_append_byte(out, v->boolean ? 't' : 'f');
+        break;
+    case TOML_FLOAT:
+        buf_append_byte(out, 'd');
+        break;
+    case TOML_TIME:
+        buf_append_byte(out, 'T');
+        break;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct arena a;
+    arena_init(&a, 64u << 20);
+    const struct toml *root = NULL;
+    struct error why = {0};
+    int r = toml_parse(&root, bytes_make(data, size), &a, &why);
+    if (why.at > size) abort();
+    struct buf ours;
+    buf_init(&ours, 0);
+    if (r == 0) dump(&ours, root);
+#ifdef HAVE_TOMLPLUSPLUS
+    char *theirs = NULL;
+    size_t theirs_n = 0;
+    if (r == 0) {
+        int verdict = toml_oracle((const char *)data, size, &theirs, &theirs_n);
+        if (verdict == 0) abort();
+        if (verdict > 0 && !bytes_equal(buf_view(&ours), bytes_make(theirs, theirs_n))) abort();
+    }
+    free(theirs);
+#endif
+    buf_free(&ours);
+    arena_free(&a);
+    return 0;
+}
