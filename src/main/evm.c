@@ -1,5 +1,6 @@
 /* `buildernet evm`: the machine on the command line. SPDX-License-Identifier: MIT */
 #include "evm_tool/blocktest.h"
+#include "evm_tool/replay.h"
 #include "evm_tool/runner.h"
 #include "evm_tool/statetest.h"
 #include "main/program.h"
@@ -14,6 +15,7 @@ static int usage(FILE *to) {
                 "\n"
                 "  statetest PATH...   run state tests\n"
                 "  blocktest PATH...   run block tests\n"
+                "  replay PATH...      run blocks with their pre-state, and time them\n"
                 "\n"
                 "PATH: files, folders, .tar.zst, .tar.gz and .tar archives.\n"
                 "  --fork NAME   only this fork        --jobs N   threads (default: processors)\n"
@@ -66,11 +68,21 @@ static int run_files(int argc, char **argv, run_file *run) {
     return r;
 }
 
+static int replay(int argc, char **argv) {
+    struct runner_options o;
+    int r = read_options(&o, argc, argv);
+    struct replay_options replayed = {o.paths, o.path_count, o.jobs, 5, o.json};
+    if (r == 0) r = replay_run(&replayed);
+    free((void *)(uintptr_t)o.paths);
+    return r;
+}
+
 int evm_main(int argc, char **argv) {
     if (argc < 2) return usage(stderr);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) return usage(stdout);
     if (strcmp(argv[1], "statetest") == 0) return run_files(argc, argv, statetest_run);
     if (strcmp(argv[1], "blocktest") == 0) return run_files(argc, argv, blocktest_run);
+    if (strcmp(argv[1], "replay") == 0) return replay(argc, argv);
     (void)bad("no verb is named", argv[1]);
     return usage(stderr);
 }

@@ -1,0 +1,25 @@
+/* Replaying blocks with their pre-state: does execution give what the header says, and how fast.
+ *
+ * Input: blocks/<n>/block.json (eth_getBlockByNumber with full transactions) and pre_state.json
+ * ({address: {balance, nonce, code_hash, storage}}) beside it, codes.json ({hash: code}) and
+ * block_hashes.json ({number: hash}) two folders up, in a folder or an archive.
+ * Rewards, withdrawals and requests are left out: the accounts they change are not in the
+ * pre-state. SPDX-License-Identifier: MIT */
+#ifndef EVM_TOOL_REPLAY_H
+#define EVM_TOOL_REPLAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct replay_options {
+    const char *const *paths;
+    size_t path_count;
+    unsigned jobs;   /* 1: serial; more: transactions run ahead on that many threads */
+    unsigned rounds; /* times each block is run; the best counts */
+    bool json;
+};
+
+/* replay_run prints a line per block, the sum, and the closing line; gives the exit status. */
+int replay_run(const struct replay_options *o);
+
+#endif
