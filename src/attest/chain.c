@@ -231,7 +231,7 @@ static void find_pck_chain(struct pck_chain *ret, const struct cert_chain *chain
     ret->root = find_root(chain);
     for (size_t i = 0; i < chain->n; i++) {
         const struct cert *c = &chain->at[i];
-        if (cn_contains(c->subject_cn, "Intel SGX PCK Certificate")) {
+        if (cn_contains(c->subject_cn, "SGX PCK Certificate")) {
             ret->leaf = c;
         } else if (!ret->issuer && !cert_is_self_issued(c) && cn_contains(c->subject_cn, "CA")) {
             ret->issuer = c;

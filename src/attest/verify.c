@@ -335,10 +335,13 @@ static void begin(struct verdict *r, const struct verifier *v, struct bytes quot
 // The certificates: in the quote, in the collateral for quotes without, or found in a broken one.
 static struct bytes find_pem(const struct verdict *r, struct bytes quote,
                              const struct collateral *c) {
+    static const char begin[] = "-----BEGIN CERTIFICATE";
     if (!r->parsed) return quote_find_chain(quote);
-    bool own =
-        r->quote.cert_type == QUOTE_CERT_PCK_CHAIN || r->quote.cert_type == QUOTE_CERT_PCK_LEAF;
-    return own ? r->quote.cert_data : c->parts.pck_chain;
+    struct bytes own = r->quote.cert_data;
+    bool there =
+        (r->quote.cert_type == QUOTE_CERT_PCK_CHAIN || r->quote.cert_type == QUOTE_CERT_PCK_LEAF) &&
+        own.n > 0 && memmem(own.p, own.n, begin, sizeof begin - 1);
+    return there || c->parts.pck_chain.n == 0 ? own : c->parts.pck_chain;
 }
 
 int verifier_check(struct verdict *ret, struct verifier *v, struct bytes quote,

@@ -7,6 +7,7 @@
 /* A program's entry. argv[0] is the program's name ("system-api"); returns the exit status. */
 typedef int program_run(int argc, char **argv);
 
+program_run attest_main;
 program_run crypto_main;
 program_run eth_main;
 program_run evm_main;

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 const struct program programs[] = {
+    {"attest", "make, verify and explain attestation evidence", attest_main},
     {"crypto", "time the cryptography", crypto_main},
     {"eth", "tell what bytes are: transactions, blocks, SSZ, RLP", eth_main},
     {"evm", "run code and the field's test files", evm_main},

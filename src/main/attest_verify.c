@@ -1,0 +1,125 @@
+/* buildernet attest verify
+ * SPDX-License-Identifier: MIT */
+#include "base/hex.h"
+#include "main/attest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// What `verify` gathers before it prints.
+struct outcome {
+    struct verdict verdict;
+    struct measurements measurements;
+    bool have_measurements;
+    struct policy_decision decision;
+    bool report_data_differs;
+};
+
+static void print_json(struct attest_run *run, const struct outcome *o, bool verified) {
+    struct json_writer w;
+    json_writer_init(&w, &run->out, JSON_PRETTY);
+    json_begin_object(&w, NULL);
+    json_add_bool(&w, "verified", verified);
+    report_verdict(&w, &o->verdict);
+    if (o->have_measurements) report_measurements(&w, &o->measurements);
+    report_decision(&w, &o->decision);
+    json_end(&w);
+    buf_append_byte(&run->out, '\n');
+}
+
+static void print_text(struct attest_run *run, const struct outcome *o, bool verified) {
+    const struct verdict *v = &o->verdict;
+    char reason[512];
+    verdict_reason(v, reason);
+    buf_printf(&run->out, "%s\n",
+               verified   ? "VERIFIED"
+               : v->valid ? "REFUSED BY POLICY"
+                          : "NOT VALID");
+    buf_printf(&run->out, "  verdict        %s\n", reason);
+    if (v->valid && !o->decision.accepted) {
+        report_decision_reason(&o->decision, reason);
+        buf_printf(&run->out, "  policy         %s\n", reason);
+    } else if (v->valid && o->decision.entry.n > 0) {
+        buf_printf(&run->out, "  policy         %.*s\n", (int)o->decision.entry.n,
+                   (const char *)o->decision.entry.p);
+    }
+    buf_printf(&run->out, "  PCK chain      %s\n  TCB Info       %s\n  QE identity    %s\n",
+               qvl_name(v->pck_chain), qvl_name(v->tcb_info), qvl_name(v->qe_identity));
+    buf_printf(&run->out, "  quote          %s\n", qvl_name(v->quote_code));
+    for (size_t i = 0; i < v->advisory_count; i++) {
+        buf_printf(&run->out, "  advisory       %.*s\n", (int)v->advisories[i].n,
+                   (const char *)v->advisories[i].p);
+    }
+    buf_printf(&run->out, "  trust root     %s%s\n", v->root_name,
+               v->root_is_intel ? "" : " (NOT Intel's production root)");
+    for (size_t i = 0; o->have_measurements && i < o->measurements.count; i++) {
+        const struct measurement *m = &o->measurements.at[i];
+        buf_printf(&run->out, "  measurement %-2u ", m->index);
+        hex_append(&run->out, bytes_make(m->value, m->n));
+        buf_append_byte(&run->out, '\n');
+    }
+}
+
+static void apply_report_data(struct attest_run *run, struct outcome *o) {
+    struct bytes digits = bytes_from_str(run->values.report_data);
+    uint8_t want[64] = {0};
+    if (!run->values.report_data || !o->decision.accepted) return;
+    bool readable = digits.n <= 128 && digits.n % 2 == 0 && hex_decode(want, digits, NULL) == 0;
+    if (readable && memcmp(want, quote_report_data(&o->verdict.quote), 64) == 0) return;
+    o->decision.accepted = false;
+    (void)snprintf(o->decision.rule, sizeof o->decision.rule, "report_data");
+    (void)snprintf(o->decision.expected, sizeof o->decision.expected, "%s",
+                   run->values.report_data);
+    hex_encode(o->decision.found, bytes_make(quote_report_data(&o->verdict.quote), 64));
+    o->decision.found[128] = 0;
+}
+
+static int judge(struct attest_run *run, struct outcome *o, struct bytes quote,
+                 const struct trust_root *root, const struct collateral *collateral) {
+    struct verifier *verifier = NULL;
+    struct policy policy;
+    enum attestation_type type;
+    uint64_t now = 0;
+    int code = attest_time(&now, run);
+    if (code == 0) code = attest_type(&type, run, ATTESTATION_DCAP_TDX);
+    if (code == 0) code = attest_policy(&policy, run);
+    if (code == 0) code = verifier_new(&verifier, root, &run->why);
+    if (code == 0) {
+        code = verifier_check(&o->verdict, verifier, quote, collateral, now, &run->why);
+    }
+    verifier_free(verifier);
+    if (code < 0) return code;
+    o->have_measurements = o->verdict.parsed && o->verdict.quote.body_type != QUOTE_BODY_SGX;
+    if (o->have_measurements) measurements_of_td(&o->measurements, type, &o->verdict.quote.td);
+    struct policy_subject subject = {&o->verdict, o->have_measurements ? &o->measurements : NULL,
+                                     NULL};
+    policy_decide(&o->decision, &policy, &subject);
+    apply_report_data(run, o);
+    return 0;
+}
+
+int attest_verify(struct attest_run *run, const char *path) {
+    static struct outcome o;
+    struct trust_root root = {0};
+    struct collateral *collateral = NULL;
+    struct bytes in = {NULL, 0};
+    int code = attest_read(&in, path, run);
+    if (code == 0 && in.n == 0) code = error_set(&run->why, ERR_SYNTAX, "%s: empty", path);
+    if (code == 0) code = attest_root(&root, run);
+    if (code == 0 && run->values.collateral) {
+        code = collateral_load(&collateral, run->values.collateral, &run->why);
+    }
+    if (code == 0) code = judge(run, &o, attest_binary(in, &run->arena), &root, collateral);
+    bool verified = code == 0 && o.verdict.valid && o.decision.accepted;
+    if (code == 0 && run->values.json) {
+        print_json(run, &o, verified);
+    } else if (code == 0) {
+        print_text(run, &o, verified);
+    }
+    collateral_free(collateral);
+    trust_root_free(&root);
+    if (code < 0) return attest_fail(run);
+    return verified          ? ATTEST_EXIT_GOOD
+           : o.verdict.valid ? ATTEST_EXIT_REFUSED
+                             : ATTEST_EXIT_NOT_VALID;
+}
