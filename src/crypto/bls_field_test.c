@@ -137,11 +137,9 @@ TEST(paths_agree_on_long_carries) {
 }
 
 static void check_inverse(void) {
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < 300; i++) {
         struct bls_fp x = random_fp(), r, s;
         bls_fp_inv(&r, &x);
-        bls_fp_inv_public(&s, &x);
-        CHECK(bls_fp_equal(&r, &s));
         bls_fp_mul(&s, &r, &x);
         CHECK(bls_fp_is_zero(&x) ? bls_fp_is_zero(&r) : bls_fp_equal(&s, &bls_fp_one));
     }

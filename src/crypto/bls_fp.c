@@ -167,11 +167,146 @@ static void pow_fixed(struct bls_fp *ret, const struct bls_fp *a, const uint64_t
     *ret = r;
 }
 
-void bls_fp_inv(struct bls_fp *ret, const struct bls_fp *a) {
-    static const uint64_t p_minus_2[6] = {0xb9feffffffffaaa9, 0x1eabfffeb153ffff,
-                                          0x6730d2a0f6b0f624, 0x64774b84f38512bf,
-                                          0x4b1ba7b6434bacd7, 0x1a0111ea397fe69a};
-    pow_fixed(ret, a, p_minus_2);
+/* Inversion: the binary greatest common divisor in constant time, 31 steps at a time on 64-bit
+ * approximations of the two numbers (Pornin, eprint 2020/972, algorithm 2).
+ *
+ * a = y u and b = y v (up to the powers of two that are put right at the end) shrink to 0 and 1;
+ * the 31 steps are collected in factors below 2^31 in size and applied to all four. */
+
+#define STEPS 31
+#define ROUNDS 25 /* at least (2 * 381 - 1) / 31 */
+
+struct factors {
+    int64_t f0, g0, f1, g1; /* a' = a f0 + b g0, b' = a f1 + b g1, both over 2^31 */
+};
+
+/* The top 33 bits of a and of b, both cut at the same place, above their low 31 bits. */
+static void approximate(uint64_t *ret_a, uint64_t *ret_b, const uint64_t a[6],
+                        const uint64_t b[6]) {
+    uint64_t ah = a[1], al = a[0], bh = b[1], bl = b[0], found = 0;
+    for (int i = 5; i >= 2; i--) { // the highest word in which one of them is not zero
+        uint64_t any = a[i] | b[i], take = ~found & (0 - ((any | (0 - any)) >> 63));
+        ah ^= take & (ah ^ a[i]);
+        al ^= take & (al ^ a[i - 1]);
+        bh ^= take & (bh ^ b[i]);
+        bl ^= take & (bl ^ b[i - 1]);
+        found |= take;
+    }
+    uint64_t any = ah | bh;
+    unsigned shift = (unsigned)__builtin_clzll(any | 1);
+    uint64_t is_short = 0 - (uint64_t)(any == 0); // both fit the low word: no cut
+    uint64_t at = (uint64_t)((((u128)ah << 64 | al) << shift) >> 64);
+    uint64_t bt = (uint64_t)((((u128)bh << 64 | bl) << shift) >> 64);
+    const uint64_t low = ((uint64_t)1 << STEPS) - 1;
+    at = (at & ~low) | (a[0] & low);
+    bt = (bt & ~low) | (b[0] & low);
+    *ret_a = (at & ~is_short) | (a[0] & is_short);
+    *ret_b = (bt & ~is_short) | (b[0] & is_short);
+}
+
+static struct factors collect(uint64_t a, uint64_t b) {
+    struct factors t = {1, 0, 0, 1};
+    for (int i = 0; i < STEPS; i++) {
+        uint64_t odd = 0 - (a & 1), swap = odd & (0 - (uint64_t)(a < b));
+        uint64_t d = swap & (a ^ b);
+        a ^= d;
+        b ^= d;
+        d = swap & (uint64_t)(t.f0 ^ t.f1);
+        t.f0 ^= (int64_t)d;
+        t.f1 ^= (int64_t)d;
+        d = swap & (uint64_t)(t.g0 ^ t.g1);
+        t.g0 ^= (int64_t)d;
+        t.g1 ^= (int64_t)d;
+        a -= odd & b;
+        t.f0 -= (int64_t)(odd & (uint64_t)t.f1);
+        t.g0 -= (int64_t)(odd & (uint64_t)t.g1);
+        a >>= 1;
+        t.f1 *= 2;
+        t.g1 *= 2;
+    }
+    return t;
+}
+
+/* r = a f + b g over 2^shift, as seven words in two's complement; a and b are not negative. */
+static void combine(uint64_t r[7], const uint64_t a[6], const uint64_t b[6], int64_t f, int64_t g) {
+    uint64_t fs = (uint64_t)(f >> 63), gs = (uint64_t)(g >> 63);
+    uint64_t fa = ((uint64_t)f ^ fs) - fs, ga = ((uint64_t)g ^ gs) - gs;
+    u128 carry = 0;
+    uint64_t ca = fs & 1, cb = gs & 1, ha = 0, hb = 0;
+    for (int i = 0; i < 6; i++) {
+        // |f| a and |g| b word by word, each negated on the way where its factor is
+        u128 pa = (u128)a[i] * fa + ha, pb = (u128)b[i] * ga + hb;
+        ha = (uint64_t)(pa >> 64);
+        hb = (uint64_t)(pb >> 64);
+        u128 na = (u128)((uint64_t)pa ^ fs) + ca, nb = (u128)((uint64_t)pb ^ gs) + cb;
+        ca = (uint64_t)(na >> 64);
+        cb = (uint64_t)(nb >> 64);
+        carry += (u128)(uint64_t)na + (uint64_t)nb;
+        r[i] = (uint64_t)carry;
+        carry >>= 64;
+    }
+    r[6] = (ha ^ fs) + ca + (hb ^ gs) + cb + (uint64_t)carry;
+}
+
+/* ret = |a f + b g| / 2^31 for numbers that divide so; all ones when the sum was negative. */
+static uint64_t shrink(uint64_t ret[6], const uint64_t a[6], const uint64_t b[6], int64_t f,
+                       int64_t g) {
+    uint64_t t[7];
+    combine(t, a, b, f, g);
+    uint64_t sign = (uint64_t)((int64_t)t[6] >> 63), carry = sign & 1;
+    for (int i = 0; i < 6; i++) {
+        uint64_t v = t[i] >> STEPS | t[i + 1] << (64 - STEPS);
+        u128 n = (u128)(v ^ sign) + carry;
+        ret[i] = (uint64_t)n;
+        carry = (uint64_t)(n >> 64);
+    }
+    return sign;
+}
+
+/* ret = (u f + v g) / 2^64 mod p, for u and v below p. */
+static void follow(uint64_t ret[6], const uint64_t u[6], const uint64_t v[6], int64_t f,
+                   int64_t g) {
+    uint64_t t[7], r[6];
+    combine(t, u, v, f, g);
+    uint64_t m = t[0] * NEGATIVE_INVERSE, sign;
+    u128 c = (u128)m * P[0] + t[0];
+    for (int i = 1; i < 6; i++) {
+        c = (c >> 64) + (u128)m * P[i] + t[i];
+        r[i - 1] = (uint64_t)c;
+    }
+    c = (c >> 64) + t[6]; // t[6] is signed: its sign comes back below
+    r[5] = (uint64_t)c;
+    sign = (uint64_t)((int64_t)r[5] >> 63); // |u f + v g| < 2^32 p: the result is in (-p, 2p)
+    add_modulus_masked(r, sign);
+    subtract_once(ret, r);
+}
+
+void bls_fp_inv(struct bls_fp *ret, const struct bls_fp *y) {
+    /* 2^(3 * 384 + 25 * 33): undoes the rounds' powers of two and restores Montgomery form */
+    static const struct bls_fp correction = {{0xc75b87eae4c078ae, 0x5a053a5001d63318,
+                                              0x7afc9aa5647bc96a, 0x523ec3bd5b17b648,
+                                              0x5f8a543218152dc6, 0x03d6ad095ef691c4}};
+    uint64_t a[6], b[6], u[6] = {1}, v[6] = {0}, na[6], nu[6];
+    memcpy(a, y->w, sizeof a);
+    memcpy(b, P, sizeof b);
+    for (int i = 0; i < ROUNDS; i++) {
+        uint64_t xa, xb;
+        approximate(&xa, &xb, a, b);
+        struct factors t = collect(xa, xb);
+        uint64_t s = shrink(na, a, b, t.f0, t.g0);
+        t.f0 = (int64_t)(((uint64_t)t.f0 ^ s) - s);
+        t.g0 = (int64_t)(((uint64_t)t.g0 ^ s) - s);
+        s = shrink(b, a, b, t.f1, t.g1);
+        t.f1 = (int64_t)(((uint64_t)t.f1 ^ s) - s);
+        t.g1 = (int64_t)(((uint64_t)t.g1 ^ s) - s);
+        memcpy(a, na, sizeof a);
+        follow(nu, u, v, t.f0, t.g0);
+        follow(v, u, v, t.f1, t.g1);
+        memcpy(u, nu, sizeof u);
+    }
+    struct bls_fp r;
+    memcpy(r.w, v, sizeof v);
+    bls_fp_mul(ret, &r, &correction); // y = 0 leaves b = p and v = 0
 }
 
 void bls_fp_pow_sqrt(struct bls_fp *ret, const struct bls_fp *a) {
@@ -242,10 +377,4 @@ bool bls_fp_is_large(const struct bls_fp *a) {
     uint64_t t[6], unused[6];
     bls_fp_canonical(t, a);
     return subtract_words(unused, t, half_plus_1, 6) == 0;
-}
-
-/* The binary extended Euclidean algorithm, a word's worth of steps at a time would be faster; the
- * callers are few (one inversion a point set), and shifting is cheap. */
-void bls_fp_inv_public(struct bls_fp *ret, const struct bls_fp *a) {
-    bls_fp_inv(ret, a);
 }

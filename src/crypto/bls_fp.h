@@ -100,9 +100,8 @@ static inline void bls_fp_select(struct bls_fp *ret, const struct bls_fp *a, uin
         ret->w[i] ^= mask & (ret->w[i] ^ a->w[i]);
 }
 
-/* bls_fp_inv: 1/a, and 0 for 0. bls_fp_inv_public does the same in time that depends on a. */
+/* bls_fp_inv: 1/a, and 0 for 0. */
 void bls_fp_inv(struct bls_fp *ret, const struct bls_fp *a);
-void bls_fp_inv_public(struct bls_fp *ret, const struct bls_fp *a);
 
 /* bls_fp_pow_sqrt: a^((p-3)/4), from which a square root is a * that, its inverse is that. */
 void bls_fp_pow_sqrt(struct bls_fp *ret, const struct bls_fp *a);

@@ -42,7 +42,7 @@ void G(to_affine)(AFFINE *ret, const POINT *a) {
         return;
     }
     FIELD zi;
-    F(inv_public)(&zi, &a->z);
+    F(inv)(&zi, &a->z);
     to_affine_with_inverse(ret, a, &zi);
 }
 
@@ -52,7 +52,7 @@ void G(to_affine_many)(AFFINE *ret, const POINT *a, size_t n, FIELD *scratch) {
         scratch[i] = product;
         if (!G(is_infinity)(&a[i])) F(mul)(&product, &product, &a[i].z);
     }
-    F(inv_public)(&product, &product);
+    F(inv)(&product, &product);
     for (size_t i = n; i-- > 0;) {
         if (G(is_infinity)(&a[i])) {
             ret[i] = (AFFINE){.infinity = true};

@@ -55,7 +55,7 @@ static void map_to_e1(struct bls_fp *ret_x, struct bls_fp *ret_y, const struct b
     if (bls_fp_is_zero(&t)) {
         x1 = g1_sswu_b_over_za;
     } else {
-        bls_fp_inv_public(&t, &t);
+        bls_fp_inv(&t, &t);
         bls_fp_add(&t, &t, &bls_fp_one);
         bls_fp_mul(&x1, &t, &g1_sswu_minus_b_over_a);
     }
@@ -86,7 +86,7 @@ static void map_to_e2(struct bls_fp2 *ret_x, struct bls_fp2 *ret_y, const struct
     if (bls_fp2_is_zero(&t)) {
         x1 = g2_sswu_b_over_za;
     } else {
-        bls_fp2_inv_public(&t, &t);
+        bls_fp2_inv(&t, &t);
         bls_fp2_add(&t, &t, &bls_fp2_one);
         bls_fp2_mul(&x1, &t, &g2_sswu_minus_b_over_a);
     }

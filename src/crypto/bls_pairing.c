@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "crypto/bls_pairing.h"
 
+#include "crypto/bls_cyclotomic.h"
+
 /* The line through points of the twist, carried to E, times w^3 and a factor of Fp2 (which the
  * final exponentiation takes to 1): l = yP w^3 - slope xP w^2 + (slope xT - yT). */
 
@@ -137,7 +139,7 @@ void bls_lines_make(struct bls_lines *ret, const struct bls_g2_affine *q) {
         before[i] = product;
         bls_fp2_mul(&product, &product, &lines[i].l4);
     }
-    bls_fp2_inv_public(&product, &product);
+    bls_fp2_inv(&product, &product);
     for (size_t i = BLS_LINES; i-- > 0;) {
         bls_fp2_mul(&inverse, &product, &before[i]);
         bls_fp2_mul(&product, &product, &lines[i].l4);
@@ -146,20 +148,36 @@ void bls_lines_make(struct bls_lines *ret, const struct bls_g2_affine *q) {
     }
 }
 
+/* x/y and 1/y of n points with one inversion; y is never 0, for the group has odd order. */
+static void divide_by_y(struct bls_fp *x_over_y, struct bls_fp *y_inverse,
+                        const struct bls_g1_affine *const *p, size_t n) {
+    struct bls_fp product = bls_fp_one;
+    for (size_t i = 0; i < n; i++) {
+        y_inverse[i] = product;
+        bls_fp_mul(&product, &product, &p[i]->y);
+    }
+    bls_fp_inv(&product, &product);
+    for (size_t i = n; i-- > 0;) {
+        bls_fp_mul(&y_inverse[i], &y_inverse[i], &product);
+        bls_fp_mul(&product, &product, &p[i]->y);
+        bls_fp_mul(&x_over_y[i], &p[i]->x, &y_inverse[i]);
+    }
+}
+
 void bls_miller_loop_lines(struct bls_fp12 *ret, const struct bls_g1_affine *p,
                            const struct bls_lines *const *q, size_t n) {
     struct bls_fp x_over_y[BLS_PAIRS_AT_ONCE], y_inverse[BLS_PAIRS_AT_ONCE];
+    const struct bls_g1_affine *points[BLS_PAIRS_AT_ONCE];
     const struct bls_lines *lines[BLS_PAIRS_AT_ONCE];
     struct bls_fp12 f = bls_fp12_one;
     struct bls_fp2 l0, l1;
     size_t held = 0, at = 0;
     for (size_t j = 0; j < n; j++) {
-        // y is never 0: the group has odd order
         if (p[j].infinity || q[j]->infinity) continue;
-        bls_fp_inv_public(&y_inverse[held], &p[j].y);
-        bls_fp_mul(&x_over_y[held], &p[j].x, &y_inverse[held]);
+        points[held] = &p[j];
         lines[held++] = q[j];
     }
+    divide_by_y(x_over_y, y_inverse, points, held);
     for (int i = 62; i >= 0 && held; i--) {
         if (i != 62) bls_fp12_sqr(&f, &f);
         for (int add = 0; add <= (int)(BLS_X_ABS >> i & 1); add++, at++) {
@@ -173,16 +191,6 @@ void bls_miller_loop_lines(struct bls_fp12 *ret, const struct bls_g1_affine *p,
     bls_fp12_conjugate(ret, &f);
 }
 
-/* a^x in the cyclotomic subgroup (x is negative: the conjugate of a^|x|). */
-static void pow_x(struct bls_fp12 *ret, const struct bls_fp12 *a) {
-    struct bls_fp12 r = *a;
-    for (int i = 62; i >= 0; i--) {
-        bls_fp12_sqr_cyclotomic(&r, &r);
-        if (BLS_X_ABS >> i & 1) bls_fp12_mul(&r, &r, a);
-    }
-    bls_fp12_conjugate(ret, &r);
-}
-
 /* First to (p^6 - 1)(p^2 + 1), then to (x-1)^2 (x+p) (x^2+p^2-1) + 3, which is three times
  * (p^4 - p^2 + 1) / r (Hayashida, Hayasaka, Teruya, eprint 2020/875). */
 void bls_final_exponentiation(struct bls_fp12 *ret, const struct bls_fp12 *f) {
@@ -193,17 +201,17 @@ void bls_final_exponentiation(struct bls_fp12 *ret, const struct bls_fp12 *f) {
     bls_fp12_frobenius_squared(&t, &m);
     bls_fp12_mul(&m, &m, &t);
 
-    pow_x(&t, &m);
+    bls_fp12_pow_x(&t, &m);
     bls_fp12_conjugate(&s, &m);
     bls_fp12_mul(&t, &t, &s); // m^(x-1)
-    pow_x(&a, &t);
+    bls_fp12_pow_x(&a, &t);
     bls_fp12_conjugate(&s, &t);
     bls_fp12_mul(&a, &a, &s); // m^((x-1)^2)
-    pow_x(&t, &a);
+    bls_fp12_pow_x(&t, &a);
     bls_fp12_frobenius(&s, &a);
     bls_fp12_mul(&a, &t, &s); // ^(x+p)
-    pow_x(&t, &a);
-    pow_x(&t, &t);
+    bls_fp12_pow_x(&t, &a);
+    bls_fp12_pow_x(&t, &t);
     bls_fp12_frobenius_squared(&s, &a);
     bls_fp12_mul(&t, &t, &s);
     bls_fp12_conjugate(&s, &a);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "crypto/bls_tower.h"
 
+#include "crypto/bls_cyclotomic.h"
 #include "crypto/bls_tower_constants.h"
 
 #define FP_ONE                                                                                     \
@@ -60,25 +61,13 @@ void bls_fp2_norm(struct bls_fp *ret, const struct bls_fp2 *a) {
     bls_fp_add(ret, ret, &t);
 }
 
-static void fp2_divide_by_norm(struct bls_fp2 *ret, const struct bls_fp2 *a,
-                               const struct bls_fp *inverse) {
-    bls_fp_mul(&ret->c0, &a->c0, inverse);
-    bls_fp_mul(&ret->c1, &a->c1, inverse);
-    bls_fp_neg(&ret->c1, &ret->c1);
-}
-
 void bls_fp2_inv(struct bls_fp2 *ret, const struct bls_fp2 *a) {
     struct bls_fp t;
     bls_fp2_norm(&t, a);
     bls_fp_inv(&t, &t);
-    fp2_divide_by_norm(ret, a, &t);
-}
-
-void bls_fp2_inv_public(struct bls_fp2 *ret, const struct bls_fp2 *a) {
-    struct bls_fp t;
-    bls_fp2_norm(&t, a);
-    bls_fp_inv_public(&t, &t);
-    fp2_divide_by_norm(ret, a, &t);
+    bls_fp_mul(&ret->c0, &a->c0, &t);
+    bls_fp_mul(&ret->c1, &a->c1, &t);
+    bls_fp_neg(&ret->c1, &ret->c1);
 }
 
 /* With n a root of the norm and d = (c0 + n)/2, one of d and d' = (c0 - n)/2 is a square, since
@@ -221,7 +210,7 @@ void bls_fp6_inv(struct bls_fp6 *ret, const struct bls_fp6 *a) {
     bls_fp2_mul_xi(&t, &t);
     bls_fp2_mul(&s, &a->c0, &c0);
     bls_fp2_add(&t, &t, &s);
-    bls_fp2_inv_public(&t, &t);
+    bls_fp2_inv(&t, &t);
     bls_fp2_mul(&ret->c0, &c0, &t);
     bls_fp2_mul(&ret->c1, &c1, &t);
     bls_fp2_mul(&ret->c2, &c2, &t);
@@ -362,8 +351,8 @@ void bls_fp12_frobenius_squared(struct bls_fp12 *ret, const struct bls_fp12 *a) 
 }
 
 /* (a + b s)^2 with s^2 = xi, as r0 + r1 s: three squarings in Fp2. */
-static void fp4_sqr(struct bls_fp2 *r0, struct bls_fp2 *r1, const struct bls_fp2 *a,
-                    const struct bls_fp2 *b) {
+void bls_fp4_sqr(struct bls_fp2 *r0, struct bls_fp2 *r1, const struct bls_fp2 *a,
+                 const struct bls_fp2 *b) {
     struct bls_fp2 s, t, sum;
     bls_fp2_sqr(&s, a);
     bls_fp2_sqr(&t, b);
@@ -376,15 +365,15 @@ static void fp4_sqr(struct bls_fp2 *r0, struct bls_fp2 *r1, const struct bls_fp2
 }
 
 /* ret = 3 square - 2 a, or 3 square + 2 a. */
-static void three_minus_two(struct bls_fp2 *ret, const struct bls_fp2 *square,
-                            const struct bls_fp2 *a) {
+void bls_three_minus_two(struct bls_fp2 *ret, const struct bls_fp2 *square,
+                         const struct bls_fp2 *a) {
     struct bls_fp2 t;
     bls_fp2_sub(&t, square, a);
     bls_fp2_double(&t, &t);
     bls_fp2_add(ret, &t, square);
 }
-static void three_plus_two(struct bls_fp2 *ret, const struct bls_fp2 *square,
-                           const struct bls_fp2 *a) {
+void bls_three_plus_two(struct bls_fp2 *ret, const struct bls_fp2 *square,
+                        const struct bls_fp2 *a) {
     struct bls_fp2 t;
     bls_fp2_add(&t, square, a);
     bls_fp2_double(&t, &t);
@@ -394,14 +383,14 @@ static void three_plus_two(struct bls_fp2 *ret, const struct bls_fp2 *square,
 /* As Fp4[v] with s = v w: the three pairs (w^0, w^3), (w^1, w^4), (w^2, w^5) are squared. */
 void bls_fp12_sqr_cyclotomic(struct bls_fp12 *ret, const struct bls_fp12 *a) {
     struct bls_fp2 a0, a1, b0, b1, c0, c1;
-    fp4_sqr(&a0, &a1, &a->c0.c0, &a->c1.c1);
-    fp4_sqr(&b0, &b1, &a->c1.c0, &a->c0.c2);
-    fp4_sqr(&c0, &c1, &a->c0.c1, &a->c1.c2);
+    bls_fp4_sqr(&a0, &a1, &a->c0.c0, &a->c1.c1);
+    bls_fp4_sqr(&b0, &b1, &a->c1.c0, &a->c0.c2);
+    bls_fp4_sqr(&c0, &c1, &a->c0.c1, &a->c1.c2);
     bls_fp2_mul_xi(&c1, &c1);
-    three_minus_two(&ret->c0.c0, &a0, &a->c0.c0);
-    three_plus_two(&ret->c1.c1, &a1, &a->c1.c1);
-    three_minus_two(&ret->c0.c1, &b0, &a->c0.c1);
-    three_plus_two(&ret->c1.c2, &b1, &a->c1.c2);
-    three_plus_two(&ret->c1.c0, &c1, &a->c1.c0);
-    three_minus_two(&ret->c0.c2, &c0, &a->c0.c2);
+    bls_three_minus_two(&ret->c0.c0, &a0, &a->c0.c0);
+    bls_three_plus_two(&ret->c1.c1, &a1, &a->c1.c1);
+    bls_three_minus_two(&ret->c0.c1, &b0, &a->c0.c1);
+    bls_three_plus_two(&ret->c1.c2, &b1, &a->c1.c2);
+    bls_three_plus_two(&ret->c1.c0, &c1, &a->c1.c0);
+    bls_three_minus_two(&ret->c0.c2, &c0, &a->c0.c2);
 }

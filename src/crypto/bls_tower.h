@@ -65,7 +65,6 @@ void bls_fp2_sqr(struct bls_fp2 *ret, const struct bls_fp2 *a);
 void bls_fp2_mul_fp(struct bls_fp2 *ret, const struct bls_fp2 *a, const struct bls_fp *b);
 void bls_fp2_mul_xi(struct bls_fp2 *ret, const struct bls_fp2 *a);
 void bls_fp2_inv(struct bls_fp2 *ret, const struct bls_fp2 *a);
-void bls_fp2_inv_public(struct bls_fp2 *ret, const struct bls_fp2 *a);
 
 /* bls_fp2_sqrt: false (and *ret unspecified) when a is no square. Public.
  * bls_fp2_sqrt_norm is the same for a caller that has a root of the norm c0^2 + c1^2 already. */
