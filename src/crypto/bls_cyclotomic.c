@@ -20,9 +20,21 @@ void bls_compressed_sqr_plain(struct bls_compressed *a, unsigned times) {
     }
 }
 
+#if defined(__x86_64__)
+bool bls_has_ifma(void) {
+    return __builtin_cpu_supports("avx512ifma") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl");
+}
+
+void bls_compressed_sqr(struct bls_compressed *a, unsigned times) {
+    // under three squarings the change of form costs more than the lanes win
+    (times >= 3 && bls_has_ifma() ? bls_compressed_sqr_ifma : bls_compressed_sqr_plain)(a, times);
+}
+#else
 void bls_compressed_sqr(struct bls_compressed *a, unsigned times) {
     bls_compressed_sqr_plain(a, times);
 }
+#endif
 
 static void three_times(struct bls_fp2 *ret, const struct bls_fp2 *a) {
     struct bls_fp2 t;

@@ -13,9 +13,14 @@ struct bls_compressed {
     struct bls_fp2 b0, b1, c0, c1;
 };
 
-/* bls_compressed_sqr squares `times` times. The second form is the plain path. */
+/* bls_compressed_sqr squares `times` times, in AVX-512 IFMA lanes where the processor has them; the
+ * others are the two paths, for tests. */
 void bls_compressed_sqr(struct bls_compressed *a, unsigned times);
 void bls_compressed_sqr_plain(struct bls_compressed *a, unsigned times);
+#if defined(__x86_64__)
+void bls_compressed_sqr_ifma(struct bls_compressed *a, unsigned times);
+bool bls_has_ifma(void);
+#endif
 
 /* bls_fp12_pow_x: a^x for the curve's x (negative), a in the cyclotomic subgroup. */
 void bls_fp12_pow_x(struct bls_fp12 *ret, const struct bls_fp12 *a);
