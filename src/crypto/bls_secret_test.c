@@ -59,7 +59,7 @@ static void leak_on_purpose(void) {
 }
 
 /* Runs one case of this program under valgrind; its exit status. */
-static int run_inside(const char *name) {
+[[gnu::unused]] static int run_inside(const char *name) {
     char self[4096];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     CHECK(n > 0);

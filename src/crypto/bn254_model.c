@@ -102,8 +102,22 @@ static void power(const struct model *m, fp12 *ret, const fp12 *a, const mpz_t e
     clear(&r);
 }
 
+static bool in_base_field(const fp12 *a) {
+    for (int i = 1; i < 12; i++) {
+        if (mpz_sgn(a->c[i]) != 0) return false;
+    }
+    return true;
+}
+
 /* 1/a by linear algebra: solves a b = 1 for the coefficients of b (Gauss). a is not 0. */
 static void invert(const struct model *m, fp12 *ret, const fp12 *a) {
+    if (in_base_field(a)) { // all of G1
+        mpz_invert(ret->c[0], a->c[0], m->p);
+        for (int i = 1; i < 12; i++) {
+            mpz_set_ui(ret->c[i], 0);
+        }
+        return;
+    }
     fp12 row[13], x; // row j: a w^j; row 12 is scratch
     mpz_t matrix[12][13], t;
     mpz_init(t);
