@@ -8,8 +8,9 @@
 #include "base/error.h"
 
 /* modexp computes base^exponent mod modulus, all big-endian and of any length, zero included.
- * ret  modulus.n bytes, big-endian; 0^0 = 1; all zeros when the modulus is 0 or 1. May be the
- *      same memory as no input. */
+ * ret  modulus.n bytes, big-endian, apart from the inputs; 0^0 = 1; all zeros when the modulus is
+ *      0 or 1.
+ * limits the caller bounds the lengths: GMP ends the process when there is no memory. */
 void modexp(uint8_t *ret, struct bytes base, struct bytes exponent, struct bytes modulus);
 
 #endif
