@@ -1,5 +1,6 @@
 /* buildernet attest verify
  * SPDX-License-Identifier: MIT */
+#include "attest/azure.h"
 #include "base/hex.h"
 #include "main/attest.h"
 
@@ -12,7 +13,8 @@ struct outcome {
     struct measurements measurements;
     bool have_measurements;
     struct policy_decision decision;
-    bool report_data_differs;
+    bool is_azure;
+    struct azure_result azure; /* its verdict is moved to `verdict` */
 };
 
 static void print_json(struct attest_run *run, const struct outcome *o, bool verified) {
@@ -21,6 +23,13 @@ static void print_json(struct attest_run *run, const struct outcome *o, bool ver
     json_begin_object(&w, NULL);
     json_add_bool(&w, "verified", verified);
     report_verdict(&w, &o->verdict);
+    if (o->is_azure) {
+        json_begin_object(&w, "azure");
+        json_add_bool(&w, "valid", o->azure.valid);
+        json_add_str(&w, "reason", o->azure.valid ? NULL : o->azure.why.text);
+        json_add_bool(&w, "ak_certified", o->azure.ak_certified);
+        json_end(&w);
+    }
     if (o->have_measurements) report_measurements(&w, &o->measurements);
     report_decision(&w, &o->decision);
     json_end(&w);
@@ -60,10 +69,32 @@ static void print_text(struct attest_run *run, const struct outcome *o, bool ver
     }
 }
 
+/* Azure evidence: a link that fails beyond the TD quote makes the whole not valid. */
+static int judge_azure(struct attest_run *run, struct outcome *o, struct bytes json,
+                       struct verifier *verifier, const struct collateral *collateral,
+                       uint64_t now) {
+    struct azure_evidence e;
+    struct azure_expectation x = {.exporter_form = true, .require_ak_certificate = true};
+    struct bytes digits = bytes_from_str(run->values.report_data);
+    x.recorded = !run->values.report_data;
+    if (digits.n > 128 || digits.n % 2 || hex_decode(x.input, digits, NULL) < 0) {
+        return error_set(&run->why, ERR_SYNTAX, "--report-data: not up to 64 bytes of hex");
+    }
+    int code = azure_evidence_parse(&e, json, &run->arena, &run->why);
+    if (code == 0) {
+        code = azure_verify(&o->azure, verifier, &e, collateral, &x, now, &run->arena, &run->why);
+    }
+    o->is_azure = true;
+    o->verdict = o->azure.verdict;
+    o->have_measurements = o->azure.valid;
+    o->measurements = o->azure.measurements;
+    return code;
+}
+
 static void apply_report_data(struct attest_run *run, struct outcome *o) {
     struct bytes digits = bytes_from_str(run->values.report_data);
     uint8_t want[64] = {0};
-    if (!run->values.report_data || !o->decision.accepted) return;
+    if (!run->values.report_data || !o->decision.accepted || o->is_azure) return;
     bool readable = digits.n <= 128 && digits.n % 2 == 0 && hex_decode(want, digits, NULL) == 0;
     if (readable && memcmp(want, quote_report_data(&o->verdict.quote), 64) == 0) return;
     o->decision.accepted = false;
@@ -84,13 +115,18 @@ static int judge(struct attest_run *run, struct outcome *o, struct bytes quote,
     if (code == 0) code = attest_type(&type, run, ATTESTATION_DCAP_TDX);
     if (code == 0) code = attest_policy(&policy, run);
     if (code == 0) code = verifier_new(&verifier, root, &run->why);
-    if (code == 0) {
+    bool azure = quote.n > 0 && quote.p[0] == '{';
+    if (code == 0 && azure) {
+        code = judge_azure(run, o, quote, verifier, collateral, now);
+    } else if (code == 0) {
         code = verifier_check(&o->verdict, verifier, quote, collateral, now, &run->why);
     }
     verifier_free(verifier);
     if (code < 0) return code;
-    o->have_measurements = o->verdict.parsed && o->verdict.quote.body_type != QUOTE_BODY_SGX;
-    if (o->have_measurements) measurements_of_td(&o->measurements, type, &o->verdict.quote.td);
+    if (!azure && o->verdict.parsed && o->verdict.quote.body_type != QUOTE_BODY_SGX) {
+        o->have_measurements = true;
+        measurements_of_td(&o->measurements, type, &o->verdict.quote.td);
+    }
     struct policy_subject subject = {&o->verdict, o->have_measurements ? &o->measurements : NULL,
                                      NULL};
     policy_decide(&o->decision, &policy, &subject);
@@ -110,7 +146,8 @@ int attest_verify(struct attest_run *run, const char *path) {
         code = collateral_load(&collateral, run->values.collateral, &run->why);
     }
     if (code == 0) code = judge(run, &o, attest_binary(in, &run->arena), &root, collateral);
-    bool verified = code == 0 && o.verdict.valid && o.decision.accepted;
+    bool valid = o.verdict.valid && (!o.is_azure || o.azure.valid);
+    bool verified = code == 0 && valid && o.decision.accepted;
     if (code == 0 && run->values.json) {
         print_json(run, &o, verified);
     } else if (code == 0) {
@@ -119,7 +156,5 @@ int attest_verify(struct attest_run *run, const char *path) {
     collateral_free(collateral);
     trust_root_free(&root);
     if (code < 0) return attest_fail(run);
-    return verified          ? ATTEST_EXIT_GOOD
-           : o.verdict.valid ? ATTEST_EXIT_REFUSED
-                             : ATTEST_EXIT_NOT_VALID;
+    return verified ? ATTEST_EXIT_GOOD : valid ? ATTEST_EXIT_REFUSED : ATTEST_EXIT_NOT_VALID;
 }

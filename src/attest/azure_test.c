@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#include "attest/azure.h"
+#include "attest/files.h"
+#include "test/harness/test.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+#define EVIDENCE_TIME UINT64_C(1780922561)
+
+// One complete genuine set, from its parts.
+struct genuine {
+    struct arena arena;
+    struct azure_evidence evidence;
+    struct collateral *collateral;
+    struct trust_root root;
+    struct verifier *verifier;
+    struct azure_expectation expectation;
+};
+
+static struct bytes part(struct genuine *g, const char *name) {
+    char path[PATH_MAX];
+    struct bytes ret = {NULL, 0};
+    struct error why = {0};
+    (void)snprintf(path, sizeof path, "%s/%s", test_vectors("attestation"), name);
+    CHECK_OK(files_read(&ret, path, 1u << 20, &g->arena, &why), &why);
+    return ret;
+}
+
+static void load(struct genuine *g) {
+    struct error why = {0};
+    char folder[PATH_MAX];
+    (void)snprintf(folder, sizeof folder, "%s/collateral/tdx-90c06f-2026-06",
+                   test_vectors("attestation"));
+    memset(g, 0, sizeof *g);
+    arena_init(&g->arena, 0);
+    CHECK_OK(trust_root_intel(&g->root, &why), &why);
+    CHECK_OK(verifier_new(&g->verifier, &g->root, &why), &why);
+    CHECK_OK(collateral_load(&g->collateral, folder, &why), &why);
+    struct azure_evidence *e = &g->evidence;
+    e->quote = part(g, "azure/evidence-2026-06/tdx_quote.bin");
+    e->hcl = part(g, "azure/evidence-2026-06/hcl_report.bin");
+    e->tpm_message = part(g, "azure/evidence-2026-06/tpms_attest.bin");
+    e->tpm_signature = part(g, "azure/evidence-2026-06/tpm_signature_rsassa.bin");
+    memcpy(e->pcrs.value, part(g, "azure/evidence-2026-06/pcrs_sha256.bin").p, sizeof e->pcrs);
+    e->ak.leaf = part(g, "azure/evidence-2026-06/ak_cert_nv.bin");
+    struct bytes pem = part(g, "azure/evidence-2026-06/ak_intermediates.pem"), der;
+    while (cert_pem_decode(&der, &pem, &g->arena, &why) == 0 && der.p) {
+        e->ak.intermediates[e->ak.intermediate_count++] = der;
+    }
+    g->expectation.exporter_form = true;
+    g->expectation.require_ak_certificate = true;
+}
+
+static void unload(struct genuine *g) {
+    verifier_free(g->verifier);
+    trust_root_free(&g->root);
+    collateral_free(g->collateral);
+    arena_free(&g->arena);
+}
+
+static const struct azure_result *verify_at(struct genuine *g, uint64_t now) {
+    static struct azure_result r;
+    struct error why = {0};
+    CHECK_OK(azure_verify(&r, g->verifier, &g->evidence, g->collateral, &g->expectation, now,
+                          &g->arena, &why),
+             &why);
+    return &r;
+}
+
+static struct bytes flipped(struct genuine *g, struct bytes in, size_t at) {
+    struct bytes copy = arena_copy(&g->arena, in);
+    ((uint8_t *)(uintptr_t)copy.p)[at] ^= 1;
+    return copy;
+}
+
+TEST(genuine_evidence_verifies_to_its_pcrs) {
+    struct genuine g;
+    load(&g);
+    const struct azure_result *r = verify_at(&g, EVIDENCE_TIME);
+    if (!r->valid) FAIL("%s", r->why.text);
+    CHECK(r->ak_certified);
+    CHECK_U64(r->measurements.count, 24);
+    CHECK_U64(r->measurements.type, ATTESTATION_AZURE_TDX);
+    CHECK_BYTES(bytes_make(measurements_find(&r->measurements, 4)->value, 32),
+                bytes_make(g.evidence.pcrs.value[4], 32));
+    CHECK(r->runtime.secure_boot);
+    unload(&g);
+}
+
+TEST(every_link_of_the_chain_is_needed) {
+    struct genuine g;
+    load(&g);
+    struct azure_evidence good = g.evidence;
+    g.evidence.tpm_signature = flipped(&g, good.tpm_signature, 10);
+    CHECK_ERR(verify_at(&g, EVIDENCE_TIME)->why.code, ERR_INVALID);
+    g.evidence = good;
+    g.evidence.tpm_message = flipped(&g, good.tpm_message, 60);
+    CHECK(!verify_at(&g, EVIDENCE_TIME)->valid);
+    g.evidence = good;
+    g.evidence.pcrs.value[11][0] ^= 1;
+    CHECK_ERR(verify_at(&g, EVIDENCE_TIME)->why.code, ERR_INVALID);
+    CHECK_U64(verify_at(&g, EVIDENCE_TIME)->measurements.count, 0);
+    g.evidence = good;
+    g.evidence.hcl = flipped(&g, good.hcl, 1300);
+    CHECK(!verify_at(&g, EVIDENCE_TIME)->valid);
+    g.evidence = good;
+    g.evidence.quote = flipped(&g, good.quote, 600);
+    CHECK(!verify_at(&g, EVIDENCE_TIME)->valid);
+    g.evidence = good;
+    g.evidence.ak.intermediate_count = 0;
+    CHECK_ERR(verify_at(&g, EVIDENCE_TIME)->why.code, ERR_INVALID);
+    g.evidence.ak.leaf.n = 0;
+    CHECK(!verify_at(&g, EVIDENCE_TIME)->valid);
+    g.expectation.require_ak_certificate = false;
+    CHECK(verify_at(&g, EVIDENCE_TIME)->valid);
+    CHECK(!verify_at(&g, EVIDENCE_TIME)->ak_certified);
+    g.evidence = good;
+    g.expectation.input[0] = 1;
+    CHECK_ERR(verify_at(&g, EVIDENCE_TIME)->why.code, ERR_INVALID);
+    g.expectation.input[0] = 0;
+    g.expectation.exporter_form = false;
+    CHECK_ERR(verify_at(&g, EVIDENCE_TIME)->why.code, ERR_STALE);
+    unload(&g);
+}
+
+TEST(json_form_round_trips) {
+    struct genuine g;
+    struct buf json;
+    struct error why = {0};
+    struct azure_evidence read;
+    load(&g);
+    buf_init(&json, 0);
+    g.evidence.ak.leaf = part(&g, "azure/evidence-2026-06/ak_cert.der");
+    CHECK_OK(azure_evidence_write(&json, &g.evidence, &why), &why);
+    CHECK_OK(azure_evidence_parse(&read, buf_view(&json), &g.arena, &why), &why);
+    CHECK_BYTES(read.quote, g.evidence.quote);
+    CHECK_BYTES(read.tpm_message, g.evidence.tpm_message);
+    g.evidence = read;
+    CHECK(verify_at(&g, EVIDENCE_TIME)->valid);
+    CHECK_ERR(azure_evidence_parse(&read, BYTES_LIT("{}"), &g.arena, &why), ERR_NOT_FOUND);
+    CHECK_ERR(azure_evidence_parse(&read, BYTES_LIT("["), &g.arena, &why), ERR_SYNTAX);
+    buf_free(&json);
+    unload(&g);
+}
+
+TEST(hcl_reports_of_another_kind_are_refused) {
+    struct genuine g = {0};
+    struct hcl_report hcl;
+    struct error why = {0};
+    arena_init(&g.arena, 0);
+    CHECK_OK(hcl_parse(&hcl, part(&g, "azure/kinvolk/hcl-report-tdx.bin"), &why), &why);
+    CHECK_ERR(hcl_parse(&hcl, part(&g, "azure/kinvolk/hcl-report-snp.bin"), &why), ERR_UNSUPPORTED);
+    struct bytes long_one = arena_copy(&g.arena, part(&g, "azure/kinvolk/hcl-report-tdx.bin"));
+    store_le32((uint8_t *)(uintptr_t)long_one.p + 1232, 0xffff);
+    CHECK_ERR(hcl_parse(&hcl, long_one, &why), ERR_SYNTAX);
+    CHECK_ERR(hcl_parse(&hcl, bytes_slice(long_one, 0, 1235), &why), ERR_SYNTAX);
+    arena_free(&g.arena);
+}
+
+TEST(tpm_quotes_are_read_strictly) {
+    struct genuine g = {0};
+    struct tpm_attest a;
+    struct error why = {0};
+    arena_init(&g.arena, 0);
+    struct bytes whole = part(&g, "azure/kinvolk/quote.bin");
+    size_t n = (size_t)load_le64(whole.p);
+    struct bytes message = bytes_slice(whole, 16 + n, (size_t)load_le64(whole.p + 8 + n));
+    CHECK_OK(tpm_attest_parse(&a, message, &why), &why);
+    CHECK_BYTES(a.extra_data, BYTES_LIT("challenge"));
+    CHECK_U64(a.selection, 0xffffff);
+    for (size_t i = 0; i < message.n; i++) {
+        CHECK(tpm_attest_parse(&a, bytes_slice(message, 0, i), &why) < 0);
+    }
+    arena_free(&g.arena);
+}
+
+TEST_MAIN()
