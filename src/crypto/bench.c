@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "crypto/bench.h"
 #include "crypto/blake2b.h"
+#include "crypto/bls_bench.h"
 #include "crypto/bn254.h"
 #include "crypto/bn254_impl.h"
 #include "crypto/ecdsa.h"
@@ -359,7 +360,7 @@ unsigned crypto_bench(const char *only, unsigned budget_ms) {
         bench_modexp(b);
         bench_bn254(b);
     }
-    unsigned ran = b->ran;
+    unsigned ran = b->ran + bls_bench(only, budget_ms) + kzg_bench(only, budget_ms);
     ecdsa_signer_free(b->signer);
     p256_free(b->p256);
     sender_cache_free(b->cache);
