@@ -8,7 +8,7 @@
  *     202848            [l_i(tau)]_1, i = 0..4095, compressed       4096 * 48
  *
  * where l_i is the Lagrange polynomial of the i-th power of the 4096th root of unity. Public keys
- * to the numbers, checked by kzg_setup_test.c: powers against pairings, l_i against the powers.
+ * to the numbers, checked by kzg_test.c: powers against pairings, l_i against the powers.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef CRYPTO_KZG_SETUP_H
