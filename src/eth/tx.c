@@ -305,6 +305,15 @@ int tx_sender(struct address *ret, const struct tx *t, struct error *why) {
     return status;
 }
 
+int tx_sender_cached(struct address *ret, const struct tx *t, struct sender_cache *cache,
+                     struct error *why) {
+    if (t->type == TX_DEPOSIT) return tx_sender(ret, t, why);
+    struct hash digest;
+    int status = tx_signing_hash(&digest, t, why);
+    if (status == 0) status = sender_cache_recover(cache, ret, &digest, &t->signature, why);
+    return status;
+}
+
 int tx_seal(struct tx *t, struct arena *a, struct error *why) {
     struct buf b;
     buf_init(&b, 0);

@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/u256.h"
 #include "crypto/ecdsa.h"
+#include "crypto/sender_cache.h"
 
 enum tx_type {
     TX_LEGACY = 0,
@@ -97,6 +98,10 @@ void tx_encode(struct buf *out, const struct tx *t);
  * tx_check.h). errors  ERR_RANGE, ERR_INVALID, ERR_NO_MEMORY.  cost  about 40 us. */
 [[gnu::warn_unused_result]] int tx_sender(struct address *ret, const struct tx *t,
                                           struct error *why);
+
+/* tx_sender_cached is tx_sender through a cache of what was recovered before. */
+[[gnu::warn_unused_result]] int tx_sender_cached(struct address *ret, const struct tx *t,
+                                                 struct sender_cache *cache, struct error *why);
 
 /* tx_sign signs the transaction of the given fields and fills signature, raw and hash; raw stands
  * in the arena. Legacy: `protected` and chain_id decide about EIP-155.

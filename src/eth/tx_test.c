@@ -143,6 +143,14 @@ TEST(every_type_reads_back_with_its_sender) {
         CHECK_OK(tx_sender(&sender, &back, &w.why), &w.why);
         CHECK_BYTES(BYTES_OF(sender),
                     types[i] == TX_DEPOSIT ? BYTES_OF(t.deposit.from) : BYTES_OF(w.sender));
+        struct sender_cache *cache;
+        CHECK_OK(sender_cache_new(&cache, 512, &w.why), &w.why);
+        for (int turn = 0; turn < 2; turn++) {
+            struct address again_sender;
+            CHECK_OK(tx_sender_cached(&again_sender, &back, cache, &w.why), &w.why);
+            CHECK(address_equal(&again_sender, &sender));
+        }
+        sender_cache_free(cache);
     }
     world_close(&w);
 }
