@@ -42,7 +42,7 @@ static const struct config_option options[] = {
     OPTION(STRING, tee, "tee", "tdx", "TEE", "Its kind of quote: tdx, sgx."),
 };
 
-enum { VERB_VERIFY, VERB_INSPECT, VERB_MEASUREMENTS, VERB_QUOTE, VERB_SIMULATE };
+enum { VERB_VERIFY, VERB_INSPECT, VERB_MEASUREMENTS, VERB_QUOTE, VERB_SIMULATE, VERB_FETCH };
 
 static const struct config_verb verbs[] = {
     [VERB_VERIFY] = {"verify", "FILE|-", "Verify a quote or Azure evidence.", 1, 1},
@@ -53,6 +53,7 @@ static const struct config_verb verbs[] = {
                            1},
     [VERB_QUOTE] = {"quote", NULL, "Make evidence on this machine.", 0, 0},
     [VERB_SIMULATE] = {"simulate", "DIR", "Make a simulated platform.", 1, 1},
+    [VERB_FETCH] = {"fetch-collateral", "DIR", "Fetch collateral into a folder.", 1, 1},
 };
 
 static const struct config_program program = {
@@ -150,8 +151,10 @@ static int run_verb(struct attest_run *run) {
         return attest_measurements(run, first);
     case VERB_QUOTE:
         return attest_quote(run);
-    default:
+    case VERB_SIMULATE:
         return attest_simulate(run, first);
+    default:
+        return attest_fetch(run, first);
     }
 }
 
