@@ -1,0 +1,236 @@
+/* Who may call: one operator, Basic authentication.
+ * SPDX-License-Identifier: MIT */
+#include "base/base64.h"
+#include "base/secret.h"
+#include "crypto/kdf.h"
+#include "net/http.h"
+#include "system_api/api.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define REALM "Basic realm=\"system-api\""
+#define USER "admin"
+
+/* A password on its way through a worker. */
+struct check {
+    struct api *api;
+    struct exchange *x;
+    void (*then)(struct api *a, struct exchange *x, void *context);
+    void *context;
+    struct pool_task task;
+    struct secret password;
+    struct password_hash hash, upgraded;
+    char salt[256];
+    const char *path;
+    bool upgrade;
+    // outcome
+    int status;
+    bool matched;
+    struct error why;
+};
+
+static void refuse(struct exchange *x) {
+    (void)exchange_add_header(x, "WWW-Authenticate", BYTES_LIT(REALM));
+    api_respond_error(x, 401, "Unauthorized");
+}
+
+static int remember_hash(struct hash *ret, const struct api *a, struct bytes password) {
+    return hmac_sha256(ret, BYTES_OF(a->remember_key), password, NULL);
+}
+
+static bool is_remembered(const struct api *a, struct bytes password) {
+    struct hash h;
+    if (!a->remembered_set || remember_hash(&h, a, password) != 0) return false;
+    return bytes_equal_secret(BYTES_OF(h), BYTES_OF(a->remembered));
+}
+
+// Gives the password of "Authorization: Basic ..." if the user's name is the right one.
+static bool credentials(struct secret *ret, const struct exchange *x) {
+    struct bytes header = exchange_header(x, "authorization");
+    static const size_t scheme = sizeof "Basic " - 1;
+    if (header.n <= scheme || header.n > 2 * PASSWORD_BYTES_MAX ||
+        !http_equal_nocase(bytes_slice(header, 0, scheme), "basic ")) {
+        return false;
+    }
+    struct arena scratch;
+    struct bytes pair;
+    arena_init(&scratch, 4 * PASSWORD_BYTES_MAX);
+    bool ok = base64_decode(&pair, bytes_slice(header, scheme, SIZE_MAX), 0, &scratch, NULL) == 0;
+    if (ok) {
+        const uint8_t *colon = pair.n ? memchr(pair.p, ':', pair.n) : NULL;
+        size_t user_n = colon ? (size_t)(colon - pair.p) : 0;
+        ok = colon && bytes_equal_secret(bytes_make(pair.p, user_n), BYTES_LIT(USER)) &&
+             secret_copy(ret, bytes_slice(pair, user_n + 1, SIZE_MAX), NULL) == 0;
+        if (pair.n) bytes_wipe((void *)(uintptr_t)pair.p, pair.n);
+    }
+    arena_free(&scratch);
+    return ok;
+}
+
+static void check_run(void *context) {
+    struct check *c = context;
+    struct bytes password = secret_view(&c->password);
+    c->status = password_matches(&c->matched, &c->hash, password, c->salt, &c->why);
+    if (c->status != 0 || !c->matched || !password_is_old(&c->hash)) return;
+    // The old form is replaced now that the password is at hand.
+    c->upgrade = password_derive(&c->upgraded, password, &c->why) == 0 &&
+                 password_write(c->path, &c->upgraded, &c->why) == 0;
+}
+
+static void check_done(void *context) {
+    struct check *c = context;
+    struct api *a = c->api;
+    uint8_t client[16];
+    socket_address_ip(client, exchange_client(c->x));
+    if (c->status != 0) {
+        log_error(a->log, "password_check_failed", F_ERR(&c->why));
+        api_respond_error(c->x, 500, "Failed to check the password");
+    } else {
+        password_gate_note(a->gate, client, c->matched, loop_now_ns(a->loop));
+        if (c->matched) {
+            a->remembered_set = remember_hash(&a->remembered, a, secret_view(&c->password)) == 0;
+            if (c->upgrade && password_is_old(&a->hash)) {
+                a->hash = c->upgraded;
+                log_info(a->log, "password_hash_upgraded");
+            }
+            c->then(a, c->x, c->context);
+        } else {
+            log_info(a->log, "login_failed", F_HEX("client", bytes_make(client, 16)));
+            refuse(c->x);
+        }
+    }
+    exchange_release(c->x);
+    secret_free(&c->password);
+    free(c);
+}
+
+static void check_later(struct api *a, struct exchange *x, struct secret *password,
+                        void (*then)(struct api *a, struct exchange *x, void *context),
+                        void *context) {
+    struct check *c = calloc(1, sizeof *c);
+    if (!c) {
+        secret_free(password);
+        api_respond_error(x, 503, "No memory");
+        return;
+    }
+    *c = (struct check){.api = a,
+                        .x = x,
+                        .then = then,
+                        .context = context,
+                        .hash = a->hash,
+                        .password = *password,
+                        .path = a->settings.values.secret_path};
+    (void)snprintf(c->salt, sizeof c->salt, "%s", a->settings.values.secret_salt);
+    c->task =
+        (struct pool_task){.run = check_run, .done = check_done, .context = c, .home = &a->mailbox};
+    if (!pool_submit(a->pool, &c->task)) {
+        secret_free(&c->password);
+        free(c);
+        (void)exchange_add_header(x, "Retry-After", BYTES_LIT("1"));
+        api_respond_error(x, 503, "Too many logins at once");
+        return;
+    }
+    exchange_hold(x);
+}
+
+void api_authorize(struct api *a, struct exchange *x,
+                   void (*then)(struct api *a, struct exchange *x, void *context), void *context) {
+    if (!password_is_set(&a->hash)) {
+        then(a, x, context);
+        return;
+    }
+    struct secret password;
+    if (!credentials(&password, x)) {
+        refuse(x);
+        return;
+    }
+    if (is_remembered(a, secret_view(&password))) {
+        secret_free(&password);
+        then(a, x, context);
+        return;
+    }
+    uint8_t client[16];
+    socket_address_ip(client, exchange_client(x));
+    uint64_t wait_ns = password_gate_wait_ns(a->gate, client, loop_now_ns(a->loop));
+    if (wait_ns) {
+        char seconds[24];
+        (void)snprintf(seconds, sizeof seconds, "%llu",
+                       (unsigned long long)(wait_ns / NS_PER_S + 1));
+        secret_free(&password);
+        (void)exchange_add_header(x, "Retry-After", bytes_from_str(seconds));
+        api_respond_error(x, 429, "Too many failed logins");
+        return;
+    }
+    check_later(a, x, &password, then, context);
+}
+
+// A new password
+
+struct change {
+    struct api *api;
+    struct exchange *x;
+    struct pool_task task;
+    struct secret password;
+    struct password_hash hash;
+    const char *path;
+    int status;
+    struct error why;
+};
+
+static void change_run(void *context) {
+    struct change *c = context;
+    c->status = password_derive(&c->hash, secret_view(&c->password), &c->why);
+    if (c->status == 0) c->status = password_write(c->path, &c->hash, &c->why);
+}
+
+static void change_done(void *context) {
+    struct change *c = context;
+    struct api *a = c->api;
+    if (c->status == 0) {
+        a->hash = c->hash;
+        a->remembered_set = remember_hash(&a->remembered, a, secret_view(&c->password)) == 0;
+        api_event(a, "basic auth secret updated");
+        struct buf body;
+        buf_init(&body, 0);
+        buf_append_str(&body, "{\"message\":\"Basic auth secret updated\"}\n");
+        api_respond_json(c->x, 200, &body);
+        buf_free(&body);
+    } else {
+        log_error(a->log, "password_not_set", F_ERR(&c->why));
+        exchange_respond(c->x, 500, (struct bytes){NULL, 0});
+    }
+    exchange_release(c->x);
+    secret_free(&c->password);
+    free(c);
+}
+
+void api_set_password(struct api *a, struct exchange *x) {
+    struct bytes password = exchange_body(x);
+    if (!a->settings.values.secret_path) {
+        exchange_respond(x, 501, (struct bytes){NULL, 0});
+        return;
+    }
+    if (password.n == 0) {
+        api_respond_error(x, 400, "The password is empty");
+        return;
+    }
+    struct change *c = calloc(1, sizeof *c);
+    if (!c || secret_copy(&c->password, password, NULL) != 0) {
+        free(c);
+        exchange_respond(x, 500, (struct bytes){NULL, 0});
+        return;
+    }
+    c->api = a;
+    c->x = x;
+    c->path = a->settings.values.secret_path;
+    c->task = (struct pool_task){
+        .run = change_run, .done = change_done, .context = c, .home = &a->mailbox};
+    if (!pool_submit(a->pool, &c->task)) {
+        secret_free(&c->password);
+        free(c);
+        api_respond_error(x, 503, "Too many logins at once");
+        return;
+    }
+    exchange_hold(x);
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+#include "system_api/events.h"
+
+#include "base/file.h"
+#include "json/json.h"
+#include "json/write.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define FILE_LINE_MAX (8 * EVENT_TEXT_MAX)
+
+struct kept {
+    uint64_t id;
+    uint64_t received_at_ns;
+    uint8_t *text;
+    size_t n;
+};
+
+struct events {
+    const struct clock *clock;
+    struct kept *ring;
+    size_t capacity, first, count;
+    uint64_t last_id;
+    struct list followers;
+    char *path;
+    int fd;            // -1: memory only
+    size_t file_lines; // in the file
+    bool deferred, unsynced;
+};
+
+static struct kept *kept_at(const struct events *e, size_t i) {
+    return &e->ring[(e->first + i) % e->capacity];
+}
+
+static struct event event_of(const struct kept *k) {
+    return (struct event){k->id, k->received_at_ns, {k->text, k->n}};
+}
+
+static void drop_oldest(struct events *e) {
+    free(e->ring[e->first].text);
+    e->first = (e->first + 1) % e->capacity;
+    e->count--;
+}
+
+static int keep(struct events *e, uint64_t id, uint64_t at_ns, struct bytes text,
+                struct error *why) {
+    uint8_t *copy = malloc(text.n ? text.n : 1);
+    if (!copy) return error_set(why, ERR_NO_MEMORY, "no memory for an event");
+    if (text.n) memcpy(copy, text.p, text.n);
+    if (e->count == e->capacity) drop_oldest(e);
+    *kept_at(e, e->count++) = (struct kept){id, at_ns, copy, text.n};
+    e->last_id = id;
+    return 0;
+}
+
+void event_write_json(struct buf *out, const struct event *event, bool with_id) {
+    char at[CLOCK_TEXT_MAX];
+    (void)clock_format(at, event->received_at_ns, -1);
+    struct json_writer w;
+    json_writer_init(&w, out, JSON_GO_HTML);
+    json_begin_object(&w, NULL);
+    if (with_id) json_add_u64(&w, "id", event->id);
+    json_add_str(&w, "received_at", at);
+    json_add_text(&w, "message", event->message);
+    json_end(&w);
+}
+
+void event_write_text(struct buf *out, const struct event *event) {
+    char at[CLOCK_TEXT_MAX];
+    (void)clock_format(at, event->received_at_ns, 0);
+    buf_append_str(out, at);
+    buf_append_str(out, " \t ");
+    buf_append(out, event->message);
+    buf_append_byte(out, '\n');
+}
+
+// The file
+
+static int load_line(struct events *e, struct bytes line, struct arena *a, struct error *why) {
+    const struct json *doc;
+    uint64_t id, at_ns;
+    struct bytes at, message;
+    int r = json_parse(&doc, line, a, NULL, why);
+    if (r == 0) r = json_get_u64(&id, doc, "id", why);
+    if (r == 0) r = json_get_string(&at, doc, "received_at", why);
+    if (r == 0) r = json_get_string(&message, doc, "message", why);
+    if (r == 0) r = clock_parse(&at_ns, at, why);
+    if (r == 0 && id <= e->last_id) r = error_set(why, ERR_INVALID, "ids do not rise");
+    return r == 0 ? keep(e, id, at_ns, message, why) : r;
+}
+
+static int load(struct events *e, struct error *why) {
+    struct buf content;
+    // What was written before a rewrite can be twice the capacity.
+    buf_init(&content, (2 * e->capacity + 1) * (size_t)FILE_LINE_MAX);
+    int r = file_read(&content, e->path, why);
+    if (r == ERR_NOT_FOUND) {
+        buf_free(&content);
+        return 0;
+    }
+    struct arena a;
+    arena_init(&a, 4 * FILE_LINE_MAX);
+    struct bytes rest = buf_view(&content);
+    while (r == 0 && rest.n) {
+        const uint8_t *end = memchr(rest.p, '\n', rest.n);
+        if (!end) break; // torn by a crash before it was answered
+        size_t n = (size_t)(end - rest.p);
+        r = load_line(e, bytes_slice(rest, 0, n), &a, why);
+        arena_reset(&a);
+        rest = bytes_slice(rest, n + 1, SIZE_MAX);
+    }
+    arena_free(&a);
+    buf_free(&content);
+    return r == 0 ? 0 : error_wrap(why, "event log %s", e->path);
+}
+
+static void write_line(struct buf *out, const struct event *event) {
+    event_write_json(out, event, true);
+    buf_append_byte(out, '\n');
+}
+
+// Writes the kept events to a new file and goes on in it.
+static int rewrite(struct events *e, struct error *why) {
+    struct buf all;
+    buf_init(&all, 0);
+    for (size_t i = 0; i < e->count; i++) {
+        struct event event = event_of(kept_at(e, i));
+        write_line(&all, &event);
+    }
+    int r = buf_check(&all, why);
+    if (r == 0) r = file_write_atomic(e->path, buf_view(&all), NULL, why);
+    buf_free(&all);
+    if (r != 0) return r;
+    int fd = open(e->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (fd < 0) return error_set_os(why, ERR_IO, errno, "cannot open %s", e->path);
+    if (e->fd >= 0) (void)close(e->fd);
+    e->fd = fd;
+    e->file_lines = e->count;
+    e->unsynced = false;
+    return 0;
+}
+
+static int sync_file(struct events *e, struct error *why) {
+    e->unsynced = e->deferred;
+    if (e->deferred || fdatasync(e->fd) == 0) return 0;
+    return error_set_os(why, ERR_IO, errno, "cannot write %s", e->path);
+}
+
+static int append(struct events *e, const struct event *event, struct error *why) {
+    if (e->file_lines >= 2 * e->capacity) return rewrite(e, why); // holds the new one too
+    struct buf line;
+    buf_init(&line, 0);
+    write_line(&line, event);
+    int r = buf_check(&line, why);
+    if (r == 0) r = file_write_all(e->fd, buf_view(&line), why);
+    buf_free(&line);
+    e->file_lines++;
+    return r == 0 ? sync_file(e, why) : r;
+}
+
+// Interface
+
+int events_open(struct events **ret, size_t capacity, const char *path, const struct clock *clock,
+                struct error *why) {
+    struct events *e = calloc(1, sizeof *e);
+    if (!e) return error_set(why, ERR_NO_MEMORY, "no memory for the event log");
+    e->clock = clock;
+    e->capacity = capacity;
+    e->fd = -1;
+    list_init(&e->followers);
+    e->ring = calloc(capacity, sizeof *e->ring);
+    if (path && *path) e->path = strdup(path);
+    int r = e->ring && (e->path || !path || !*path)
+                ? 0
+                : error_set(why, ERR_NO_MEMORY, "no memory for %zu events", capacity);
+    if (r == 0 && e->path) r = load(e, why);
+    if (r == 0 && e->path) r = rewrite(e, why);
+    if (r != 0) {
+        events_close(e);
+        return r;
+    }
+    *ret = e;
+    return 0;
+}
+
+void events_close(struct events *e) {
+    if (!e) return;
+    while (e->count) {
+        drop_oldest(e);
+    }
+    if (e->fd >= 0) (void)close(e->fd);
+    free(e->ring);
+    free(e->path);
+    free(e);
+}
+
+int events_add(struct events *e, struct bytes message, struct error *why) {
+    message = bytes_slice(message, 0, EVENT_TEXT_MAX);
+    int r = keep(e, e->last_id + 1, clock_wall_ns(e->clock), message, why);
+    if (r != 0) return r;
+    struct event event = event_of(kept_at(e, e->count - 1));
+    if (e->fd >= 0) r = append(e, &event, why);
+    list_each_safe(node, &e->followers) {
+        struct events_follower *f = LIST_ENTRY(node, struct events_follower, link);
+        f->added(f, &event);
+    }
+    return r;
+}
+
+int events_defer_sync(struct events *e, bool defer, struct error *why) {
+    e->deferred = defer;
+    return !defer && e->unsynced && e->fd >= 0 ? sync_file(e, why) : 0;
+}
+
+void events_resize(struct events *e, size_t capacity) {
+    if (capacity == e->capacity) return;
+    struct kept *ring = calloc(capacity, sizeof *ring);
+    if (!ring) return; // the old size goes on
+    while (e->count > capacity) {
+        drop_oldest(e);
+    }
+    for (size_t i = 0; i < e->count; i++) {
+        ring[i] = *kept_at(e, i);
+    }
+    free(e->ring);
+    e->ring = ring;
+    e->first = 0;
+    e->capacity = capacity;
+}
+
+bool events_after(const struct events *e, uint64_t id, struct event *ret) {
+    size_t low = 0, high = e->count; // ids rise, but a write that failed can leave a gap in them
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (kept_at(e, middle)->id > id) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    if (low == e->count) return false;
+    *ret = event_of(kept_at(e, low));
+    return true;
+}
+
+void events_follow(struct events *e, struct events_follower *f) {
+    list_push_back(&e->followers, &f->link);
+}
+
+void events_unfollow(struct events_follower *f) {
+    list_remove(&f->link);
+}

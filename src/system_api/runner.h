@@ -1,0 +1,71 @@
+/* The runner: a process of its own that runs the configured commands.
+ *
+ * The process that faces the network gives up the ability to run programs. Before it does, it forks
+ * the runner, which keeps the program's privileges, listens to nothing but one socket pair, and
+ * takes names only: which command a name stands for it reads from the configuration itself. So a
+ * network-facing process that was taken over can start what the operator configured, and nothing
+ * else.
+ *
+ *     api ──{run, action name}──▶ runner ──▶ command
+ *         ◀──{ended, status, output}──
+ *
+ * One run of an action at a time. Messages are datagrams of one struct. The runner ends when the
+ * socket closes; commands that still run then go on.
+ * Thread: one.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef SYSTEM_API_RUNNER_H
+#define SYSTEM_API_RUNNER_H
+
+#include "base/log.h"
+#include "net/loop.h"
+#include "system_api/settings.h"
+
+#define RUNNER_NAME_MAX 255
+#define RUNNER_PATH_MAX 4096
+
+enum runner_state { RUN_RUNNING, RUN_SUCCEEDED, RUN_FAILED, RUN_TIMED_OUT };
+
+/* How a command ended. */
+struct runner_result {
+    enum runner_state state;
+    int exit_status; /* -1: not by exit */
+    int signal;      /* 0: not by a signal */
+    char error[160]; /* why it could not start or failed, as clients are told; empty on success */
+    struct bytes out, err; /* the last bytes of each; valid during the call */
+};
+
+struct runner;
+
+/* runner_start forks. Call it while the process has one thread, before the loop exists.
+ * settings  the runner's copy is what it was at the fork, until runner_reload.
+ * errors    ERR_IO. */
+[[gnu::warn_unused_result]] int runner_start(struct runner **ret, const struct settings *settings,
+                                             struct log *log, struct error *why);
+
+/* runner_attach lets the api's loop listen to the runner. `died` is called when the runner is gone.
+ * errors  ERR_IO. */
+[[gnu::warn_unused_result]] int runner_attach(struct runner *r, struct loop *l,
+                                              void (*died)(void *context), void *context,
+                                              struct error *why);
+
+/* runner_stop closes the socket and waits for the runner's end. */
+void runner_stop(struct runner *r);
+
+typedef void runner_done(void *context, const struct runner_result *result);
+
+/* runner_run starts an action; done is called once, later.
+ * errors  ERR_BUSY (too many wait), ERR_CLOSED (the runner is gone). */
+[[gnu::warn_unused_result]] int runner_run(struct runner *r, const char *action, runner_done *done,
+                                           void *context, struct error *why);
+
+/* runner_validate runs the validator of an upload on a file. */
+[[gnu::warn_unused_result]] int runner_validate(struct runner *r, const char *upload,
+                                                const char *path, runner_done *done, void *context,
+                                                struct error *why);
+
+/* runner_reload makes the runner read its configuration again; the result says whether it could. */
+[[gnu::warn_unused_result]] int runner_reload(struct runner *r, runner_done *done, void *context,
+                                              struct error *why);
+
+#endif

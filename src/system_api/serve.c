@@ -1,0 +1,324 @@
+/* Start, reload and end of the System API.
+ * SPDX-License-Identifier: MIT */
+#include "system_api/system_api.h"
+
+#include "base/random.h"
+#include "base/sandbox.h"
+#include "base/signals.h"
+#include "system_api/api.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define DRAIN_NS (10 * NS_PER_S)
+#define RULES_MAX 64
+
+// Sandbox
+
+struct rules {
+    struct sandbox_rule rule[RULES_MAX];
+    char *path[RULES_MAX];
+    size_t count;
+};
+
+static void rules_add(struct rules *r, const char *path, unsigned access) {
+    if (r->count == RULES_MAX) return;
+    r->path[r->count] = strdup(path);
+    if (!r->path[r->count]) return;
+    r->rule[r->count] = (struct sandbox_rule){r->path[r->count], access};
+    r->count++;
+}
+
+// The folder of a file that is read, replaced or made.
+static void rules_add_folder(struct rules *r, const char *file, unsigned access) {
+    if (!file || !*file) return;
+    const char *slash = strrchr(file, '/');
+    char folder[4096] = ".";
+    if (slash == file) {
+        (void)strcpy(folder, "/");
+    } else if (slash && (size_t)(slash - file) < sizeof folder) {
+        memcpy(folder, file, (size_t)(slash - file));
+        folder[slash - file] = '\0';
+    }
+    rules_add(r, folder, access);
+}
+
+static int restrict_self(struct api *a, struct error *why) {
+    const struct settings_values *v = &a->settings.values;
+    const unsigned both = SANDBOX_READ | SANDBOX_WRITE;
+    struct rules r = {.count = 0};
+    rules_add_folder(&r, config_file(a->settings.config), SANDBOX_READ);
+    rules_add_folder(&r, v->pipe_file, both);
+    rules_add_folder(&r, v->events_path, both);
+    rules_add_folder(&r, v->secret_path, both);
+    if (v->tls_enabled) {
+        rules_add_folder(&r, v->tls_cert_path, both);
+        rules_add_folder(&r, v->tls_key_path, both);
+    }
+    for (size_t i = 0; i < a->settings.upload_count; i++) {
+        rules_add_folder(&r, a->settings.uploads[i].path, both);
+    }
+    rules_add(&r, "/dev/null", both);
+    rules_add(&r, "/proc/self", SANDBOX_READ); // metrics of the process
+    rules_add(&r, "/etc", SANDBOX_READ);       // user names, TLS and zone settings
+    int status = sandbox_restrict_files(r.rule, r.count, why);
+    for (size_t i = 0; i < r.count; i++) {
+        free(r.path[i]);
+    }
+    if (status == ERR_UNSUPPORTED) {
+        log_warn(a->log, "landlock_unsupported", F_ERR(why));
+        status = 0;
+    }
+    return status == 0 ? sandbox_restrict_calls(why) : status;
+}
+
+// Folders of the files that this program makes exist after the first start.
+static int make_folder(const char *file, struct error *why) {
+    char path[4096];
+    if (!file || strlen(file) >= sizeof path) return 0;
+    (void)strcpy(path, file);
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(path, 0755) != 0 && errno != EEXIST) {
+            return error_set_os(why, ERR_IO, errno, "cannot make the folder %s", path);
+        }
+        *slash = '/';
+    }
+    return 0;
+}
+
+static int make_folders(const struct settings_values *v, struct error *why) {
+    const char *const files[] = {v->pipe_file, v->events_path, v->secret_path, v->tls_cert_path,
+                                 v->tls_key_path};
+    int r = 0;
+    for (size_t i = 0; i < sizeof files / sizeof files[0] && r == 0; i++) {
+        r = make_folder(files[i], why);
+    }
+    return r;
+}
+
+// Start, in the deployed program's order: password, FIFO, certificate, server
+
+static int start_password(struct api *a, struct error *why) {
+    struct settings_values *v = &a->settings.values;
+    random_bytes(&a->remember_key, sizeof a->remember_key);
+    int r = password_gate_new(&a->gate, why);
+    if (r != 0 || !v->secret_path) return r;
+    r = password_read(&a->hash, v->secret_path, why);
+    if (r != 0 || password_is_set(&a->hash)) return r;
+    if (v->first_password.n) {
+        r = password_derive(&a->hash, secret_view(&v->first_password), why);
+        if (r == 0) r = password_write(v->secret_path, &a->hash, why);
+        if (r == 0) log_info(a->log, "first_password_set");
+    } else {
+        log_warn(a->log, "no_password",
+                 F_STR("text", "everybody who reaches the port may set the first password"));
+    }
+    return r;
+}
+
+static void drain_mailbox(struct loop_fd *watch, unsigned events) {
+    (void)events;
+    (void)pool_mailbox_drain(&LIST_ENTRY(watch, struct api, mailbox_watch)->mailbox);
+}
+
+static int start_worker(struct api *a, struct error *why) {
+    int r = pool_start(&a->pool, 1, 16, why);
+    if (r == 0) r = pool_mailbox_open(&a->mailbox, why);
+    a->mailbox_watch = (struct loop_fd){a->mailbox.fd, LOOP_READ, drain_mailbox};
+    return r == 0 ? loop_fd_add(a->loop, &a->mailbox_watch, why) : r;
+}
+
+static int start_server(struct api *a, struct error *why) {
+    const struct settings_values *v = &a->settings.values;
+    struct server_listener listener = {.tls = a->tls};
+    struct socket_address bound;
+    int r = api_routes(a, why);
+    const struct server_options options = {
+        .routes = a->routes,
+        .route_count = a->route_count,
+        .limits = {.connections = 1000,
+                   .connections_per_client = 100,
+                   .body_ns = v->http_read_timeout_ns,
+                   .write_ns = v->http_write_timeout_ns},
+        .log = a->log,
+        .metrics = a->metrics,
+        .name = "system-api",
+        .fallback = api_unknown,
+        .fallback_context = a,
+        .access_log = true,
+    };
+    if (r == 0) r = server_new(&a->server, a->loop, &options, why);
+    if (r == 0) {
+        r = socket_address_parse(&listener.address, bytes_from_str(v->listen_addr), 0, why);
+    }
+    if (r == 0) r = server_listen(a->server, &bound, &listener, why);
+    if (r != 0) return r;
+    char address[SOCKET_TEXT_MAX];
+    (void)socket_address_text(address, &bound);
+    log_info(a->log, "listening", F_STR("address", address), F_BOOL("tls", a->tls != NULL));
+    return 0;
+}
+
+static void runner_died(void *context) {
+    struct api *a = context;
+    log_error(a->log, "runner_died");
+    a->exit_status = 1;
+    loop_stop(a->loop);
+}
+
+static int start(struct api *a, struct error *why) {
+    const struct settings_values *v = &a->settings.values;
+    int r = make_folders(v, why);
+    if (r == 0) r = runner_start(&a->runner, &a->settings, a->log, why);
+    if (r == 0 && v->user && *v->user) r = sandbox_change_user(v->user, why);
+    if (r == 0) r = loop_new(&a->loop, &(struct loop_options){0}, why);
+    if (r == 0) r = metrics_new(&a->metrics, NULL, why);
+    if (r == 0) metrics_add_process(a->metrics);
+    if (r == 0) {
+        r = events_open(&a->events, (size_t)v->log_max_entries, v->events_path, &clock_system, why);
+    }
+    if (r == 0) r = start_password(a, why);
+    if (r == 0 && v->pipe_file && *v->pipe_file) r = fifo_open(&a->fifo, a, v->pipe_file, why);
+    if (r == 0 && v->tls_enabled) {
+        r = api_certificate_prepare(&a->settings, a->log, &a->certificate_own, why);
+        if (r == 0) r = api_certificate_load(a, false, why);
+    }
+    if (r == 0) r = start_server(a, why);
+    if (r == 0) r = runner_attach(a->runner, a->loop, runner_died, a, why);
+    return r;
+}
+
+// Reload
+
+static void runner_reloaded(void *context, const struct runner_result *result) {
+    struct api *a = context;
+    if (result->state == RUN_SUCCEEDED) return;
+    log_error(a->log, "runner_kept_old_configuration", F_STR("error", result->error));
+}
+
+static void take_settings(struct api *a, struct settings *fresh) {
+    settings_free(&a->settings);
+    a->settings = *fresh;
+    log_set(a->log, a->settings.values.log_debug ? LOG_DEBUG : LOG_INFO,
+            a->settings.values.log_json ? LOG_JSON : LOG_LOGFMT);
+    events_resize(a->events, (size_t)a->settings.values.log_max_entries);
+}
+
+static void reload(void *arg, int signo) {
+    (void)signo;
+    struct api *a = arg;
+    struct settings fresh;
+    struct error why;
+    struct buf changes;
+    buf_init(&changes, 64u << 10);
+    (void)notify_reloading(NULL);
+    int r = settings_reload(&fresh, &a->settings, &changes, &why);
+    if (r == 0) r = runner_reload(a->runner, runner_reloaded, a, &why);
+    if (r == 0) {
+        take_settings(a, &fresh);
+        log_info(a->log, "configuration_reloaded", F_BYTES("changes", buf_view(&changes)));
+        api_event(a, "configuration reloaded");
+    } else {
+        log_error(a->log, "configuration_refused", F_ERR(&why));
+        api_event(a, "configuration refused, the old one goes on: %s", why.text);
+    }
+    if (a->tls) {
+        r = api_certificate_load(a, true, &why);
+        if (r != 0) log_error(a->log, "certificate_refused", F_ERR(&why));
+    }
+    // A password file that was replaced by hand counts from now on.
+    struct password_hash hash;
+    if (a->settings.values.secret_path) {
+        r = password_read(&hash, a->settings.values.secret_path, &why);
+        if (r == 0 && strcmp(hash.text, a->hash.text) != 0) {
+            a->hash = hash;
+            a->remembered_set = false;
+        }
+        if (r != 0) log_error(a->log, "password_file_refused", F_ERR(&why));
+    }
+    (void)notify_send("READY=1", NULL);
+    buf_free(&changes);
+}
+
+// End
+
+static void drained(void *context) {
+    struct api *a = context;
+    loop_stop(a->loop);
+}
+
+static void terminate(void *arg, int signo) {
+    struct api *a = arg;
+    if (server_is_draining(a->server)) {
+        loop_stop(a->loop); // asked twice
+        return;
+    }
+    log_info(a->log, "stopping", F_STR("signal", strsignal(signo)));
+    (void)notify_send("STOPPING=1", NULL);
+    a->ready = false;
+    api_followers_end(a);
+    server_drain(a->server, DRAIN_NS, drained, a);
+}
+
+static void stop(struct api *a) {
+    if (a->events && a->loop) api_followers_end(a);
+    fifo_close(a->fifo);
+    server_free(a->server);
+    pool_stop(a->pool);
+    if (a->loop && a->mailbox_watch.ready) loop_fd_remove(a->loop, &a->mailbox_watch);
+    if (a->mailbox_watch.ready) {
+        (void)pool_mailbox_drain(&a->mailbox);
+        pool_mailbox_close(&a->mailbox);
+    }
+    runner_stop(a->runner);
+    api_runs_free(a);
+    if (a->loop) loop_timer_clear(a->loop, &a->certificate_timer);
+    tls_free(a->tls);
+    loop_free(a->loop);
+    events_close(a->events);
+    password_gate_free(a->gate);
+    metrics_free(a->metrics);
+    free(a->routes);
+    free(a->endpoints);
+    settings_free(&a->settings);
+    log_close(a->log);
+}
+
+int system_api_serve(struct settings *settings) {
+    struct api a = {.settings = *settings, .exit_status = 0};
+    struct error why;
+    list_init(&a.runs);
+    list_init(&a.followers);
+    const struct log_options log_options = {
+        .fd = 2,
+        .level = a.settings.values.log_debug ? LOG_DEBUG : LOG_INFO,
+        .format = a.settings.values.log_json ? LOG_JSON : LOG_LOGFMT,
+        .program = "system-api",
+        .repeat_limit_per_event = 1000,
+    };
+    if (log_open(&a.log, &log_options, &why) != 0) return 1;
+    (void)signal(SIGPIPE, SIG_IGN);
+    int r = start(&a, &why);
+    if (r == 0) r = loop_signal(a.loop, SIGTERM, terminate, &a, &why);
+    if (r == 0) r = loop_signal(a.loop, SIGINT, terminate, &a, &why);
+    if (r == 0) r = loop_signal(a.loop, SIGHUP, reload, &a, &why);
+    if (r == 0) r = start_worker(&a, &why); // its thread inherits the blocked signals
+    if (r == 0 && a.settings.values.sandbox) r = restrict_self(&a, &why);
+    if (r == 0) {
+        if (a.tls) api_certificate_watch(&a);
+        a.ready = true;
+        (void)notify_send("READY=1", NULL);
+        r = loop_run(a.loop, &why);
+    }
+    if (r != 0) {
+        log_error(a.log, "failed", F_ERR(&why));
+        a.exit_status = 1;
+    }
+    int status = a.exit_status;
+    stop(&a);
+    return status;
+}
