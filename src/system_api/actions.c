@@ -16,7 +16,7 @@ struct action_run {
     struct api *api;
     char id[RUN_ID_DIGITS + 1];
     char *name;
-    enum runner_state state;
+    enum command_state state;
     uint64_t started_at_ns, ended_at_ns; // wall
     int exit_status, signal;
     char error[160];
@@ -77,7 +77,7 @@ static struct action_run *run_find(const struct api *a, struct bytes id) {
     return NULL;
 }
 
-static const char *state_name(enum runner_state state) {
+static const char *state_name(enum command_state state) {
     switch (state) {
     case RUN_RUNNING:
         return "running";
@@ -138,7 +138,7 @@ static void answer(struct action_run *run) {
     exchange_release(x);
 }
 
-static void ended(void *context, const struct runner_result *result) {
+static void ended(void *context, const struct command_result *result) {
     struct action_run *run = context;
     struct api *a = run->api;
     run->state = result->state;
@@ -183,8 +183,8 @@ static void start(struct api *a, struct exchange *x, const struct action *action
     api_event(a, "executing action: %s = %s", action->name, action->command.text);
     struct error why;
     bool wait = !bytes_equal_str(exchange_query_get(x, "wait"), "false");
-    if (runner_run(a->runner, action->name, ended, run, &why) != 0) {
-        const struct runner_result failed = {.state = RUN_FAILED, .exit_status = -1};
+    if (command_run(a->runner, action->name, ended, run, &why) != 0) {
+        const struct command_result failed = {.state = RUN_FAILED, .exit_status = -1};
         memcpy(run->error, why.text, sizeof run->error);
         run->error[sizeof run->error - 1] = '\0';
         run->state = failed.state;

@@ -31,7 +31,7 @@ struct api {
     struct pool *pool;
     struct pool_mailbox mailbox;
     struct loop_fd mailbox_watch;
-    struct runner *runner;
+    struct command_runner *runner;
     struct events *events;
     struct fifo *fifo;
     bool ready;

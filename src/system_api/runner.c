@@ -19,11 +19,11 @@
 struct waiting {
     struct list_node link;
     uint64_t id;
-    runner_done *done;
+    command_done *done;
     void *context;
 };
 
-struct runner {
+struct command_runner {
     pid_t pid;
     int fd;
     struct loop *loop;
@@ -35,10 +35,10 @@ struct runner {
     void *died_context;
 };
 
-int runner_start(struct runner **ret, const struct settings *settings, struct log *log,
-                 struct error *why) {
+int command_start(struct command_runner **ret, const struct settings *settings, struct log *log,
+                  struct error *why) {
     int pair[2];
-    struct runner *r = calloc(1, sizeof *r);
+    struct command_runner *r = calloc(1, sizeof *r);
     if (!r) return error_set(why, ERR_NO_MEMORY, "no memory for the runner");
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) {
         free(r);
@@ -47,7 +47,7 @@ int runner_start(struct runner **ret, const struct settings *settings, struct lo
     r->pid = fork();
     if (r->pid == 0) {
         (void)close(pair[0]);
-        _exit(runner_child(pair[1], settings, log));
+        _exit(command_child(pair[1], settings, log));
     }
     int os = errno;
     (void)close(pair[1]);
@@ -62,7 +62,7 @@ int runner_start(struct runner **ret, const struct settings *settings, struct lo
     return 0;
 }
 
-static struct waiting *find(struct runner *r, uint64_t id) {
+static struct waiting *find(struct command_runner *r, uint64_t id) {
     list_each(node, &r->waiting) {
         struct waiting *w = LIST_ENTRY(node, struct waiting, link);
         if (w->id == id) return w;
@@ -70,21 +70,22 @@ static struct waiting *find(struct runner *r, uint64_t id) {
     return NULL;
 }
 
-static void finish(struct runner *r, struct waiting *w, const struct runner_result *result) {
+static void finish(struct command_runner *r, struct waiting *w,
+                   const struct command_result *result) {
     list_remove(&w->link);
     r->waiting_n--;
     w->done(w->context, result);
     free(w);
 }
 
-static void take_reply(struct runner *r, const struct runner_reply *reply, size_t n) {
+static void take_reply(struct command_runner *r, const struct command_reply *reply, size_t n) {
     struct waiting *w = find(r, reply->id);
     if (!w || n < RUNNER_REPLY_HEAD || reply->out_n > ACTION_OUTPUT_MAX ||
         reply->err_n > ACTION_OUTPUT_MAX || n != RUNNER_REPLY_HEAD + reply->out_n + reply->err_n) {
         return;
     }
-    struct runner_result result = {
-        .state = (enum runner_state)reply->state,
+    struct command_result result = {
+        .state = (enum command_state)reply->state,
         .exit_status = reply->exit_status,
         .signal = reply->signal,
         .out = {reply->output, reply->out_n},
@@ -95,8 +96,8 @@ static void take_reply(struct runner *r, const struct runner_reply *reply, size_
     finish(r, w, &result);
 }
 
-static void fail_all(struct runner *r) {
-    const struct runner_result gone = {
+static void fail_all(struct command_runner *r) {
+    const struct command_result gone = {
         .state = RUN_FAILED, .exit_status = -1, .error = "the runner is gone"};
     while (!list_is_empty(&r->waiting)) {
         finish(r, LIST_ENTRY(list_first(&r->waiting), struct waiting, link), &gone);
@@ -105,8 +106,8 @@ static void fail_all(struct runner *r) {
 
 static void ready(struct loop_fd *watch, unsigned events) {
     (void)events;
-    struct runner *r = LIST_ENTRY(watch, struct runner, watch);
-    static _Thread_local struct runner_reply reply; // 64 KiB: not for the stack
+    struct command_runner *r = LIST_ENTRY(watch, struct command_runner, watch);
+    static _Thread_local struct command_reply reply; // 64 KiB: not for the stack
     for (;;) {
         ssize_t n = recv(r->fd, &reply, sizeof reply, 0);
         if (n > 0) {
@@ -123,8 +124,8 @@ static void ready(struct loop_fd *watch, unsigned events) {
     }
 }
 
-int runner_attach(struct runner *r, struct loop *l, void (*died)(void *context), void *context,
-                  struct error *why) {
+int command_attach(struct command_runner *r, struct loop *l, void (*died)(void *context),
+                   void *context, struct error *why) {
     r->died = died;
     r->died_context = context;
     r->watch = (struct loop_fd){.fd = r->fd, .interest = LOOP_READ, .ready = ready};
@@ -133,7 +134,7 @@ int runner_attach(struct runner *r, struct loop *l, void (*died)(void *context),
     return status;
 }
 
-void runner_stop(struct runner *r) {
+void command_stop(struct command_runner *r) {
     if (!r) return;
     if (r->loop) loop_fd_remove(r->loop, &r->watch);
     (void)close(r->fd);
@@ -143,8 +144,8 @@ void runner_stop(struct runner *r) {
     free(r);
 }
 
-static int ask(struct runner *r, struct runner_request *request, const char *name, const char *path,
-               runner_done *done, void *context, struct error *why) {
+static int ask(struct command_runner *r, struct command_request *request, const char *name,
+               const char *path, command_done *done, void *context, struct error *why) {
     if (strlen(name) > RUNNER_NAME_MAX || (path && strlen(path) >= RUNNER_PATH_MAX)) {
         return error_set(why, ERR_RANGE, "a name or path is too long");
     }
@@ -168,19 +169,19 @@ static int ask(struct runner *r, struct runner_request *request, const char *nam
     return 0;
 }
 
-int runner_run(struct runner *r, const char *action, runner_done *done, void *context,
-               struct error *why) {
-    struct runner_request request = {.kind = RUNNER_RUN};
+int command_run(struct command_runner *r, const char *action, command_done *done, void *context,
+                struct error *why) {
+    struct command_request request = {.kind = RUNNER_RUN};
     return ask(r, &request, action, NULL, done, context, why);
 }
 
-int runner_validate(struct runner *r, const char *upload, const char *path, runner_done *done,
-                    void *context, struct error *why) {
-    struct runner_request request = {.kind = RUNNER_VALIDATE};
+int command_validate(struct command_runner *r, const char *upload, const char *path,
+                     command_done *done, void *context, struct error *why) {
+    struct command_request request = {.kind = RUNNER_VALIDATE};
     return ask(r, &request, upload, path, done, context, why);
 }
 
-int runner_reload(struct runner *r, runner_done *done, void *context, struct error *why) {
-    struct runner_request request = {.kind = RUNNER_RELOAD};
+int command_reload(struct command_runner *r, command_done *done, void *context, struct error *why) {
+    struct command_request request = {.kind = RUNNER_RELOAD};
     return ask(r, &request, "", NULL, done, context, why);
 }

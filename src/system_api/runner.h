@@ -24,48 +24,50 @@
 #define RUNNER_NAME_MAX 255
 #define RUNNER_PATH_MAX 4096
 
-enum runner_state { RUN_RUNNING, RUN_SUCCEEDED, RUN_FAILED, RUN_TIMED_OUT };
+enum command_state { RUN_RUNNING, RUN_SUCCEEDED, RUN_FAILED, RUN_TIMED_OUT };
 
 /* How a command ended. */
-struct runner_result {
-    enum runner_state state;
+struct command_result {
+    enum command_state state;
     int exit_status; /* -1: not by exit */
     int signal;      /* 0: not by a signal */
     char error[160]; /* why it could not start or failed, as clients are told; empty on success */
     struct bytes out, err; /* the last bytes of each; valid during the call */
 };
 
-struct runner;
+struct command_runner;
 
-/* runner_start forks. Call it while the process has one thread, before the loop exists.
- * settings  the runner's copy is what it was at the fork, until runner_reload.
+/* command_start forks. Call it while the process has one thread, before the loop exists.
+ * settings  the runner's copy is what it was at the fork, until command_reload.
  * errors    ERR_IO. */
-[[gnu::warn_unused_result]] int runner_start(struct runner **ret, const struct settings *settings,
-                                             struct log *log, struct error *why);
-
-/* runner_attach lets the api's loop listen to the runner. `died` is called when the runner is gone.
- * errors  ERR_IO. */
-[[gnu::warn_unused_result]] int runner_attach(struct runner *r, struct loop *l,
-                                              void (*died)(void *context), void *context,
+[[gnu::warn_unused_result]] int command_start(struct command_runner **ret,
+                                              const struct settings *settings, struct log *log,
                                               struct error *why);
 
-/* runner_stop closes the socket and waits for the runner's end. */
-void runner_stop(struct runner *r);
+/* command_attach lets the api's loop listen to the runner. `died` is called when the runner is
+ * gone. errors  ERR_IO. */
+[[gnu::warn_unused_result]] int command_attach(struct command_runner *r, struct loop *l,
+                                               void (*died)(void *context), void *context,
+                                               struct error *why);
 
-typedef void runner_done(void *context, const struct runner_result *result);
+/* command_stop closes the socket and waits for the runner's end. */
+void command_stop(struct command_runner *r);
 
-/* runner_run starts an action; done is called once, later.
+typedef void command_done(void *context, const struct command_result *result);
+
+/* command_run starts an action; done is called once, later.
  * errors  ERR_BUSY (too many wait), ERR_CLOSED (the runner is gone). */
-[[gnu::warn_unused_result]] int runner_run(struct runner *r, const char *action, runner_done *done,
-                                           void *context, struct error *why);
+[[gnu::warn_unused_result]] int command_run(struct command_runner *r, const char *action,
+                                            command_done *done, void *context, struct error *why);
 
-/* runner_validate runs the validator of an upload on a file. */
-[[gnu::warn_unused_result]] int runner_validate(struct runner *r, const char *upload,
-                                                const char *path, runner_done *done, void *context,
-                                                struct error *why);
+/* command_validate runs the validator of an upload on a file. */
+[[gnu::warn_unused_result]] int command_validate(struct command_runner *r, const char *upload,
+                                                 const char *path, command_done *done,
+                                                 void *context, struct error *why);
 
-/* runner_reload makes the runner read its configuration again; the result says whether it could. */
-[[gnu::warn_unused_result]] int runner_reload(struct runner *r, runner_done *done, void *context,
-                                              struct error *why);
+/* command_reload makes the runner read its configuration again; the result says whether it could.
+ */
+[[gnu::warn_unused_result]] int command_reload(struct command_runner *r, command_done *done,
+                                               void *context, struct error *why);
 
 #endif

@@ -40,8 +40,8 @@ struct run {
     struct loop_timer timer;
 };
 
-static void reply(const struct child *c, uint64_t id, const struct runner_result *result) {
-    static _Thread_local struct runner_reply r; // 64 KiB: not for the stack
+static void reply(const struct child *c, uint64_t id, const struct command_result *result) {
+    static _Thread_local struct command_reply r; // 64 KiB: not for the stack
     memset(&r, 0, RUNNER_REPLY_HEAD);
     r.id = id;
     r.state = (int32_t)result->state;
@@ -61,7 +61,7 @@ static void reply(const struct child *c, uint64_t id, const struct runner_result
 
 [[gnu::format(printf, 3, 4)]] static void refuse(const struct child *c, uint64_t id,
                                                  const char *format, ...) {
-    struct runner_result result = {.state = RUN_FAILED, .exit_status = -1};
+    struct command_result result = {.state = RUN_FAILED, .exit_status = -1};
     va_list args;
     va_start(args, format);
     (void)vsnprintf(result.error, sizeof result.error, format, args);
@@ -84,7 +84,7 @@ static void log_output(const struct run *run) {
     }
 }
 
-static void describe(struct runner_result *result, const struct run *run) {
+static void describe(struct command_result *result, const struct run *run) {
     const struct process *p = &run->process;
     result->exit_status = p->exit_status;
     result->signal = p->signal;
@@ -121,7 +121,7 @@ static void end_ready(struct loop_fd *watch, unsigned events) {
     (void)events;
     struct run *run = LIST_ENTRY(watch, struct run, end);
     if (process_reap(&run->process, NULL) != 0) return;
-    struct runner_result result = {0};
+    struct command_result result = {0};
     describe(&result, run);
     log_output(run);
     reply(run->child, run->id, &result);
@@ -188,7 +188,7 @@ static int watch_run(struct run *run, struct error *why) {
 }
 
 // Starts a command; `path` replaces the word {} in it.
-static void start(struct child *c, const struct runner_request *request,
+static void start(struct child *c, const struct command_request *request,
                   const struct command *command, const char *path) {
     char program[RUNNER_PATH_MAX];
     if (!find_program(program, sizeof program, command->argv[0])) {
@@ -245,11 +245,11 @@ static void reload(struct child *c, uint64_t id) {
     if (c->own_settings) settings_free(&c->settings);
     c->settings = fresh;
     c->own_settings = true;
-    const struct runner_result done = {.state = RUN_SUCCEEDED};
+    const struct command_result done = {.state = RUN_SUCCEEDED};
     reply(c, id, &done);
 }
 
-static void take(struct child *c, struct runner_request *request) {
+static void take(struct child *c, struct command_request *request) {
     request->name[sizeof request->name - 1] = '\0';
     request->path[sizeof request->path - 1] = '\0';
     struct bytes name = bytes_from_str(request->name);
@@ -286,7 +286,7 @@ static void ready(struct loop_fd *watch, unsigned events) {
     (void)events;
     struct child *c = LIST_ENTRY(watch, struct child, watch);
     for (;;) {
-        struct runner_request request;
+        struct command_request request;
         ssize_t n = recv(c->fd, &request, sizeof request, 0);
         if (n == (ssize_t)sizeof request) {
             take(c, &request);
@@ -299,7 +299,7 @@ static void ready(struct loop_fd *watch, unsigned events) {
     }
 }
 
-int runner_child(int fd, const struct settings *settings, struct log *log) {
+int command_child(int fd, const struct settings *settings, struct log *log) {
     (void)prctl(PR_SET_NAME, "system-api-run");
     // The terminal's and the service manager's signals are for the api; this one follows it.
     (void)signal(SIGINT, SIG_IGN);

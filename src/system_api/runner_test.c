@@ -29,13 +29,13 @@ static const char base_file[] =
 
 struct outcome {
     bool done;
-    enum runner_state state;
+    enum command_state state;
     int exit_status, signal;
     char error[160], out[2048], err[2048];
     size_t out_n;
 };
 
-static void ended(void *context, const struct runner_result *r) {
+static void ended(void *context, const struct command_result *r) {
     struct outcome *o = context;
     o->done = true;
     o->state = r->state;
@@ -52,7 +52,7 @@ static void died(void *context) {
 }
 
 static struct settings settings;
-static struct runner *runner;
+static struct command_runner *runner;
 static struct loop *loop;
 static bool gone;
 
@@ -72,13 +72,13 @@ static void begin(void) {
     gone = false;
     CHECK_OK(settings_load(&settings, 3, argv, &why), &why);
     (void)fflush(stdout);
-    CHECK_OK(runner_start(&runner, &settings, NULL, &why), &why);
+    CHECK_OK(command_start(&runner, &settings, NULL, &why), &why);
     CHECK_OK(loop_new(&loop, &(struct loop_options){0}, &why), &why);
-    CHECK_OK(runner_attach(runner, loop, died, &gone, &why), &why);
+    CHECK_OK(command_attach(runner, loop, died, &gone, &why), &why);
 }
 
 static void end(void) {
-    runner_stop(runner);
+    command_stop(runner);
     loop_free(loop);
     settings_free(&settings);
     CHECK(unlink(config) == 0 && rmdir(folder) == 0);
@@ -95,7 +95,7 @@ static void wait_for(const struct outcome *o) {
 static struct outcome run(const char *action) {
     struct outcome o = {0};
     struct error why;
-    CHECK_OK(runner_run(runner, action, ended, &o, &why), &why);
+    CHECK_OK(command_run(runner, action, ended, &o, &why), &why);
     wait_for(&o);
     return o;
 }
@@ -139,8 +139,8 @@ TEST(runner_limits_time_output_and_concurrency) {
     begin();
     struct outcome slow = {0}, again = {0};
     struct error why;
-    CHECK_OK(runner_run(runner, "slow", ended, &slow, &why), &why);
-    CHECK_OK(runner_run(runner, "slow", ended, &again, &why), &why);
+    CHECK_OK(command_run(runner, "slow", ended, &slow, &why), &why);
+    CHECK_OK(command_run(runner, "slow", ended, &again, &why), &why);
     wait_for(&again);
     CHECK_U64(again.state, RUN_FAILED);
     CHECK_STR(again.error, "it runs already");
@@ -157,13 +157,13 @@ TEST(runner_validates_files) {
     begin();
     struct outcome good = {0}, bad = {0}, none = {0};
     struct error why;
-    CHECK_OK(runner_validate(runner, "checked", config, ended, &good, &why), &why);
+    CHECK_OK(command_validate(runner, "checked", config, ended, &good, &why), &why);
     wait_for(&good);
     CHECK_U64(good.state, RUN_SUCCEEDED);
-    CHECK_OK(runner_validate(runner, "checked", "/dev/null", ended, &bad, &why), &why);
+    CHECK_OK(command_validate(runner, "checked", "/dev/null", ended, &bad, &why), &why);
     wait_for(&bad);
     CHECK_U64(bad.state, RUN_FAILED);
-    CHECK_OK(runner_validate(runner, "plain", config, ended, &none, &why), &why);
+    CHECK_OK(command_validate(runner, "plain", config, ended, &none, &why), &why);
     wait_for(&none);
     CHECK_U64(none.state, RUN_FAILED);
     end();
@@ -174,12 +174,12 @@ TEST(runner_reloads_and_refuses_a_bad_configuration) {
     struct outcome bad = {0}, good = {0};
     struct error why;
     write_config("[actions]\nbroken = [1]\n");
-    CHECK_OK(runner_reload(runner, ended, &bad, &why), &why);
+    CHECK_OK(command_reload(runner, ended, &bad, &why), &why);
     wait_for(&bad);
     CHECK_U64(bad.state, RUN_FAILED);
     CHECK_U64(run("greet").state, RUN_SUCCEEDED); // the old one goes on
     write_config("[actions]\nfresh = \"echo new\"\n");
-    CHECK_OK(runner_reload(runner, ended, &good, &why), &why);
+    CHECK_OK(command_reload(runner, ended, &good, &why), &why);
     wait_for(&good);
     CHECK_U64(good.state, RUN_SUCCEEDED);
     CHECK_STR(run("fresh").out, "new\n");

@@ -5,18 +5,18 @@
 
 #include "system_api/runner.h"
 
-enum runner_kind { RUNNER_RUN = 1, RUNNER_VALIDATE, RUNNER_RELOAD };
+enum command_kind { RUNNER_RUN = 1, RUNNER_VALIDATE, RUNNER_RELOAD };
 
-struct runner_request {
+struct command_request {
     uint64_t id;
     uint32_t kind;
     char name[RUNNER_NAME_MAX + 1];
     char path[RUNNER_PATH_MAX]; /* RUNNER_VALIDATE */
 };
 
-struct runner_reply {
+struct command_reply {
     uint64_t id;
-    int32_t state; /* enum runner_state */
+    int32_t state; /* enum command_state */
     int32_t exit_status;
     int32_t signal;
     uint32_t out_n, err_n;
@@ -24,9 +24,9 @@ struct runner_reply {
     uint8_t output[2 * ACTION_OUTPUT_MAX]; /* out_n bytes, then err_n bytes */
 };
 
-#define RUNNER_REPLY_HEAD offsetof(struct runner_reply, output)
+#define RUNNER_REPLY_HEAD offsetof(struct command_reply, output)
 
-/* runner_child is the runner's whole life; it returns its exit status. */
-int runner_child(int fd, const struct settings *settings, struct log *log);
+/* command_child is the runner's whole life; it returns its exit status. */
+int command_child(int fd, const struct settings *settings, struct log *log);
 
 #endif

@@ -173,7 +173,7 @@ static void runner_died(void *context) {
 static int start(struct api *a, struct error *why) {
     const struct settings_values *v = &a->settings.values;
     int r = make_folders(v, why);
-    if (r == 0) r = runner_start(&a->runner, &a->settings, a->log, why);
+    if (r == 0) r = command_start(&a->runner, &a->settings, a->log, why);
     if (r == 0 && v->user && *v->user) r = sandbox_change_user(v->user, why);
     if (r == 0) r = loop_new(&a->loop, &(struct loop_options){0}, why);
     if (r == 0) r = metrics_new(&a->metrics, NULL, why);
@@ -188,13 +188,13 @@ static int start(struct api *a, struct error *why) {
         if (r == 0) r = api_certificate_load(a, false, why);
     }
     if (r == 0) r = start_server(a, why);
-    if (r == 0) r = runner_attach(a->runner, a->loop, runner_died, a, why);
+    if (r == 0) r = command_attach(a->runner, a->loop, runner_died, a, why);
     return r;
 }
 
 // Reload
 
-static void runner_reloaded(void *context, const struct runner_result *result) {
+static void runner_reloaded(void *context, const struct command_result *result) {
     struct api *a = context;
     if (result->state == RUN_SUCCEEDED) return;
     log_error(a->log, "runner_kept_old_configuration", F_STR("error", result->error));
@@ -217,7 +217,7 @@ static void reload(void *arg, int signo) {
     buf_init(&changes, 64u << 10);
     (void)notify_reloading(NULL);
     int r = settings_reload(&fresh, &a->settings, &changes, &why);
-    if (r == 0) r = runner_reload(a->runner, runner_reloaded, a, &why);
+    if (r == 0) r = command_reload(a->runner, runner_reloaded, a, &why);
     if (r == 0) {
         take_settings(a, &fresh);
         log_info(a->log, "configuration_reloaded", F_BYTES("changes", buf_view(&changes)));
@@ -274,7 +274,7 @@ static void stop(struct api *a) {
         (void)pool_mailbox_drain(&a->mailbox);
         pool_mailbox_close(&a->mailbox);
     }
-    runner_stop(a->runner);
+    command_stop(a->runner);
     api_runs_free(a);
     if (a->loop) loop_timer_clear(a->loop, &a->certificate_timer);
     tls_free(a->tls);

@@ -106,7 +106,7 @@ static void rename_done(void *context) {
     }
 }
 
-static void validated(void *context, const struct runner_result *result) {
+static void validated(void *context, const struct command_result *result) {
     struct transfer *t = context;
     if (result->state == RUN_SUCCEEDED) {
         submit(t, rename_run, rename_done);
@@ -139,7 +139,7 @@ static void sync_done(void *context) {
         submit(t, rename_run, rename_done);
         return;
     }
-    if (runner_validate(t->api->runner, t->name, t->temporary, validated, t, &t->why) != 0) {
+    if (command_validate(t->api->runner, t->name, t->temporary, validated, t, &t->why) != 0) {
         fail(t, 503, "validate", "Failed to validate the file", t->why.text);
     }
 }
