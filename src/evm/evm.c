@@ -1,6 +1,7 @@
 /* Messages: calls and creations with their checkpoints. SPDX-License-Identifier: MIT */
 #include "evm/evm.h"
 
+#include "base/cpu.h"
 #include "crypto/keccak.h"
 #include "eth/tx.h"
 #include "evm/frame.h"
@@ -365,8 +366,7 @@ void evm_trace_destruct(struct evm *vm, const struct address *who, const struct 
 
 #if defined(__x86_64__)
 evm_interpret *evm_interpreter_best(void) {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") ? evm_interpret_v3
-                                                                            : evm_interpret_plain;
+    return cpu_has(CPU_AVX2 | CPU_BMI2) ? evm_interpret_v3 : evm_interpret_plain;
 }
 #else
 evm_interpret *evm_interpreter_best(void) {

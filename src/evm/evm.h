@@ -25,6 +25,7 @@
 #include "evm/code.h"
 #include "evm/schedule.h"
 #include "evm/state.h"
+#include "evm/wide.h"
 
 #include <stdatomic.h>
 
@@ -119,9 +120,10 @@ struct evm {
     struct u256 *stack; /* room for every frame's stack */
     struct evm_memory_chunk *chunks;
     size_t chunk_room;
-    size_t memory_max;      /* bytes one frame may have; more runs out of gas */
-    struct buf return_data; /* of the last call */
-    struct arena scratch;   /* programs of initcode, precompiles' workings */
+    size_t memory_max;           /* bytes one frame may have; more runs out of gas */
+    struct wide_modulus modulus; /* of the last MULMOD */
+    struct buf return_data;      /* of the last call */
+    struct arena scratch;        /* programs of initcode, precompiles' workings */
 };
 
 /* evm_init makes a machine for one thread. codes and precompiles are borrowed and may be shared;

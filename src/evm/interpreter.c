@@ -17,7 +17,7 @@
 #define LIKELY(X) __builtin_expect(!!(X), 1)
 #define UNLIKELY(X) __builtin_expect(!!(X), 0)
 
-#define DISPATCH() goto *((const char *)&&base + ip->handler)
+#define DISPATCH() goto *(handlers_base + ip->handler)
 #define NEXT()                                                                                     \
     do {                                                                                           \
         ip++;                                                                                      \
@@ -135,6 +135,8 @@ enum evm_status EVM_INTERPRET(struct evm_frame *f, const int32_t **ret_handlers)
     uint8_t *memory = f->memory;
     size_t memory_size = f->memory_size;
     const atomic_bool *abort = f->vm->abort;
+    const char *handlers_base = &&base;
+    __asm__("" : "+r"(handlers_base)); // keep it in a register: every dispatch adds to it
     enum evm_status status;
 base:
     CHECK(&f->program->first);
@@ -158,7 +160,6 @@ STOP:
     BINARY(SDIV, wide_sdiv(a, b))
     BINARY(MOD, wide_mod(a, b))
     BINARY(SMOD, wide_smod(a, b))
-    BINARY(SIGNEXTEND, wide_sign_extend(a, b))
     BINARY(LT, u256_from_u64(wide_less(a, b)))
     BINARY(GT, u256_from_u64(wide_less(b, a)))
     BINARY(SLT, u256_from_u64(wide_less_signed(a, b)))
@@ -172,12 +173,16 @@ STOP:
     BINARY(SHR, wide_shr(b, wide_shift_count(a)))
     BINARY(SAR, wide_sar(b, wide_shift_count(a)))
 
+SIGNEXTEND:
+    wide_sign_extend(&sp[-1], &sp[-2]);
+    sp--;
+    NEXT();
 ADDMOD:
     sp[-3] = u256_add_mod(sp[-1], sp[-2], sp[-3]);
     sp -= 2;
     NEXT();
 MULMOD:
-    sp[-3] = u256_mul_mod(sp[-1], sp[-2], sp[-3]);
+    wide_mulmod(&f->vm->modulus, &sp[-3], &sp[-1], &sp[-2]);
     sp -= 2;
     NEXT();
 EXP:

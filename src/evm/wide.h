@@ -85,16 +85,15 @@ static inline uint64_t wide_byte(struct u256 a, struct u256 b) {
     return (b.w[i / 8] >> (8 * (i % 8))) & 0xff;
 }
 
-/* SIGNEXTEND: b taken as a number of a+1 bytes. */
-static inline struct u256 wide_sign_extend(struct u256 a, struct u256 b) {
-    if (!u256_fits_u64(a) || a.w[0] > 30) return b;
-    unsigned word = (unsigned)a.w[0] / 8, up = 56 - 8 * ((unsigned)a.w[0] % 8);
-    b.w[word] = (uint64_t)((int64_t)(b.w[word] << up) >> up);
-    uint64_t sign = (uint64_t)((int64_t)b.w[word] >> 63);
-    for (unsigned i = 1; i < 4; i++) {
-        if (i > word) b.w[i] = sign;
+/* SIGNEXTEND: *b, in place, taken as a number of a+1 bytes. */
+static inline void wide_sign_extend(const struct u256 *a, struct u256 *b) {
+    if (!u256_fits_u64(*a) || a->w[0] > 30) return;
+    unsigned word = (unsigned)a->w[0] / 8, up = 56 - 8 * ((unsigned)a->w[0] % 8);
+    int64_t v = (int64_t)(b->w[word] << up) >> up;
+    b->w[word] = (uint64_t)v;
+    for (unsigned i = word + 1; i < 4; i++) {
+        b->w[i] = (uint64_t)(v >> 63);
     }
-    return b;
 }
 
 static inline struct u256 wide_negate(struct u256 a) {
@@ -110,5 +109,16 @@ struct u256 wide_mod(struct u256 a, struct u256 b);
 struct u256 wide_sdiv(struct u256 a, struct u256 b);
 struct u256 wide_smod(struct u256 a, struct u256 b);
 struct u256 wide_exp(struct u256 base, struct u256 exponent);
+
+/* MULMOD: *m becomes a * b mod m. Code that multiplies modulo a number mostly goes on with that
+ * number, so its reciprocal is made when it has come a few times. */
+#define WIDE_RECIPROCAL_AFTER 16
+struct wide_modulus {
+    struct u256 m;          /* the last one; 0 before the first */
+    uint64_t reciprocal[5]; /* floor(2^512 / m) */
+    unsigned times;         /* that m came in a row; up to WIDE_RECIPROCAL_AFTER */
+};
+void wide_mulmod(struct wide_modulus *modulus, struct u256 *m, const struct u256 *a,
+                 const struct u256 *b);
 
 #endif

@@ -62,6 +62,7 @@ struct runner_options {
     unsigned jobs; /* threads, at least 1 */
     bool json;     /* a JSON line per case instead of lines for failures and skips */
     bool verbose;  /* skips are printed too */
+    const char *filter;
     const char *const *paths;
     size_t path_count;
 };

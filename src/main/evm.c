@@ -1,4 +1,5 @@
 /* `buildernet evm`: the machine on the command line. SPDX-License-Identifier: MIT */
+#include "evm_tool/bench.h"
 #include "evm_tool/blocktest.h"
 #include "evm_tool/replay.h"
 #include "evm_tool/runner.h"
@@ -15,11 +16,13 @@ static int usage(FILE *to) {
                 "\n"
                 "  statetest PATH...   run state tests\n"
                 "  blocktest PATH...   run block tests\n"
+                "  bench PATH...       time state tests as programs\n"
                 "  replay PATH...      run blocks with their pre-state, and time them\n"
                 "\n"
                 "PATH: files, folders, .tar.zst, .tar.gz and .tar archives.\n"
                 "  --fork NAME   only this fork        --jobs N   threads (default: processors)\n"
-                "  --json        a JSON line per case  --verbose  name what is skipped\n",
+                "  --json        a JSON line per case  --verbose  name what is skipped\n"
+                "  --filter WORD bench only the names that contain it\n",
                 to);
     return to == stdout ? 0 : 64;
 }
@@ -46,6 +49,8 @@ static int read_options(struct runner_options *o, int argc, char **argv) {
         } else if (strcmp(a, "--fork") == 0 && has_value) {
             o->fork = fork_parse(bytes_from_str(argv[++i]));
             if (o->fork < 0) return bad("no fork is named", argv[i]);
+        } else if (strcmp(a, "--filter") == 0 && has_value) {
+            o->filter = argv[++i];
         } else if (strcmp(a, "--jobs") == 0 && has_value) {
             char *end;
             unsigned long n = strtoul(argv[++i], &end, 10);
@@ -77,12 +82,22 @@ static int replay(int argc, char **argv) {
     return r;
 }
 
+static int bench(int argc, char **argv) {
+    struct runner_options o;
+    int r = read_options(&o, argc, argv);
+    struct bench_options timed = {o.paths, o.path_count, 400, o.filter};
+    if (r == 0) r = bench_run(&timed);
+    free((void *)(uintptr_t)o.paths);
+    return r;
+}
+
 int evm_main(int argc, char **argv) {
     if (argc < 2) return usage(stderr);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) return usage(stdout);
     if (strcmp(argv[1], "statetest") == 0) return run_files(argc, argv, statetest_run);
     if (strcmp(argv[1], "blocktest") == 0) return run_files(argc, argv, blocktest_run);
     if (strcmp(argv[1], "replay") == 0) return replay(argc, argv);
+    if (strcmp(argv[1], "bench") == 0) return bench(argc, argv);
     (void)bad("no verb is named", argv[1]);
     return usage(stderr);
 }

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include "evm/wide.h"
+
+#include "test/harness/test.h"
+
+static uint64_t seed = 88172645463325252u;
+static uint64_t next(void) {
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return seed;
+}
+static uint64_t word(void) {
+    uint64_t kind = next() % 5;
+    return kind == 0 ? 0 : kind == 1 ? UINT64_MAX : kind == 2 ? 1 : next();
+}
+static struct u256 value(void) {
+    return (struct u256){{word(), word(), word(), word()}};
+}
+
+TEST(wide_products_modulo_one_number) {
+    struct wide_modulus modulus = {0};
+    for (int i = 0; i < 1000; i++) {
+        struct u256 m = i % 50 ? u256_shift_right(value(), next() % 70) : U256_MAX;
+        for (int k = 0; k < 24; k++) {
+            struct u256 a = value(), b = value(), got = m;
+            wide_mulmod(&modulus, &got, &a, &b);
+            CHECK(u256_equal(got, u256_mul_mod(a, b, m)));
+        }
+    }
+}
+
+TEST(wide_products_and_shifts_agree_with_base) {
+    for (int i = 0; i < 20000; i++) {
+        struct u256 a = value(), b = value();
+        uint64_t bits = next() % 300;
+        CHECK(u256_equal(wide_mul(a, b), u256_mul(a, b)));
+        CHECK(u256_equal(wide_shl(a, bits), u256_shift_left(a, bits)));
+        CHECK(u256_equal(wide_shr(a, bits), u256_shift_right(a, bits)));
+        struct u256 positive = a;
+        positive.w[3] >>= 1;
+        CHECK(u256_equal(wide_sar(positive, bits), u256_shift_right(positive, bits)));
+        struct u256 negative = wide_not(positive);
+        CHECK(u256_equal(wide_sar(negative, bits), wide_not(wide_sar(positive, bits))));
+    }
+}
+
+TEST(wide_signed_division) {
+    struct u256 one = U256_ONE, least = {{0, 0, 0, 1ull << 63}}, minus = wide_negate(one);
+    CHECK(u256_equal(wide_sdiv(least, minus), least));
+    CHECK(u256_is_zero(wide_sdiv(one, U256_ZERO)) && u256_is_zero(wide_smod(one, U256_ZERO)));
+    for (int i = 0; i < 5000; i++) {
+        struct u256 a = value(), b = value();
+        if (u256_is_zero(b)) continue;
+        struct u256 q = wide_sdiv(a, b), r = wide_smod(a, b);
+        CHECK(u256_equal(wide_mul(q, b), u256_sub(a, r)));
+        CHECK(u256_is_zero(r) || wide_is_negative(r) == wide_is_negative(a));
+    }
+}
+
+TEST(wide_bytes_and_signs) {
+    struct u256 v = {{0x8877665544332211, 0xf1, 0, 0}};
+    CHECK_U64(wide_byte(u256_from_u64(31), v), 0x11);
+    CHECK_U64(wide_byte(u256_from_u64(23), v), 0xf1);
+    CHECK_U64(wide_byte(u256_from_u64(32), v), 0);
+    struct u256 x = v, k = u256_from_u64(7);
+    wide_sign_extend(&k, &x);
+    CHECK_U64(x.w[0], v.w[0]);
+    CHECK_U64(x.w[1] & x.w[2] & x.w[3], UINT64_MAX);
+    x = v;
+    k = u256_from_u64(0);
+    wide_sign_extend(&k, &x);
+    CHECK(u256_equal(x, u256_from_u64(0x11)));
+    x = v;
+    k = u256_from_u64(31);
+    wide_sign_extend(&k, &x);
+    CHECK(u256_equal(x, v));
+}
+
+TEST(wide_powers) {
+    CHECK(u256_equal(wide_exp(U256_ZERO, U256_ZERO), U256_ONE));
+    CHECK(u256_equal(wide_exp(u256_from_u64(3), u256_from_u64(5)), u256_from_u64(243)));
+    CHECK(
+        u256_equal(wide_exp(u256_from_u64(2), u256_from_u64(255)), u256_shift_left(U256_ONE, 255)));
+    CHECK(u256_is_zero(wide_exp(u256_from_u64(2), u256_from_u64(256))));
+}
+
+TEST_MAIN()
