@@ -43,7 +43,7 @@ struct decoder {
 
     struct evm_insn *insns;
     uint32_t insn_count;
-    uint32_t barrier; // instructions before this index must not be changed any more
+    uint32_t barrier; // what stands before this index must not be changed any more
     struct u256 *constants;
     uint32_t constant_count;
     struct evm_entry *entries;
@@ -55,6 +55,7 @@ struct decoder {
 
     struct u256 waiting[WAITING_MAX];
     unsigned waiting_count;
+    bool swapped; // SWAP1 has come after the last waiting constant
 
     // The running line.
     struct stretch head; // before its first entry
@@ -107,10 +108,12 @@ static void flush_waiting(struct decoder *d) {
         }
     }
     d->waiting_count = 0;
+    if (d->swapped) emit(d, EVM_H_SWAP, 1);
+    d->swapped = false;
 }
 
 static void wait_constant(struct decoder *d, struct u256 v) {
-    if (d->waiting_count == WAITING_MAX) flush_waiting(d);
+    if (d->waiting_count == WAITING_MAX || d->swapped) flush_waiting(d);
     d->waiting[d->waiting_count++] = v;
 }
 
@@ -169,6 +172,7 @@ static void line_count(struct decoder *d, const struct evm_op *op) {
 
 static void line_break(struct decoder *d) {
     uint32_t at = d->insn_count++;
+    d->barrier = d->insn_count;
     if (d->traced) {
         put_check(d, at, (struct evm_check){0});
         return;
@@ -225,7 +229,7 @@ static bool fold_two(struct u256 *ret, uint8_t op, struct u256 a, struct u256 b)
 static bool fold(struct decoder *d, uint8_t op) {
     struct u256 *top = d->waiting + d->waiting_count - 1;
     unsigned n = d->waiting_count;
-    if (n == 0) return false;
+    if (n == 0 || d->swapped) return false;
     if (op == OP_POP) {
         d->waiting_count--;
         return true;
@@ -258,6 +262,103 @@ static bool fold(struct decoder *d, uint8_t op) {
     return true;
 }
 
+/* Pairs of instructions that are put together. */
+
+static bool last_is(const struct decoder *d, enum evm_handler h) {
+    return d->insn_count > d->barrier && d->insns[d->insn_count - 1].handler == d->handlers[h];
+}
+
+struct forms {
+    uint8_t constant; // handler with a constant as the upper operand; 0: none
+    uint8_t duplicate;
+    uint8_t swapped;       // handler that takes the operands the other way round
+    uint8_t constant_swap; // handler with a constant as the lower operand
+};
+
+static const struct forms forms[256] = {
+#define FORMS(NAME, SWAPPED, SWAPPED_K)                                                            \
+    [OP_##NAME] = {EVM_H_##NAME##_K, EVM_H_##NAME##_D, EVM_H_##SWAPPED, EVM_H_##SWAPPED_K}
+    FORMS(ADD, ADD, ADD_K),    FORMS(MUL, MUL, MUL_K),    FORMS(SUB, SUB_R, ADD_K),
+    FORMS(DIV, DIV_R, DIV_KR), FORMS(MOD, MOD_R, MOD_KR), FORMS(LT, GT, GT_K),
+    FORMS(GT, LT, LT_K),       FORMS(SLT, SGT, SGT_K),    FORMS(SGT, SLT, SLT_K),
+    FORMS(EQ, EQ, EQ_K),       FORMS(AND, AND, AND_K),    FORMS(OR, OR, OR_K),
+    FORMS(XOR, XOR, XOR_K),
+#undef FORMS
+};
+
+static bool fits_arg(const struct u256 *v) {
+    return u256_fits_u64(*v) && v->w[0] <= UINT32_MAX;
+}
+
+// The last waiting constant as an operand of the instruction; false when it has no such form.
+static bool emit_with_constant(struct decoder *d, uint8_t op) {
+    if (d->waiting_count == 0) return false;
+    struct u256 c = d->waiting[d->waiting_count - 1];
+    enum evm_handler h = forms[op].constant;
+    uint32_t arg = 0;
+    if (d->swapped) {
+        if (!forms[op].constant_swap) return false;
+        h = forms[op].constant_swap;
+        if (op == OP_SUB) c = u256_sub(U256_ZERO, c); // x - c = x + (-c)
+        d->swapped = false;
+    } else if (op == OP_SHL || op == OP_SHR || op == OP_SAR) {
+        h = op == OP_SHL ? EVM_H_SHL_K : op == OP_SHR ? EVM_H_SHR_K : EVM_H_SAR_K;
+        arg = fits_arg(&c) && c.w[0] < 256 ? (uint32_t)c.w[0] : 256;
+    } else if (op == OP_MLOAD || op == OP_MSTORE || op == OP_CALLDATALOAD) {
+        if (!fits_arg(&c)) return false;
+        h = op == OP_MLOAD    ? EVM_H_MLOAD_K
+            : op == OP_MSTORE ? EVM_H_MSTORE_K
+                              : EVM_H_CALLDATALOAD_K;
+        arg = (uint32_t)c.w[0];
+    } else if (op == OP_SWAP1) {
+        d->swapped = true;
+        return true;
+    } else if (!h) {
+        return false;
+    }
+    d->waiting_count--;
+    flush_waiting(d);
+    emit(d, h, forms[op].constant ? constant_index(d, &c) : arg);
+    return true;
+}
+
+// Puts the instruction together with the one before; false when they do not fit.
+static bool emit_with_last(struct decoder *d, uint8_t op) {
+    struct evm_insn *last = d->insns + d->insn_count - 1;
+    if (last_is(d, EVM_H_DUP)) {
+        if (op == OP_MLOAD || forms[op].duplicate) {
+            enum evm_handler h = op == OP_MLOAD ? EVM_H_MLOAD_D : forms[op].duplicate;
+            last->handler = d->handlers[h];
+            return true;
+        }
+        if (op >= OP_DUP1 && op <= OP_DUP16) {
+            last->handler = d->handlers[EVM_H_DUP_DUP];
+            last->arg |= (op - OP_DUP1 + 1u) << 8;
+            return true;
+        }
+        if (op == OP_POP) {
+            d->insn_count--;
+            return true;
+        }
+    }
+    if (last_is(d, EVM_H_SWAP)) {
+        if (op == OP_POP) {
+            last->handler = d->handlers[EVM_H_MOVE];
+            return true;
+        }
+        if (last->arg == 1 && forms[op].swapped) {
+            *last = (struct evm_insn){d->handlers[forms[op].swapped], op};
+            return true;
+        }
+    }
+    if (op == OP_POP && (last_is(d, EVM_H_POP) || last_is(d, EVM_H_POPS))) {
+        uint32_t count = last_is(d, EVM_H_POP) ? 1 : last->arg;
+        *last = (struct evm_insn){d->handlers[EVM_H_POPS], count + 1};
+        return true;
+    }
+    return false;
+}
+
 /* Instructions. */
 
 static void emit_static_jump(struct decoder *d, bool conditional, struct u256 target) {
@@ -267,13 +368,18 @@ static void emit_static_jump(struct decoder *d, bool conditional, struct u256 ta
         emit(d, conditional ? EVM_H_JUMPI_BAD : EVM_H_JUMP_BAD, 0);
         return;
     }
+    enum evm_handler h = conditional ? EVM_H_JUMPI_TO : EVM_H_JUMP_TO;
+    if (conditional && last_is(d, EVM_H_ISZERO)) {
+        d->insn_count--;
+        h = EVM_H_JUMPZ_TO;
+    }
     d->jumps[d->jump_count++] = (struct jump){d->insn_count, entry - 1};
-    emit(d, conditional ? EVM_H_JUMPI_TO : EVM_H_JUMP_TO, 0);
+    emit(d, h, 0);
     d->insn_count++; // the target's check
 }
 
 static void emit_jump(struct decoder *d, bool conditional) {
-    if (d->waiting_count && !d->traced) {
+    if (d->waiting_count && !d->traced && !d->swapped) {
         struct u256 target = d->waiting[--d->waiting_count];
         flush_waiting(d);
         emit_static_jump(d, conditional, target);
@@ -369,11 +475,15 @@ static bool decode_one(struct decoder *d, size_t pc, uint8_t op) {
         wait_constant(d, u256_from_u64(pc));
     } else if (op == OP_JUMP || op == OP_JUMPI) {
         emit_jump(d, op == OP_JUMPI);
-    } else if (op != OP_JUMPDEST && (d->traced || !fold(d, op))) {
-        flush_waiting(d);
+    } else if (op == OP_JUMPDEST) {
+        // Nothing to do: its gas is counted, its entry made.
+    } else if (d->traced) {
         emit_plain(d, op);
-        if (watches_gas(op)) line_break(d);
+    } else if (!fold(d, op) && !emit_with_constant(d, op)) {
+        flush_waiting(d);
+        if (!emit_with_last(d, op)) emit_plain(d, op);
     }
+    if (watches_gas(op)) line_break(d);
     if (d->traced) flush_waiting(d);
     return !ends_code(op);
 }

@@ -44,7 +44,17 @@ struct evm_frame {
     H(SLOAD) H(SSTORE) H(JUMP) H(JUMPI) H(MSIZE) H(GAS) H(TLOAD) H(TSTORE) H(MCOPY) H(PUSH)        \
     H(PUSH_CONSTANT) H(DUP) H(SWAP) H(LOG) H(CREATE) H(CALL) H(CALLCODE) H(RETURN)                 \
     H(DELEGATECALL) H(CREATE2) H(STATICCALL) H(REVERT) H(INVALID) H(UNDEFINED) H(SELFDESTRUCT)     \
-    H(STEP) H(CHECK) H(JUMP_TO) H(JUMPI_TO) H(JUMP_BAD) H(JUMPI_BAD)
+    H(STEP) H(CHECK) H(JUMP_TO) H(JUMPI_TO) H(JUMPZ_TO) H(JUMP_BAD) H(JUMPI_BAD)                   \
+    H(SUB_R) H(DIV_R) H(MOD_R) H(DIV_KR) H(MOD_KR) H(SHL_K) H(SHR_K) H(SAR_K) H(MLOAD_K)           \
+    H(MSTORE_K) H(CALLDATALOAD_K) H(MLOAD_D) H(MOVE) H(POPS) H(DUP_DUP)                            \
+    EVM_BINARIES(EVM_BOTH_FORMS, H)
+
+/* Operations on two operands that have forms with the upper one from the stream (_K: a constant)
+ * or copied from deeper in the stack (_D: after a DUP). _R: operands the other way round. */
+#define EVM_BINARIES(X, H)                                                                         \
+    X(H, ADD) X(H, MUL) X(H, SUB) X(H, DIV) X(H, MOD) X(H, LT) X(H, GT) X(H, SLT) X(H, SGT)        \
+    X(H, EQ) X(H, AND) X(H, OR) X(H, XOR)
+#define EVM_BOTH_FORMS(H, NAME) H(NAME##_K) H(NAME##_D)
 
 enum evm_handler {
 #define H(NAME) EVM_H_##NAME,

@@ -134,6 +134,7 @@ enum evm_status EVM_INTERPRET(struct evm_frame *f, const int32_t **ret_handlers)
     int64_t gas = f->gas;
     uint8_t *memory = f->memory;
     size_t memory_size = f->memory_size;
+    const struct u256 *constants = f->program->constants;
     const atomic_bool *abort = f->vm->abort;
     const char *handlers_base = &&base;
     __asm__("" : "+r"(handlers_base)); // keep it in a register: every dispatch adds to it
@@ -153,26 +154,57 @@ STOP:
         sp[-1] = (EXPRESSION);                                                                     \
         NEXT();                                                                                    \
     }
-    BINARY(ADD, u256_add(a, b))
-    BINARY(MUL, wide_mul(a, b))
-    BINARY(SUB, u256_sub(a, b))
-    BINARY(DIV, wide_div(a, b))
+// The same with the upper operand from the stream, and copied from deeper in the stack.
+#define BINARY_KD(NAME, EXPRESSION)                                                                \
+    BINARY(NAME, EXPRESSION)                                                                       \
+    NAME##_K : {                                                                                   \
+        const struct u256 a = constants[ip->arg], b = sp[-1];                                      \
+        sp[-1] = (EXPRESSION);                                                                     \
+        NEXT();                                                                                    \
+    }                                                                                              \
+    NAME##_D : {                                                                                   \
+        const struct u256 a = sp[-(ptrdiff_t)ip->arg], b = sp[-1];                                 \
+        sp[-1] = (EXPRESSION);                                                                     \
+        NEXT();                                                                                    \
+    }
+    BINARY_KD(ADD, u256_add(a, b))
+    BINARY_KD(MUL, wide_mul(a, b))
+    BINARY_KD(SUB, u256_sub(a, b))
+    BINARY_KD(DIV, wide_div(a, b))
     BINARY(SDIV, wide_sdiv(a, b))
-    BINARY(MOD, wide_mod(a, b))
+    BINARY_KD(MOD, wide_mod(a, b))
     BINARY(SMOD, wide_smod(a, b))
-    BINARY(LT, u256_from_u64(wide_less(a, b)))
-    BINARY(GT, u256_from_u64(wide_less(b, a)))
-    BINARY(SLT, u256_from_u64(wide_less_signed(a, b)))
-    BINARY(SGT, u256_from_u64(wide_less_signed(b, a)))
-    BINARY(EQ, u256_from_u64(u256_equal(a, b)))
-    BINARY(AND, wide_and(a, b))
-    BINARY(OR, wide_or(a, b))
-    BINARY(XOR, wide_xor(a, b))
+    BINARY_KD(LT, u256_from_u64(wide_less(a, b)))
+    BINARY_KD(GT, u256_from_u64(wide_less(b, a)))
+    BINARY_KD(SLT, u256_from_u64(wide_less_signed(a, b)))
+    BINARY_KD(SGT, u256_from_u64(wide_less_signed(b, a)))
+    BINARY_KD(EQ, u256_from_u64(u256_equal(a, b)))
+    BINARY_KD(AND, wide_and(a, b))
+    BINARY_KD(OR, wide_or(a, b))
+    BINARY_KD(XOR, wide_xor(a, b))
+    BINARY(SUB_R, u256_sub(b, a))
+    BINARY(DIV_R, wide_div(b, a))
+    BINARY(MOD_R, wide_mod(b, a))
     BINARY(BYTE, u256_from_u64(wide_byte(a, b)))
     BINARY(SHL, wide_shl(b, wide_shift_count(a)))
     BINARY(SHR, wide_shr(b, wide_shift_count(a)))
     BINARY(SAR, wide_sar(b, wide_shift_count(a)))
 
+DIV_KR:
+    sp[-1] = wide_div(sp[-1], constants[ip->arg]);
+    NEXT();
+MOD_KR:
+    sp[-1] = wide_mod(sp[-1], constants[ip->arg]);
+    NEXT();
+SHL_K:
+    sp[-1] = wide_shl(sp[-1], ip->arg);
+    NEXT();
+SHR_K:
+    sp[-1] = wide_shr(sp[-1], ip->arg);
+    NEXT();
+SAR_K:
+    sp[-1] = wide_sar(sp[-1], ip->arg);
+    NEXT();
 SIGNEXTEND:
     wide_sign_extend(&sp[-1], &sp[-2]);
     sp--;
@@ -219,6 +251,11 @@ CALLVALUE:
 CALLDATALOAD:
     sp[-1] = load_padded(f->input, &sp[-1]);
     NEXT();
+CALLDATALOAD_K : {
+    const struct u256 at = u256_from_u64(ip->arg);
+    PUSH(load_padded(f->input, &at));
+    NEXT();
+}
 CALLDATASIZE:
     PUSH(u256_from_u64(f->input.n));
     NEXT();
@@ -289,6 +326,30 @@ BLOBBASEFEE:
 POP:
     sp--;
     NEXT();
+POPS:
+    sp -= ip->arg;
+    NEXT();
+MLOAD_K : {
+    uint64_t at = ip->arg;
+    MEMORY_NEED(at + 32);
+    PUSH(u256_load_be(memory + at));
+    NEXT();
+}
+MLOAD_D : {
+    const struct u256 offset = sp[-(ptrdiff_t)ip->arg];
+    OFFSET_CHECK(offset);
+    uint64_t at = offset.w[0];
+    MEMORY_NEED(at + 32);
+    PUSH(u256_load_be(memory + at));
+    NEXT();
+}
+MSTORE_K : {
+    uint64_t at = ip->arg;
+    MEMORY_NEED(at + 32);
+    sp--;
+    u256_store_be(memory + at, *sp);
+    NEXT();
+}
 MLOAD : {
     OFFSET_CHECK(sp[-1]);
     uint64_t at = sp[-1].w[0];
@@ -364,6 +425,18 @@ JUMPI_TO : {
     ip = f->program->insns + ip->arg;
     DISPATCH();
 }
+JUMPZ_TO : {
+    sp--;
+    if (!u256_is_zero(*sp)) {
+        CHECK(ip + 2);
+        ip += 3;
+        DISPATCH();
+    }
+    if (UNLIKELY(STOPPED())) HALT(EVM_ABORTED);
+    CHECK(ip + 1);
+    ip = f->program->insns + ip->arg;
+    DISPATCH();
+}
 JUMP_BAD:
     HALT(EVM_BAD_JUMP);
 JUMPI_BAD:
@@ -393,7 +466,7 @@ PUSH:
     PUSH(u256_from_u64(ip->arg));
     NEXT();
 PUSH_CONSTANT:
-    PUSH(f->program->constants[ip->arg]);
+    PUSH(constants[ip->arg]);
     NEXT();
 DUP : {
     const struct u256 v = sp[-(ptrdiff_t)ip->arg];
@@ -405,6 +478,18 @@ SWAP : {
     const struct u256 v = *other;
     *other = sp[-1];
     sp[-1] = v;
+    NEXT();
+}
+MOVE: // SWAP and POP
+    sp--;
+    sp[-(ptrdiff_t)ip->arg] = *sp;
+    NEXT();
+DUP_DUP : {
+    const struct u256 v = sp[-(ptrdiff_t)(ip->arg & 0xff)];
+    sp[0] = v;
+    const struct u256 second = sp[1 - (ptrdiff_t)(ip->arg >> 8)];
+    sp[1] = second;
+    sp += 2;
     NEXT();
 }
 LOG:
