@@ -204,48 +204,47 @@ static void approximate(uint64_t *ret_a, uint64_t *ret_b, const uint64_t a[6],
     *ret_b = (bt & ~is_short) | (b[0] & is_short);
 }
 
+/* A pair of factors stands in one word, f + g 2^32; both are within -2^31 + 1 .. 2^31. */
+static void unpack(int64_t *ret_f, int64_t *ret_g, uint64_t fg) {
+    const int64_t bias = 0x7fffffff;
+    fg += (uint64_t)bias << 32 | (uint64_t)bias;
+    *ret_f = (int64_t)(fg & 0xffffffff) - bias;
+    *ret_g = (int64_t)(fg >> 32) - bias;
+}
+
 static struct factors collect(uint64_t a, uint64_t b) {
-    struct factors t = {1, 0, 0, 1};
+    uint64_t fg0 = 1, fg1 = (uint64_t)1 << 32;
     for (int i = 0; i < STEPS; i++) {
         uint64_t odd = 0 - (a & 1), swap = odd & (0 - (uint64_t)(a < b));
         uint64_t d = swap & (a ^ b);
         a ^= d;
         b ^= d;
-        d = swap & (uint64_t)(t.f0 ^ t.f1);
-        t.f0 ^= (int64_t)d;
-        t.f1 ^= (int64_t)d;
-        d = swap & (uint64_t)(t.g0 ^ t.g1);
-        t.g0 ^= (int64_t)d;
-        t.g1 ^= (int64_t)d;
-        a -= odd & b;
-        t.f0 -= (int64_t)(odd & (uint64_t)t.f1);
-        t.g0 -= (int64_t)(odd & (uint64_t)t.g1);
-        a >>= 1;
-        t.f1 *= 2;
-        t.g1 *= 2;
+        d = swap & (fg0 ^ fg1);
+        fg0 ^= d;
+        fg1 ^= d;
+        a = (a - (odd & b)) >> 1;
+        fg0 -= odd & fg1;
+        fg1 += fg1;
     }
+    struct factors t;
+    unpack(&t.f0, &t.g0, fg0);
+    unpack(&t.f1, &t.g1, fg1);
     return t;
 }
 
-/* r = a f + b g over 2^shift, as seven words in two's complement; a and b are not negative. */
+/* r = a f + b g as seven words in two's complement. A negative factor takes the complement of its
+ * number: -|f| a = |f| (2^384 - 1 - a) + |f| - |f| 2^384. */
 static void combine(uint64_t r[7], const uint64_t a[6], const uint64_t b[6], int64_t f, int64_t g) {
     uint64_t fs = (uint64_t)(f >> 63), gs = (uint64_t)(g >> 63);
     uint64_t fa = ((uint64_t)f ^ fs) - fs, ga = ((uint64_t)g ^ gs) - gs;
-    u128 carry = 0;
-    uint64_t ca = fs & 1, cb = gs & 1, ha = 0, hb = 0;
+    uint64_t correction = (fs & fa) + (gs & ga);
+    u128 sum = correction;
     for (int i = 0; i < 6; i++) {
-        // |f| a and |g| b word by word, each negated on the way where its factor is
-        u128 pa = (u128)a[i] * fa + ha, pb = (u128)b[i] * ga + hb;
-        ha = (uint64_t)(pa >> 64);
-        hb = (uint64_t)(pb >> 64);
-        u128 na = (u128)((uint64_t)pa ^ fs) + ca, nb = (u128)((uint64_t)pb ^ gs) + cb;
-        ca = (uint64_t)(na >> 64);
-        cb = (uint64_t)(nb >> 64);
-        carry += (u128)(uint64_t)na + (uint64_t)nb;
-        r[i] = (uint64_t)carry;
-        carry >>= 64;
+        sum += (u128)(a[i] ^ fs) * fa + (u128)(b[i] ^ gs) * ga;
+        r[i] = (uint64_t)sum;
+        sum >>= 64;
     }
-    r[6] = (ha ^ fs) + ca + (hb ^ gs) + cb + (uint64_t)carry;
+    r[6] = (uint64_t)sum - correction;
 }
 
 /* ret = |a f + b g| / 2^31 for numbers that divide so; all ones when the sum was negative. */

@@ -1,4 +1,4 @@
-/* Arithmetic modulo the BLS12-381 prime for x86-64: contracts in bls_fp.h.
+/* Arithmetic of BLS12-381 for x86-64, modulo its prime (contracts in bls_fp.h) and its order.
  *
  * Names ending in _adx need BMI2 and ADX (mulx, adcx, adox): two independent carry chains run
  * through each row of a product, one for the low and one for the high halves. The others need the
@@ -21,6 +21,10 @@ modulus:
         .quad 0x64774b84f38512bf, 0x4b1ba7b6434bacd7, 0x1a0111ea397fe69a
 negative_inverse:
         .quad 0x89f3fffcfffcfffd
+order:
+        .quad 0xffffffff00000001, 0x53bda402fffe5bfe, 0x3339d80809a1d805, 0x73eda753299d7d48
+order_negative_inverse:
+        .quad 0xfffffffeffffffff
 
         .text
 
@@ -675,6 +679,102 @@ function bls_wide_sub_x86
         .cfi_restore %rbx
         ret
 end_function bls_wide_sub_x86
+
+/* The scalar field, four words: contract in bls_fr.h. */
+.macro order_row t0, t1, t2, t3, t4
+        xor %ebp, %ebp
+        mulx 0(%rsi), %rax, %rbx
+        adox %rax, \t0
+        adcx %rbx, \t1
+        mulx 8(%rsi), %rax, %rbx
+        adox %rax, \t1
+        adcx %rbx, \t2
+        mulx 16(%rsi), %rax, %rbx
+        adox %rax, \t2
+        adcx %rbx, \t3
+        mulx 24(%rsi), %rax, \t4
+        adox %rax, \t3
+        adcx %rbp, \t4
+        adox %rbp, \t4
+.endm
+.macro order_reduce t0, t1, t2, t3, t4
+        mov \t0, %rdx
+        imul order_negative_inverse(%rip), %rdx
+        xor %ebp, %ebp
+        mulx order+0(%rip), %rax, %rbx
+        adox %rax, \t0
+        adcx %rbx, \t1
+        mulx order+8(%rip), %rax, %rbx
+        adox %rax, \t1
+        adcx %rbx, \t2
+        mulx order+16(%rip), %rax, %rbx
+        adox %rax, \t2
+        adcx %rbx, \t3
+        mulx order+24(%rip), %rax, %rbx
+        adox %rax, \t3
+        adcx %rbx, \t4
+        adox %rbp, \t4
+.endm
+
+/* void bls_fr_mul(ret, a, b) */
+chosen_function bls_fr_mul
+function bls_fr_mul_adx
+        push %rbp
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %rbp, 0
+        push %rbx
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %rbx, 0
+        push %r12
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %r12, 0
+        mov %rdx, %rcx
+        mov 0(%rcx), %rdx
+        mulx 0(%rsi), %r8, %r9
+        mulx 8(%rsi), %rax, %r10
+        add %rax, %r9
+        mulx 16(%rsi), %rax, %r11
+        adc %rax, %r10
+        mulx 24(%rsi), %rax, %r12
+        adc %rax, %r11
+        adc $0, %r12
+        order_reduce %r8, %r9, %r10, %r11, %r12
+        mov 8(%rcx), %rdx
+        order_row %r9, %r10, %r11, %r12, %r8
+        order_reduce %r9, %r10, %r11, %r12, %r8
+        mov 16(%rcx), %rdx
+        order_row %r10, %r11, %r12, %r8, %r9
+        order_reduce %r10, %r11, %r12, %r8, %r9
+        mov 24(%rcx), %rdx
+        order_row %r11, %r12, %r8, %r9, %r10
+        order_reduce %r11, %r12, %r8, %r9, %r10
+        mov %r12, %rax
+        mov %r8, %rbx
+        mov %r9, %rcx
+        mov %r10, %rdx
+        sub order+0(%rip), %r12
+        sbb order+8(%rip), %r8
+        sbb order+16(%rip), %r9
+        sbb order+24(%rip), %r10
+        cmovc %rax, %r12
+        cmovc %rbx, %r8
+        cmovc %rcx, %r9
+        cmovc %rdx, %r10
+        mov %r12, 0(%rdi)
+        mov %r8, 8(%rdi)
+        mov %r9, 16(%rdi)
+        mov %r10, 24(%rdi)
+        pop %r12
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %r12
+        pop %rbx
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %rbx
+        pop %rbp
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %rbp
+        ret
+end_function bls_fr_mul_adx
 
         .section .note.GNU-stack, "", @progbits
 #endif

@@ -57,7 +57,7 @@ void bls_fr_sub(struct bls_fr *ret, const struct bls_fr *a, const struct bls_fr 
 }
 
 /* Rows of product and reduction in turn. r has a spare top bit, so five words hold every sum. */
-void bls_fr_mul(struct bls_fr *ret, const struct bls_fr *a, const struct bls_fr *b) {
+void bls_fr_mul_plain(struct bls_fr *ret, const struct bls_fr *a, const struct bls_fr *b) {
     uint64_t t[5] = {0};
 #pragma GCC unroll 4
     for (int i = 0; i < 4; i++) {
@@ -77,6 +77,11 @@ void bls_fr_mul(struct bls_fr *ret, const struct bls_fr *a, const struct bls_fr 
     }
     subtract_once(ret, t);
 }
+
+#if !defined(__x86_64__)
+void bls_fr_mul(struct bls_fr *ret, const struct bls_fr *a, const struct bls_fr *b)
+    __attribute__((alias("bls_fr_mul_plain")));
+#endif
 
 void bls_fr_pow(struct bls_fr *ret, const struct bls_fr *a, uint64_t e) {
     struct bls_fr r = bls_fr_one, base = *a;

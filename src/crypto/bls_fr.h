@@ -19,6 +19,7 @@ extern const struct bls_fr bls_fr_one;
 void bls_fr_add(struct bls_fr *ret, const struct bls_fr *a, const struct bls_fr *b);
 void bls_fr_sub(struct bls_fr *ret, const struct bls_fr *a, const struct bls_fr *b);
 void bls_fr_mul(struct bls_fr *ret, const struct bls_fr *a, const struct bls_fr *b);
+void bls_fr_mul_plain(struct bls_fr *ret, const struct bls_fr *a, const struct bls_fr *b);
 void bls_fr_pow(struct bls_fr *ret, const struct bls_fr *a, uint64_t e);
 /* bls_fr_inv: 0 for 0. bls_fr_inv_many: n elements (none 0) with one inversion; scratch: n. */
 void bls_fr_inv(struct bls_fr *ret, const struct bls_fr *a);

@@ -46,6 +46,8 @@ static int open_g1(struct bls_g1_affine **ret, size_t at, size_t n, bool reverse
 static void make_roots(struct kzg *k) {
     struct bls_fr root;
     bls_fr_root(&root, KZG_EXTENDED);
+    bls_fr_from_u64(&k->size_inverse, KZG_SIZE);
+    bls_fr_inv(&k->size_inverse, &k->size_inverse);
     k->roots[0] = bls_fr_one;
     for (size_t i = 1; i < KZG_EXTENDED; i++)
         bls_fr_mul(&k->roots[i], &k->roots[i - 1], &root);

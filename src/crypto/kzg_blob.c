@@ -47,30 +47,32 @@ static size_t find_root(const struct kzg *k, const struct bls_fr *z) {
     return i;
 }
 
-/* p(z) = (z^n - 1)/n * sum of p_i w_i / (z - w_i). Leaves 1/(z - w_i) in p->work, unless z is
- * root number *ret_root (KZG_SIZE: it is none). */
+/* n / d += more_n / more_d, as n more_d + more_n d over d more_d. */
+static void add_fraction(struct bls_fr *n, struct bls_fr *d, const struct bls_fr *more_n,
+                         const struct bls_fr *more_d) {
+    struct bls_fr t;
+    bls_fr_mul(&t, more_n, d);
+    bls_fr_mul(n, n, more_d);
+    bls_fr_add(n, n, &t);
+    bls_fr_mul(d, d, more_d);
+}
+
+/* p(z) = (z^n - 1)/n * sum of p_i w_i / (z - w_i), unless z is root number *ret_root (KZG_SIZE: it
+ * is none). The denominators' product is z^n - 1 itself, so the sum's numerator over n is all. */
 static void evaluate(const struct kzg *k, struct bls_fr *ret, size_t *ret_root,
                      struct polynomial *p, const struct bls_fr *z) {
-    struct bls_fr sum = {{0}}, t;
+    struct bls_fr n = {{0}}, d = bls_fr_one, more_n, more_d;
     *ret_root = find_root(k, z);
     if (*ret_root < KZG_SIZE) {
         *ret = p->value[*ret_root];
         return;
     }
-    for (size_t i = 0; i < KZG_SIZE; i++)
-        bls_fr_sub(&p->work[i], z, &k->domain[i]);
-    bls_fr_inv_many(p->work, p->work, KZG_SIZE, p->scratch);
     for (size_t i = 0; i < KZG_SIZE; i++) {
-        bls_fr_mul(&t, &p->work[i], &k->domain[i]);
-        bls_fr_mul(&t, &t, &p->value[i]);
-        bls_fr_add(&sum, &sum, &t);
+        bls_fr_mul(&more_n, &p->value[i], &k->domain[i]);
+        bls_fr_sub(&more_d, z, &k->domain[i]);
+        add_fraction(&n, &d, &more_n, &more_d);
     }
-    bls_fr_pow(&t, z, KZG_SIZE);
-    bls_fr_sub(&t, &t, &bls_fr_one);
-    bls_fr_mul(&sum, &sum, &t);
-    bls_fr_from_u64(&t, KZG_SIZE);
-    bls_fr_inv(&t, &t);
-    bls_fr_mul(ret, &sum, &t);
+    bls_fr_mul(ret, &n, &k->size_inverse);
 }
 
 static int check_use(const struct kzg *k, enum kzg_use use, struct error *why) {
@@ -107,12 +109,11 @@ int kzg_commit(const struct kzg *k, struct bytes48 *ret, const uint8_t *blob, st
 static void quotient(const struct kzg *k, struct polynomial *p, const struct bls_fr *y,
                      const struct bls_fr *z, size_t root) {
     struct bls_fr *q = p->work, t, at_root = {{0}};
-    if (root < KZG_SIZE) {
-        for (size_t i = 0; i < KZG_SIZE; i++)
-            bls_fr_sub(&q[i], z, &k->domain[i]);
-        q[root] = bls_fr_one;
-        bls_fr_inv_many(q, q, KZG_SIZE, p->scratch);
+    for (size_t i = 0; i < KZG_SIZE; i++) {
+        bls_fr_sub(&q[i], z, &k->domain[i]);
     }
+    if (root < KZG_SIZE) q[root] = bls_fr_one;
+    bls_fr_inv_many(q, q, KZG_SIZE, p->scratch);
     for (size_t i = 0; i < KZG_SIZE; i++) {
         if (i == root) continue;
         bls_fr_sub(&t, y, &p->value[i]);
