@@ -189,7 +189,7 @@ static int decode_items(struct decoder *d, struct abi_value *ret, const struct a
     uint64_t head = begin;
     for (uint64_t i = 0; i < count; i++) {
         const struct abi_type *part = part_of(type, i);
-        uint64_t at = head, offset;
+        uint64_t at = head, offset = 0;
         if (is_dynamic(part)) {
             int r = size_at(d, &offset, head);
             if (r != 0) return r;

@@ -103,15 +103,19 @@ TEST(share_bundles_read_back) {
     CHECK_STR(share_again("{\"version\":\"v0.1\",\"inclusion\":{\"block\":1},\"body\":[7]}"),
               "invalid");
     CHECK(strstr(why.text, "body[0]") != NULL);
-    char deep[4096] = "";
+    struct buf deep;
+    buf_init(&deep, 0);
     for (int i = 0; i < 20; i++) {
-        strcat(deep, "{\"version\":\"v0.1\",\"inclusion\":{\"block\":1},\"body\":[{\"bundle\":");
+        buf_append_str(&deep, "{\"version\":\"v0.1\",\"inclusion\":{\"block\":1},\"body\":[{"
+                              "\"bundle\":");
     }
-    strcat(deep, "null");
+    buf_append_str(&deep, "null");
     for (int i = 0; i < 20; i++) {
-        strcat(deep, "}]}");
+        buf_append_str(&deep, "}]}");
     }
-    CHECK_STR(share_again(deep), "limit");
+    buf_append_byte(&deep, 0);
+    CHECK_STR(share_again((const char *)deep.p), "limit");
+    buf_free(&deep);
     arena_free(&a);
 }
 

@@ -270,7 +270,7 @@ static bool exists(const struct kind *k, const struct ssz_type **ret) {
     *ret = k->type;
     if (k->show != show_ssz || k->type) return true;
     const char *row = (const char *)consensus_types_of((enum consensus_fork)k->fork);
-    memcpy(ret, row + k->place, sizeof *ret);
+    *ret = *(const struct ssz_type *const *)(const void *)(row + k->place);
     return *ret != NULL;
 }
 

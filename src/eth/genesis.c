@@ -3,6 +3,7 @@
 
 #include "base/hex.h"
 #include "eth/fees.h"
+#include "eth/loose_number.h"
 
 #define GENESIS_GAS_LIMIT 4712388u /* geth's, where the file names none */
 
@@ -21,14 +22,7 @@ static int number256(struct u256 *ret, const struct json *in, struct error *why)
         if (u256_from_decimal(ret, text)) return 0;
         return json_error(why, ERR_SYNTAX, in, "is not a number");
     }
-    char digits[64];
-    uint8_t be[32];
-    if (text.n > 66) return json_error(why, ERR_RANGE, in, "is above 2^256");
-    memset(digits, '0', sizeof digits);
-    memcpy(digits + 66 - text.n, text.p + 2, text.n - 2);
-    r = hex_decode(be, bytes_make(digits, sizeof digits), why);
-    if (r == 0) *ret = u256_load_be(be);
-    return r;
+    return loose_number_parse(ret, text, why);
 }
 
 /* A member's number; `otherwise` where it is missing or null. */
@@ -45,7 +39,7 @@ static int get256(struct u256 *ret, const struct json *in, const char *key, stru
 
 static int get64(uint64_t *ret, const struct json *in, const char *key, uint64_t otherwise,
                  struct error *why) {
-    struct u256 v;
+    struct u256 v = U256_ZERO;
     int r = get256(&v, in, key, u256_from_u64(otherwise), why);
     if (r != 0) return r;
     if (!u256_fits_u64(v))

@@ -29,13 +29,13 @@ struct receipt {
     enum tx_type type;
     bool has_state_root; /* before Byzantium: state_root instead of success */
     bool success;
-    struct hash state_root;
-    uint64_t cumulative_gas; /* gas used in the block up to and with this transaction */
-    struct bloom bloom;
-    const struct log *logs;
-    size_t log_count;
     bool has_deposit_nonce, has_deposit_version; /* TX_DEPOSIT from Regolith, from Canyon */
     uint64_t deposit_nonce, deposit_version;
+    uint64_t cumulative_gas; /* gas used in the block up to and with this transaction */
+    const struct log *logs;
+    size_t log_count;
+    struct hash state_root;
+    struct bloom bloom;
 };
 
 /* bloom_add sets the three bits of one value (an address or a topic). */

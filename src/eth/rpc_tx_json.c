@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/hex.h"
+#include "eth/loose_number.h"
 #include "eth/rpc_json.h"
 #include "eth/tx_check.h"
 
@@ -7,18 +7,7 @@
 static int loose_number(struct u256 *ret, const struct json *in, struct error *why) {
     struct bytes text;
     int r = json_string(&text, in, why);
-    if (r != 0) return r;
-    char digits[64];
-    if (text.n < 3 || text.n > 66 || text.p[0] != '0' || text.p[1] != 'x') {
-        return json_error(why, ERR_SYNTAX, in, "is not a hex number of at most 32 bytes");
-    }
-    uint8_t be[32];
-    memset(digits, '0', sizeof digits);
-    memcpy(digits + 66 - text.n, text.p + 2, text.n - 2);
-    r = hex_decode(be, bytes_make(digits, sizeof digits), why);
-    if (r != 0) return r;
-    *ret = u256_load_be(be);
-    return 0;
+    return r != 0 ? r : loose_number_parse(ret, text, why);
 }
 
 static int get_loose(struct u256 *ret, const struct json *object, const char *key,
@@ -81,7 +70,7 @@ int access_list_json_decode(const struct tx_access **ret, size_t *ret_count, con
 
 static int authorization_decode(struct tx_authorization *ret, const struct json *in,
                                 struct error *why) {
-    struct u256 parity, r_number, s_number;
+    struct u256 parity = U256_ZERO, r_number, s_number;
     bool has_parity = !json_is_null(json_get(in, "yParity"));
     int r = get_loose(&ret->chain_id, in, "chainId", why);
     if (r == 0) r = json_get_address(&ret->address, in, "address", why);
@@ -139,7 +128,7 @@ static int type_of(enum tx_type *ret, const struct json *in, struct error *why) 
 }
 
 static int signature_decode(struct tx *t, const struct json *in, struct error *why) {
-    struct u256 v, r_number, s_number;
+    struct u256 v = U256_ZERO, r_number, s_number;
     bool has_parity = !json_is_null(json_get(in, "yParity"));
     const char *parity = t->type != TX_LEGACY && has_parity ? "yParity" : "v";
     int r = get_loose(&v, in, parity, why);

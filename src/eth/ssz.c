@@ -169,7 +169,7 @@ static int decode_container(const struct decoder *d, uint8_t *ret, const struct 
     for (uint32_t i = 0; i < type->field_count; i++) {
         const struct ssz_field *f = &type->fields[i];
         size_t fixed = ssz_fixed_size(f->type);
-        struct bytes part;
+        struct bytes part = {NULL, 0};
         int r = 0;
         if (fixed > 0) {
             r = decode(d, ret + f->offset, f->type, bytes_slice(in, place, fixed));
@@ -189,7 +189,7 @@ static int decode_container(const struct decoder *d, uint8_t *ret, const struct 
         if (r != 0) return r;
     }
     if (!open) return in.n == head ? 0 : bad(d, in, ERR_SYNTAX, "bytes are left over");
-    struct bytes part;
+    struct bytes part = {NULL, 0};
     int r = part_between(d, &part, in, from, in.n);
     return r != 0 ? r : decode(d, ret + open->offset, open->type, part);
 }
@@ -214,7 +214,7 @@ static int decode_items(const struct decoder *d, uint8_t *items, const struct ss
                         size_t count, struct bytes in) {
     size_t fixed = ssz_fixed_size(element);
     for (size_t i = 0; i < count; i++) {
-        struct bytes part;
+        struct bytes part = {NULL, 0};
         size_t from = i * fixed, to = from + fixed;
         if (fixed == 0) {
             from = load_le32(in.p + i * OFFSET_BYTES);

@@ -173,10 +173,10 @@ TEST(containers_of_every_fork_read_back_from_ssz_and_json) {
     check_type(&ssz_signed_validator_registration);
     for (int f = 0; f < CONSENSUS_FORK_COUNT; f++) {
         const struct consensus_types *t = consensus_types_of((enum consensus_fork)f);
-        const struct ssz_type *all[] = {t->payload,           t->payload_header,
-                                        t->submit_request,    t->signed_builder_bid,
-                                        t->payload_and_blobs, t->signed_blinded_block};
-        for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        const struct ssz_type *all[6] = {t->payload,           t->payload_header,
+                                         t->submit_request,    t->signed_builder_bid,
+                                         t->payload_and_blobs, t->signed_blinded_block};
+        for (size_t i = 0; i < 6; i++) {
             if (all[i]) check_type(all[i]);
         }
         CHECK_I64(consensus_fork_parse(bytes_from_str(consensus_fork_name((enum consensus_fork)f))),

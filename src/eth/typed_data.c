@@ -2,9 +2,9 @@
 #include "eth/typed_data.h"
 
 #include "base/buf.h"
-#include "base/hex.h"
 #include "crypto/keccak.h"
 #include "eth/abi.h"
+#include "eth/loose_number.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,15 +178,7 @@ static int number_of(struct u256 *ret, bool *ret_negative, const struct json *va
     *ret_negative = text.n > 1 && text.p[0] == '-';
     if (*ret_negative) text = bytes_slice(text, 1, SIZE_MAX);
     if (bytes_starts_with(text, BYTES_LIT("0x"))) {
-        char digits[64];
-        uint8_t be[32];
-        ok = ok && text.n > 2 && text.n <= 66;
-        if (ok) {
-            memset(digits, '0', sizeof digits);
-            memcpy(digits + 66 - text.n, text.p + 2, text.n - 2);
-            ok = hex_decode(be, bytes_make(digits, sizeof digits), why) == 0;
-        }
-        if (ok) *ret = u256_load_be(be);
+        ok = ok && text.n > 2 && loose_number_parse(ret, text, NULL) == 0;
     } else {
         ok = ok && u256_from_decimal(ret, text);
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "eth/typed_data.h"
 
+#include "base/buf.h"
 #include "base/hex.h"
 #include "test/harness/test.h"
 
@@ -115,17 +116,18 @@ TEST(numbers_hash_the_same_in_every_form) {
 }
 
 TEST(nesting_is_limited) {
-    char value[1024] = "";
+    struct buf value;
+    buf_init(&value, 0);
     for (int i = 0; i < 40; i++) {
-        strcat(value, "{\"x\":");
+        buf_append_str(&value, "{\"x\":");
     }
-    strcat(value, "null");
-    for (int i = 0; i < 40; i++) {
-        strcat(value, "}");
-    }
+    buf_append_str(&value, "null");
+    buf_append_fill(&value, '}', 40);
+    buf_append_byte(&value, 0);
     struct typed_data_hashes h;
     struct error why;
-    CHECK_ERR(one_member(&h, "T", value, &why), ERR_LIMIT);
+    CHECK_ERR(one_member(&h, "T", (const char *)value.p, &why), ERR_LIMIT);
+    buf_free(&value);
     CHECK_ERR(load(&h, "{}", &why), ERR_NOT_FOUND);
     CHECK_ERR(load(&h, "{\"types\":{},\"primaryType\":\"T\"}", &why), ERR_NOT_FOUND);
 }

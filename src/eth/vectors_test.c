@@ -16,7 +16,7 @@ static struct error why;
 static const struct json *load(const char *path) {
     struct bytes text = test_read_file(test_vectors(path));
     struct bytes kept = arena_copy(&a, text);
-    free((void *)(uintptr_t)text.p);
+    free((void *)text.p);
     const struct json *doc;
     CHECK_OK(json_parse(&doc, kept, &a, NULL, &why), &why);
     return doc;

@@ -29,7 +29,7 @@ int account_decode(struct account *ret, struct bytes in, struct error *why) {
     struct rlp_source source;
     struct rlp_reader outer = rlp_open(&source, in, why);
     struct rlp_reader r = rlp_list(&outer, "account");
-    struct account a;
+    struct account a = {.nonce = 0};
     a.nonce = rlp_u64(&r, "account nonce");
     a.balance = rlp_u256(&r, "account balance");
     rlp_fixed(&r, a.storage_root.b, 32, "account storage root");

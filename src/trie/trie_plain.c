@@ -197,8 +197,11 @@ int trie_plain_storage_root(struct hash *ret, const struct trie_plain_slot *slot
     arena_init(&a, 0);
     struct trie_pair *pairs = arena_new_array(&a, struct trie_pair, count);
     uint8_t(*values)[33] = arena_alloc_array(&a, count, sizeof *values);
-    int status = pairs && values ? 0 : no_memory(why);
-    for (size_t i = 0; i < count && status == 0; i++) {
+    if (!pairs || !values) {
+        arena_free(&a);
+        return no_memory(why);
+    }
+    for (size_t i = 0; i < count; i++) {
         pairs[i].key = BYTES_OF(slots[i].key);
         if (u256_is_zero(slots[i].value)) continue;
         uint8_t be[32], *to = values[i];
@@ -208,7 +211,7 @@ int trie_plain_storage_root(struct hash *ret, const struct trie_plain_slot *slot
         memcpy(to, be + 32 - n, n);
         pairs[i].value = (struct bytes){values[i], (size_t)(to - values[i]) + n};
     }
-    if (status == 0) status = trie_plain_root(ret, pairs, count, true, why);
+    int status = trie_plain_root(ret, pairs, count, true, why);
     arena_free(&a);
     return status;
 }

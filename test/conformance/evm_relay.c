@@ -88,7 +88,7 @@ static int check_again(const struct evm_file *f, const struct message *m, const 
                        struct error *why) {
     void *value = arena_alloc(f->a, m->type->memory);
     if (!value) return error_set(why, ERR_NO_MEMORY, "no memory");
-    struct hash a, b;
+    struct hash a = {{0}}, b = {{0}};
     struct buf again;
     buf_init(&again, 0);
     int r = ssz_decode(value, m->type, buf_view(ssz), f->a, why);
