@@ -31,25 +31,21 @@ bool u256_mul_overflow(struct u256 *ret, struct u256 a, struct u256 b) {
 }
 
 struct u256 u256_shift_left(struct u256 a, uint64_t bits) {
-    struct u256 r = U256_ZERO;
-    if (bits >= 256) return r;
-    unsigned words = (unsigned)(bits / 64), rest = (unsigned)(bits % 64);
-    for (unsigned i = words; i < 4; i++) {
-        r.w[i] = a.w[i - words] << rest;
-        if (rest && i > words) r.w[i] |= a.w[i - words - 1] >> (64 - rest);
-    }
-    return r;
+    if (bits > 255) return U256_ZERO;
+    const uint64_t in[8] = {0, 0, 0, 0, a.w[0], a.w[1], a.w[2], a.w[3]};
+    const uint64_t *p = in + 4 - bits / 64;
+    unsigned s = bits % 64;
+    return (struct u256){{p[0] << s | p[-1] >> 1 >> (63 - s), p[1] << s | p[0] >> 1 >> (63 - s),
+                          p[2] << s | p[1] >> 1 >> (63 - s), p[3] << s | p[2] >> 1 >> (63 - s)}};
 }
 
 struct u256 u256_shift_right(struct u256 a, uint64_t bits) {
-    struct u256 r = U256_ZERO;
-    if (bits >= 256) return r;
-    unsigned words = (unsigned)(bits / 64), rest = (unsigned)(bits % 64);
-    for (unsigned i = 0; i + words < 4; i++) {
-        r.w[i] = a.w[i + words] >> rest;
-        if (rest && i + words + 1 < 4) r.w[i] |= a.w[i + words + 1] << (64 - rest);
-    }
-    return r;
+    if (bits > 255) return U256_ZERO;
+    const uint64_t in[8] = {a.w[0], a.w[1], a.w[2], a.w[3], 0, 0, 0, 0};
+    const uint64_t *p = in + bits / 64;
+    unsigned s = bits % 64;
+    return (struct u256){{p[0] >> s | p[1] << 1 << (63 - s), p[1] >> s | p[2] << 1 << (63 - s),
+                          p[2] >> s | p[3] << 1 << (63 - s), p[3] >> s | p[4] << 1 << (63 - s)}};
 }
 
 unsigned u256_bit_length(struct u256 a) {

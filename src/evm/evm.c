@@ -143,6 +143,7 @@ static void run_program(struct evm *vm, struct evm_frame *parent, const struct e
         .is_static = m->is_static,
     };
     if (parent) {
+        parent->memory_zeroed = parent->memory_size; // what is beyond is ours now
         f.stack = parent->sp;
         f.chunk = parent->chunk;
         if (parent->memory_capacity) {

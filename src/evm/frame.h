@@ -17,6 +17,7 @@ struct evm_frame {
     struct u256 *sp;            /* one above the top */
     uint8_t *memory;
     size_t memory_size;     /* bytes, a multiple of 32 */
+    size_t memory_zeroed;   /* bytes of it that are zero beyond memory_size, or in use */
     size_t memory_capacity; /* bytes at `memory` that are ours */
     size_t chunk;           /* index in vm->chunks of what memory points into */
     int64_t gas;

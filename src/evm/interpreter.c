@@ -119,6 +119,12 @@ static inline struct u256 load_padded(struct bytes in, const struct u256 *at) {
     return u256_load_be(word);
 }
 
+// A call, so that its many words do not push the loop's registers to memory.
+[[gnu::noinline]] static void multiply(struct u256 *ret, const struct u256 *a,
+                                       const struct u256 *b) {
+    *ret = wide_mul(*a, *b);
+}
+
 enum evm_status EVM_INTERPRET(struct evm_frame *f, const int32_t **ret_handlers) {
     static const int32_t handlers[EVM_HANDLER_COUNT] = {
 #define H(NAME) [EVM_H_##NAME] = (int32_t)((const char *)&&NAME - (const char *)&&base),
@@ -167,13 +173,30 @@ STOP:
         sp[-1] = (EXPRESSION);                                                                     \
         NEXT();                                                                                    \
     }
+// What is long enough to be a call: FUNCTION(result, upper, lower).
+#define CALLED(NAME, FUNCTION)                                                                     \
+    NAME : {                                                                                       \
+        sp--;                                                                                      \
+        FUNCTION(&sp[-1], &sp[0], &sp[-1]);                                                        \
+        NEXT();                                                                                    \
+    }
+#define CALLED_KD(NAME, FUNCTION)                                                                  \
+    CALLED(NAME, FUNCTION)                                                                         \
+    NAME##_K : {                                                                                   \
+        FUNCTION(&sp[-1], &constants[ip->arg], &sp[-1]);                                           \
+        NEXT();                                                                                    \
+    }                                                                                              \
+    NAME##_D : {                                                                                   \
+        FUNCTION(&sp[-1], &sp[-(ptrdiff_t)ip->arg], &sp[-1]);                                      \
+        NEXT();                                                                                    \
+    }
     BINARY_KD(ADD, u256_add(a, b))
-    BINARY_KD(MUL, wide_mul(a, b))
+    CALLED_KD(MUL, multiply)
     BINARY_KD(SUB, u256_sub(a, b))
-    BINARY_KD(DIV, wide_div(a, b))
-    BINARY(SDIV, wide_sdiv(a, b))
-    BINARY_KD(MOD, wide_mod(a, b))
-    BINARY(SMOD, wide_smod(a, b))
+    CALLED_KD(DIV, wide_div)
+    CALLED(SDIV, wide_sdiv)
+    CALLED_KD(MOD, wide_mod)
+    CALLED(SMOD, wide_smod)
     BINARY_KD(LT, u256_from_u64(wide_less(a, b)))
     BINARY_KD(GT, u256_from_u64(wide_less(b, a)))
     BINARY_KD(SLT, u256_from_u64(wide_less_signed(a, b)))
@@ -183,18 +206,24 @@ STOP:
     BINARY_KD(OR, wide_or(a, b))
     BINARY_KD(XOR, wide_xor(a, b))
     BINARY(SUB_R, u256_sub(b, a))
-    BINARY(DIV_R, wide_div(b, a))
-    BINARY(MOD_R, wide_mod(b, a))
+DIV_R:
+    sp--;
+    wide_div(&sp[-1], &sp[-1], &sp[0]);
+    NEXT();
+MOD_R:
+    sp--;
+    wide_mod(&sp[-1], &sp[-1], &sp[0]);
+    NEXT();
     BINARY(BYTE, u256_from_u64(wide_byte(a, b)))
     BINARY(SHL, wide_shl(b, wide_shift_count(a)))
     BINARY(SHR, wide_shr(b, wide_shift_count(a)))
     BINARY(SAR, wide_sar(b, wide_shift_count(a)))
 
 DIV_KR:
-    sp[-1] = wide_div(sp[-1], constants[ip->arg]);
+    wide_div(&sp[-1], &sp[-1], &constants[ip->arg]);
     NEXT();
 MOD_KR:
-    sp[-1] = wide_mod(sp[-1], constants[ip->arg]);
+    wide_mod(&sp[-1], &sp[-1], &constants[ip->arg]);
     NEXT();
 SHL_K:
     sp[-1] = wide_shl(sp[-1], ip->arg);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #define CHUNK_FIRST (1u << 20)
+#define ZEROED_AHEAD 1024
 
 /* Memory. */
 
@@ -42,6 +43,7 @@ static bool move_memory(struct evm_frame *f, size_t need) {
     f->chunk = next;
     f->memory = c->p;
     f->memory_capacity = c->size;
+    f->memory_zeroed = f->memory_size;
     return true;
 }
 
@@ -56,7 +58,13 @@ bool evm_memory_grow(struct evm_frame *f, uint64_t end) {
         error_set(&f->state->failed, ERR_NO_MEMORY, "no memory for the EVM's memory");
         return false;
     }
-    memset(f->memory + f->memory_size, 0, size - f->memory_size);
+    if (size > f->memory_zeroed) {
+        // A little ahead, for memory grows word by word.
+        size_t ahead =
+            size + ZEROED_AHEAD < f->memory_capacity ? size + ZEROED_AHEAD : f->memory_capacity;
+        memset(f->memory + f->memory_zeroed, 0, ahead - f->memory_zeroed);
+        f->memory_zeroed = ahead;
+    }
     f->memory_size = size;
     return true;
 }

@@ -1,32 +1,54 @@
 /* SPDX-License-Identifier: MIT */
 #include "evm/wide.h"
 
-struct u256 wide_div(struct u256 a, struct u256 b) {
-    struct u256 q;
-    u256_div_mod(&q, NULL, a, b);
-    return q;
+// The shift that a power of two stands for; -1 for other numbers.
+static inline int log2_of(const struct u256 *v) {
+    int at = -1;
+    for (int i = 0; i < 4; i++) {
+        if (v->w[i] == 0) continue;
+        if (at >= 0 || (v->w[i] & (v->w[i] - 1)) != 0) return -1;
+        at = 64 * i + __builtin_ctzll(v->w[i]);
+    }
+    return at;
 }
 
-struct u256 wide_mod(struct u256 a, struct u256 b) {
-    struct u256 r;
-    u256_div_mod(NULL, &r, a, b);
-    return r;
+void wide_div(struct u256 *ret, const struct u256 *a, const struct u256 *b) {
+    if (u256_fits_u64(*a) && u256_fits_u64(*b)) {
+        *ret = u256_from_u64(b->w[0] ? a->w[0] / b->w[0] : 0);
+        return;
+    }
+    int shift = log2_of(b);
+    if (shift >= 0) {
+        *ret = wide_shr(*a, (uint64_t)shift);
+    } else {
+        u256_div_mod(ret, NULL, *a, *b);
+    }
 }
 
-struct u256 wide_sdiv(struct u256 a, struct u256 b) {
-    bool negative = wide_is_negative(a) != wide_is_negative(b);
-    if (wide_is_negative(a)) a = wide_negate(a);
-    if (wide_is_negative(b)) b = wide_negate(b);
-    struct u256 q = wide_div(a, b);
-    return negative ? wide_negate(q) : q;
+void wide_mod(struct u256 *ret, const struct u256 *a, const struct u256 *b) {
+    if (u256_fits_u64(*a) && u256_fits_u64(*b)) {
+        *ret = u256_from_u64(b->w[0] ? a->w[0] % b->w[0] : 0);
+    } else if (log2_of(b) >= 0) {
+        *ret = wide_and(*a, u256_sub(*b, U256_ONE));
+    } else {
+        u256_div_mod(NULL, ret, *a, *b);
+    }
 }
 
-struct u256 wide_smod(struct u256 a, struct u256 b) {
-    bool negative = wide_is_negative(a);
-    if (negative) a = wide_negate(a);
-    if (wide_is_negative(b)) b = wide_negate(b);
-    struct u256 r = wide_mod(a, b);
-    return negative ? wide_negate(r) : r;
+void wide_sdiv(struct u256 *ret, const struct u256 *a, const struct u256 *b) {
+    bool negative = wide_is_negative(*a) != wide_is_negative(*b);
+    struct u256 x = wide_is_negative(*a) ? wide_negate(*a) : *a;
+    struct u256 y = wide_is_negative(*b) ? wide_negate(*b) : *b;
+    wide_div(ret, &x, &y);
+    if (negative) *ret = wide_negate(*ret);
+}
+
+void wide_smod(struct u256 *ret, const struct u256 *a, const struct u256 *b) {
+    bool negative = wide_is_negative(*a);
+    struct u256 x = negative ? wide_negate(*a) : *a;
+    struct u256 y = wide_is_negative(*b) ? wide_negate(*b) : *b;
+    wide_mod(ret, &x, &y);
+    if (negative) *ret = wide_negate(*ret);
 }
 
 struct u256 wide_exp(struct u256 base, struct u256 exponent) {

@@ -33,19 +33,22 @@ static inline bool wide_less_signed(struct u256 a, struct u256 b) {
 /* The product modulo 2^256. */
 static inline struct u256 wide_mul(struct u256 a, struct u256 b) {
     typedef unsigned __int128 u128;
-    struct u256 r;
     u128 t = (u128)a.w[0] * b.w[0];
-    r.w[0] = (uint64_t)t;
-    u128 t1 = (u128)a.w[0] * b.w[1] + (uint64_t)(t >> 64);
-    u128 t2 = (u128)a.w[1] * b.w[0] + (uint64_t)t1;
-    r.w[1] = (uint64_t)t2;
-    // What overflows here is beyond 2^256.
-    u128 c = (t1 >> 64) + (t2 >> 64) + (u128)a.w[0] * b.w[2] + (u128)a.w[1] * b.w[1] +
-             (u128)a.w[2] * b.w[0];
-    r.w[2] = (uint64_t)c;
-    r.w[3] =
-        (uint64_t)(c >> 64) + a.w[0] * b.w[3] + a.w[1] * b.w[2] + a.w[2] * b.w[1] + a.w[3] * b.w[0];
-    return r;
+    uint64_t r0 = (uint64_t)t;
+    t = (u128)a.w[0] * b.w[1] + (uint64_t)(t >> 64);
+    uint64_t r1 = (uint64_t)t;
+    t = (u128)a.w[0] * b.w[2] + (uint64_t)(t >> 64);
+    uint64_t r2 = (uint64_t)t;
+    uint64_t r3 = a.w[0] * b.w[3] + (uint64_t)(t >> 64);
+    t = (u128)a.w[1] * b.w[0] + r1;
+    r1 = (uint64_t)t;
+    t = (u128)a.w[1] * b.w[1] + r2 + (uint64_t)(t >> 64);
+    r2 = (uint64_t)t;
+    r3 += a.w[1] * b.w[2] + (uint64_t)(t >> 64);
+    t = (u128)a.w[2] * b.w[0] + r2;
+    r2 = (uint64_t)t;
+    r3 += (uint64_t)(t >> 64) + a.w[2] * b.w[1] + a.w[3] * b.w[0];
+    return (struct u256){{r0, r1, r2, r3}};
 }
 
 /* Shifts by 256 or more give all zeros (or all signs). */
@@ -103,11 +106,11 @@ static inline bool wide_is_negative(struct u256 a) {
     return a.w[3] >> 63;
 }
 
-/* Division: everything by 0 is 0. */
-struct u256 wide_div(struct u256 a, struct u256 b);
-struct u256 wide_mod(struct u256 a, struct u256 b);
-struct u256 wide_sdiv(struct u256 a, struct u256 b);
-struct u256 wide_smod(struct u256 a, struct u256 b);
+/* Division: everything by 0 is 0. By address, for they are calls. ret may be a or b. */
+void wide_div(struct u256 *ret, const struct u256 *a, const struct u256 *b);
+void wide_mod(struct u256 *ret, const struct u256 *a, const struct u256 *b);
+void wide_sdiv(struct u256 *ret, const struct u256 *a, const struct u256 *b);
+void wide_smod(struct u256 *ret, const struct u256 *a, const struct u256 *b);
 struct u256 wide_exp(struct u256 base, struct u256 exponent);
 
 /* MULMOD: *m becomes a * b mod m. Code that multiplies modulo a number mostly goes on with that

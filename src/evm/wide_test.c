@@ -45,14 +45,26 @@ TEST(wide_products_and_shifts_agree_with_base) {
     }
 }
 
-TEST(wide_signed_division) {
-    struct u256 one = U256_ONE, least = {{0, 0, 0, 1ull << 63}}, minus = wide_negate(one);
-    CHECK(u256_equal(wide_sdiv(least, minus), least));
-    CHECK(u256_is_zero(wide_sdiv(one, U256_ZERO)) && u256_is_zero(wide_smod(one, U256_ZERO)));
-    for (int i = 0; i < 5000; i++) {
-        struct u256 a = value(), b = value();
+TEST(wide_division) {
+    struct u256 one = U256_ONE, least = {{0, 0, 0, 1ull << 63}}, minus = wide_negate(one), q, r;
+    struct u256 zero = U256_ZERO;
+    wide_sdiv(&q, &least, &minus);
+    CHECK(u256_equal(q, least));
+    wide_sdiv(&q, &one, &zero);
+    wide_smod(&r, &one, &zero);
+    CHECK(u256_is_zero(q) && u256_is_zero(r));
+    for (int i = 0; i < 20000; i++) {
+        struct u256 a = u256_shift_right(value(), next() % 256), b = value(), x, y;
+        if (i % 4 == 0) b = u256_shift_left(U256_ONE, next() % 256);
+        if (i % 4 == 1) b = u256_shift_right(b, next() % 256);
+        u256_div_mod(&x, &y, a, b);
+        wide_div(&q, &a, &b);
+        wide_mod(&r, &a, &b);
+        CHECK(u256_equal(q, x) && u256_equal(r, y));
         if (u256_is_zero(b)) continue;
-        struct u256 q = wide_sdiv(a, b), r = wide_smod(a, b);
+        if (i % 3 == 0) a = wide_negate(a);
+        wide_sdiv(&q, &a, &b);
+        wide_smod(&r, &a, &b);
         CHECK(u256_equal(wide_mul(q, b), u256_sub(a, r)));
         CHECK(u256_is_zero(r) || wide_is_negative(r) == wide_is_negative(a));
     }
