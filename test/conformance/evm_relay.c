@@ -109,7 +109,7 @@ static int check_json(const struct evm_file *f, const struct message *m, const s
                       struct error *why) {
     void *value = arena_alloc(f->a, m->type->memory);
     const struct json_limits limits = {JSON_BYTES_MAX, JSON_DEPTH_MAX, JSON_VALUES_MAX, false};
-    const struct json *doc;
+    const struct json *doc = NULL;
     struct buf text, again;
     buf_init(&text, 0);
     buf_init(&again, 0);
