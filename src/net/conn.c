@@ -251,7 +251,7 @@ static void handshake(struct conn *c) {
     int r = SSL_do_handshake(c->tls);
     if (r == 1) {
         c->state = CONN_OPEN;
-        c->maybe_more = true;
+        c->maybe_more = SSL_has_pending(c->tls) == 1;
         c->events->open(c);
         return;
     }
@@ -289,7 +289,6 @@ static void connected(struct conn *c) {
 /* ---- events ---- */
 
 static void open_events(struct conn *c, unsigned events) {
-    bool *gone = c->gone;
     if (events & LOOP_READ) c->maybe_more = true;
     if ((events & LOOP_HANGUP) && !c->reading) {
         // Nobody reads and the peer is gone both ways: a level-triggered watch would spin. Writes
@@ -303,9 +302,6 @@ static void open_events(struct conn *c, unsigned events) {
     if (events & LOOP_HANGUP) c->maybe_more = true;
     if ((events & LOOP_WRITE) || (c->tls && (events & LOOP_READ))) c->blocked = false;
     if (c->reading && c->maybe_more) c->events->readable(c);
-    if (*gone) return;
-    // The owner has had enough for now, and more is at hand: go on at the end of the turn.
-    if (c->state == CONN_OPEN && c->reading && c->maybe_more) loop_defer(c->loop, &c->task);
 }
 
 static void dispatch(struct conn *c, unsigned events) {
@@ -330,6 +326,11 @@ static void dispatch(struct conn *c, unsigned events) {
     }
     if (gone) return;
     c->in_event = false;
+    // Bytes that the session holds already (the owner has had enough for now, or they came with
+    // the handshake's end) would wait for ever: the kernel knows nothing of them.
+    if (c->state == CONN_OPEN && c->reading && c->maybe_more && c->tls) {
+        loop_defer(c->loop, &c->task);
+    }
     settle(c);
     if (gone) return;
     c->gone = NULL;

@@ -457,6 +457,11 @@ void server_drain(struct server *s, uint64_t deadline_ns, void (*done)(void *con
     check_drained(s);
 }
 
+void server_close_all(struct server *s) {
+    while (s->first)
+        server_conn_close(s->first);
+}
+
 bool server_is_draining(const struct server *s) {
     return s->draining;
 }

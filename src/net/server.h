@@ -126,6 +126,9 @@ void server_drain(struct server *s, uint64_t deadline_ns, void (*done)(void *con
                   void *context);
 bool server_is_draining(const struct server *s);
 
+/* server_close_all closes every connection now and goes on listening (a new policy). */
+void server_close_all(struct server *s);
+
 /* server_connections, server_exchanges: how many there are now. */
 unsigned server_connections(const struct server *s);
 unsigned server_exchanges(const struct server *s);
@@ -188,6 +191,9 @@ bool exchange_has_body(const struct exchange *x, int64_t *ret_length);
  * errors   ERR_SYNTAX (a name or value that could split the message), ERR_LIMIT. */
 int exchange_add_header(struct exchange *x, const char *name, struct bytes value);
 
+/* exchange_take_fields gives the answer all its fields at once, made in the exchange's arena. */
+void exchange_take_fields(struct exchange *x, const struct http_fields *fields);
+
 /* exchange_respond answers with a whole body (copied). */
 void exchange_respond(struct exchange *x, int status, struct bytes body);
 /* exchange_respond_text sets Content-Type (a literal) and answers. exchange_respond_error maps a
@@ -203,6 +209,8 @@ void exchange_begin(struct exchange *x, int status, int64_t length);
 int exchange_write(struct exchange *x, struct bytes in);
 void exchange_end(struct exchange *x);
 bool exchange_is_begun(const struct exchange *x);
+/* exchange_left: bytes of the announced length that are not yet written. */
+uint64_t exchange_left(const struct exchange *x);
 
 /* exchange_abort breaks the answer off visibly (reset of the stream or the connection). */
 void exchange_abort(struct exchange *x);

@@ -412,6 +412,15 @@ int exchange_add_header(struct exchange *x, const char *name, struct bytes value
     return http_fields_add(&x->response.fields, &x->arena, bytes_from_str(name), value, NULL);
 }
 
+uint64_t exchange_left(const struct exchange *x) {
+    if (!x->sc || x->response.body != HTTP_BODY_LENGTH) return 0;
+    return x->response.content_length - x->out_bytes;
+}
+
+void exchange_take_fields(struct exchange *x, const struct http_fields *fields) {
+    if (!x->begun) x->response.fields = *fields;
+}
+
 static void begin(struct exchange *x, int status, int64_t length, bool end) {
     struct http_response *r = &x->response;
     if (!x->sc || x->begun) return;

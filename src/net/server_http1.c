@@ -28,12 +28,15 @@ static bool is_complete(const struct exchange *x) {
 
 static void answered(struct exchange *x) {
     struct server_conn *sc = x->sc;
+    const struct http_request *r = x->request;
+    bool short_rest =
+        r && r->body == HTTP_BODY_LENGTH && r->content_length - x->in_bytes <= DRAIN_BYTES;
+    if (!x->request_ended && r && r->body != HTTP_BODY_NONE && !short_rest) x->close = true;
     if (sc->cursor || !is_complete(x)) return; // the reading loop goes on with it
     complete(sc);
-    if (!sc->dead && sc->in.n)
+    if (!sc->dead && !sc->conn.finishing && (sc->in.n || !sc->conn.reading)) {
         conn_resume(&sc->conn);
-    else if (!sc->dead && !sc->conn.finishing)
-        conn_resume(&sc->conn);
+    }
 }
 
 /* Whether the connection can go on after this answer. */
