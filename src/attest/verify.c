@@ -84,6 +84,14 @@ uint64_t verifier_signatures(const struct verifier *v) {
     return v->signatures;
 }
 
+void verifier_forget_quoting_keys(struct verifier *v) {
+    for (size_t i = 0; i < v->quoting_keys.capacity; i++) {
+        struct verify_cache_slot *slot = &v->quoting_keys.slots[i];
+        if (slot->used) release_quoting_key(slot->value);
+        slot->used = 0;
+    }
+}
+
 static int get_collateral_check(struct verifier *v, const struct collateral_check **ret,
                                 const struct collateral *c, struct error *why) {
     struct collateral_check *k = verify_cache_get(&v->collaterals, c->id);

@@ -107,6 +107,10 @@ void verdict_reason(const struct verdict *v, char ret[256]);
 /* verifier_signatures gives how many signatures were verified so far (for metrics and benches). */
 uint64_t verifier_signatures(const struct verifier *v);
 
+/* verifier_forget_quoting_keys drops the verified quoting keys: the next quote of each platform
+ * costs two signatures again. */
+void verifier_forget_quoting_keys(struct verifier *v);
+
 /* verifier_platform reads from a quote, unverified, what names its collateral.
  * ret_fmspc  6 bytes. ret_platform_ca  true for the Platform CA, false for the Processor CA.
  * errors     ERR_SYNTAX, ERR_UNSUPPORTED: no certificates in it. */

@@ -5,9 +5,11 @@
 
 void area_attestation(const char *path, struct tally *t);
 void area_evm(const char *path, struct tally *t);
+void area_image_measurements(const char *path, struct tally *t);
 
 const struct area areas[] = {
     {"attestation", area_attestation},
     {"evm", area_evm},
+    {"image-measurements", area_image_measurements},
     {NULL, NULL},
 };
