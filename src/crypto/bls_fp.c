@@ -235,7 +235,7 @@ static struct factors collect(uint64_t a, uint64_t b) {
 /* r = a f + b g as seven words in two's complement. A negative factor takes the complement of its
  * number: -|f| a = |f| (2^384 - 1 - a) + |f| - |f| 2^384. */
 static void combine(uint64_t r[7], const uint64_t a[6], const uint64_t b[6], int64_t f, int64_t g) {
-    uint64_t fs = (uint64_t)(f >> 63), gs = (uint64_t)(g >> 63);
+    uint64_t fs = 0 - ((uint64_t)f >> 63), gs = 0 - ((uint64_t)g >> 63);
     uint64_t fa = ((uint64_t)f ^ fs) - fs, ga = ((uint64_t)g ^ gs) - gs;
     uint64_t correction = (fs & fa) + (gs & ga);
     u128 sum = correction;
@@ -252,7 +252,7 @@ static uint64_t shrink(uint64_t ret[6], const uint64_t a[6], const uint64_t b[6]
                        int64_t g) {
     uint64_t t[7];
     combine(t, a, b, f, g);
-    uint64_t sign = (uint64_t)((int64_t)t[6] >> 63), carry = sign & 1;
+    uint64_t sign = 0 - (t[6] >> 63), carry = sign & 1;
     for (int i = 0; i < 6; i++) {
         uint64_t v = t[i] >> STEPS | t[i + 1] << (64 - STEPS);
         u128 n = (u128)(v ^ sign) + carry;
@@ -275,7 +275,7 @@ static void follow(uint64_t ret[6], const uint64_t u[6], const uint64_t v[6], in
     }
     c = (c >> 64) + t[6]; // t[6] is signed: its sign comes back below
     r[5] = (uint64_t)c;
-    sign = (uint64_t)((int64_t)r[5] >> 63); // |u f + v g| < 2^32 p: the result is in (-p, 2p)
+    sign = 0 - (r[5] >> 63); // |u f + v g| < 2^32 p: the result is in (-p, 2p)
     add_modulus_masked(r, sign);
     subtract_once(ret, r);
 }

@@ -443,23 +443,88 @@ function bls_fp_sqr_adx
         ret
 end_function bls_fp_sqr_adx
 
+/* Six words in r8, r9, r10, r11, rax, rcx: from the first operand, with the second, to ret. */
+.macro load_six at
+        mov \at+0(%rsi), %r8
+        mov \at+8(%rsi), %r9
+        mov \at+16(%rsi), %r10
+        mov \at+24(%rsi), %r11
+        mov \at+32(%rsi), %rax
+        mov \at+40(%rsi), %rcx
+.endm
+.macro operate_six first, rest, at
+        \first \at+0(%rdx), %r8
+        \rest \at+8(%rdx), %r9
+        \rest \at+16(%rdx), %r10
+        \rest \at+24(%rdx), %r11
+        \rest \at+32(%rdx), %rax
+        \rest \at+40(%rdx), %rcx
+.endm
+.macro store_six at
+        mov %r8, \at+0(%rdi)
+        mov %r9, \at+8(%rdi)
+        mov %r10, \at+16(%rdi)
+        mov %r11, \at+24(%rdi)
+        mov %rax, \at+32(%rdi)
+        mov %rcx, \at+40(%rdi)
+.endm
+.macro save_four
+        push %rbx
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %rbx, 0
+        push %r12
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %r12, 0
+        push %r13
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %r13, 0
+        push %r14
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %r14, 0
+.endm
+.macro restore_four
+        pop %r14
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %r14
+        pop %r13
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %r13
+        pop %r12
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %r12
+        pop %rbx
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %rbx
+.endm
+
+/* Adds p to the six words when CF is set. rsi is 0; uses rdx, rbx, r12-r14. */
+.macro add_modulus_on_borrow
+        mov modulus+0(%rip), %rdx
+        mov modulus+8(%rip), %rbx
+        mov modulus+16(%rip), %r12
+        mov modulus+24(%rip), %r13
+        mov modulus+32(%rip), %r14
+        cmovnc %rsi, %rdx
+        cmovnc %rsi, %rbx
+        cmovnc %rsi, %r12
+        cmovnc %rsi, %r13
+        cmovnc %rsi, %r14
+        cmovc modulus+40(%rip), %rsi
+        add %rdx, %r8
+        adc %rbx, %r9
+        adc %r12, %r10
+        adc %r13, %r11
+        adc %r14, %rax
+        adc %rsi, %rcx
+.endm
+
 /* void bls_fp_add_x86(ret, a, b) */
 function bls_fp_add_x86
         push %rbx
         .cfi_adjust_cfa_offset 8
         .cfi_rel_offset %rbx, 0
-        mov 0(%rsi), %r8
-        mov 8(%rsi), %r9
-        mov 16(%rsi), %r10
-        mov 24(%rsi), %r11
-        mov 32(%rsi), %rax
-        mov 40(%rsi), %rcx
-        add 0(%rdx), %r8
-        adc 8(%rdx), %r9
-        adc 16(%rdx), %r10
-        adc 24(%rdx), %r11
-        adc 32(%rdx), %rax
-        adc 40(%rdx), %rcx
+        load_six 0
+        operate_six add, adc, 0
         mov %r8, %rsi
         mov %r9, %rdx
         mov %r10, %rbx
@@ -487,196 +552,44 @@ function bls_fp_add_x86
         cmovc %r12, %r11
         cmovc %r13, %rax
         cmovc %r14, %rcx
-        mov %r8, 0(%rdi)
-        mov %r9, 8(%rdi)
-        mov %r10, 16(%rdi)
-        mov %r11, 24(%rdi)
-        mov %rax, 32(%rdi)
-        mov %rcx, 40(%rdi)
-        pop %r14
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r14
-        pop %r13
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r13
-        pop %r12
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r12
-        pop %rbx
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %rbx
+        store_six 0
+        restore_four
         ret
 end_function bls_fp_add_x86
 
 
 /* void bls_fp_sub_x86(ret, a, b) */
 function bls_fp_sub_x86
-        push %rbx
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %rbx, 0
-        push %r12
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r12, 0
-        push %r13
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r13, 0
-        push %r14
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r14, 0
-        mov 0(%rsi), %r8
-        mov 8(%rsi), %r9
-        mov 16(%rsi), %r10
-        mov 24(%rsi), %r11
-        mov 32(%rsi), %rax
-        mov 40(%rsi), %rcx
+        save_four
+        load_six 0
         xor %esi, %esi
-        sub 0(%rdx), %r8
-        sbb 8(%rdx), %r9
-        sbb 16(%rdx), %r10
-        sbb 24(%rdx), %r11
-        sbb 32(%rdx), %rax
-        sbb 40(%rdx), %rcx
-        mov modulus+0(%rip), %rdx
-        mov modulus+8(%rip), %rbx
-        mov modulus+16(%rip), %r12
-        mov modulus+24(%rip), %r13
-        mov modulus+32(%rip), %r14
-        cmovnc %rsi, %rdx
-        cmovnc %rsi, %rbx
-        cmovnc %rsi, %r12
-        cmovnc %rsi, %r13
-        cmovnc %rsi, %r14
-        cmovc modulus+40(%rip), %rsi
-        add %rdx, %r8
-        adc %rbx, %r9
-        adc %r12, %r10
-        adc %r13, %r11
-        adc %r14, %rax
-        adc %rsi, %rcx
-        mov %r8, 0(%rdi)
-        mov %r9, 8(%rdi)
-        mov %r10, 16(%rdi)
-        mov %r11, 24(%rdi)
-        mov %rax, 32(%rdi)
-        mov %rcx, 40(%rdi)
-        pop %r14
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r14
-        pop %r13
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r13
-        pop %r12
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r12
-        pop %rbx
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %rbx
+        operate_six sub, sbb, 0
+        add_modulus_on_borrow
+        store_six 0
+        restore_four
         ret
 end_function bls_fp_sub_x86
 
 /* void bls_fp_add_lazy_x86(ret, a, b): no reduction; the sum must fit 384 bits. */
 function bls_fp_add_lazy_x86
-        mov 0(%rsi), %r8
-        mov 8(%rsi), %r9
-        mov 16(%rsi), %r10
-        mov 24(%rsi), %r11
-        mov 32(%rsi), %rax
-        mov 40(%rsi), %rcx
-        add 0(%rdx), %r8
-        adc 8(%rdx), %r9
-        adc 16(%rdx), %r10
-        adc 24(%rdx), %r11
-        adc 32(%rdx), %rax
-        adc 40(%rdx), %rcx
-        mov %r8, 0(%rdi)
-        mov %r9, 8(%rdi)
-        mov %r10, 16(%rdi)
-        mov %r11, 24(%rdi)
-        mov %rax, 32(%rdi)
-        mov %rcx, 40(%rdi)
+        load_six 0
+        operate_six add, adc, 0
+        store_six 0
         ret
 end_function bls_fp_add_lazy_x86
 
 /* void bls_wide_sub_x86(ret, a, b): twelve words; a borrow adds p * 2^384. */
 function bls_wide_sub_x86
-        push %rbx
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %rbx, 0
-        push %r12
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r12, 0
-        push %r13
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r13, 0
-        push %r14
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r14, 0
-        mov 0(%rsi), %r8
-        mov 8(%rsi), %r9
-        mov 16(%rsi), %r10
-        mov 24(%rsi), %r11
-        mov 32(%rsi), %rax
-        mov 40(%rsi), %rcx
-        sub 0(%rdx), %r8
-        sbb 8(%rdx), %r9
-        sbb 16(%rdx), %r10
-        sbb 24(%rdx), %r11
-        sbb 32(%rdx), %rax
-        sbb 40(%rdx), %rcx
-        mov %r8, 0(%rdi)
-        mov %r9, 8(%rdi)
-        mov %r10, 16(%rdi)
-        mov %r11, 24(%rdi)
-        mov %rax, 32(%rdi)
-        mov %rcx, 40(%rdi)
-        mov 48(%rsi), %r8
-        mov 56(%rsi), %r9
-        mov 64(%rsi), %r10
-        mov 72(%rsi), %r11
-        mov 80(%rsi), %rax
-        mov 88(%rsi), %rcx
+        save_four
+        load_six 0
+        operate_six sub, sbb, 0
+        store_six 0
+        load_six 48
         mov $0, %esi
-        sbb 48(%rdx), %r8
-        sbb 56(%rdx), %r9
-        sbb 64(%rdx), %r10
-        sbb 72(%rdx), %r11
-        sbb 80(%rdx), %rax
-        sbb 88(%rdx), %rcx
-        mov modulus+0(%rip), %rdx
-        mov modulus+8(%rip), %rbx
-        mov modulus+16(%rip), %r12
-        mov modulus+24(%rip), %r13
-        mov modulus+32(%rip), %r14
-        cmovnc %rsi, %rdx
-        cmovnc %rsi, %rbx
-        cmovnc %rsi, %r12
-        cmovnc %rsi, %r13
-        cmovnc %rsi, %r14
-        cmovc modulus+40(%rip), %rsi
-        add %rdx, %r8
-        adc %rbx, %r9
-        adc %r12, %r10
-        adc %r13, %r11
-        adc %r14, %rax
-        adc %rsi, %rcx
-        mov %r8, 48(%rdi)
-        mov %r9, 56(%rdi)
-        mov %r10, 64(%rdi)
-        mov %r11, 72(%rdi)
-        mov %rax, 80(%rdi)
-        mov %rcx, 88(%rdi)
-        pop %r14
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r14
-        pop %r13
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r13
-        pop %r12
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r12
-        pop %rbx
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %rbx
+        operate_six sbb, sbb, 48
+        add_modulus_on_borrow
+        store_six 48
+        restore_four
         ret
 end_function bls_wide_sub_x86
 

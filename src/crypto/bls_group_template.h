@@ -302,7 +302,7 @@ static void odd_multiples(POINT ret[TABLE], const AFFINE *a) {
 /* Tables and digits of one scalar: tables[PARTS][TABLE], of which the first is filled already. */
 static void prepare_streams(struct stream s[PARTS], AFFINE tables[PARTS][TABLE],
                             const struct u256 *k) {
-    struct parts parts;
+    struct parts parts = {0};
     split_scalar(&parts, k);
     for (int i = 0; i < PARTS; i++) {
         for (int j = 0; i > 0 && j < TABLE; j++)
@@ -428,7 +428,7 @@ static int msm_pippenger(POINT *ret, const AFFINE *a, const struct u256 *k, size
         goto out;
     }
     for (size_t i = 0; i < n; i++) {
-        struct parts parts;
+        struct parts parts = {0};
         split_scalar(&parts, &k[i]);
         for (size_t j = 0; j < PARTS; j++) {
             AFFINE *p = &w.points[i * PARTS + j];
@@ -533,7 +533,7 @@ static void lookup(POINT *ret, const POINT table[16], unsigned digit) {
     *ret = table[0];
     for (unsigned i = 1; i < 16; i++) {
         // all ones when i == digit: neither branch nor address depends on digit
-        uint64_t mask = (uint64_t)(((int64_t)(i ^ digit) - 1) >> 63);
+        uint64_t mask = 0 - (((uint64_t)(i ^ digit) - 1) >> 63);
         F(select)(&ret->x, &table[i].x, mask);
         F(select)(&ret->y, &table[i].y, mask);
         F(select)(&ret->z, &table[i].z, mask);
@@ -542,7 +542,7 @@ static void lookup(POINT *ret, const POINT table[16], unsigned digit) {
 
 void G(mul_secret)(AFFINE *ret, const AFFINE *a, const struct u256 *k) {
     POINT table[PARTS][16], r, t;
-    struct parts parts;
+    struct parts parts = {0};
     split_scalar_secret(&parts, k);
     table[0][0] = (POINT){.y = FIELD_ONE};
     table[0][1] = (POINT){a->x, a->y, FIELD_ONE};
