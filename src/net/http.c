@@ -136,11 +136,16 @@ static uint8_t lower(uint8_t c) {
     return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
 }
 
-bool http_equal_nocase(struct bytes a, const char *b) {
+bool http_equal_bytes_nocase(struct bytes a, struct bytes b) {
+    if (a.n != b.n) return false;
     for (size_t i = 0; i < a.n; i++) {
-        if (b[i] == '\0' || lower(a.p[i]) != lower((uint8_t)b[i])) return false;
+        if (lower(a.p[i]) != lower(b.p[i])) return false;
     }
-    return b[a.n] == '\0';
+    return true;
+}
+
+bool http_equal_nocase(struct bytes a, const char *b) {
+    return http_equal_bytes_nocase(a, bytes_from_str(b));
 }
 
 static bool is_host_byte(uint8_t c) {
@@ -330,14 +335,16 @@ bool http_field_is_hop_by_hop(unsigned id) {
     }
 }
 
+bool http_field_may_trail(unsigned id) {
+    return !http_field_is_hop_by_hop(id) && !http_field_is_secret(id) &&
+           id != HTTP_FIELD_CONTENT_LENGTH && id != HTTP_FIELD_HOST &&
+           id != HTTP_FIELD_CONTENT_ENCODING && id != HTTP_FIELD_CONTENT_TYPE;
+}
+
 static bool is_named_by(struct bytes lower_name, struct bytes list) {
     struct bytes element;
     while (http_list_next(&element, &list)) {
-        size_t i = 0;
-        while (i < element.n && i < lower_name.n && lower(element.p[i]) == lower_name.p[i]) {
-            i++;
-        }
-        if (i == element.n && i == lower_name.n) return true;
+        if (http_equal_bytes_nocase(element, lower_name)) return true;
     }
     return false;
 }

@@ -177,6 +177,7 @@ bool http_is_field_value(struct bytes text);
 /* http_trim removes spaces and tabs at both ends. http_equal_nocase compares ASCII. */
 struct bytes http_trim(struct bytes text);
 bool http_equal_nocase(struct bytes a, const char *b);
+bool http_equal_bytes_nocase(struct bytes a, struct bytes b);
 
 /* http_is_authority: host[:port] without userinfo: a name, an IPv4 or a bracketed IPv6 address
  * (RFC 9110, 7.2; percent-encoding is refused), and a port of at most 65535. */
@@ -233,6 +234,10 @@ void http_fields_remove_hop_by_hop(struct http_fields *f);
  * must not enter HPACK's tables, where its content can be guessed from lengths. */
 bool http_field_is_hop_by_hop(unsigned id);
 bool http_field_is_secret(unsigned id);
+
+/* http_field_may_trail: it may come after the body. Framing, routing, authentication and what tells
+ * how to read the body may not (RFC 9110, 6.5.1). */
+bool http_field_may_trail(unsigned id);
 
 /* http_response_has_body: what a response to that method with that status may carry. */
 bool http_response_has_body(enum http_method request, unsigned status);

@@ -130,15 +130,6 @@ static int parse_request_line(struct http_request *r, struct cursor *c, size_t t
     return parse_target(r, target, why);
 }
 
-static bool same_nocase(struct bytes a, struct bytes b) {
-    bool same = a.n == b.n;
-    for (size_t i = 0; same && i < a.n; i++) {
-        uint8_t x = a.p[i], y = b.p[i];
-        same = x == y || (http_token_lower[x] && http_token_lower[x] == http_token_lower[y]);
-    }
-    return same;
-}
-
 /* Exactly one Host in HTTP/1.1, and the same as in an absolute target. */
 static int check_host(struct http_request *r, struct error *why) {
     unsigned count = 0;
@@ -152,7 +143,7 @@ static int check_host(struct http_request *r, struct error *why) {
     }
     struct bytes host = http_get(&r->fields, HTTP_FIELD_HOST);
     if (!http_is_authority(host)) return error_set(why, ERR_SYNTAX, "invalid Host");
-    if (r->authority.n && !same_nocase(host, r->authority)) {
+    if (r->authority.n && !http_equal_bytes_nocase(host, r->authority)) {
         return error_set(why, ERR_INVALID, "Host and the request target differ");
     }
     if (!r->authority.n) r->authority = host;
@@ -300,10 +291,7 @@ int http1_parse_trailers(struct http_fields *ret, uint8_t *section, size_t n, st
     int r = parse_fields(ret, &c, a, fields, why);
     if (r < 0) return r;
     for (unsigned i = 0; i < ret->count; i++) {
-        unsigned id = ret->item[i].id;
-        if (http_field_is_hop_by_hop(id) || id == HTTP_FIELD_CONTENT_LENGTH ||
-            id == HTTP_FIELD_HOST || id == HTTP_FIELD_AUTHORIZATION ||
-            id == HTTP_FIELD_CONTENT_ENCODING || id == HTTP_FIELD_CONTENT_TYPE) {
+        if (!http_field_may_trail(ret->item[i].id)) {
             return error_set(why, ERR_INVALID, "a field that may not be a trailer");
         }
     }

@@ -55,7 +55,7 @@ struct http2_events {
     void (*end)(struct http2 *h, struct http2_stream *s, const struct http_fields *trailers);
     /* The send queue fell to half after http2_write said ERR_AGAIN. */
     void (*writable)(struct http2 *h, struct http2_stream *s);
-    /* Last event of a stream; code 0: both sides completed. After it the pointer is dead. */
+    /* Last event of a stream; code 0: the response was complete. After it the pointer is dead. */
     void (*closed)(struct http2 *h, struct http2_stream *s, uint32_t error_code);
     /* The peer will take no new streams on this connection. */
     void (*goaway)(struct http2 *h, uint32_t error_code);
@@ -74,7 +74,8 @@ void *http2_owner(const struct http2 *h);
 
 /* http2_feed takes all of `in`. now_ns is monotonic time, for the flood budgets.
  * errors   ERR_INVALID (protocol error), ERR_LIMIT (flood), ERR_NO_MEMORY: write out what
- *          http2_output still gives (GOAWAY), then close. */
+ *          http2_output still gives (GOAWAY), then close. ERR_CLOSED after that. Some protocol
+ *          errors show only when their GOAWAY is taken by http2_output: then http2_is_done. */
 [[gnu::warn_unused_result]] int http2_feed(struct http2 *h, struct bytes in, uint64_t now_ns,
                                            struct error *why);
 
@@ -87,6 +88,8 @@ void *http2_owner(const struct http2 *h);
  * stream there is nothing left: close the connection. */
 bool http2_wants_output(const struct http2 *h);
 bool http2_is_done(const struct http2 *h);
+/* http2_failure: why nothing is read any more (ERR_INVALID, ERR_LIMIT, ...); 0: all is well. */
+int http2_failure(const struct http2 *h);
 
 /* http2_goaway begins a graceful end: a server tells the peer, lets requests in flight arrive, and
  * refuses later ones after the second call (a round trip later; RFC 9113, 6.8); open streams go
@@ -94,7 +97,8 @@ bool http2_is_done(const struct http2 *h);
 void http2_goaway(struct http2 *h);
 
 /* http2_request (client) opens a stream. r is copied. `end`: no body follows.
- * errors   ERR_BUSY (peer's limit of streams), ERR_CLOSED (GOAWAY), ERR_INVALID, ERR_NO_MEMORY. */
+ * errors   ERR_BUSY (peer's limit of streams), ERR_CLOSED (GOAWAY), ERR_INVALID (no scheme, ...),
+ *          ERR_UNSUPPORTED (`protocol`, and the peer offers no extended CONNECT), ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int http2_request(struct http2_stream **ret, struct http2 *h,
                                               const struct http_request *r, bool end, void *owner,
                                               struct error *why);
@@ -109,7 +113,7 @@ bool http2_can_request(const struct http2 *h);
 
 /* http2_write queues body bytes (copied); `end` completes the body, perhaps with empty data.
  * Returns 0; ERR_AGAIN: queued, and above send_queue_bytes: wait for `writable`; ERR_CLOSED,
- * ERR_INVALID (after the end, or more than content_length), ERR_NO_MEMORY. */
+ * ERR_INVALID (before the head, after the end, not content_length bytes), ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int http2_write(struct http2 *h, struct http2_stream *s,
                                             struct bytes data, bool end);
 /* http2_write_trailers completes the body with trailers (copied). */
