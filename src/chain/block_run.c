@@ -260,6 +260,7 @@ static void pay_rewards(struct block_run *b) {
     const struct block_env *env = &b->env;
     uint64_t ether = env->fork >= FORK_CONSTANTINOPLE ? 2 : env->fork >= FORK_BYZANTIUM ? 3 : 5;
     struct u256 whole = u256_mul(u256_from_u64(ether * GWEI), u256_from_u64(GWEI));
+    if (env->reward) whole = *env->reward;
     struct u256 mine = whole;
     state_begin(s);
     for (size_t i = 0; i < env->ommer_count; i++) {
@@ -301,7 +302,7 @@ int block_run_finish(struct block_run *b, struct block_outcome *ret, struct aren
     if (r != 0 || env->replay) return r;
     if (env->fork >= FORK_SHANGHAI) {
         pay_withdrawals(b);
-    } else if (env->fork < FORK_PARIS) {
+    } else if (env->fork < FORK_PARIS && !env->no_rewards) {
         pay_rewards(b);
     }
     return state_check(b->vm->state, why);

@@ -38,6 +38,8 @@ struct block_env {
     /* Before Byzantium receipts hold the state root after each transaction; NULL: zeros. */
     int (*state_root)(void *ctx, struct state *s, struct hash *ret, struct error *why);
     void *state_root_ctx;
+    bool no_rewards;           /* before Paris: none are paid */
+    const struct u256 *reward; /* another than the fork's, in wei; NULL: the fork's */
     bool replay; /* no pre-state but that of the transactions: no rewards, withdrawals, requests */
 };
 

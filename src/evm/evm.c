@@ -161,6 +161,7 @@ static void run_program(struct evm *vm, struct evm_frame *parent, const struct e
     f.sp = f.stack;
     buf_clear(&vm->return_data);
     enum evm_status status = vm->interpret(&f, NULL);
+    vm->gas_at_end = f.gas;
     if (vm->state->failed.code != 0) status = EVM_FAILED;
     refuse(ret, status, status == EVM_SUCCESS || status == EVM_REVERT ? f.gas : 0);
     if (status == EVM_SUCCESS || status == EVM_REVERT) ret->output = f.output;

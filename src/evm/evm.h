@@ -120,6 +120,7 @@ struct evm {
     struct u256 *stack; /* room for every frame's stack */
     struct evm_memory_chunk *chunks;
     size_t chunk_room;
+    int64_t gas_at_end;          /* what the last frame had left when its code ended, for tracers */
     size_t memory_max;           /* bytes one frame may have; more runs out of gas */
     struct wide_modulus modulus; /* of the last MULMOD */
     struct buf return_data;      /* of the last call */

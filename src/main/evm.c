@@ -2,8 +2,10 @@
 #include "evm_tool/bench.h"
 #include "evm_tool/blocktest.h"
 #include "evm_tool/replay.h"
+#include "evm_tool/run.h"
 #include "evm_tool/runner.h"
 #include "evm_tool/statetest.h"
+#include "evm_tool/t8n.h"
 #include "main/program.h"
 
 #include <stdio.h>
@@ -16,6 +18,8 @@ static int usage(FILE *to) {
                 "\n"
                 "  statetest PATH...   run state tests\n"
                 "  blocktest PATH...   run block tests\n"
+                "  run --code HEX      run one piece of code: --input, --gas, --trace, --bench\n"
+                "  t8n [flags]         the transition tool of the test fillers\n"
                 "  bench PATH...       time state tests as programs\n"
                 "  replay PATH...      run blocks with their pre-state, and time them\n"
                 "\n"
@@ -98,6 +102,8 @@ int evm_main(int argc, char **argv) {
     if (strcmp(argv[1], "blocktest") == 0) return run_files(argc, argv, blocktest_run);
     if (strcmp(argv[1], "replay") == 0) return replay(argc, argv);
     if (strcmp(argv[1], "bench") == 0) return bench(argc, argv);
+    if (strcmp(argv[1], "t8n") == 0) return t8n_main(argc - 1, argv + 1);
+    if (strcmp(argv[1], "run") == 0) return run_main(argc - 1, argv + 1);
     (void)bad("no verb is named", argv[1]);
     return usage(stderr);
 }

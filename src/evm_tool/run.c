@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+#include "evm_tool/run.h"
+
+#include "base/hex.h"
+#include "evm/tracers.h"
+#include "evm_tool/bench.h"
+#include "json/write.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BENCH_MS 500
+
+struct run_options {
+    const char *code, *input, *tracer;
+    uint64_t gas;
+    struct u256 value;
+    enum fork fork;
+    bool create, json, bench;
+};
+
+static bool read_number(uint64_t *ret, const char *text) {
+    char *end;
+    *ret = strtoull(text, &end, 0);
+    return *text && !*end;
+}
+
+static bool read_flags(struct run_options *o, int argc, char **argv) {
+    *o = (struct run_options){.code = "", .input = "", .gas = 10000000000, .fork = FORK_OSAKA};
+    for (int i = 1; i < argc; i++) {
+        const char *a = argv[i], *v = i + 1 < argc ? argv[i + 1] : NULL;
+        bool takes = true;
+        uint64_t number;
+        if (strcmp(a, "--create") == 0) {
+            o->create = true;
+            takes = false;
+        } else if (strcmp(a, "--json") == 0) {
+            o->json = true;
+            takes = false;
+        } else if (strcmp(a, "--bench") == 0) {
+            o->bench = true;
+            takes = false;
+        } else if (strcmp(a, "--trace") == 0) {
+            o->tracer = "structlog";
+            takes = false;
+        } else if (!v) {
+            return false;
+        } else if (strcmp(a, "--code") == 0) {
+            o->code = v;
+        } else if (strcmp(a, "--input") == 0) {
+            o->input = v;
+        } else if (strcmp(a, "--tracer") == 0) {
+            o->tracer = v;
+        } else if (strcmp(a, "--gas") == 0) {
+            if (!read_number(&o->gas, v) || o->gas > INT64_MAX) return false;
+        } else if (strcmp(a, "--value") == 0) {
+            if (!read_number(&number, v)) return false;
+            o->value = u256_from_u64(number);
+        } else if (strcmp(a, "--fork") == 0) {
+            int fork = fork_parse(bytes_from_str(v));
+            if (fork < 0) return false;
+            o->fork = (enum fork)fork;
+        } else {
+            return false;
+        }
+        if (takes) i++;
+    }
+    return true;
+}
+
+static int read_hex(struct bytes *ret, const char *text, struct arena *a, struct error *why) {
+    struct bytes digits = bytes_from_str(text);
+    if (bytes_starts_with(digits, BYTES_LIT("0x"))) digits = bytes_slice(digits, 2, digits.n);
+    uint8_t *p = arena_alloc_raw(a, digits.n / 2 + 1);
+    if (!p) return error_set(why, ERR_NO_MEMORY, "no memory");
+    *ret = (struct bytes){p, digits.n / 2};
+    return hex_decode(p, digits, why);
+}
+
+static void print_result(const struct run_options *o, const struct evm_result *r, int64_t gas) {
+    struct buf out;
+    struct json_writer w;
+    buf_init(&out, 0);
+    if (o->json || o->tracer) {
+        json_writer_init(&w, &out, 0);
+        json_begin_object(&w, NULL);
+        json_add_data(&w, "output", r->output);
+        json_add_quantity(&w, "gasUsed", (uint64_t)gas);
+        if (r->status != EVM_SUCCESS) json_add_str(&w, "error", evm_status_name(r->status));
+        json_end(&w);
+    } else {
+        hex_append_data(&out, r->output);
+    }
+    printf("%.*s\n", (int)out.n, (const char *)out.p);
+    if (!o->json && r->status != EVM_SUCCESS) {
+        (void)fprintf(stderr, "%s\n", evm_status_name(r->status));
+    }
+    buf_free(&out);
+}
+
+static int run_traced(struct workbench *w, const struct run_options *o, const struct evm_message *m,
+                      struct evm_result *r, struct error *why) {
+    struct tracer *tracer;
+    struct buf out;
+    buf_init(&out, 0);
+    int code = tracer_new(&tracer, o->tracer, &out, why);
+    if (code != 0) return code;
+    w->vm.tracer = tracer_interface(tracer);
+    evm_execute(&w->vm, m, r);
+    w->vm.tracer = NULL;
+    code = tracer_end(tracer, &w->state, why);
+    if (code == 0) (void)fwrite(out.p, 1, out.n, stdout);
+    tracer_free(tracer);
+    buf_free(&out);
+    return code;
+}
+
+static void print_bench(struct workbench *w, const struct evm_message *m) {
+    struct evm_result r;
+    int64_t gas;
+    double ns = bench_message(&w->vm, m, BENCH_MS, &r, &gas);
+    printf("{\"name\":\"run\",\"ns\":%.0f,\"gas\":%lld,\"mgas_s\":%.0f,\"status\":\"%s\"}\n", ns,
+           (long long)gas, (double)gas * 1e3 / ns, evm_status_name(r.status));
+}
+
+static int run(struct workbench *w, const struct run_options *o, int *ret_status,
+               struct error *why) {
+    static const struct address receiver = {{[0] = 0x10, [19] = 0x01}};
+    static const struct address sender = {{[0] = 0x10, [19] = 0x02}};
+    struct bytes code, input;
+    struct evm_result r;
+    int e = read_hex(&code, o->code, &w->arena, why);
+    if (e != 0) return error_wrap(why, "--code");
+    e = read_hex(&input, o->input, &w->arena, why);
+    if (e != 0) return error_wrap(why, "--input");
+    e = memory_state_set_account(&w->memory, &sender, U256_MAX, 1, (struct bytes){0}, why);
+    if (e == 0 && !o->create) {
+        e = memory_state_set_account(&w->memory, &receiver, U256_ZERO, 1, code, why);
+    }
+    if (e != 0) return e;
+    evm_use(&w->vm, &w->state, o->fork);
+    w->vm.block = (struct evm_block){.chain_id = 1, .gas_limit = o->gas};
+    w->vm.tx = (struct evm_tx){.origin = sender};
+    state_begin(&w->state);
+    struct evm_message m = {.kind = o->create ? EVM_CREATE : EVM_CALL,
+                            .gas = (int64_t)o->gas,
+                            .recipient = receiver,
+                            .code_address = receiver,
+                            .sender = sender,
+                            .value = o->value,
+                            .input = o->create ? code : input};
+    if (o->bench) {
+        print_bench(w, &m);
+        *ret_status = 0;
+        return state_check(&w->state, why);
+    }
+    if (o->tracer) {
+        e = run_traced(w, o, &m, &r, why);
+        if (e != 0) return e;
+    } else {
+        evm_execute(&w->vm, &m, &r);
+    }
+    print_result(o, &r, m.gas - r.gas_left);
+    *ret_status = r.status == EVM_SUCCESS ? 0 : 1;
+    return state_check(&w->state, why);
+}
+
+int run_main(int argc, char **argv) {
+    struct run_options o;
+    struct workbench w;
+    struct report_sink none = {0};
+    struct error why = {0};
+    int status = 1;
+    if (!read_flags(&o, argc, argv)) {
+        (void)fputs("usage: evm run --code HEX [--input HEX] [--gas N] [--value N] [--fork NAME]\n"
+                    "               [--create] [--json] [--bench] [--trace | --tracer NAME]\n"
+                    "tracers:",
+                    stderr);
+        for (size_t i = 0; tracer_names[i]; i++) {
+            (void)fprintf(stderr, " %s", tracer_names[i]);
+        }
+        (void)fputs("\n", stderr);
+        return 64;
+    }
+    int r = workbench_init(&w, &none, &why);
+    if (r == 0) {
+        r = run(&w, &o, &status, &why);
+        workbench_free(&w);
+    }
+    if (r == 0) return status;
+    (void)fprintf(stderr, "evm run: %s\n", why.text);
+    return error_class_of(r)->exit_status;
+}
