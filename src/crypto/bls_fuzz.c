@@ -141,8 +141,8 @@ static void fuzz_groups(struct input *in) {
     struct curve m;
     struct bls_g1 p, r;
     struct bls_g2 q, s;
-    struct bls_g1_affine pa, ra;
-    struct bls_g2_affine qa, sa;
+    struct bls_g1_affine pa = {0}, ra;
+    struct bls_g2_affine qa = {0}, sa;
     struct error why;
     bls_model_point_init(&m.a);
     bls_model_point_init(&m.b);

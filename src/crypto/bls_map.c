@@ -78,7 +78,7 @@ static void map_to_e1(struct bls_fp *ret_x, struct bls_fp *ret_y, const struct b
 
 static void map_to_e2(struct bls_fp2 *ret_x, struct bls_fp2 *ret_y, const struct bls_fp2 *u) {
     struct bls_fp2 zu2, t, x1, gx1;
-    struct bls_fp norm;
+    struct bls_fp norm, norm_u;
     bls_fp2_sqr(&zu2, u);
     bls_fp2_mul(&zu2, &zu2, &g2_sswu_z);
     bls_fp2_sqr(&t, &zu2);
@@ -96,13 +96,17 @@ static void map_to_e2(struct bls_fp2 *ret_x, struct bls_fp2 *ret_y, const struct
     bls_fp2_add(&gx1, &gx1, &g2_iso_b);
     bls_fp2_norm(&norm, &gx1);
     if (!bls_fp_sqrt(&norm, &norm)) {
-        // no square: x2 = Z u^2 x1, gx2 = (Z u^2)^3 gx1
+        // no square: x2 = Z u^2 x1, gx2 = (Z u^2)^3 gx1. The root found is one of -N(gx1), so
+        // that sqrt(-N(Z)^3) N(u)^3 times it is one of N(gx2).
         bls_fp2_mul(&x1, &x1, &zu2);
         bls_fp2_sqr(&t, &zu2);
         bls_fp2_mul(&t, &t, &zu2);
         bls_fp2_mul(&gx1, &gx1, &t);
-        bls_fp2_norm(&norm, &gx1);
-        (void)bls_fp_sqrt(&norm, &norm); // a square now: Z is none and the rest is
+        bls_fp2_norm(&norm_u, u);
+        bls_fp_mul(&norm, &norm, &norm_u);
+        bls_fp_sqr(&norm_u, &norm_u);
+        bls_fp_mul(&norm, &norm, &norm_u);
+        bls_fp_mul(&norm, &norm, &g2_sswu_sqrt_minus_norm3);
     }
     bls_fp2_sqrt_norm(ret_y, &gx1, &norm);
     if (bls_fp2_sgn0(u) != bls_fp2_sgn0(ret_y)) bls_fp2_neg(ret_y, ret_y);

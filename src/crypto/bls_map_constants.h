@@ -248,4 +248,9 @@ static const struct bls_fp2 g2_iso_y_den[3] = {
      {{0x534dffffffc4aae6, 0x5397ff174c67ffcf, 0xbff273eb870b251d, 0xdaf2827152870915,
        0x393a9cbaca9e2dc3, 0x14be74dbfaee5748}}}};
 
+/* sqrt(-N(Z)^3), N(Z) = 5 the norm of Z */
+static const struct bls_fp g2_sswu_sqrt_minus_norm3 = {{0xe4132bbd838cf70a, 0x01d769ac83772c19,
+                                                        0xa83dd6e974c22e45, 0xbc8ec3e777b08dff,
+                                                        0xc035c2042ecf5da3, 0x073929e97f0850bf}};
+
 #endif
