@@ -35,7 +35,7 @@ static const struct error_class classes[] = {
     if (n < 0) why->text[0] = '\0';
 }
 
-int error_set(struct error *why, enum err code, const char *text, ...) {
+int(error_set)(struct error *why, enum err code, const char *text, ...) {
     if (why) {
         va_list args;
         va_start(args, text);
@@ -45,7 +45,7 @@ int error_set(struct error *why, enum err code, const char *text, ...) {
     return code;
 }
 
-int error_set_at(struct error *why, enum err code, uint64_t at, const char *text, ...) {
+int(error_set_at)(struct error *why, enum err code, uint64_t at, const char *text, ...) {
     if (why) {
         va_list args;
         va_start(args, text);
@@ -55,7 +55,7 @@ int error_set_at(struct error *why, enum err code, uint64_t at, const char *text
     return code;
 }
 
-int error_set_os(struct error *why, enum err code, int os, const char *text, ...) {
+int(error_set_os)(struct error *why, enum err code, int os, const char *text, ...) {
     if (why) {
         va_list args;
         va_start(args, text);
@@ -69,7 +69,7 @@ int error_set_os(struct error *why, enum err code, int os, const char *text, ...
     return code;
 }
 
-int error_wrap(struct error *why, const char *context, ...) {
+int(error_wrap)(struct error *why, const char *context, ...) {
     if (!why) return ERR_INTERNAL;
     char old[ERROR_TEXT_MAX];
     memcpy(old, why->text, sizeof old);

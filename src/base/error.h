@@ -67,6 +67,17 @@ struct error_class {
  * (ERR_INTERNAL when why is NULL), so that `return error_wrap(why, "peer %s", name)` reads well. */
 [[gnu::format(printf, 2, 3)]] int error_wrap(struct error *why, const char *context, ...);
 
+/* The analyser does not look into these: it is told what they return, so that it knows which way a
+ * caller goes on. */
+#ifdef __clang_analyzer__
+#define error_set(why, code, ...) ((void)(error_set)(why, code, __VA_ARGS__), (int)(code))
+#define error_set_at(why, code, at, ...)                                                           \
+    ((void)(error_set_at)(why, code, at, __VA_ARGS__), (int)(code))
+#define error_set_os(why, code, os, ...)                                                           \
+    ((void)(error_set_os)(why, code, os, __VA_ARGS__), (int)(code))
+#define error_wrap(why, ...) ((void)(error_wrap)(why, __VA_ARGS__), (int)ERR_INTERNAL)
+#endif
+
 /* error_name gives the stable snake_case name of a code ("syntax", ... ); "ok" for 0. */
 const char *error_name(int code);
 

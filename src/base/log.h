@@ -24,7 +24,7 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_OFF };
 enum log_format { LOG_LOGFMT, LOG_JSON };
 
 enum log_kind {
-    LOG_FIELD_END, /* placeholder, skipped */
+    LOG_FIELD_END, /* ends a list, skipped */
     LOG_FIELD_STR,
     LOG_FIELD_U64,
     LOG_FIELD_I64,
