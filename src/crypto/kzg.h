@@ -32,7 +32,7 @@ struct kzg;
 /* What a setup is for; each includes those before it. */
 enum kzg_use {
     KZG_VERIFY,      /* about 1 ms, 400 KiB */
-    KZG_PROVE,       /* commitments, blob proofs and cells: about 150 ms, 1.2 MiB */
+    KZG_PROVE,       /* commitments and blob proofs: about 70 ms, 1 MiB */
     KZG_CELL_PROOFS, /* proofs of all cells: about a second more, 2 MiB */
 };
 
