@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "attest/files.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -46,30 +46,9 @@ int files_read(struct bytes *ret, const char *path, size_t limit, struct arena *
     return code;
 }
 
-static int write_all(int fd, struct bytes content) {
-    while (content.n > 0) {
-        ssize_t done = write(fd, content.p, content.n);
-        if (done < 0 && errno == EINTR) continue;
-        if (done < 0) return -1;
-        content = bytes_slice(content, (size_t)done, content.n);
-    }
-    return fsync(fd);
-}
-
 int files_write(const char *path, struct bytes content, unsigned mode, struct error *why) {
-    char temporary[PATH_MAX];
-    if (snprintf(temporary, sizeof temporary, "%s.%d.new", path, (int)getpid()) >=
-        (int)sizeof temporary) {
-        return error_set(why, ERR_LIMIT, "path too long");
-    }
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, (mode_t)mode);
-    if (fd < 0) return error_set_os(why, ERR_IO, errno, "%s", temporary);
-    int failed = write_all(fd, content) < 0 ? errno : 0;
-    if (close(fd) < 0 && !failed) failed = errno;
-    if (!failed && rename(temporary, path) < 0) failed = errno;
-    if (!failed) return 0;
-    (void)unlink(temporary);
-    return error_set_os(why, ERR_IO, failed, "%s", path);
+    struct file_write_options options = {.mode = (mode_t)mode};
+    return file_write_atomic(path, content, &options, why);
 }
 
 int files_make_folder(const char *path, unsigned mode, struct error *why) {

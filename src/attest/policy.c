@@ -272,8 +272,9 @@ void policy_decide(struct policy_decision *ret, const struct policy *p,
         (void)fail(ret, "valid");
         return;
     }
-    bool body = v->quote.body_type == QUOTE_BODY_SGX ? check_enclave(ret, p, &v->quote.enclave)
-                                                     : check_td(ret, p, &v->quote.td);
+    bool enclave = v->quote.body_type == QUOTE_BODY_SGX;
     ret->accepted =
-        body && check_tcb(ret, p, v) && check_platform(ret, p, v) && check_entries(ret, p, subject);
+        check_platform(ret, p, v) &&
+        (enclave ? check_enclave(ret, p, &v->quote.enclave) : check_td(ret, p, &v->quote.td)) &&
+        check_tcb(ret, p, v) && check_entries(ret, p, subject);
 }

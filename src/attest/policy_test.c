@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+#include "attest/files.h"
+#include "attest/testing.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+#define ZERO48                                                                                     \
+    "00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000" \
+    "0000"
+#define ONES48                                                                                     \
+    "11111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111" \
+    "1111"
+
+static struct policy_decision decide(struct testing *t, const char *text) {
+    static struct arena a;
+    struct policy p;
+    struct policy_decision d;
+    struct measurements m;
+    struct error why = {0};
+    arena_free(&a);
+    arena_init(&a, 0);
+    CHECK_OK(policy_parse(&p, bytes_from_str(text), &a, &why), &why);
+    measurements_of_td(&m, ATTESTATION_DCAP_TDX, &t->verdict.quote.td);
+    struct policy_subject s = {&t->verdict, &m, NULL};
+    policy_decide(&d, &p, &s);
+    return d;
+}
+
+static int parse(const char *text) {
+    struct arena a;
+    struct policy p;
+    struct error why = {0};
+    arena_init(&a, 0);
+    int code = policy_parse(&p, bytes_from_str(text), &a, &why);
+    arena_free(&a);
+    return code;
+}
+
+static void refused(struct testing *t, const char *text, const char *rule) {
+    struct policy_decision d = decide(t, text);
+    CHECK(!d.accepted);
+    CHECK_STR(d.rule, rule);
+    CHECK(d.expected[0] && d.found[0]);
+}
+
+TEST(measurements_are_matched_entry_by_entry) {
+    struct testing t;
+    struct simulator_spec spec = testing_spec();
+    testing_start(&t, &spec);
+    memset(t.td.mr_td, 0x11, 48);
+    CHECK(testing_check(&t, 4, QUOTE_BODY_TD10, TESTING_NOW)->valid);
+    CHECK(decide(&t, "[{\"attestation_type\":\"dcap-tdx\"}]").accepted);
+    CHECK(decide(&t,
+                 "[{\"attestation_type\":\"qemu-tdx\",\"measurement_id\":\"x\",\"measurements\":"
+                 "{\"0\":{\"expected\":\"" ONES48 "\"},\"4\":\"" ZERO48 "\"}}]")
+              .accepted);
+    CHECK(decide(&t, "[{\"attestation_type\":\"dcap-tdx\",\"measurements\":{\"mrtd\":"
+                     "{\"expected_any\":[\"" ZERO48 "\",\"" ONES48 "\"]}}}]")
+              .accepted);
+    struct policy_decision d =
+        decide(&t, "[{\"attestation_type\":\"dcap-tdx\",\"measurement_id\":\"release\","
+                   "\"measurements\":{\"RTMR3\":\"" ZERO48 "\",\"0\":\"" ZERO48 "\"}}]");
+    CHECK(!d.accepted);
+    CHECK_STR(d.rule, "measurement");
+    CHECK_STR(d.expected, "0: " ZERO48);
+    CHECK_STR(d.found, "0: " ONES48);
+    CHECK_BYTES(d.entry, BYTES_LIT("release"));
+    d = decide(&t, "[{\"attestation_type\":\"dcap-tdx\",\"measurements\":{\"0\":{\"expected\":"
+                   "\"" ZERO48 "\",\"warnOnly\":true}}}]");
+    CHECK(d.accepted);
+    CHECK_U64(d.warnings, 1);
+    refused(&t, "[{\"attestation_type\":\"azure-tdx\"}]", "attestation_type");
+    testing_end(&t);
+}
+
+TEST(what_must_be_asked_for_is_refused_by_default) {
+    struct testing t;
+    struct simulator_spec spec = testing_spec();
+    const char *any = "[{\"attestation_type\":\"dcap-tdx\"}]";
+    testing_start(&t, &spec);
+    t.td.td_attributes |= 1;
+    CHECK(testing_check(&t, 5, QUOTE_BODY_TD15, TESTING_NOW)->valid);
+    refused(&t, any, "debug");
+    CHECK(decide(&t, "{\"accept\":[{\"attestation_type\":\"dcap-tdx\"}],\"allow_debug\":true}")
+              .accepted);
+    t.td.td_attributes = 0;
+    testing_check(&t, 5, QUOTE_BODY_TD15, TESTING_NOW);
+    refused(&t, any, "td_attributes");
+    t.td.td_attributes = UINT64_C(1) << 28 | UINT64_C(1) << 40;
+    testing_check(&t, 5, QUOTE_BODY_TD15, TESTING_NOW);
+    refused(&t, any, "td_attributes");
+    t.td.td_attributes = UINT64_C(1) << 28;
+    memset(t.td.mr_service_td, 0x11, 48);
+    testing_check(&t, 5, QUOTE_BODY_TD15, TESTING_NOW);
+    refused(&t, any, "mr_service_td");
+    CHECK(decide(&t, "{\"accept\":[{\"attestation_type\":\"dcap-tdx\"}],\"mr_service_td\":"
+                     "[\"" ONES48 "\"]}")
+              .accepted);
+    testing_end(&t);
+}
+
+TEST(tcb_rules_are_data) {
+    struct testing t;
+    struct simulator_spec spec = testing_spec();
+    struct error why = {0};
+    spec.status = TCB_OUT_OF_DATE;
+    spec.advisory = "TEST-SA-00001";
+    spec.evaluation_number = 7;
+    testing_start(&t, &spec);
+    CHECK(testing_check(&t, 4, QUOTE_BODY_TD10, TESTING_NOW)->valid);
+#define WITH(tcb) "{\"accept\":[{\"attestation_type\":\"dcap-tdx\"}],\"tcb\":{" tcb "}}"
+    refused(&t, "[{\"attestation_type\":\"dcap-tdx\"}]", "tcb_status");
+    CHECK(decide(&t, WITH("\"statuses\":[\"UpToDate\",\"OutOfDate\"]")).accepted);
+    refused(&t, WITH("\"statuses\":[\"OutOfDate\"],\"advisories\":[]"), "tcb_advisory");
+    CHECK(decide(&t, WITH("\"statuses\":[\"OutOfDate\"],\"advisories\":[\"TEST-SA-00001\"]"))
+              .accepted);
+    refused(&t, WITH("\"statuses\":[\"OutOfDate\"],\"minimum_date\":\"2025-12-31T00:00:00Z\""),
+            "tcb_date");
+    refused(&t, WITH("\"statuses\":[\"OutOfDate\"],\"minimum_evaluation_number\":8"),
+            "tcb_evaluation_number");
+    CHECK(decide(&t, WITH("\"status_grace_days\":31")).accepted);
+    refused(&t, WITH("\"status_grace_days\":29"), "tcb_status");
+    refused(&t, "{\"accept\":[{\"attestation_type\":\"dcap-tdx\"}],\"fmspc\":[\"000000000000\"]}",
+            "fmspc");
+    refused(&t,
+            "{\"accept\":[{\"attestation_type\":\"dcap-tdx\"}],\"roots\":[\"0000000000000000000000"
+            "000000000000000000000000000000000000000000\"]}",
+            "root");
+    refused(&t,
+            "{\"accept\":[{\"attestation_type\":\"dcap-tdx\"}],\"xfam\":[\"e700060000000000\"]}",
+            "xfam");
+    spec.status = TCB_REVOKED;
+    CHECK_OK(simulator_issue(t.simulator, &spec, &why), &why);
+    testing_load(&t);
+    testing_check(&t, 4, QUOTE_BODY_TD10, TESTING_NOW);
+    refused(&t, WITH("\"statuses\":[\"OutOfDate\"]"), "valid");
+    testing_end(&t);
+}
+
+TEST(misspelt_and_empty_policies_are_refused) {
+    CHECK_ERR(parse("["), ERR_SYNTAX);
+    CHECK_ERR(parse("[]"), ERR_INVALID);
+    CHECK_ERR(parse("[{}]"), ERR_NOT_FOUND);
+    CHECK_ERR(parse("{}"), ERR_INVALID);
+    CHECK_ERR(parse("[{\"attestation_type\":\"dcap-tdx\",\"mesurements\":{}}]"), ERR_INVALID);
+    CHECK_ERR(parse("[{\"attestation_type\":\"dcap-tdx\",\"measurements\":{}}]"), ERR_INVALID);
+    CHECK_ERR(parse("[{\"attestation_type\":\"other\"}]"), ERR_INVALID);
+    CHECK_ERR(
+        parse("[{\"attestation_type\":\"dcap-tdx\",\"measurements\":{\"5\":\"" ZERO48 "\"}}]"),
+        ERR_INVALID);
+    CHECK_ERR(parse("[{\"attestation_type\":\"dcap-tdx\",\"measurements\":{\"0\":\"00\"}}]"),
+              ERR_INVALID);
+    CHECK_ERR(parse("[{\"attestation_type\":\"dcap-tdx\",\"measurements\":{\"0\":\"" ZERO48
+                    "\",\"mrtd\":\"" ZERO48 "\"}}]"),
+              ERR_INVALID);
+    CHECK_ERR(parse("{\"accept\":[{\"attestation_type\":\"dcap-tdx\"}],\"allow_debg\":true}"),
+              ERR_INVALID);
+    CHECK_ERR(parse("{\"accept\":[{\"attestation_type\":\"dcap-tdx\"}],\"tcb\":{\"statuses\":"
+                    "[\"Revoked\"]}}"),
+              ERR_INVALID);
+}
+
+TEST(published_files_are_read) {
+    static const char *const files[] = {"attested-tls-measurements.json",
+                                        "attested-tls-measurements_2.json",
+                                        "attested-tls-buildernet_measurements.json"};
+    for (size_t i = 0; i < 3; i++) {
+        char path[PATH_MAX];
+        struct arena a;
+        struct bytes text;
+        struct policy p;
+        struct error why = {0};
+        (void)snprintf(path, sizeof path, "%s/policies/%s", test_vectors("attestation"), files[i]);
+        arena_init(&a, 0);
+        CHECK_OK(files_read(&text, path, 1u << 20, &a, &why), &why);
+        CHECK_OK(policy_parse(&p, text, &a, &why), &why);
+        CHECK(p.entry_count > 0);
+        arena_free(&a);
+    }
+}
+
+TEST(header_keys_are_sorted_as_text) {
+    struct measurements m;
+    struct tpm_pcrs pcrs = {0};
+    struct buf out;
+    buf_init(&out, 0);
+    measurements_of_pcrs(&m, &pcrs, 1u << 2 | 1u << 10 | 1u << 1);
+    measurements_write_header(&out, &m);
+    buf_append_byte(&out, 0);
+    const char *text = (const char *)out.p;
+    CHECK(strstr(text, "\"1\":") < strstr(text, "\"10\":"));
+    CHECK(strstr(text, "\"10\":") < strstr(text, "\"2\":"));
+    buf_free(&out);
+}
+
+TEST_MAIN()
