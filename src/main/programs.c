@@ -8,5 +8,7 @@ const struct program programs[] = {
     {"crypto", "time the cryptography", crypto_main},
     {"eth", "tell what bytes are: transactions, blocks, SSZ, RLP", eth_main},
     {"evm", "run code and the field's test files", evm_main},
+    {"system-api", "let an operator control a sealed node: events, actions, uploads",
+     system_api_main},
     {NULL, NULL, NULL},
 };

@@ -1,0 +1,289 @@
+/* The operator's command line: a verb is one request to a running System API.
+ * SPDX-License-Identifier: MIT */
+#include "base/base64.h"
+#include "base/file.h"
+#include "base/hex.h"
+#include "net/client.h"
+#include "system_api/system_api.h"
+#include "json/json.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define ANSWER_MAX (64u << 20)
+#define ASK_NS (30 * NS_PER_S)
+#define ACTION_WAIT_NS (86400 * NS_PER_S)
+
+struct ask {
+    const struct settings *settings;
+    struct arena arena;
+    struct tls *tls;
+    struct http_request request;
+    struct client_options options;
+    struct bytes body;
+    uint64_t timeout_ns;
+};
+
+// The pin as the option says it: a PEM file, or a fingerprint.
+static int open_tls(struct ask *a, struct error *why) {
+    static const char *const alpn[] = {"http/1.1", NULL};
+    const char *pin = a->settings->values.pin;
+    struct tls_options options = {.role = TLS_CLIENT, .trust = TLS_TRUST_SYSTEM, .alpn = alpn};
+    struct buf pem;
+    struct hash fingerprint;
+    int r = 0;
+    buf_init(&pem, 1u << 20);
+    if (pin && hex_decode(fingerprint.b, bytes_from_str(pin), NULL) == 0 && strlen(pin) == 64) {
+        options.trust = TLS_TRUST_PINS;
+        options.pins = &fingerprint;
+        options.pin_count = 1;
+    } else if (pin) {
+        r = file_read(&pem, pin, why);
+        options.trust = TLS_TRUST_PINS;
+        options.pins_pem = buf_view(&pem);
+    }
+    if (r == 0) r = tls_new(&a->tls, &options, why);
+    buf_free(&pem);
+    return r;
+}
+
+static int add_field(struct ask *a, const char *name, struct bytes value, struct error *why) {
+    return http_fields_add(&a->request.fields, &a->arena, bytes_from_str(name), value, why);
+}
+
+static int add_password(struct ask *a, struct error *why) {
+    const struct secret *password = &a->settings->values.password;
+    if (!password->n) return 0;
+    struct buf pair, header;
+    buf_init(&pair, 0);
+    buf_init(&header, 0);
+    buf_append_str(&pair, "admin:");
+    buf_append(&pair, secret_view(password));
+    buf_append_str(&header, "Basic ");
+    base64_append(&header, buf_view(&pair), 0);
+    int r = add_field(a, "Authorization", buf_view(&header), why);
+    bytes_wipe(pair.p, pair.n);
+    bytes_wipe(header.p, header.n);
+    buf_free(&pair);
+    buf_free(&header);
+    return r;
+}
+
+static int begin(struct ask *a, enum http_method method, const char *path, struct error *why) {
+    a->request.method = method;
+    a->request.method_text = bytes_from_str(http_method_name(method));
+    a->request.path = bytes_from_str(path);
+    a->options.url = a->settings->values.url;
+    int r = strncmp(a->options.url, "https:", 6) == 0 ? open_tls(a, why) : 0;
+    a->options.tls = a->tls;
+    a->options.response_ns = a->options.body_ns = a->timeout_ns;
+    return r == 0 ? add_password(a, why) : r;
+}
+
+// "message" of a JSON answer, or the answer as it is.
+static struct bytes message_of(struct bytes body, struct arena *arena) {
+    const struct json *doc;
+    struct bytes text;
+    if (json_parse(&doc, body, arena, NULL, NULL) == 0 &&
+        json_get_string(&text, doc, "message", NULL) == 0) {
+        return text;
+    }
+    while (body.n && body.p[body.n - 1] == '\n') {
+        body.n--;
+    }
+    return body;
+}
+
+static int print_answer(struct ask *a, const struct client_answer *answer, bool whole) {
+    bool ok = answer->status >= 200 && answer->status < 300;
+    struct bytes text = whole && ok ? answer->body : message_of(answer->body, &a->arena);
+    FILE *to = ok ? stdout : stderr;
+    if (!ok) (void)fprintf(to, "buildernet system-api: %u: ", answer->status);
+    (void)fwrite(text.p ? (const char *)text.p : "", 1, text.n, to);
+    if (!(whole && ok)) (void)fputc('\n', to);
+    return ok ? 0 : 1;
+}
+
+static int ask(struct ask *a, bool whole, struct error *why) {
+    struct client_answer answer;
+    int r = client_ask(&answer, &a->arena, &a->options, &a->request, a->body, ANSWER_MAX,
+                       a->timeout_ns, why);
+    return r == 0 ? print_answer(a, &answer, whole) : r;
+}
+
+// Percent-encodes a path segment.
+static const char *segment_path(struct ask *a, const char *prefix, const char *name,
+                                const char *suffix) {
+    struct buf out;
+    buf_init(&out, 0);
+    buf_append_str(&out, prefix);
+    for (const char *c = name; *c; c++) {
+        bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+                     (*c >= '0' && *c <= '9') || strchr("-._~", *c);
+        if (plain) {
+            buf_append_byte(&out, (uint8_t)*c);
+        } else {
+            buf_printf(&out, "%%%02X", (unsigned)(uint8_t)*c);
+        }
+    }
+    buf_append_str(&out, suffix);
+    const char *path = arena_str(&a->arena, buf_view(&out));
+    buf_free(&out);
+    return path ? path : "/";
+}
+
+static int ask_call(struct ask *a, const char *action, struct error *why) {
+    bool wait = a->settings->values.wait;
+    if (wait) a->timeout_ns = ACTION_WAIT_NS;
+    int r = begin(a, HTTP_GET,
+                  segment_path(a, "/api/v1/actions/", action, wait ? "" : "?wait=false"), why);
+    return r == 0 ? ask(a, !wait, why) : r;
+}
+
+static int ask_upload(struct ask *a, const char *name, const char *path, struct error *why) {
+    struct buf content;
+    buf_init(&content, ANSWER_MAX);
+    int r = file_read(&content, path, why);
+    a->body = buf_view(&content);
+    if (r == 0) r = begin(a, HTTP_POST, segment_path(a, "/api/v1/file-upload/", name, ""), why);
+    if (r == 0) r = ask(a, false, why);
+    buf_free(&content);
+    return r;
+}
+
+static int ask_password(struct ask *a, struct error *why) {
+    char line[4096];
+    if (isatty(0)) (void)fputs("New password (shown as typed): ", stderr);
+    ssize_t n = read(0, line, sizeof line);
+    if (n <= 0) return error_set(why, ERR_NOT_FOUND, "no password on standard input");
+    size_t length = (size_t)n;
+    if (line[length - 1] == '\n') length--;
+    a->body = bytes_make(line, length);
+    int r = begin(a, HTTP_POST, "/api/v1/set-basic-auth", why);
+    if (r == 0) r = ask(a, false, why);
+    bytes_wipe(line, sizeof line);
+    return r;
+}
+
+// Following: pieces of the stream as they come.
+
+struct following {
+    struct loop *loop;
+    struct buf line;
+    int status;
+    struct error why;
+};
+
+static void follow_head(struct client_call *k, void *context, const struct http_response *r) {
+    (void)k;
+    struct following *f = context;
+    f->status = r->status == 200 ? 0 : 1;
+    if (f->status) (void)fprintf(stderr, "buildernet system-api: %u\n", r->status);
+}
+
+static void follow_line(struct bytes line) {
+    const struct json *doc;
+    struct arena arena;
+    struct bytes at, message;
+    if (!bytes_starts_with(line, BYTES_LIT("data: "))) return;
+    arena_init(&arena, 1u << 20);
+    if (json_parse(&doc, bytes_slice(line, 6, SIZE_MAX), &arena, NULL, NULL) == 0 &&
+        json_get_string(&at, doc, "received_at", NULL) == 0 &&
+        json_get_string(&message, doc, "message", NULL) == 0) {
+        printf("%.*s \t %.*s\n", (int)at.n, (const char *)at.p, (int)message.n,
+               (const char *)message.p);
+        (void)fflush(stdout);
+    }
+    arena_free(&arena);
+}
+
+static void follow_body(struct client_call *k, void *context, struct bytes in) {
+    (void)k;
+    struct following *f = context;
+    buf_append(&f->line, in);
+    const uint8_t *newline;
+    while (f->line.n && (newline = memchr(f->line.p, '\n', f->line.n))) {
+        size_t n = (size_t)(newline - f->line.p);
+        follow_line(bytes_make(f->line.p, n));
+        buf_drop_front(&f->line, n + 1);
+    }
+}
+
+static void follow_end(struct client_call *k, void *context) {
+    (void)k;
+    loop_stop(((struct following *)context)->loop);
+}
+
+static void follow_failed(struct client_call *k, void *context, const struct error *why) {
+    (void)k;
+    struct following *f = context;
+    f->why = *why;
+    f->status = why->code;
+    loop_stop(f->loop);
+}
+
+static int follow(struct ask *a, const char *path, struct error *why) {
+    static const struct client_events events = {
+        .response = follow_head, .body = follow_body, .end = follow_end, .failed = follow_failed};
+    struct following f = {0};
+    struct client *client = NULL;
+    struct client_call *call;
+    buf_init(&f.line, 1u << 20);
+    a->timeout_ns = ACTION_WAIT_NS;
+    int r = begin(a, HTTP_GET, path, why);
+    if (r == 0) r = loop_new(&f.loop, &(struct loop_options){0}, why);
+    if (r == 0) r = client_new(&client, f.loop, &a->options, why);
+    if (r == 0) {
+        r = client_start(&call, client, &a->request, (struct bytes){NULL, 0}, false, &events, &f,
+                         why);
+    }
+    if (r == 0) r = loop_run(f.loop, why);
+    if (r == 0 && f.status < 0) {
+        *why = f.why;
+        r = f.status;
+    }
+    client_free(client);
+    loop_free(f.loop);
+    buf_free(&f.line);
+    return r == 0 ? f.status : r;
+}
+
+static int ask_events(struct ask *a, struct error *why) {
+    const struct settings_values *v = &a->settings->values;
+    char path[128];
+    (void)snprintf(path, sizeof path, "/api/v1/events?since=%llu&%s", (unsigned long long)v->since,
+                   v->follow ? "follow=1" : "format=text");
+    if (v->follow) return follow(a, path, why);
+    int r = begin(a, HTTP_GET, path, why);
+    return r == 0 ? ask(a, true, why) : r;
+}
+
+int system_api_ask(const struct settings *settings) {
+    struct ask a = {.settings = settings, .timeout_ns = ASK_NS};
+    struct config_list arguments = config_arguments(settings->config);
+    struct error why = {0};
+    int r = ERR_INTERNAL;
+    arena_init(&a.arena, 2 * (size_t)ANSWER_MAX);
+    switch (config_verb_index(settings->config)) {
+    case SETTINGS_CALL:
+        r = ask_call(&a, arguments.items[0], &why);
+        break;
+    case SETTINGS_UPLOAD:
+        r = ask_upload(&a, arguments.items[0], arguments.items[1], &why);
+        break;
+    case SETTINGS_EVENTS:
+        r = ask_events(&a, &why);
+        break;
+    case SETTINGS_SET_PASSWORD:
+        r = ask_password(&a, &why);
+        break;
+    default:
+        break;
+    }
+    if (r < 0) (void)fprintf(stderr, "buildernet system-api: %s\n", why.text);
+    tls_free(a.tls);
+    arena_free(&a.arena);
+    return r < 0 ? 2 : r;
+}

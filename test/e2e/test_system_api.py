@@ -1,0 +1,411 @@
+"""The System API as an operator and the services of a node use it."""
+import base64
+import json
+import os
+import signal
+import stat
+import subprocess
+import time
+
+from harness import (Folder, PROGRAM, Process, case, free_port, is_listening, main, need, request,
+                     run, wait_until)
+
+CONFIG = """
+[general]
+listen_addr = "127.0.0.1:{port}"
+pipe_file = "state/events.fifo"
+log_max_entries = {entries}
+events_path = "state/events.jsonl"
+basic_auth_secret_path = "state/basic-auth-hash"
+basic_auth_secret_salt = "salt"
+tls_enabled = true
+tls_create_if_missing = true
+tls_cert_hosts = ["127.0.0.1", "localhost"]
+tls_cert_path = "state/cert.pem"
+tls_key_path = "state/key.pem"
+{extra}
+[actions]
+echo_test = "echo done > {folder}/ran"
+fails = ["sh", "-c", "echo broken >&2; exit 3"]
+slow = ["sleep", "{slow}"]
+{actions}
+[file_uploads]
+plain = "{folder}/uploads/plain"
+small = {{path = "{folder}/uploads/small", max_bytes = 10, mode = "0640"}}
+checked = {{path = "{folder}/uploads/checked", validator = ["grep", "-q", "good", "{{}}"]}}
+"""
+
+
+class Api:
+    """A System API in a folder of its own."""
+
+    def __init__(self, folder, entries=1000, extra="", actions="", slow="1", flags=()):
+        self.folder, self.port = folder, free_port()
+        (folder / "uploads").mkdir(exist_ok=True)
+        self.config = folder / "config.toml"
+        self.write(entries, extra, actions, slow)
+        self.flags = flags
+        self.process = None
+
+    def write(self, entries=1000, extra="", actions="", slow="1"):
+        self.config.write_text(CONFIG.format(port=self.port, folder=self.folder, entries=entries,
+                                             extra=extra, actions=actions, slow=slow))
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.process.__exit__()
+
+    def start(self):
+        self.process = Process(PROGRAM, "system-api", "--config", self.config, *self.flags,
+                               cwd=self.folder, log=self.folder / "log")
+        wait_until(lambda: is_listening(self.port) or not self.process.running(),
+                   message="does not listen")
+        assert self.process.running(), self.process.logged()
+
+    def call(self, method, path, body=None, auth=None, headers=None):
+        headers = dict(headers or {})
+        if auth:
+            headers["Authorization"] = "Basic " + base64.b64encode(auth.encode()).decode()
+        return request(self.port, method, path, body, headers)
+
+    def status(self, *args, **named):
+        return self.call(*args, **named)[0]
+
+
+def message(body):
+    return json.loads(body)["message"]
+
+
+@case
+def every_row_of_the_endpoint_table():
+    with Folder() as folder, Api(folder) as api:
+        for path in ("/", "/livez"):
+            assert api.call("GET", path)[::2] == (200, b'{"status":"ok"}\n')
+        status, headers, body = api.call("GET", "/api/v1/new_event?message=a+%3Cb%3E")
+        assert (status, body, headers.get("content-type")) == (200, b"", None)
+        assert api.status("GET", "/api/v1/new_event") == 200
+        status, headers, body = api.call("GET", "/api/v1/events")
+        assert status == 200 and headers["content-type"] == "application/json"
+        assert b"a \\u003cb\\u003e" in body and body.endswith(b"]\n")
+        assert [e["message"] for e in json.loads(body)] == ["a <b>", ""]
+        for path in ("/logs", "/api/v1/events?format=text"):
+            status, headers, body = api.call("GET", path)
+            assert status == 200 and headers["content-type"] == "text/plain"
+            assert body.splitlines()[0].endswith(b"Z \t a <b>")
+        assert api.call("GET", "/api/v1/actions/echo_test")[::2] == (
+            200, b'{"message":"Action executed successfully"}\n')
+        assert (folder / "ran").read_text() == "done\n"
+        status, _, body = api.call("GET", "/api/v1/actions/fails")
+        assert status == 500
+        assert message(body) == "Failed to execute action: fails - error: exit status 3"
+        status, _, body = api.call("GET", "/api/v1/actions/none")
+        assert (status, message(body)) == (400, "Specified action not configured")
+        status, _, body = api.call("POST", "/api/v1/file-upload/plain", b"content")
+        assert status == 200
+        assert body == (f'{{"file":"{folder}/uploads/plain","message":"File uploaded '
+                        'successfully","size_bytes":"7"}\n').encode()
+        status, _, body = api.call("POST", "/api/v1/file-upload/none", b"x")
+        assert (status, message(body)) == (400, "Specified file upload not configured")
+        status, headers, body = api.call("GET", "/nowhere")
+        assert (status, body) == (404, b"404 page not found\n")
+        assert headers["content-type"] == "text/plain; charset=utf-8"
+        for path in ("/livez/", "/api/v1/actions/a/b", "/debug/pprof", "/api/v1/events/"):
+            assert api.status("GET", path) == 404, path
+        for method, path, allow in (("POST", "/livez", "GET"), ("HEAD", "/livez", "GET"),
+                                    ("GET", "/api/v1/set-basic-auth", "POST"),
+                                    ("PUT", "/api/v1/file-upload/plain", "POST"),
+                                    ("POST", "/api/v1/actions/echo_test", "GET"),
+                                    ("DELETE", "/api/v1/events", "GET")):
+            status, headers, body = api.call(method, path, b"" if method != "HEAD" else None)
+            assert (status, headers.get("allow"), body) == (405, allow, b""), (method, path, status)
+        status, _, body = api.call("POST", "/api/v1/set-basic-auth", b"secret")
+        assert (status, body) == (200, b'{"message":"Basic auth secret updated"}\n')
+        status, headers, body = api.call("GET", "/livez")
+        assert status == 401
+        assert headers["www-authenticate"] == 'Basic realm="system-api"'
+        assert body == b'{"code":401,"message":"Unauthorized"}\n'
+
+
+@case
+def curl_gets_the_same_over_both_versions_of_http():
+    curl = need("curl")
+    with Folder() as folder, Api(folder) as api:
+        for version, number in (("--http1.1", "1.1"), ("--http2", "2")):
+            r = run(curl, "-sk", version, "-w", "%{http_version} %{http_code}",
+                    "--cacert", folder / "state/cert.pem", f"https://localhost:{api.port}/livez")
+            assert r.stdout == '{"status":"ok"}\n' + f"{number} 200", r
+            r = run(curl, "-s", version, "--cacert", folder / "state/cert.pem", "--data-binary",
+                    "@" + str(PROGRAM), "-o", "/dev/null", "-w", "%{http_code}",
+                    f"https://localhost:{api.port}/api/v1/file-upload/plain")
+            assert r.stdout == "200", r
+            assert (folder / "uploads/plain").read_bytes() == PROGRAM.read_bytes()
+
+
+@case
+def basic_authentication_from_open_to_closed():
+    with Folder() as folder, Api(folder) as api:
+        assert api.status("GET", "/livez", auth="admin:wrong") == 200  # open: anything passes
+        assert api.status("POST", "/api/v1/set-basic-auth", b"pass:word") == 200
+        assert api.status("GET", "/livez", auth="admin:pass:word") == 200
+        assert api.status("GET", "/livez", auth="root:pass:word") == 401
+        assert api.status("GET", "/livez", auth="admin:pass") == 401
+        assert api.status("GET", "/nowhere") == 401
+        assert api.status("POST", "/livez", b"") == 401
+        assert api.status("POST", "/api/v1/file-upload/plain", b"x" * 100000) == 401
+        stored = (folder / "state/basic-auth-hash").read_text()
+        assert stored.startswith("scrypt$")
+        assert stat.S_IMODE(os.stat(folder / "state/basic-auth-hash").st_mode) == 0o600
+        log = (folder / "log").read_text()
+        assert "pass:word" not in log and stored not in log
+        assert stored not in api.call("GET", "/logs", auth="admin:pass:word")[2].decode()
+        # A changed password holds at once, also after a restart.
+        assert api.status("POST", "/api/v1/set-basic-auth", b"new", auth="admin:pass:word") == 200
+        assert api.status("GET", "/livez", auth="admin:pass:word") == 401
+        api.process.__exit__()
+        api.start()
+        assert api.status("GET", "/livez", auth="admin:new") == 200
+
+
+@case
+def the_old_hash_is_accepted_and_upgraded():
+    with Folder() as folder:
+        api = Api(folder)
+        (folder / "state").mkdir()
+        (folder / "state/basic-auth-hash").write_text(
+            "f84fa2149dbb62ed4e0cf1f550d2949b33a6513d3a7707e08502511c79ccb0ee")
+        with api:
+            assert api.status("GET", "/livez", auth="admin:other") == 401
+            assert api.status("GET", "/livez", auth="admin:secret") == 200
+            assert (folder / "state/basic-auth-hash").read_text().startswith("scrypt$")
+            assert api.status("GET", "/livez", auth="admin:secret") == 200
+
+
+@case
+def guessing_is_slowed_down():
+    with Folder() as folder, Api(folder, extra='basic_auth_first_password = "right"') as api:
+        assert api.status("GET", "/livez") == 401  # never open
+        seen = [api.call("GET", "/livez", auth=f"admin:{i}")[:2] for i in range(8)]
+        assert [s for s, _ in seen[:5]] == [401] * 5
+        assert seen[-1][0] == 429 and int(seen[-1][1]["retry-after"]) >= 1
+
+
+@case
+def fifo_lines_become_events_and_none_is_lost():
+    with Folder() as folder, Api(folder) as api:
+        fifo = folder / "state/events.fifo"
+        assert stat.S_ISFIFO(os.stat(fifo).st_mode)
+        for i in range(3):  # writers come and go
+            with open(fifo, "w", encoding="utf-8") as f:
+                f.write(f"line {i}\nsecond {i}\nlast without newline {i}")
+            wait_until(lambda i=i: f"last without newline {i}" in
+                       api.call("GET", "/logs")[2].decode())
+        lines = api.call("GET", "/logs")[2].decode().splitlines()
+        assert [line.split(" \t ")[1] for line in lines] == [
+            t for i in range(3) for t in (f"line {i}", f"second {i}", f"last without newline {i}")]
+        # Nobody writes: nothing spins.
+        before = sum(os.times()[:0]) or cpu_seconds(api.process.pid)
+        time.sleep(1)
+        assert cpu_seconds(api.process.pid) - before < 0.1
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@case
+def events_outlive_restarts_and_kills():
+    with Folder() as folder, Api(folder, entries=5) as api:
+        for i in range(7):
+            assert api.status("GET", f"/api/v1/new_event?message=e{i}") == 200
+        os.kill(api.process.pid, signal.SIGKILL)
+        api.process.wait()
+        api.start()
+        events = json.loads(api.call("GET", "/api/v1/events?since=0")[2])
+        assert [(e["id"], e["message"]) for e in events] == [(i + 1, f"e{i}") for i in range(2, 7)]
+        events = json.loads(api.call("GET", "/api/v1/events?since=6")[2])
+        assert [e["id"] for e in events] == [7]
+        assert api.status("GET", "/api/v1/events?since=x") == 400
+
+
+@case
+def events_can_be_followed():
+    curl = need("curl")
+    with Folder() as folder, Api(folder) as api:
+        api.call("GET", "/api/v1/new_event?message=before")
+        with Process(curl, "-skN", f"https://127.0.0.1:{api.port}/api/v1/events?follow=1",
+                     log=folder / "stream") as follower:
+            wait_until(lambda: "before" in follower.logged())
+            api.call("GET", "/api/v1/new_event?message=after")
+            wait_until(lambda: "after" in follower.logged())
+            lines = [line for line in follower.logged().splitlines() if line.startswith("id: ")]
+            assert lines == ["id: 1", "id: 2"]
+            api.process.signal(signal.SIGTERM)  # the stream ends, the drain does not wait
+            assert api.process.wait(5) == 0
+
+
+@case
+def actions_can_be_left_to_run():
+    with Folder() as folder, Api(folder, slow="0.5") as api:
+        status, _, body = api.call("GET", "/api/v1/actions/slow?wait=false")
+        started = json.loads(body)
+        assert status == 202 and started["state"] == "running"
+        assert api.status("GET", "/api/v1/actions/slow") == 409
+        ended = wait_until(lambda: (lambda r: r if r["state"] != "running" else None)(
+            json.loads(api.call("GET", "/api/v1/actions/" + started["id"])[2])))
+        assert ended["state"] == "succeeded" and ended["exit_status"] == 0
+        status, _, body = api.call("GET", "/api/v1/actions/fails?wait=false")
+        run_id = json.loads(body)["id"]
+        ended = wait_until(lambda: (lambda r: r if r["state"] != "running" else None)(
+            json.loads(api.call("GET", "/api/v1/actions/" + run_id)[2])))
+        assert (ended["state"], ended["exit_status"], ended["stderr"]) == ("failed", 3, "broken\n")
+        names = [a["name"] for a in json.loads(api.call("GET", "/api/v1/actions")[2])]
+        assert names == ["echo_test", "fails", "slow"]
+
+
+@case
+def uploads_are_whole_or_nothing():
+    with Folder() as folder, Api(folder) as api:
+        small = folder / "uploads/small"
+        assert api.status("POST", "/api/v1/file-upload/small", b"0123456789") == 200
+        assert stat.S_IMODE(os.stat(small).st_mode) == 0o640
+        assert api.status("POST", "/api/v1/file-upload/small", b"0123456789A") == 413
+        assert small.read_bytes() == b"0123456789"
+        assert api.status("POST", "/api/v1/file-upload/checked", b"all good here") == 200
+        status, _, body = api.call("POST", "/api/v1/file-upload/checked", b"all bad here")
+        assert status == 422 and "Validator" in message(body)
+        assert (folder / "uploads/checked").read_bytes() == b"all good here"
+        # A client that leaves in the middle changes nothing.
+        import socket
+        import ssl
+        context = ssl._create_unverified_context()
+        with socket.create_connection(("127.0.0.1", api.port)) as raw:
+            with context.wrap_socket(raw) as s:
+                s.sendall(b"POST /api/v1/file-upload/small HTTP/1.1\r\nHost: x\r\n"
+                          b"Content-Length: 9\r\n\r\nhalf")
+                time.sleep(0.2)
+        wait_until(lambda: "client is gone" in api.call("GET", "/logs")[2].decode())
+        assert small.read_bytes() == b"0123456789"
+        assert sorted(p.name for p in (folder / "uploads").iterdir()) == ["checked", "small"]
+        assert api.status("POST", "/api/v1/file-upload/plain", b"") == 200
+        assert (folder / "uploads/plain").read_bytes() == b""
+
+
+@case
+def flags_override_and_a_bind_failure_ends_the_process():
+    with Folder() as folder:
+        port = free_port()
+        with Api(folder) as api:
+            r = run(PROGRAM, "system-api", "--config", api.config, cwd=folder, timeout=20)
+            assert r.returncode != 0 and "in use" in r.stderr, r
+        api.flags = ("--listen-addr", f"127.0.0.1:{port}")
+        api.port = port
+        with api:
+            assert api.status("GET", "/livez") == 200
+
+
+@case
+def configuration_reloads_and_a_bad_one_is_refused():
+    with Folder() as folder, Api(folder) as api:
+        assert api.status("GET", "/api/v1/actions/fresh") == 400
+        api.write(actions='fresh = ["true"]')
+        api.process.signal(signal.SIGHUP)
+        wait_until(lambda: api.status("GET", "/api/v1/actions/fresh") == 200)
+        api.config.write_text("[actions]\nbroken = 1\n")
+        api.process.signal(signal.SIGHUP)
+        wait_until(lambda: "refused" in api.call("GET", "/logs")[2].decode())
+        assert api.status("GET", "/api/v1/actions/fresh") == 200
+
+
+@case
+def certificates_reload_without_dropping_connections():
+    openssl = need("openssl")
+    with Folder() as folder, Api(folder) as api:
+        def fingerprint():
+            p = subprocess.run([openssl, "s_client", "-connect", f"127.0.0.1:{api.port}"],
+                               input=b"", capture_output=True, timeout=20, check=False)
+            r = subprocess.run([openssl, "x509", "-noout", "-fingerprint", "-sha256"],
+                               input=p.stdout, capture_output=True, timeout=20, check=False)
+            return r.stdout
+        before = fingerprint()
+        text = run(openssl, "x509", "-noout", "-text", "-in", folder / "state/cert.pem").stdout
+        for expected in ("O = Acme", "DNS:localhost", "IP Address:127.0.0.1", "CA:TRUE",
+                         "TLS Web Server Authentication", "Digital Signature, Certificate Sign"):
+            assert expected in text, expected
+        for name in ("cert.pem", "key.pem"):
+            assert stat.S_IMODE(os.stat(folder / "state" / name).st_mode) == 0o600
+        r = run(openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                "-nodes", "-subj", "/O=Other", "-keyout", folder / "state/key.pem", "-out",
+                folder / "state/cert.pem", "-days", "10")
+        assert r.returncode == 0, r.stderr
+        api.process.signal(signal.SIGHUP)
+        wait_until(lambda: fingerprint() != before)
+
+
+@case
+def one_certificate_file_of_two_fails_the_start():
+    with Folder() as folder:
+        api = Api(folder)
+        (folder / "state").mkdir()
+        (folder / "state/cert.pem").write_text("x")
+        r = run(PROGRAM, "system-api", "--config", api.config, cwd=folder, timeout=20)
+        assert r.returncode == 1 and "both are required" in r.stderr, r
+
+
+@case
+def the_network_process_is_sandboxed():
+    with Folder() as folder, Api(folder) as api:
+        status = open(f"/proc/{api.process.pid}/status", encoding="ascii").read()
+        assert "Seccomp:\t2" in status and "NoNewPrivs:\t1" in status
+        children = open(f"/proc/{api.process.pid}/task/{api.process.pid}/children",
+                        encoding="ascii").read().split()
+        assert len(children) == 1  # the runner
+        status = open(f"/proc/{children[0]}/status", encoding="ascii").read()
+        assert "Seccomp:\t0" in status
+
+
+@case
+def the_operators_command_line():
+    with Folder() as folder, Api(folder) as api:
+        env = dict(os.environ, SYSTEM_API_URL=f"https://127.0.0.1:{api.port}",
+                   SYSTEM_API_PIN=str(folder / "state/cert.pem"))
+
+        def tool(*words, **options):
+            return run(PROGRAM, "system-api", *words, env=env, cwd=folder, **options)
+        r = tool("set-password", input="open sesame\n")
+        assert (r.returncode, r.stdout) == (0, "Basic auth secret updated\n"), r
+        r = tool("call", "echo_test")
+        assert r.returncode == 1 and "401" in r.stderr, r
+        env["SYSTEM_API_PASSWORD"] = "open sesame"
+        r = tool("call", "echo_test")
+        assert (r.returncode, r.stdout) == (0, "Action executed successfully\n"), r
+        r = tool("call", "fails")
+        assert r.returncode == 1 and "exit status 3" in r.stderr, r
+        r = tool("call", "fails", "--wait=false")
+        assert r.returncode == 0 and json.loads(r.stdout)["state"] == "running", r
+        (folder / "local").write_text("some good file")
+        r = tool("upload", "checked", folder / "local")
+        assert (r.returncode, r.stdout) == (0, "File uploaded successfully\n"), r
+        r = tool("events")
+        assert r.returncode == 0 and "file upload success: checked" in r.stdout, r
+        env["SYSTEM_API_PIN"] = "00" * 32
+        r = tool("events")
+        assert r.returncode == 2, r
+
+
+@case
+def help_version_and_configuration_are_printed():
+    r = run(PROGRAM, "system-api", "--help")
+    assert r.returncode == 0 and "--listen-addr" in r.stdout and "set-password" in r.stdout
+    assert run(PROGRAM, "system-api", "--version").stdout.strip()
+    r = run(PROGRAM, "system-api", "--print-config")
+    assert r.returncode == 0 and "listen_addr" in r.stdout
+    r = run(PROGRAM, "system-api", "--no-such-flag")
+    assert r.returncode == 1 and "no-such-flag" in r.stderr
+
+
+main()
