@@ -335,7 +335,7 @@ void websocket_write_pong(struct websocket *w, struct buf *out, struct bytes dat
 
 void websocket_write_close(struct websocket *w, struct buf *out, uint16_t code,
                            struct bytes reason) {
-    uint8_t payload[CONTROL_MAX];
+    uint8_t payload[CONTROL_MAX] = {0};
     if (code == WEBSOCKET_NO_CODE) {
         write_frame(w, out, FIN | CLOSE, bytes_make(payload, 0));
         return;
