@@ -3,6 +3,7 @@
 #include "attest/files.h"
 #include "attest/quoter.h"
 #include "attest/simulator.h"
+#include "attest/vtpm.h"
 #include "base/clock.h"
 #include "base/hex.h"
 #include "main/attest.h"
@@ -77,19 +78,35 @@ static int open_quoter(struct quoter **ret, struct attest_run *run) {
                : quoter_simulator(ret, source, &td, (unsigned)run->values.quote_version, &run->why);
 }
 
+// Evidence of an Azure TD: the JSON of the exporter form.
+static int azure_quote(struct attest_run *run, struct buf *out, const uint8_t input[64]) {
+    struct vtpm *tpm = NULL;
+    struct azure_evidence evidence;
+    int code = vtpm_open(&tpm, VTPM_DEVICE, &run->why);
+    struct azure_maker maker = {.tpm = tpm, .wait_ms = QUOTE_WAIT_MS};
+    if (code == 0) code = azure_make(&evidence, &maker, input, &run->arena, &run->why);
+    if (code == 0) code = azure_evidence_write(out, &evidence, &run->why);
+    vtpm_close(tpm);
+    return code;
+}
+
 int attest_quote(struct attest_run *run) {
     struct quoter *q = NULL;
     struct buf quote;
     uint8_t data[64] = {0};
     const char *digits = run->values.report_data ? run->values.report_data : "";
-    buf_init(&quote, QUOTE_BYTES_MAX);
+    buf_init(&quote, AZURE_EVIDENCE_BYTES_MAX);
     int code = 0;
     if (strlen(digits) > 128 || strlen(digits) % 2 ||
         hex_decode(data, bytes_from_str(digits), NULL) < 0) {
         code = error_set(&run->why, ERR_SYNTAX, "--report-data: not up to 64 bytes of hex");
     }
-    if (code == 0) code = open_quoter(&q, run);
-    if (code == 0) code = quoter_make(q, &quote, data, &run->why);
+    if (code == 0 && strcmp(run->values.source, "azure") == 0) {
+        code = azure_quote(run, &quote, data);
+    } else {
+        if (code == 0) code = open_quoter(&q, run);
+        if (code == 0) code = quoter_make(q, &quote, data, &run->why);
+    }
     if (code == 0 && run->values.out) {
         code = files_write(run->values.out, buf_view(&quote), 0644, &run->why);
     } else if (code == 0) {
