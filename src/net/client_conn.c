@@ -117,7 +117,7 @@ static void begin_http(struct client_conn *cc) {
     struct error why = {0};
     bool http2 = c->options.protocol == CLIENT_HTTP2;
     if (cc->conn.tls && c->options.protocol == CLIENT_AUTO) {
-        http2 = bytes_equal_str(tls_session_alpn(cc->conn.tls), "h2");
+        http2 = tls_session_http2(cc->conn.tls);
     }
     int r = 0;
     if (http2) {

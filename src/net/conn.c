@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/conn.h"
 #include "net/certificate.h"
+#include "net/tls_internal.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -357,7 +358,13 @@ static int begin(struct conn *c, struct loop *l, int fd, SSL *session,
     c->linger.fire = linger_over;
     c->reading = true;
     if (peer) c->peer = *peer;
-    return session ? tls_session_bind(session, fd, why) : 0;
+    if (!session) return 0;
+    tls_session_data(session)->conn = c;
+    return tls_session_bind(session, fd, why);
+}
+
+struct conn *conn_of_session(const SSL *session) {
+    return tls_session_data(session)->conn;
 }
 
 int conn_accept(struct conn *c, struct loop *l, int fd, SSL *session,

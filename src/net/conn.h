@@ -114,6 +114,9 @@ static inline size_t conn_pending(const struct conn *c) {
 /* conn_is_open: the handshake is done and the connection was not closed. */
 bool conn_is_open(const struct conn *c);
 
+/* conn_of_session: the connection that carries a session, for hooks that pause the handshake. */
+struct conn *conn_of_session(const SSL *session);
+
 /* conn_rebind gives the connection to another owner. */
 static inline void conn_rebind(struct conn *c, const struct conn_events *events, void *owner) {
     c->events = events;

@@ -109,7 +109,7 @@ static void bad_gateway(struct passing *t, const struct error *why) {
     exchange_release(x);
 }
 
-static int copy_response(struct exchange *x, const struct proxy_options *o,
+static int copy_response(struct exchange *x, SSL *origin, const struct proxy_options *o,
                          const struct http_response *from, struct http_response *to,
                          struct error *why) {
     struct arena *a = exchange_arena(x);
@@ -118,16 +118,15 @@ static int copy_response(struct exchange *x, const struct proxy_options *o,
     int r = http_fields_copy(&to->fields, a, &from->fields, why);
     if (r < 0) return r;
     http_fields_remove_hop_by_hop(&to->fields);
-    return o->response ? o->response(x, to, a, o->context, why) : 0;
+    return o->response ? o->response(x, origin, to, a, o->context, why) : 0;
 }
 
 static void back_response(struct client_call *k, void *context, const struct http_response *r) {
     struct passing *t = context;
     struct http_response own;
     struct error why = {0};
-    (void)k;
     if (!t->x) return;
-    if (copy_response(t->x, &t->proxy->options, r, &own, &why) < 0) {
+    if (copy_response(t->x, call_session(k), &t->proxy->options, r, &own, &why) < 0) {
         struct client_call *call = t->k;
         t->k = NULL;
         bad_gateway(t, &why);
@@ -259,7 +258,7 @@ static int tunnel_begin(struct passing *t, const struct http_response *r, struct
     char *name = protocol.n ? arena_str(exchange_arena(t->x), protocol) : NULL;
     struct tunnel *n = calloc(1, sizeof *n);
     int code = !n || !name ? error_set(why, ERR_NO_MEMORY, "no memory for a tunnel") : 0;
-    if (code == 0) code = copy_response(t->x, &t->proxy->options, r, &own, why);
+    if (code == 0) code = copy_response(t->x, back->tls, &t->proxy->options, r, &own, why);
     if (code == 0) {
         n->server = exchange_server(t->x);
         n->client = t->origin;

@@ -22,9 +22,10 @@ struct proxy_options {
     /* Changes the request to the origin, whose fields are copied and cleaned already. Returns 0,
      * or answers the exchange itself and returns a negative code. NULL: nothing is changed. */
     int (*request)(struct exchange *x, struct http_request *r, struct arena *a, void *context);
-    /* Changes the response likewise; a negative code becomes 502 with why's text. */
-    int (*response)(struct exchange *x, struct http_response *r, struct arena *a, void *context,
-                    struct error *why);
+    /* Changes the response likewise; a negative code becomes 502. origin: the TLS session that it
+     * came by, NULL for plain. */
+    int (*response)(struct exchange *x, SSL *origin, struct http_response *r, struct arena *a,
+                    void *context, struct error *why);
     /* Which origin takes the request, instead of `origin`. NULL answers 502. */
     struct client *(*choose)(struct exchange *x, void *context);
     void *context;

@@ -207,7 +207,7 @@ static const struct conn_events server_conn_events = {on_open, on_readable, on_d
 static void begin_http(struct server_conn *sc) {
     struct error why = {0};
     const struct server_listener *o = &sc->listener->options;
-    bool http2 = sc->conn.tls ? bytes_equal_str(tls_session_alpn(sc->conn.tls), "h2") : o->http2;
+    bool http2 = sc->conn.tls ? tls_session_http2(sc->conn.tls) : o->http2;
     sc->protocol = http2 ? PROTOCOL_HTTP2 : PROTOCOL_HTTP1;
     server_conn_touch(sc, sc->server->limits.header_ns);
     if ((http2 ? server_http2_begin(sc, &why) : server_http1_begin(sc, &why)) < 0) {
@@ -435,6 +435,24 @@ static void on_tick(struct loop_timer *t) {
     }
 }
 
+// What drain and retire do to one connection.
+static void conn_wind_up(struct server_conn *sc) {
+    if (sc->protocol == PROTOCOL_HTTP2) {
+        http2_goaway(sc->h2);
+        if (!sc->cursor) server_http2_flush(sc);
+    } else if (sc->idle || sc->protocol == PROTOCOL_NONE) {
+        server_conn_close(sc);
+    }
+}
+
+void server_retire(struct server *s, struct conn *c) {
+    struct server_conn *sc = (struct server_conn *)((char *)c - offsetof(struct server_conn, conn));
+    (void)s;
+    if (c->events != &server_conn_events || sc->retiring) return;
+    sc->retiring = true;
+    conn_wind_up(sc);
+}
+
 void server_drain(struct server *s, uint64_t deadline_ns, void (*done)(void *context),
                   void *context) {
     if (s->draining) return;
@@ -447,12 +465,7 @@ void server_drain(struct server *s, uint64_t deadline_ns, void (*done)(void *con
     struct server_conn *next;
     for (struct server_conn *sc = s->first; sc; sc = next) {
         next = sc->next;
-        if (sc->protocol == PROTOCOL_HTTP2) {
-            http2_goaway(sc->h2);
-            if (!sc->cursor) server_http2_flush(sc);
-        } else if (sc->idle || sc->protocol == PROTOCOL_NONE) {
-            server_conn_close(sc);
-        }
+        conn_wind_up(sc);
     }
     check_drained(s);
 }

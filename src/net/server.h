@@ -129,6 +129,10 @@ bool server_is_draining(const struct server *s);
 /* server_close_all closes every connection now and goes on listening (a new policy). */
 void server_close_all(struct server *s);
 
+/* server_retire ends one connection when its running exchanges are answered (its peer must come
+ * anew); a connection that was upgraded is left to its owner. */
+void server_retire(struct server *s, struct conn *c);
+
 /* server_connections, server_exchanges: how many there are now. */
 unsigned server_connections(const struct server *s);
 unsigned server_exchanges(const struct server *s);

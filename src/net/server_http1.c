@@ -42,7 +42,8 @@ static void answered(struct exchange *x) {
 /* Whether the connection can go on after this answer. */
 static bool can_keep(const struct exchange *x) {
     const struct http_request *r = x->request;
-    if (!r || !r->keep_alive || x->close || x->sc->ended || x->server->draining) return false;
+    if (!r || !r->keep_alive || x->close || x->sc->ended || x->sc->retiring || x->server->draining)
+        return false;
     if (x->request_ended || (x->streaming && x->events)) return true;
     return r->body == HTTP_BODY_NONE ||
            (r->body == HTTP_BODY_LENGTH && !r->expect_continue && r->content_length <= DRAIN_BYTES);

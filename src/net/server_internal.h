@@ -59,6 +59,7 @@ struct server_conn {
     bool ended : 1; /* the client has closed its direction */
     bool idle : 1;
     bool closing : 1;
+    bool retiring : 1;
     bool doomed : 1;      /* closed as soon as the engine returns */
     struct exchange *x;   /* HTTP/1: the one at work */
     struct bytes *cursor; /* set while the engine is on the stack: HTTP/1's input */

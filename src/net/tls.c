@@ -493,6 +493,12 @@ struct bytes tls_session_alpn(const SSL *session) {
     return bytes_make(p, n);
 }
 
+bool tls_session_http2(const SSL *session) {
+    struct bytes name = tls_session_alpn(session);
+    if (bytes_equal_str(name, "h2")) return true;
+    return name.n > 3 && memcmp(name.p + name.n - 3, "+h2", 3) == 0;
+}
+
 int tls_session_exporter(uint8_t *ret, size_t n, SSL *session, const char *label,
                          struct error *why) {
     if (SSL_export_keying_material(session, ret, n, label, strlen(label), NULL, 0, 0) == 1) {

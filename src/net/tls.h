@@ -129,6 +129,10 @@ void *tls_session_user(const SSL *session);
 /* tls_session_alpn: the name that was agreed on; empty when none. */
 struct bytes tls_session_alpn(const SSL *session);
 
+/* tls_session_http2: that name stands for HTTP/2: "h2", or "...+h2" of a protocol that comes first
+ * on the same stream. */
+bool tls_session_http2(const SSL *session);
+
 /* tls_session_exporter: RFC 8446 section 7.5, label without terminator, no context. */
 [[gnu::warn_unused_result]] int tls_session_exporter(uint8_t *ret, size_t n, SSL *session,
                                                      const char *label, struct error *why);

@@ -45,6 +45,7 @@ struct tls_session_data {
     struct tls *tls;
     struct tls_generation *generation;
     void *user;
+    struct conn *conn; /* that carries it */
     bool hello_done;
     struct error *why; /* made at the first failure */
 };
