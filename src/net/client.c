@@ -490,3 +490,6 @@ unsigned client_calls(const struct client *c) {
 struct bytes client_authority(const struct client *c) {
     return bytes_from_str(c->authority);
 }
+struct loop *client_loop(const struct client *c) {
+    return c->loop;
+}

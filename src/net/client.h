@@ -60,6 +60,7 @@ void client_free(struct client *c);
  * they are done (new certificate, new policy). */
 void client_close_idle(struct client *c);
 
+struct loop *client_loop(const struct client *c);
 unsigned client_connections(const struct client *c);
 unsigned client_calls(const struct client *c); /* waiting and at work */
 /* client_authority: "host[:port]" for the Host field. */

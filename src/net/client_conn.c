@@ -472,6 +472,7 @@ void client_conn_leave(struct client_conn *cc, struct client_call *k) {
     struct error why = {0};
     error_set(&why, ERR_CANCELLED, "the call was cancelled");
     cc->call = NULL;
+    struct client *c = cc->client;
     client_conn_close(cc, &why); // what the server still sends belongs to nobody
-    loop_defer(cc->client->loop, &cc->client->serve);
+    loop_defer(c->loop, &c->serve);
 }

@@ -281,6 +281,7 @@ int exchange_upgrade(struct exchange *x, struct conn **ret, const struct conn_ev
     sc->deadline_ns = 0;
     sc->x = NULL;
     conn_rebind(&sc->conn, events, owner);
+    conn_pause(&sc->conn); // resuming calls the new owner once, who may have bytes in `rest`
     conn_resume(&sc->conn);
     *ret = &sc->conn;
     exchange_finish(x);
