@@ -169,18 +169,20 @@ static int alloc_account(struct genesis_account *ret, const struct json *key, co
     return r;
 }
 
-static int decode_alloc(struct genesis *g, const struct json *in, struct arena *a,
-                        struct error *why) {
+int genesis_alloc_decode(const struct genesis_account **ret, size_t *ret_count,
+                         const struct json *in, struct arena *a, struct error *why) {
     int r = json_expect(in, JSON_OBJECT, why);
     if (r != 0) return error_wrap(why, "alloc");
     struct genesis_account *accounts = arena_new_array(a, struct genesis_account, json_count(in));
     if (!accounts) return json_error(why, ERR_LIMIT, in, "alloc does not fit its memory limit");
+    size_t n = 0;
     json_members(key, value, in) {
-        r = alloc_account(&accounts[g->account_count], key, value, a, why);
-        if (r != 0) return error_wrap(why, "alloc of account %zu", g->account_count);
-        g->account_count++;
+        r = alloc_account(&accounts[n], key, value, a, why);
+        if (r != 0) return error_wrap(why, "alloc of account %zu", n);
+        n++;
     }
-    g->accounts = accounts;
+    *ret = accounts;
+    *ret_count = n;
     return 0;
 }
 
@@ -240,7 +242,9 @@ int genesis_decode(struct genesis *ret, const struct json *in, struct arena *a, 
     }
     store_be64(h->nonce, nonce);
     if (r == 0) r = fork_fields(&g, in, why);
-    if (r == 0) r = decode_alloc(&g, json_get(in, "alloc"), a, why);
+    if (r == 0) {
+        r = genesis_alloc_decode(&g.accounts, &g.account_count, json_get(in, "alloc"), a, why);
+    }
     if (r == 0) *ret = g;
     return r;
 }

@@ -41,6 +41,12 @@ struct genesis {
 [[gnu::warn_unused_result]] int genesis_decode(struct genesis *ret, const struct json *in,
                                                struct arena *a, struct error *why);
 
+/* genesis_alloc_decode reads the `alloc` object alone: {address: {balance, nonce, code, storage}}.
+ */
+[[gnu::warn_unused_result]] int genesis_alloc_decode(const struct genesis_account **ret,
+                                                     size_t *ret_count, const struct json *in,
+                                                     struct arena *a, struct error *why);
+
 /* chain_config_decode reads the `config` object alone. */
 [[gnu::warn_unused_result]] int chain_config_decode(struct chain_config *ret, const struct json *in,
                                                     struct error *why);

@@ -12,6 +12,7 @@ program_run crypto_main;
 program_run eth_main;
 program_run evm_main;
 program_run system_api_main;
+program_run trie_main;
 
 struct program {
     const char *name;

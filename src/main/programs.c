@@ -10,5 +10,6 @@ const struct program programs[] = {
     {"evm", "run code and the field's test files", evm_main},
     {"system-api", "let an operator control a sealed node: events, actions, uploads",
      system_api_main},
+    {"trie", "state roots and proofs: made, checked, timed", trie_main},
     {NULL, NULL, NULL},
 };

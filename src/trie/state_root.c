@@ -65,6 +65,7 @@ int state_root_create(struct state_root **ret, const struct hash *parent_root,
     s->parent_root = *parent_root;
     arena_init(&s->scratch, 0);
     int r = trie_pool_create(&s->pool, options->limit_bytes, why);
+    if (r == 0 && options->hash_lanes) trie_pool_set_lanes(s->pool, options->hash_lanes);
     if (r == 0) r = key_cache_create(&s->keys, KEY_CACHE_PLACES, why);
     if (r != 0) {
         state_root_free(s);

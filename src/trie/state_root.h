@@ -59,8 +59,9 @@ struct state_root;
 
 struct state_root_options {
     struct state_node_source source;
-    size_t limit_bytes; /* most memory for nodes, 0 none */
-    bool stored;        /* state_root_store will be called: what it needs is noted */
+    size_t limit_bytes;  /* most memory for nodes, 0 none */
+    bool stored;         /* state_root_store will be called: what it needs is noted */
+    unsigned hash_lanes; /* 0: as many as the processor has; 1, 4 or 8 to compare them */
 };
 
 /* state_root_create: a parent known by its root. The source outlives the result.

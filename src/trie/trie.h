@@ -46,6 +46,10 @@ struct trie_pool;
                                                  struct error *why);
 void trie_pool_free(struct trie_pool *pool);
 
+/* trie_pool_set_lanes has nodes hashed so many at once (1, 4 or 8, where the processor can) instead
+ * of as many as it has. For comparison. */
+void trie_pool_set_lanes(struct trie_pool *pool, unsigned lanes);
+
 /* trie_pool_reset forgets all nodes of all tries at once and keeps the memory. */
 void trie_pool_reset(struct trie_pool *pool);
 

@@ -149,7 +149,8 @@ static void hash_range(void *arg, unsigned member, size_t from, size_t to) {
         }
         for (unsigned blocks = 1; blocks <= TRIE_BRANCH_BLOCKS; blocks++) {
             size_t count = b.count[blocks - 1];
-            keccak256_padded(b.message[blocks - 1], b.ret[blocks - 1], count, blocks);
+            keccak256_padded_by(l->pool->path, b.message[blocks - 1], b.ret[blocks - 1], count,
+                                blocks);
             permutations += count * blocks;
         }
     }

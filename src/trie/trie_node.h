@@ -11,6 +11,7 @@
 #ifndef TRIE_TRIE_NODE_H
 #define TRIE_TRIE_NODE_H
 
+#include "crypto/keccak.h"
 #include "trie/trie.h"
 
 #define TRIE_BRANCH_BLOCKS 4 /* of Keccak's rate, for TRIE_NODE_MAX bytes */
@@ -84,6 +85,7 @@ struct trie_pool {
     struct trie_slabs slabs[4];
     size_t limit_bytes;
     size_t bytes;
+    enum keccak_path path;
     struct trie_job_list level[TRIE_DEPTH_MAX + 1]; /* by depth; scratch of trie_hash */
 };
 

@@ -20,8 +20,16 @@ int trie_pool_create(struct trie_pool **ret, size_t limit_bytes, struct error *w
         p->slabs[i].next = 1;
     }
     p->limit_bytes = limit_bytes;
+    p->path = keccak_path_best();
     *ret = p;
     return 0;
+}
+
+void trie_pool_set_lanes(struct trie_pool *pool, unsigned lanes) {
+    enum keccak_path path = lanes == 8   ? KECCAK_AVX512X8
+                            : lanes == 4 ? KECCAK_AVX2X4
+                                         : KECCAK_PLAIN;
+    if (keccak_path_usable(path)) pool->path = path;
 }
 
 void trie_pool_free(struct trie_pool *pool) {
