@@ -40,6 +40,9 @@ static void print_text(struct attest_run *run, const struct outcome *o, bool ver
     const struct verdict *v = &o->verdict;
     char reason[512];
     verdict_reason(v, reason);
+    if (o->is_azure && !o->azure.valid) {
+        (void)snprintf(reason, sizeof reason, "%s", o->azure.why.text);
+    }
     buf_printf(&run->out, "%s\n",
                verified   ? "VERIFIED"
                : v->valid ? "REFUSED BY POLICY"
@@ -86,6 +89,7 @@ static int judge_azure(struct attest_run *run, struct outcome *o, struct bytes j
     }
     o->is_azure = true;
     o->verdict = o->azure.verdict;
+    if (!o->azure.valid) o->verdict.valid = false;
     o->have_measurements = o->azure.valid;
     o->measurements = o->azure.measurements;
     return code;
