@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "chain/block_run.h"
 
+#include "chain/ahead.h"
 #include "chain/dao.h"
 #include "chain/requests.h"
 #include "eth/fees.h"
@@ -149,6 +150,20 @@ int block_run_tx(struct block_run *b, const struct tx *t, const struct address *
     if (r == 0 && ret->fault == TRANSACT_VALID) r = note(b, e, t, ret, why);
     if (r != 0 || ret->fault != TRANSACT_VALID) state_revert(s, mark);
     return r;
+}
+
+int block_run_apply(struct block_run *b, const struct tx *t, const struct effects *e,
+                    struct transact_result *ret, bool *ret_held, struct error *why) {
+    struct state *s = b->vm->state;
+    struct block_entry *entry = next_entry(b);
+    *ret_held = false;
+    if (!entry) return no_memory(why);
+    if (t->gas > b->env.gas_limit - b->gas_used) return 0;
+    if (tx_blob_gas(t) > b->blob_gas_limit - b->blob_gas_used) return 0;
+    if (!effects_hold(e, s)) return state_check(s, why);
+    *ret_held = true;
+    int r = effects_apply(e, s, ret, why);
+    return r == 0 ? note(b, entry, t, ret, why) : r;
 }
 
 struct block_mark block_run_mark(const struct block_run *b) {
@@ -310,28 +325,36 @@ int block_run_finish(struct block_run *b, struct block_outcome *ret, struct aren
 
 /* Whole blocks. */
 
+// One transaction: from the effects of a thread that ran it ahead, if they hold, or here.
+static int run_tx(struct block_run *b, const struct tx *t, const struct address *sender,
+                  const struct effects *ahead, struct error *why) {
+    struct transact_result result;
+    bool held = false;
+    int r = ahead ? block_run_apply(b, t, ahead, &result, &held, why) : 0;
+    if (r == 0 && !held) r = block_run_tx(b, t, sender, &result, why);
+    if (r == 0 && result.fault != TRANSACT_VALID) {
+        r = error_set(why, ERR_INVALID, "%s", transact_fault_text(&result));
+    }
+    return r;
+}
+
 static int run_txs(struct block_run *b, const struct block *block, const struct address *senders,
-                   struct error *why) {
-    for (size_t i = 0; i < block->tx_count; i++) {
-        const struct tx *t = &block->txs[i];
+                   struct ahead *ahead, struct error *why) {
+    int r = 0;
+    if (ahead) r = ahead_begin(ahead, b, block, senders, why);
+    for (size_t i = 0; r == 0 && i < block->tx_count; i++) {
         struct address sender;
-        struct transact_result result;
-        int r = 0;
+        const struct effects *known = ahead ? ahead_take(ahead, i) : NULL;
         if (senders) {
             sender = senders[i];
         } else {
-            r = tx_sender(&sender, t, why);
+            r = tx_sender(&sender, &block->txs[i], why);
         }
-        if (r == 0) r = block_run_tx(b, t, &sender, &result, why);
-        if (r == 0 && result.fault != TRANSACT_VALID) {
-            r = error_set(why, ERR_INVALID, "%s", transact_fault_text(&result));
-        }
-        if (r != 0) {
-            (void)error_wrap(why, "transaction %zu", i);
-            return r;
-        }
+        if (r == 0) r = run_tx(b, &block->txs[i], &sender, known, why);
+        if (r != 0) (void)error_wrap(why, "transaction %zu", i);
     }
-    return 0;
+    if (ahead) ahead_end(ahead);
+    return r;
 }
 
 static int transactions_root(struct hash *ret, const struct block *block, struct arena *a,
@@ -365,7 +388,7 @@ static int compare(const struct block_env *env, const struct header *h,
 }
 
 int block_run_all(struct block_run *b, struct state *state, const struct block_env *env,
-                  const struct block *block, const struct address *senders,
+                  const struct block *block, const struct address *senders, struct ahead *ahead,
                   struct block_outcome *ret, struct arena *a, struct error *why) {
     uint32_t size_max = fork_rules_of(env->fork)->block_rlp_max;
     struct hash txs_root;
@@ -376,7 +399,7 @@ int block_run_all(struct block_run *b, struct state *state, const struct block_e
         return error_set(why, ERR_INVALID, "withdrawals are not those of its fork");
     }
     int r = block_run_begin(b, state, env, why);
-    if (r == 0) r = run_txs(b, block, senders, why);
+    if (r == 0) r = run_txs(b, block, senders, ahead, why);
     if (r == 0) r = block_run_finish(b, ret, a, why);
     if (r == 0) r = transactions_root(&txs_root, block, a, why);
     return r == 0 ? compare(env, &block->header, ret, &txs_root, why) : r;

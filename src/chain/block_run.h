@@ -13,6 +13,7 @@
 #ifndef CHAIN_BLOCK_RUN_H
 #define CHAIN_BLOCK_RUN_H
 
+#include "chain/effects.h"
 #include "chain/transact.h"
 #include "eth/block.h"
 #include "eth/receipt.h"
@@ -91,6 +92,14 @@ void block_run_free(struct block_run *b);
                                              const struct address *sender,
                                              struct transact_result *ret, struct error *why);
 
+/* block_run_apply appends a transaction whose effects are known, if they hold here and there is
+ * room; *ret_held says whether (else nothing happened, and it must be run).
+ * errors  those of the state, ERR_NO_MEMORY. */
+[[gnu::warn_unused_result]] int block_run_apply(struct block_run *b, const struct tx *t,
+                                                const struct effects *e,
+                                                struct transact_result *ret, bool *ret_held,
+                                                struct error *why);
+
 /* Going back to a point before some transactions. */
 struct block_mark block_run_mark(const struct block_run *b);
 void block_run_rewind(struct block_run *b, struct block_mark mark);
@@ -119,14 +128,18 @@ struct block_outcome {
 [[gnu::warn_unused_result]] int block_run_finish(struct block_run *b, struct block_outcome *ret,
                                                  struct arena *a, struct error *why);
 
+/* Threads that run ahead (chain/ahead.h). */
+struct ahead;
+
 /* block_run_all runs a decoded block from begin to finish and compares with its header: gas, blob
  * gas, bloom, the roots of transactions, receipts, withdrawals, requests. The state root is left
  * to the caller.
  * senders  of each transaction; NULL: recovered here.
+ * ahead    threads that run transactions ahead (needs senders); NULL: one after another.
  * errors   as above; ERR_INVALID with the first transaction or field that is wrong. */
 [[gnu::warn_unused_result]] int
 block_run_all(struct block_run *b, struct state *state, const struct block_env *env,
-              const struct block *block, const struct address *senders, struct block_outcome *ret,
-              struct arena *a, struct error *why);
+              const struct block *block, const struct address *senders, struct ahead *ahead,
+              struct block_outcome *ret, struct arena *a, struct error *why);
 
 #endif

@@ -132,6 +132,7 @@ static void run_program(struct evm *vm, struct evm_frame *parent, const struct e
         .state = vm->state,
         .program = program,
         .self = state_account_find(vm->state, &m->recipient),
+        .memory = vm->no_memory,
         .gas = m->gas,
         .code = code.p,
         .code_size = (uint32_t)code.n,

@@ -117,7 +117,8 @@ struct evm {
     struct evm_code_cache *codes;
     const struct precompiles *precompiles;
     enum evm_status (*interpret)(struct evm_frame *f, const int32_t **ret_handlers);
-    struct u256 *stack; /* room for every frame's stack */
+    struct u256 *stack;    /* room for every frame's stack */
+    uint8_t no_memory[32]; /* what a frame without memory points to */
     struct evm_memory_chunk *chunks;
     size_t chunk_room;
     int64_t gas_at_end;          /* what the last frame had left when its code ended, for tracers */

@@ -476,6 +476,7 @@ void state_end(struct state *s, bool clear_empty) {
     if (!clear_empty) return;
     for (size_t i = 0, n = s->touched_count; i < n; i++) {
         struct state_account *a = s->touched[i];
+        if (u256_is_zero(a->now.balance)) a->reads |= STATE_READ_NONCE | STATE_READ_CODE;
         if (a->now.exists && state_account_is_empty(a)) state_delete(s, a);
     }
 }

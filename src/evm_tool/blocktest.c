@@ -144,7 +144,8 @@ static int execute(struct tree *t, struct node *n, struct error *why) {
     env.state_root = root_now;
     env.state_root_ctx = &n->state;
     state_reset(&w->state, memory_state_reader(&n->state));
-    int r = block_run_all(&t->run, &w->state, &env, &n->block, NULL, &outcome, &w->arena, why);
+    int r =
+        block_run_all(&t->run, &w->state, &env, &n->block, NULL, NULL, &outcome, &w->arena, why);
     if (r == 0) r = root_now(&n->state, &w->state, &root, why);
     if (r == 0 && !hash_equal(&root, &n->block.header.state_root)) {
         r = error_set(why, ERR_INVALID, "state root differs from the header's");

@@ -2,6 +2,7 @@
 #include "evm_tool/replay.h"
 
 #include "base/clock.h"
+#include "chain/ahead.h"
 #include "chain/block_run.h"
 #include "eth/rpc_json.h"
 #include "evm_tool/fixture.h"
@@ -189,25 +190,29 @@ static int prepare(struct subject *ret, struct replay *r, const struct source *s
 }
 
 // One run with its own code cache; `cold` and `warm` get the times of the first and best run.
-static int run_rounds(struct subject *s, unsigned rounds, double *cold, double *warm,
+static int run_rounds(struct subject *s, const struct replay_options *o, double *cold, double *warm,
                       struct error *why) {
     struct workbench w;
     struct report_sink none = {0};
     struct block_run run;
     int r = workbench_init(&w, &none, why);
     if (r != 0) return r;
+    struct ahead *ahead = NULL;
+    if (o->jobs > 1) r = ahead_new(&ahead, o->jobs - 1, w.codes, w.precompiles, why);
     block_run_init(&run, &w.vm);
-    for (unsigned i = 0; r == 0 && i <= rounds; i++) {
+    for (unsigned i = 0; r == 0 && i <= o->rounds; i++) {
         struct block_outcome outcome;
         state_reset(&w.state, memory_state_reader(&s->pre));
         uint64_t begin = clock_monotonic_ns(&clock_system);
-        r = block_run_all(&run, &w.state, &s->env, &s->block, s->senders, &outcome, &w.arena, why);
+        r = block_run_all(&run, &w.state, &s->env, &s->block, s->senders, ahead, &outcome, &w.arena,
+                          why);
         double ns = (double)(clock_monotonic_ns(&clock_system) - begin);
         if (i == 0) *cold = ns;
         if (i == 1 || (i > 1 && ns < *warm)) *warm = ns;
         arena_reset(&w.arena);
     }
     block_run_free(&run);
+    ahead_free(ahead);
     workbench_free(&w);
     return r;
 }
@@ -238,7 +243,7 @@ static void run_source(struct replay *r, const struct source *source) {
     arena_init(&a, 0);
     memory_state_init(&s.pre);
     int status = prepare(&s, r, source, &a, &why);
-    if (status == 0) status = run_rounds(&s, r->o->rounds, &cold, &warm, &why);
+    if (status == 0) status = run_rounds(&s, r->o, &cold, &warm, &why);
     print_block(r, &s, cold, warm, status, why.text);
     if (status == 0) {
         r->passed++;
