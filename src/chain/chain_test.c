@@ -1,0 +1,373 @@
+/* Random transactions run in four ways that must agree: one after another, from recorded effects,
+ * run and undone and run again, and with threads that run ahead. SPDX-License-Identifier: MIT */
+#include "chain/ahead.h"
+#include "chain/block_run.h"
+#include "chain/header_check.h"
+#include "chain/memory_state.h"
+#include "chain/requests.h"
+#include "evm/opcode.h"
+#include "evm/precompile.h"
+#include "test/harness/test.h"
+
+#define SENDERS 6
+#define CONTRACTS 5
+#define TXS 60
+
+static uint64_t seed;
+static uint64_t next(uint64_t n) {
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return seed % n;
+}
+
+static struct evm_code_cache *codes;
+static struct precompiles *precompiles;
+static struct memory_state base;
+static struct evm vm;
+static struct state state;
+static struct block_run run;
+static struct arena arena;
+static struct tx txs[TXS];
+static struct address senders[TXS];
+static struct chain_config config;
+
+static struct address address_of(uint8_t kind, uint64_t i) {
+    return (struct address){{[0] = kind, [19] = (uint8_t)i}};
+}
+
+/* Contracts that do a little of everything that leaves traces: slots that clash, balances, logs,
+ * calls with value, creations, reverts, self-destruction. */
+static size_t random_code(uint8_t *code, size_t room) {
+    size_t n = 0;
+    while (n + 64 < room && n < 120) {
+        uint8_t slot = (uint8_t)next(4);
+        struct address to = next(2) ? address_of(0xc0, next(CONTRACTS)) : address_of(0xa0, next(9));
+        switch (next(9)) {
+        case 0: // slot += 1
+            memcpy(code + n,
+                   (uint8_t[]){0x60, slot, OP_SLOAD, 0x60, 1, OP_ADD, 0x60, slot, OP_SSTORE}, 9);
+            n += 9;
+            break;
+        case 1: // slot = 0
+            memcpy(code + n, (uint8_t[]){0x60, 0, 0x60, slot, OP_SSTORE}, 5);
+            n += 5;
+            break;
+        case 2: // slot = caller
+            memcpy(code + n, (uint8_t[]){OP_CALLER, 0x60, slot, OP_SSTORE}, 4);
+            n += 4;
+            break;
+        case 3: // log of a slot
+            memcpy(code + n,
+                   (uint8_t[]){0x60, slot, OP_SLOAD, OP_PUSH0, OP_MSTORE, 0x60, slot, 0x60, 32,
+                               OP_PUSH0, OP_LOG0 + 1},
+                   11);
+            n += 11;
+            break;
+        case 4: // slot = balance of someone
+            code[n++] = 0x73;
+            memcpy(code + n, to.b, 20);
+            memcpy(code + n + 20, (uint8_t[]){OP_BALANCE, 0x60, slot, OP_SSTORE}, 4);
+            n += 24;
+            break;
+        case 5: // call with 1 wei
+            memcpy(code + n, (uint8_t[]){OP_PUSH0, OP_PUSH0, OP_PUSH0, OP_PUSH0, 0x60, 1, 0x73}, 7);
+            memcpy(code + n + 7, to.b, 20);
+            memcpy(code + n + 27, (uint8_t[]){0x61, 0x80, 0, OP_CALL, OP_POP}, 5);
+            n += 32;
+            break;
+        case 6: // create an account with empty code and a slot
+            memcpy(code + n,
+                   (uint8_t[]){0x64, 0x60, 1, OP_PUSH0, OP_SSTORE, OP_STOP, OP_PUSH0, OP_MSTORE,
+                               0x60, 5, 0x60, 27, 0x60, 1, OP_CREATE, OP_POP},
+                   16);
+            n += 16;
+            break;
+        case 7: // transient
+            memcpy(code + n,
+                   (uint8_t[]){0x60, slot, OP_TLOAD, 0x60, 1, OP_ADD, 0x60, slot, OP_TSTORE}, 9);
+            n += 9;
+            break;
+        default: // the end, of one kind or another
+            if (next(3)) break;
+            if (next(3) == 0) {
+                memcpy(code + n, (uint8_t[]){OP_PUSH0, OP_PUSH0, OP_REVERT}, 3);
+                return n + 3;
+            }
+            code[n++] = 0x73;
+            memcpy(code + n, to.b, 20);
+            code[n + 20] = OP_SELFDESTRUCT;
+            return n + 21;
+        }
+    }
+    return n;
+}
+
+static void make_world(enum fork fork) {
+    struct error why;
+    memory_state_clear(&base);
+    chain_config_all_at(&config, fork, 1);
+    for (unsigned i = 0; i < CONTRACTS; i++) {
+        uint8_t code[256];
+        struct address a = address_of(0xc0, i);
+        size_t n = random_code(code, sizeof code);
+        CHECK_OK(memory_state_set_account(&base, &a, u256_from_u64(next(50)), 1,
+                                          (struct bytes){code, n}, &why),
+                 &why);
+        for (unsigned k = 0; k < 4; k++) {
+            CHECK_OK(
+                memory_state_set_slot(&base, &a, u256_from_u64(k), u256_from_u64(next(3)), &why),
+                &why);
+        }
+    }
+    uint64_t nonces[SENDERS] = {0};
+    for (unsigned i = 0; i < SENDERS; i++) {
+        struct address a = address_of(0xee, i);
+        CHECK_OK(memory_state_set_account(&base, &a, u256_from_u64(UINT64_MAX), 0,
+                                          (struct bytes){0}, &why),
+                 &why);
+    }
+    for (unsigned i = 0; i < TXS; i++) {
+        unsigned from = (unsigned)next(SENDERS);
+        txs[i] = (struct tx){.type = TX_LEGACY,
+                             .has_to = true,
+                             .nonce = nonces[from]++,
+                             .gas = 400000,
+                             .max_fee = u256_from_u64(10 + next(3)),
+                             .to = next(5) ? address_of(0xc0, next(CONTRACTS))
+                                           : address_of(next(2) ? 0xee : 0xa0, next(SENDERS)),
+                             .value = u256_from_u64(next(3))};
+        txs[i].max_priority_fee = txs[i].max_fee;
+        txs[i].signature.r[31] = txs[i].signature.s[31] = 1;
+        senders[i] = address_of(0xee, from);
+    }
+}
+
+static void begin_block(enum fork fork) {
+    struct error why;
+    struct block_env env = {.config = &config,
+                            .fork = fork,
+                            .coinbase = address_of(0xa0, 3),
+                            .number = 1,
+                            .timestamp = 1,
+                            .gas_limit = 30000000,
+                            .base_fee = u256_from_u64(7)};
+    state_reset(&state, memory_state_reader(&base));
+    CHECK_OK(block_run_begin(&run, &state, &env, &why), &why);
+}
+
+static struct hash root_after(void) {
+    struct memory_state copy;
+    struct error why;
+    struct hash root;
+    memory_state_init(&copy);
+    CHECK_OK(memory_state_copy(&copy, &base, &why), &why);
+    CHECK_OK(memory_state_apply(&copy, &state, &why), &why);
+    CHECK_OK(memory_state_root(&root, &copy, &why), &why);
+    memory_state_free(&copy);
+    return root;
+}
+
+struct way {
+    struct hash root;
+    uint64_t gas;
+    size_t logs;
+};
+
+static struct way result(void) {
+    return (struct way){root_after(), run.gas_used, state.log_count};
+}
+
+static void check_same(const struct way *a, const struct way *b) {
+    CHECK_BYTES(BYTES_OF(b->root), BYTES_OF(a->root));
+    CHECK_U64(b->gas, a->gas);
+    CHECK_U64(b->logs, a->logs);
+}
+
+static void run_plain(size_t from, size_t to) {
+    for (size_t i = from; i < to; i++) {
+        struct transact_result r;
+        struct error why;
+        CHECK_OK(block_run_tx(&run, &txs[i], &senders[i], &r, &why), &why);
+        CHECK_I64(r.fault, TRANSACT_VALID);
+    }
+}
+
+// Each is run, recorded, undone, and applied from what was recorded.
+static void run_recorded(void) {
+    for (size_t i = 0; i < TXS; i++) {
+        struct transact_result r;
+        struct effects e;
+        struct error why;
+        bool held;
+        struct block_mark mark = block_run_mark(&run);
+        CHECK_OK(block_run_tx(&run, &txs[i], &senders[i], &r, &why), &why);
+        CHECK_OK(effects_record(&e, &state, &r, &arena, &why), &why);
+        block_run_rewind(&run, mark);
+        CHECK_OK(block_run_apply(&run, &txs[i], &e, &r, &held, &why), &why);
+        CHECK(held);
+    }
+}
+
+static void run_ahead(struct ahead *h) {
+    struct block block = {.txs = txs, .tx_count = TXS};
+    struct error why;
+    CHECK_OK(ahead_begin(h, &run, &block, senders, &why), &why);
+    for (size_t i = 0; i < TXS; i++) {
+        const struct effects *e = ahead_take(h, i);
+        struct transact_result r;
+        bool held = false;
+        if (e) CHECK_OK(block_run_apply(&run, &txs[i], e, &r, &held, &why), &why);
+        if (!held) CHECK_OK(block_run_tx(&run, &txs[i], &senders[i], &r, &why), &why);
+    }
+    ahead_end(h);
+}
+
+static void setup(void) {
+    struct error why;
+    seed = 88172645463325252u;
+    codes = evm_code_cache_new();
+    memory_state_init(&base);
+    arena_init(&arena, 0);
+    CHECK_OK(precompiles_new(&precompiles, &why), &why);
+    CHECK_OK(state_init(&state, memory_state_reader(&base), codes, &why), &why);
+    CHECK_OK(evm_init(&vm, codes, precompiles, &why), &why);
+    block_run_init(&run, &vm);
+}
+
+static void teardown(void) {
+    block_run_free(&run);
+    evm_free(&vm);
+    state_free(&state);
+    precompiles_free(precompiles);
+    evm_code_cache_free(codes);
+    memory_state_free(&base);
+    arena_free(&arena);
+}
+
+TEST(chain_four_ways_agree) {
+    struct ahead *h;
+    struct error why;
+    setup();
+    CHECK_OK(ahead_new(&h, 2, codes, precompiles, &why), &why);
+    for (int round = 0; round < 60; round++) {
+        enum fork fork = round % 3 ? FORK_CANCUN : FORK_SHANGHAI; // SELFDESTRUCT before and after
+        make_world(fork);
+        begin_block(fork);
+        run_plain(0, TXS);
+        struct way plain = result();
+
+        begin_block(fork);
+        run_recorded();
+        struct way recorded = result();
+        check_same(&plain, &recorded);
+
+        begin_block(fork);
+        size_t half = next(TXS);
+        run_plain(0, half);
+        struct block_mark mark = block_run_mark(&run);
+        struct way before = result();
+        run_plain(half, TXS);
+        block_run_rewind(&run, mark);
+        struct way undone = result();
+        check_same(&before, &undone);
+        run_plain(half, TXS);
+        struct way again = result();
+        check_same(&plain, &again);
+
+        begin_block(fork);
+        run_ahead(h);
+        struct way ahead = result();
+        check_same(&plain, &ahead);
+        arena_reset(&arena);
+    }
+    ahead_free(h);
+    teardown();
+}
+
+TEST(chain_effects_do_not_hold_on_another_state) {
+    setup();
+    make_world(FORK_CANCUN);
+    begin_block(FORK_CANCUN);
+    struct transact_result r;
+    struct effects e;
+    struct error why;
+    bool held;
+    struct block_mark mark = block_run_mark(&run);
+    CHECK_OK(block_run_tx(&run, &txs[0], &senders[0], &r, &why), &why);
+    CHECK_OK(effects_record(&e, &state, &r, &arena, &why), &why);
+    CHECK_OK(block_run_apply(&run, &txs[0], &e, &r, &held, &why), &why);
+    CHECK(!held); // the nonce has moved on
+    block_run_rewind(&run, mark);
+    CHECK_OK(block_run_apply(&run, &txs[0], &e, &r, &held, &why), &why);
+    CHECK(held);
+    teardown();
+}
+
+TEST(chain_refuses_what_is_not_valid) {
+    setup();
+    make_world(FORK_CANCUN);
+    begin_block(FORK_CANCUN);
+    struct transact_result r;
+    struct error why;
+    struct tx t = txs[0];
+    struct hash before = root_after();
+    t.nonce = 7;
+    CHECK_OK(block_run_tx(&run, &t, &senders[0], &r, &why), &why);
+    CHECK_I64(r.fault, TRANSACT_NONCE_HIGH);
+    t = txs[0];
+    t.value = U256_MAX;
+    CHECK_OK(block_run_tx(&run, &t, &senders[0], &r, &why), &why);
+    CHECK_I64(r.fault, TRANSACT_BALANCE);
+    t = txs[0];
+    t.gas = 20000;
+    CHECK_OK(block_run_tx(&run, &t, &senders[0], &r, &why), &why);
+    CHECK_I64(r.rules, TX_FAULT_INTRINSIC_GAS);
+    t.gas = 40000000;
+    CHECK_OK(block_run_tx(&run, &t, &senders[0], &r, &why), &why);
+    CHECK_I64(r.rules, TX_FAULT_GAS_LEFT);
+    struct address a_contract = address_of(0xc0, 0);
+    t = txs[0];
+    t.nonce = 1;
+    CHECK_OK(block_run_tx(&run, &t, &a_contract, &r, &why), &why);
+    CHECK_I64(r.fault, TRANSACT_SENDER_HAS_CODE);
+    struct hash after = root_after();
+    CHECK_BYTES(BYTES_OF(after), BYTES_OF(before));
+    atomic_bool stop = true;
+    vm.abort = &stop;
+    CHECK_ERR(block_run_tx(&run, &txs[0], &senders[0], &r, &why), ERR_CANCELLED);
+    teardown();
+}
+
+TEST(chain_deposit_logs) {
+    uint8_t data[576] = {0}, request[REQUEST_DEPOSIT_SIZE];
+    static const uint16_t offsets[5] = {160, 256, 320, 384, 512}, sizes[5] = {48, 32, 8, 96, 8};
+    for (unsigned i = 0; i < 5; i++) {
+        store_be16(data + 32 * i + 30, offsets[i]);
+        data[offsets[i] + 31] = (uint8_t)sizes[i];
+        memset(data + offsets[i] + 32, (int)i + 1, sizes[i]);
+    }
+    struct error why;
+    CHECK_OK(request_from_deposit_log(request, (struct bytes){data, sizeof data}, &why), &why);
+    CHECK_U64(request[0], 1);
+    CHECK_U64(request[48], 2);
+    CHECK_U64(request[191], 5);
+    CHECK_ERR(request_from_deposit_log(request, (struct bytes){data, 575}, &why), ERR_INVALID);
+    data[31] = 161;
+    CHECK_ERR(request_from_deposit_log(request, (struct bytes){data, sizeof data}, &why),
+              ERR_INVALID);
+}
+
+TEST(chain_difficulty) {
+    struct header parent = {.difficulty = u256_from_u64(1 << 20),
+                            .timestamp = 100,
+                            .number = 10,
+                            .ommers_hash = BLOCK_EMPTY_OMMERS};
+    CHECK_U64(header_difficulty(FORK_FRONTIER, 112, &parent).w[0], (1 << 20) + 512);
+    CHECK_U64(header_difficulty(FORK_FRONTIER, 113, &parent).w[0], (1 << 20) - 512);
+    CHECK_U64(header_difficulty(FORK_HOMESTEAD, 109, &parent).w[0], (1 << 20) + 512);
+    CHECK_U64(header_difficulty(FORK_HOMESTEAD, 5100, &parent).w[0], (1 << 20) - 99 * 512);
+    CHECK_U64(header_difficulty(FORK_BYZANTIUM, 118, &parent).w[0], (1 << 20) - 512);
+}
+
+TEST_MAIN()
