@@ -53,13 +53,12 @@ static const struct json *parse(struct replay *r, struct bytes text, const char 
     return NULL;
 }
 
-static bool take_file(void *arg, const char *name, struct bytes content) {
-    struct replay *r = arg;
+bool replay_take(struct replay *r, const char *name, struct bytes content) {
     const char *slash = strrchr(name, '/');
     const char *base = slash ? slash + 1 : name;
     bool block = strcmp(base, "block.json") == 0, pre = strcmp(base, "pre_state.json") == 0;
     bool codes = strcmp(base, "codes.json") == 0, hashes = strcmp(base, "block_hashes.json") == 0;
-    if (!block && !pre && !codes && !hashes) return true;
+    if (!block && !pre && !codes && !hashes) return false;
     struct bytes copy = arena_copy(&r->arena, content);
     if (codes) r->codes = parse(r, copy, name);
     if (hashes) r->hashes = parse(r, copy, name);
@@ -70,7 +69,13 @@ static bool take_file(void *arg, const char *name, struct bytes content) {
     struct source *s = source_of(r, folder);
     if (s && block) s->block = copy;
     if (s && pre) s->pre_state = copy;
-    return s != NULL;
+    if (!s) r->failed++;
+    return true;
+}
+
+static bool take_file(void *arg, const char *name, struct bytes content) {
+    (void)replay_take(arg, name, content);
+    return true;
 }
 
 static bool unreadable(void *arg, const char *name, const char *reason) {
@@ -255,6 +260,41 @@ static void run_source(struct replay *r, const struct source *source) {
     }
     memory_state_free(&s.pre);
     arena_free(&a);
+}
+
+struct replay *replay_open(void) {
+    static const struct replay_options once = {.jobs = 1};
+    struct replay *r = calloc(1, sizeof *r);
+    if (!r) return NULL;
+    r->o = &once;
+    arena_init(&r->arena, 0);
+    memory_state_init(&r->common);
+    return r;
+}
+
+void replay_close(struct replay *r) {
+    if (!r) return;
+    memory_state_free(&r->common);
+    arena_free(&r->arena);
+    free(r);
+}
+
+void replay_check(struct replay *r,
+                  void (*report)(void *arg, const char *name, const char *failure), void *arg) {
+    struct error why = {0};
+    if (load_codes(&r->common, r->codes, &r->arena, &why) != 0) report(arg, "codes.json", why.text);
+    for (const struct source *source = r->sources; source; source = source->next) {
+        struct arena a;
+        struct subject s = {0};
+        double cold, warm;
+        arena_init(&a, 0);
+        memory_state_init(&s.pre);
+        int status = prepare(&s, r, source, &a, &why);
+        if (status == 0) status = run_rounds(&s, r->o, &cold, &warm, &why);
+        report(arg, source->folder, status == 0 ? NULL : why.text);
+        memory_state_free(&s.pre);
+        arena_free(&a);
+    }
 }
 
 int replay_run(const struct replay_options *o) {

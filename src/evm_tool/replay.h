@@ -8,6 +8,8 @@
 #ifndef EVM_TOOL_REPLAY_H
 #define EVM_TOOL_REPLAY_H
 
+#include "base/bytes.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -21,5 +23,15 @@ struct replay_options {
 
 /* replay_run prints a line per block, the sum, and the closing line; gives the exit status. */
 int replay_run(const struct replay_options *o);
+
+/* The same, piece by piece, for a runner of its own: replay_take is given every file (false: none
+ * of these formats, nothing kept), replay_check then runs each block once and reports. NULL from
+ * replay_open when there is no memory. */
+struct replay;
+struct replay *replay_open(void);
+bool replay_take(struct replay *r, const char *name, struct bytes content);
+void replay_check(struct replay *r,
+                  void (*report)(void *arg, const char *name, const char *failure), void *arg);
+void replay_close(struct replay *r);
 
 #endif

@@ -6,7 +6,8 @@
 #include <string.h>
 
 static evm_format *const formats[] = {
-    evm_run_state, evm_run_precompile, evm_run_wire, evm_run_relay, evm_run_kzg, evm_run_trie,
+    evm_run_replay, evm_run_state, evm_run_precompile, evm_run_wire,
+    evm_run_relay,  evm_run_kzg,   evm_run_trie,
 };
 
 bool evm_path_contains(const struct evm_file *f, const char *word) {
@@ -48,6 +49,7 @@ void area_evm(const char *path, struct tally *t) {
     arena_init(&run.a, 0);
     buf_init(&run.ssz, 0);
     conformance_walk(path, t, run_file, &run);
+    evm_finish_replay(&run.memory, t);
     buf_free(&run.ssz);
     arena_free(&run.a);
 }
