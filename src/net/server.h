@@ -91,7 +91,6 @@ struct server_listener {
     struct tls *tls; /* NULL: plain. Held by the server. */
     bool http2;      /* plain: prior knowledge. TLS: by ALPN, whatever this says. */
     bool reuse_port;
-    bool proxy_protocol; /* every connection begins with a PROXY v1 or v2 header */
     unsigned unix_mode;
     /* Called for each new connection after the TLS handshake, before HTTP, when not NULL: the
      * hook may speak first (attestation after the handshake). It takes the connection over with
