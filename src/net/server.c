@@ -120,7 +120,6 @@ static void check_drained(struct server *s) {
 
 static void conn_free(struct server_conn *sc) {
     buf_free(&sc->in);
-    free(sc->origin);
     if (sc->h1) http1_parser_free(sc->h1);
     free(sc->h1);
     free(sc);

@@ -152,7 +152,7 @@ const struct socket_address *exchange_client(const struct exchange *x) {
 }
 const struct socket_address *exchange_peer(const struct exchange *x) {
     if (!x->sc) return &x->client;
-    return x->sc->origin ? x->sc->origin : &x->sc->conn.peer;
+    return &x->sc->conn.peer;
 }
 SSL *exchange_session(const struct exchange *x) {
     return x->sc ? x->sc->conn.tls : NULL;

@@ -33,14 +33,7 @@ struct clients {
     struct siphash_key key;
 };
 
-enum protocol {
-    PROTOCOL_NONE,
-    PROTOCOL_PROXY,
-    PROTOCOL_ADMIT,
-    PROTOCOL_HTTP1,
-    PROTOCOL_HTTP2,
-    PROTOCOL_TUNNEL
-};
+enum protocol { PROTOCOL_NONE, PROTOCOL_ADMIT, PROTOCOL_HTTP1, PROTOCOL_HTTP2, PROTOCOL_TUNNEL };
 
 struct server_conn {
     struct conn conn;
@@ -48,10 +41,9 @@ struct server_conn {
     struct listener *listener;
     struct server_conn *next, *previous; /* all of the server; the longest idle first */
     struct client_row *client;
-    uint64_t deadline_ns;          /* closed by the sweep when passed; 0: none */
-    uint64_t seen_out;             /* conn.out_bytes at the last sweep */
-    uint64_t stuck_ns;             /* since when nothing was written although something waits */
-    struct socket_address *origin; /* from the PROXY header; NULL: conn.peer */
+    uint64_t deadline_ns; /* closed by the sweep when passed; 0: none */
+    uint64_t seen_out;    /* conn.out_bytes at the last sweep */
+    uint64_t stuck_ns;    /* since when nothing was written although something waits */
     void *session_user;
     unsigned busy; /* calls on the stack that use this struct */
     uint8_t protocol;
