@@ -4,11 +4,13 @@
 #include <stddef.h>
 
 void area_attestation(const char *path, struct tally *t);
+void area_builder_hub(const char *path, struct tally *t);
 void area_evm(const char *path, struct tally *t);
 void area_image_measurements(const char *path, struct tally *t);
 
 const struct area areas[] = {
     {"attestation", area_attestation},
+    {"builder-hub", area_builder_hub},
     {"evm", area_evm},
     {"image-measurements", area_image_measurements},
     {NULL, NULL},

@@ -1,0 +1,84 @@
+/* Hub: who the nodes are, what they get, and what they see of each other, as requests and answers.
+ *
+ * One function answers a request of any of the three listeners; no sockets are involved. Reads are
+ * answered from memory; writes commit to the store first, then memory follows. In strict mode
+ * (the default) what operators tripped over is refused; `compat` behaves as the deployed hub does.
+ *
+ * Source: the deployed BuilderHub's routes, statuses and bodies. Thread: any, all at once.
+ * SPDX-License-Identifier: MIT */
+#ifndef HUB_HUB_H
+#define HUB_HUB_H
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/secret.h"
+#include "hub/secrets.h"
+#include "hub/store.h"
+#include "net/http.h"
+
+enum hub_listener { HUB_PUBLIC = 1, HUB_INTERNAL = 2, HUB_ADMIN = 4 };
+
+struct hub_options {
+    struct store *store;     /* the hub's from then on, closed by hub_close */
+    struct secrets *secrets; /* likewise */
+    struct log *log;         /* borrowed, may be NULL; so is metrics */
+    struct metrics *metrics;
+    bool compat;
+    bool allow_empty_measurements; /* strict mode: take entries that match everything */
+    bool public_only_nodes;        /* the public listener serves only nodes and health */
+    bool admin_open;               /* no password on the admin listener */
+    bool merge;                    /* the document is the configuration with the secrets put in */
+    bool serve_stale;              /* answer nodes while events cannot be stored */
+    const char *admin_user;
+    const char *admin_bcrypt;    /* NULL or "": nobody comes in */
+    const char *const *required; /* services that a listed builder has, NULL-ended; NULL: none */
+};
+
+struct hub;
+
+/* hub_open loads everything from the store. hub_close stores waiting events. */
+[[gnu::warn_unused_result]] int hub_open(struct hub **ret, const struct hub_options *o,
+                                         struct error *why);
+void hub_close(struct hub *h);
+
+struct hub_request {
+    enum hub_listener listener;
+    struct bytes method, target; /* as sent; the target may have a query */
+    const struct http_fields *fields;
+    struct bytes body;
+    bool trusted; /* the peer may speak for a node (attestation headers, X-Forwarded-For) */
+};
+
+#define HUB_HEADERS_MAX 12
+struct hub_header {
+    const char *name; /* literal */
+    struct bytes value;
+};
+struct hub_response {
+    int status;
+    const char *content_type; /* NULL: none */
+    const char *route;        /* pattern, "" when none matched */
+    struct hub_header headers[HUB_HEADERS_MAX];
+    size_t header_count;
+    struct buf body;
+    struct arena arena; /* of the header values */
+};
+void hub_response_init(struct hub_response *r);
+void hub_response_free(struct hub_response *r);
+
+/* hub_answer: true, and the answer is in *res. With may_block off it gives false where it would
+ * have to wait for the store or a password hash; the caller asks again from a worker. */
+bool hub_answer(struct hub *h, const struct hub_request *req, struct hub_response *res,
+                bool may_block);
+
+/* hub_drain: readiness off or on; true when that changed it. hub_ready: not drained. */
+bool hub_set_ready(struct hub *h, bool ready);
+bool hub_is_ready(const struct hub *h);
+
+/* Work in the background: storing events, loading what others changed (payload as notified; p NULL
+ * loads everything), pruning events of before a wall-clock time. All may block. */
+int hub_flush_events(struct hub *h, struct error *why);
+int hub_reload(struct hub *h, struct bytes payload, struct error *why);
+int hub_prune(struct hub *h, uint64_t before_wall_ns, struct error *why);
+
+#endif

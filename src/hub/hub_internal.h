@@ -1,0 +1,107 @@
+/* The hub's inside. SPDX-License-Identifier: MIT */
+#ifndef HUB_HUB_INTERNAL_H
+#define HUB_HUB_INTERNAL_H
+
+#include "hub/hub.h"
+#include "hub/jsonb.h"
+#include "hub/model.h"
+#include "json/write.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define HUB_EVENTS_MAX 65536 /* waiting for the store */
+
+struct hub_event {
+    char *builder, *measurement;
+};
+
+struct hub {
+    struct hub_options options;
+    pthread_rwlock_t lock; /* of the model */
+    struct model model;
+    pthread_mutex_t write_lock; /* one change at a time: commit, then memory */
+    pthread_mutex_t event_lock;
+    struct hub_event *events;
+    size_t event_count;
+    atomic_bool ready;
+    atomic_bool events_failing; /* the last attempt to store events failed */
+    uint8_t remember_key[32];   /* of the password that was last found right */
+    pthread_mutex_t remember_lock;
+    uint8_t remembered[32];
+    bool remembered_set;
+    struct metric *refused[4]; /* by enum hub_refusal */
+};
+
+enum hub_refusal { REFUSED_HEADERS, REFUSED_MEASUREMENT, REFUSED_ADDRESS, REFUSED_PROXY };
+
+/* One request on its way. */
+struct hub_call {
+    struct hub *hub;
+    const struct hub_request *req;
+    struct hub_response *res;
+    bool may_block;
+    bool blocked;           /* set by a handler that would have had to wait */
+    struct bytes params[3]; /* what {...} of the pattern took */
+    struct bytes query;
+    struct bytes author, reason;
+    struct arena arena; /* memory of the call */
+};
+
+typedef void hub_handler(struct hub_call *c);
+
+struct hub_route {
+    unsigned listeners; /* enum hub_listener, or-ed */
+    const char *method, *pattern;
+    hub_handler *handle;
+    bool node;  /* stays on the public listener when that is for nodes only */
+    bool waits; /* goes to a worker */
+};
+extern const struct hub_route hub_routes[];
+extern const size_t hub_route_count;
+
+/* Answers. */
+void hub_status(struct hub_call *c, int status); /* empty body */
+void hub_message(struct hub_call *c, int status, const char *message, const char *error);
+void hub_json(struct hub_call *c, int status); /* the body is there; sets the type */
+void hub_add_header(struct hub_response *r, const char *name, struct bytes value);
+/* hub_failure answers what a store's error means: 503 with Retry-After when the store is away;
+ * strict: 404, 409, 400; compat: 500. */
+void hub_failure(struct hub_call *c, int code, const struct error *why);
+
+/* First or last value of a header; p NULL when there is none. */
+struct bytes hub_header_first(const struct hub_call *c, const char *lower_name);
+struct bytes hub_header_last(const struct hub_call *c, const char *lower_name);
+
+/* Bodies. hub_member finds a member as Go does: any case, the last counts. */
+[[gnu::warn_unused_result]] int hub_parse(struct hub_call *c, const struct json **ret,
+                                          struct error *why);
+const struct json *hub_member(const struct json *object, const char *name);
+/* hub_text: a string member, "" when missing or null; ERR_INVALID for other types. */
+[[gnu::warn_unused_result]] int hub_text(struct bytes *ret, const struct json *object,
+                                         const char *name, struct error *why);
+
+/* hub_password: the admin's Basic authentication. May take long (bcrypt). */
+bool hub_password(struct hub_call *c);
+/* hub_password_known: it was found right before; no hashing. */
+bool hub_password_known(struct hub_call *c);
+
+/* hub_change commits and loads a builder (or, empty, the measurements) again. */
+[[gnu::warn_unused_result]] int hub_change(struct hub *h, struct store_batch *b,
+                                           struct bytes builder, struct error *why);
+void hub_batch(struct hub_call *c, struct store_batch *b);
+/* hub_document appends a builder's document: the secrets, or the configuration merged with them. */
+[[gnu::warn_unused_result]] int hub_document(struct hub *h, struct bytes builder, struct buf *out,
+                                             struct arena *a, struct error *why);
+
+hub_handler hub_live, hub_readiness, hub_drain_now, hub_undrain_now;
+hub_handler node_measurements, node_configuration, node_peers, node_register;
+hub_handler internal_peers, internal_network_peers;
+hub_handler admin_measurement_add, admin_measurement_enable;
+hub_handler admin_builder_add, admin_builder_enable, admin_config_set, admin_secret_set;
+hub_handler admin_config_active, admin_config_full;
+hub_handler admin_measurement_list, admin_measurement_delete, admin_builder_list,
+    admin_builder_delete, admin_builder_update, admin_config_list, admin_config_one,
+    admin_config_activate, admin_credential_list, admin_event_list, admin_change_list, admin_match;
+
+#endif
