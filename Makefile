@@ -58,7 +58,7 @@ bench: deps all
 	@tools/deps install bench
 	tools/bench
 
-lint: deps build/build.ninja
+lint: deps all
 	tools/lint
 
 format:

@@ -58,7 +58,10 @@ static inline struct list_node *list_last(const struct list *l) {
 }
 static inline struct list_node *list_pop_front(struct list *l) {
     struct list_node *node = list_first(l);
-    if (node) list_remove(node);
+    if (!node) return NULL;
+    l->head.next = node->next;
+    node->next->previous = &l->head;
+    node->next = node->previous = NULL;
     return node;
 }
 

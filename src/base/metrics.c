@@ -124,7 +124,7 @@ static const double *bounds_of(const struct metric_desc *d, unsigned *ret_count)
 // Label values escape backslash, quote and newline; what is not UTF-8 text becomes '?'.
 static void append_value(struct buf *b, const char *v) {
     buf_append_byte(b, '"');
-    for (size_t i = 0; v[i] && i < VALUE_MAX; i++) {
+    for (size_t i = 0; i < VALUE_MAX && v[i]; i++) {
         char c = v[i];
         if (c == '\\' || c == '"') {
             buf_append(b, bytes_make((char[]){'\\', c}, 2));
@@ -444,10 +444,13 @@ static double process_resident(void *context) {
     (void)context;
     FILE *f = fopen("/proc/self/statm", "re");
     if (!f) return NAN;
-    unsigned long total = 0, resident = 0;
-    int got = fscanf(f, "%lu %lu", &total, &resident);
+    char line[128] = "", *end; // "TOTAL RESIDENT ...", in pages
+    char *got = fgets(line, sizeof line, f);
     (void)fclose(f);
-    return got == 2 ? (double)resident * (double)sysconf(_SC_PAGESIZE) : NAN;
+    char *second = got ? strchr(line, ' ') : NULL;
+    if (!second) return NAN;
+    double resident = (double)strtoul(second, &end, 10) * (double)sysconf(_SC_PAGESIZE);
+    return end != second ? resident : NAN;
 }
 
 static double process_fds(void *context) {
@@ -486,5 +489,5 @@ void metrics_add_process(struct metrics *m) {
     (void)metrics_gauge_call(m, &resident, process_resident, NULL, NULL);
     (void)metrics_gauge_call(m, &fds, process_fds, NULL, NULL);
     (void)metrics_gauge_call(m, &start, process_start, m, NULL);
-    metric_set(metrics_get(m, &build, (const char *[]){BUILDERNET_VERSION}), 1);
+    metric_set(metrics_get(m, &build, (const char *[METRIC_LABELS_MAX]){BUILDERNET_VERSION}), 1);
 }

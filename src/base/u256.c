@@ -178,7 +178,7 @@ void u256_div_mod(struct u256 *ret_quotient, struct u256 *ret_remainder, struct 
 // p[0..words-1] mod m, m not 0.
 static struct u256 reduce(const uint64_t *p, unsigned words, struct u256 m) {
     unsigned n = count_words(m.w, 4), have = count_words(p, words);
-    if (n == 1) {
+    if (n < 2) {
         uint64_t rest = 0;
         for (unsigned i = have; i-- > 0;) {
             (void)divide_step(&rest, rest, p[i], m.w[0]);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/internal.h"
 
+#include <stdio.h>
+
 static bool has_flag(const struct config_option *o) {
     return !o->file_only && o->type != CONFIG_TYPE_TABLE;
 }
@@ -268,16 +270,14 @@ static void fish_completion(struct buf *out, const struct config_program *p) {
         if (!has_flag(o)) continue;
         char extra[CONFIG_NAME_MAX + 16] = "";
         if (o->type == CONFIG_TYPE_PATH) {
-            memcpy(extra, " -r", 4);
+            (void)snprintf(extra, sizeof extra, " -r");
         } else if (o->type == CONFIG_TYPE_ENUM) {
-            size_t n = 0;
-            memcpy(extra, " -x -a '", 8);
-            for (n = 8; o->choices[n - 8] && n < CONFIG_NAME_MAX; n++) {
-                extra[n] = o->choices[n - 8] == '|' ? ' ' : o->choices[n - 8];
+            (void)snprintf(extra, sizeof extra, " -x -a '%s'", o->choices);
+            for (char *bar = strchr(extra, '|'); bar; bar = strchr(bar, '|')) {
+                *bar = ' ';
             }
-            extra[n] = '\'';
         } else if (o->type != CONFIG_TYPE_BOOL) {
-            memcpy(extra, " -x", 4);
+            (void)snprintf(extra, sizeof extra, " -x");
         }
         fish_flag(out, p, o->flag, extra, o->help);
     }

@@ -371,8 +371,8 @@ static unsigned window_bits(size_t points) {
     unsigned best = 2;
     double least = 0;
     for (unsigned c = 2; c <= 16; c++) {
-        double windows = (PART_BITS + c) / c;
-        double cost = windows * ((double)points * 11 + (double)(1u << c) * 16);
+        unsigned windows = (PART_BITS + c) / c;
+        double cost = (double)windows * ((double)points * 11 + (double)(1u << c) * 16);
         if (c == 2 || cost < least) {
             least = cost;
             best = c;

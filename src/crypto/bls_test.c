@@ -69,7 +69,8 @@ TEST(keys_and_signatures_have_their_known_encodings) {
 TEST(hash_to_curve_is_the_rfcs) {
     uint8_t long_message[517], out[96];
     memset(long_message, 'a', sizeof long_message);
-    memcpy(long_message, "a512_", 5);
+    const struct bytes head = BYTES_LIT("a512_");
+    memcpy(long_message, head.p, head.n);
     const struct {
         struct bytes message;
         const char *g1, *g2;
@@ -198,8 +199,8 @@ TEST(aggregates_verify) {
     struct bytes message[N];
     uint8_t text[N];
     struct error why;
-    for (uint8_t i = 0; i < N; i++) {
-        text[i] = i / 2; // some repeat
+    for (unsigned i = 0; i < N; i++) {
+        text[i] = (uint8_t)(i / 2); // some repeat
         message[i] = bytes_make(&text[i], 1);
         sk[i] = secret((uint8_t)(i + 10));
         pk[i] = public_of(&sk[i]);
@@ -249,8 +250,8 @@ TEST(batches_refuse_what_would_cancel) {
     struct bls_signed items[N];
     uint8_t text[N];
     struct error why;
-    for (uint8_t i = 0; i < N; i++) {
-        text[i] = i;
+    for (unsigned i = 0; i < N; i++) {
+        text[i] = (uint8_t)i;
         sk[i] = secret((uint8_t)(i + 60));
         pk[i] = public_of(&sk[i]);
         bls_sign(&signature[i], &sk[i], bytes_make(&text[i], 1));

@@ -8,6 +8,7 @@
 
 /* Where messages come from and hashes go: either jobs, or two arrays. */
 struct source {
+    bool scattered; /* jobs, not the arrays */
     const struct keccak_job *jobs;
     const struct bytes *in;
     struct hash *ret;
@@ -15,11 +16,11 @@ struct source {
 };
 
 static struct bytes source_message(const struct source *s, size_t i) {
-    return s->jobs ? s->jobs[i].in : s->in[i];
+    return s->scattered ? s->jobs[i].in : s->in[i];
 }
 
 static struct hash *source_place(const struct source *s, size_t i) {
-    return s->jobs ? s->jobs[i].ret : &s->ret[i];
+    return s->scattered ? s->jobs[i].ret : &s->ret[i];
 }
 
 static void hash_one_by_one(struct source *s) {
@@ -167,7 +168,7 @@ void keccak256_batch(struct hash *ret, const struct bytes *in, size_t count) {
 }
 
 void keccak256_scatter_by(enum keccak_path path, const struct keccak_job *jobs, size_t count) {
-    struct source s = {.jobs = jobs, .count = count};
+    struct source s = {.scattered = true, .jobs = jobs, .count = count};
     hash_source(path, &s);
 }
 

@@ -211,7 +211,8 @@ static void batch_free(struct cell_batch *b) {
 static void find_rows(struct cell_batch *b) {
     for (size_t i = 0; i < b->n; i++) {
         size_t row = 0;
-        while (row < b->rows && memcmp(b->commitments[b->first[row]].b, b->commitments[i].b, 48)) {
+        while (row < b->rows &&
+               memcmp(b->commitments[b->first[row]].b, b->commitments[i].b, 48) != 0) {
             row++;
         }
         if (row == b->rows) b->first[b->rows++] = i;

@@ -165,5 +165,8 @@ JSON_GETTERS(JSON_DECLARE_)
 /* json_error sets an error that points at the value: for checks of one's own. */
 [[gnu::format(printf, 4, 5)]] int json_error(struct error *why, enum err code, const struct json *v,
                                              const char *text, ...);
+#ifdef __clang_analyzer__ // as in base/error.h
+#define json_error(why, code, v, ...) ((void)(json_error)(why, code, v, __VA_ARGS__), (int)(code))
+#endif
 
 #endif

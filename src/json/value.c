@@ -12,7 +12,7 @@ const char *json_type_name(enum json_type type) {
     return type <= JSON_OBJECT ? names[type] : "unknown";
 }
 
-int json_error(struct error *why, enum err code, const struct json *v, const char *text, ...) {
+int(json_error)(struct error *why, enum err code, const struct json *v, const char *text, ...) {
     char line[ERROR_TEXT_MAX];
     va_list args;
     va_start(args, text);

@@ -272,10 +272,10 @@ int attest_measurements(struct attest_run *run, const char *path) {
     struct quote q;
     struct event_log log;
     struct measurements m;
-    enum attestation_type type;
+    enum attestation_type type = ATTESTATION_DCAP_TDX;
     const char *slash = strrchr(path, '/'), *id = slash ? slash + 1 : path;
     int code = attest_read(&in, path, run);
-    if (code == 0) code = attest_type(&type, run, ATTESTATION_DCAP_TDX);
+    if (code == 0) code = attest_type(&type, run, type);
     if (code < 0) return attest_fail(run);
     in = attest_binary(in, &run->arena);
     if (run->values.firmware) {

@@ -113,10 +113,10 @@ static int judge(struct attest_run *run, struct outcome *o, struct bytes quote,
                  const struct trust_root *root, const struct collateral *collateral) {
     struct verifier *verifier = NULL;
     struct policy policy;
-    enum attestation_type type;
+    enum attestation_type type = ATTESTATION_DCAP_TDX;
     uint64_t now = 0;
     int code = attest_time(&now, run);
-    if (code == 0) code = attest_type(&type, run, ATTESTATION_DCAP_TDX);
+    if (code == 0) code = attest_type(&type, run, type);
     if (code == 0) code = attest_policy(&policy, run);
     if (code == 0) code = verifier_new(&verifier, root, &run->why);
     bool azure = quote.n > 0 && quote.p[0] == '{';

@@ -3,7 +3,10 @@
 #include "crypto/bench.h"
 #include "main/program.h"
 
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char usage[] =
@@ -11,6 +14,14 @@ static const char usage[] =
     "Times the cryptography, one JSON line a case: name, work, unit, ns (of the whole work),\n"
     "limit_ns (what the bare permutations or multiplications of the case cost in this run), cpu.\n"
     "NAME_PART runs only the cases whose name contains it.\n";
+
+static bool read_budget(unsigned *ret, const char *text) {
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || n > UINT_MAX) return false;
+    *ret = (unsigned)n;
+    return true;
+}
 
 int crypto_main(int argc, char **argv) {
     const char *only = "";
@@ -21,10 +32,9 @@ int crypto_main(int argc, char **argv) {
         return 64;
     }
     for (int i = 2; i < argc; i++) {
-        char end;
         if (strcmp(argv[i], "--help") == 0) return fputs(usage, stdout) < 0;
         if (strcmp(argv[i], "--budget-ms") == 0) {
-            if (i + 1 < argc && sscanf(argv[i + 1], "%u%c", &budget_ms, &end) == 1) {
+            if (i + 1 < argc && read_budget(&budget_ms, argv[i + 1])) {
                 i++;
                 continue;
             }

@@ -149,6 +149,7 @@ static int ask_upload(struct ask *a, const char *name, const char *path, struct 
     a->body = buf_view(&content);
     if (r == 0) r = begin(a, HTTP_POST, segment_path(a, "/api/v1/file-upload/", name, ""), why);
     if (r == 0) r = ask(a, false, why);
+    a->body = (struct bytes){NULL, 0};
     buf_free(&content);
     return r;
 }
@@ -163,6 +164,7 @@ static int ask_password(struct ask *a, struct error *why) {
     a->body = bytes_make(line, length);
     int r = begin(a, HTTP_POST, "/api/v1/set-basic-auth", why);
     if (r == 0) r = ask(a, false, why);
+    a->body = (struct bytes){NULL, 0};
     bytes_wipe(line, sizeof line);
     return r;
 }
@@ -252,9 +254,10 @@ static int follow(struct ask *a, const char *path, struct error *why) {
 
 static int ask_events(struct ask *a, struct error *why) {
     const struct settings_values *v = &a->settings->values;
-    char path[128];
-    (void)snprintf(path, sizeof path, "/api/v1/events?since=%llu&%s", (unsigned long long)v->since,
-                   v->follow ? "follow=1" : "format=text");
+    const char *path =
+        arena_printf(&a->arena, "/api/v1/events?since=%llu&%s", (unsigned long long)v->since,
+                     v->follow ? "follow=1" : "format=text");
+    if (!path) return error_set(why, ERR_NO_MEMORY, "no memory for the request");
     if (v->follow) return follow(a, path, why);
     int r = begin(a, HTTP_GET, path, why);
     return r == 0 ? ask(a, true, why) : r;

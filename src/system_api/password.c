@@ -8,6 +8,7 @@
 #include "crypto/kdf.h"
 #include "crypto/sha256.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -31,13 +32,27 @@ bool password_is_old(const struct password_hash *h) {
     return password_is_set(h) && strncmp(h->text, "scrypt$", 7) != 0;
 }
 
+// Reads a number and the '$' behind it, and moves past them.
+static bool take_number(unsigned long *ret, const char **text) {
+    char *end;
+    if (**text < '0' || **text > '9') return false;
+    errno = 0;
+    *ret = strtoul(*text, &end, 10);
+    if (errno || *end != '$') return false;
+    *text = end + 1;
+    return true;
+}
+
 // Reads "scrypt$N$r$p$SALT$HASH"; false when it is anything else.
 static bool parse(struct parts *ret, const char *text) {
     char salt[129], hash[65];
     int end = 0;
-    if (sscanf(text, "scrypt$%lu$%lu$%lu$%128[0-9a-f]$%64[0-9a-f]%n", &ret->n, &ret->r, &ret->p,
-               salt, hash, &end) != 5 ||
-        text[end] != '\0' || strlen(hash) != 64) {
+    if (strncmp(text, "scrypt$", 7) != 0) return false;
+    text += 7;
+    if (!take_number(&ret->n, &text) || !take_number(&ret->r, &text) ||
+        !take_number(&ret->p, &text) ||
+        sscanf(text, "%128[0-9a-f]$%64[0-9a-f]%n", salt, hash, &end) != 2 || text[end] != '\0' ||
+        strlen(hash) != 64) {
         return false;
     }
     ret->salt_n = strlen(salt) / 2;

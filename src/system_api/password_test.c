@@ -58,6 +58,14 @@ TEST(password_file) {
         "g84fa2149dbb62ed4e0cf1f550d2949b33a6513d3a7707e08502511c79ccb0ee",
         "scrypt$16384$8$1$00$11",
         "scrypt$16384$8$1$zz$f84fa2149dbb62ed4e0cf1f550d2949b33a6513d3a7707e08502511c79ccb0ee",
+        "scrypt$-16384$8$1$00$"
+        "f84fa2149dbb62ed4e0cf1f550d2949b33a6513d3a7707e08502511c79ccb0ee",
+        "scrypt$99999999999999999999$8$1$00$"
+        "f84fa2149dbb62ed4e0cf1f550d2949b33a6513d3a7707e08502511c79ccb0ee",
+        "scrypt$16384$ 8$1$00$"
+        "f84fa2149dbb62ed4e0cf1f550d2949b33a6513d3a7707e08502511c79ccb0ee",
+        "scrypt$16384$8$00$"
+        "f84fa2149dbb62ed4e0cf1f550d2949b33a6513d3a7707e08502511c79ccb0ee",
         "plain",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {

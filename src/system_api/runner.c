@@ -99,8 +99,9 @@ static void take_reply(struct command_runner *r, const struct command_reply *rep
 static void fail_all(struct command_runner *r) {
     const struct command_result gone = {
         .state = RUN_FAILED, .exit_status = -1, .error = "the runner is gone"};
-    while (!list_is_empty(&r->waiting)) {
-        finish(r, LIST_ENTRY(list_first(&r->waiting), struct waiting, link), &gone);
+    struct list_node *node;
+    while ((node = list_pop_front(&r->waiting))) {
+        finish(r, LIST_ENTRY(node, struct waiting, link), &gone);
     }
 }
 

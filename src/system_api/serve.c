@@ -79,7 +79,7 @@ static int restrict_self(struct api *a, struct error *why) {
 static int make_folder(const char *file, struct error *why) {
     char path[4096];
     if (!file || strlen(file) >= sizeof path) return 0;
-    (void)strcpy(path, file);
+    memcpy(path, file, strlen(file) + 1);
     for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         if (mkdir(path, 0755) != 0 && errno != EEXIST) {

@@ -405,7 +405,7 @@ const char *toml_type_name(enum toml_type type) {
     return type <= TOML_TABLE ? names[type] : "unknown";
 }
 
-int toml_error(struct error *why, enum err code, const struct toml *v, const char *text, ...) {
+int(toml_error)(struct error *why, enum err code, const struct toml *v, const char *text, ...) {
     char line[ERROR_TEXT_MAX];
     va_list args;
     va_start(args, text);

@@ -94,5 +94,8 @@ const char *toml_type_name(enum toml_type type);
 /* toml_error sets "line L, column C: text" for a value. */
 [[gnu::format(printf, 4, 5)]] int toml_error(struct error *why, enum err code, const struct toml *v,
                                              const char *text, ...);
+#ifdef __clang_analyzer__ // as in base/error.h
+#define toml_error(why, code, v, ...) ((void)(toml_error)(why, code, v, __VA_ARGS__), (int)(code))
+#endif
 
 #endif

@@ -93,10 +93,15 @@ static void check_trailing(const struct json *v, struct bytes file, struct arena
                            const char *name, struct tally *t) {
     const struct json *w = json_get(v, "with_3_trailing_bytes_010203");
     if (!w) return;
-    size_t n = file.n + 3, padded = (n + 7) / 8 * 8;
+    static const uint8_t trailing[3] = {1, 2, 3};
+    size_t n = file.n + sizeof trailing, padded = (n + 7) / 8 * 8;
     uint8_t *copy = arena_alloc(a, padded);
+    if (!copy) {
+        tally_fail(t, name, "no memory");
+        return;
+    }
     memcpy(copy, file.p, file.n);
-    memcpy(copy + file.n, "\1\2\3", 3);
+    memcpy(copy + file.n, trailing, sizeof trailing);
     check_authenticode(json_get(w, "firmware_unpadded_sha256"), bytes_make(copy, n), DIGEST_SHA256,
                        name, "unpadded", t);
     check_authenticode(json_get(w, "padded_to_8_sha256"), bytes_make(copy, padded), DIGEST_SHA256,
