@@ -463,6 +463,25 @@ int state_root_compute(struct state_root *s, struct hash *ret,
 
 // Store
 
+int state_root_storage(const struct state_root *s, const struct hash *key, struct hash *ret,
+                       struct error *why) {
+    size_t from = 0, to = s->entry_count;
+    while (from < to) {
+        size_t i = from + (to - from) / 2;
+        int order = memcmp(s->entries[i]->key.b, key->b, 32);
+        if (order == 0) {
+            *ret = s->entries[i]->now.storage_root;
+            return 0;
+        }
+        if (order < 0) {
+            from = i + 1;
+        } else {
+            to = i;
+        }
+    }
+    return error_set(why, ERR_NOT_FOUND, "no candidate changed this account");
+}
+
 struct owned_sink {
     const struct state_store_sink *sink;
     const struct hash *owner;

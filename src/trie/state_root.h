@@ -93,6 +93,12 @@ void state_root_forget(struct state_root *s);
 /* state_root_parent gives the parent's root. */
 struct hash state_root_parent(const struct state_root *s);
 
+/* state_root_storage gives the storage root of an account that the last candidate changed.
+ * key     keccak256 of its address.   errors  ERR_NOT_FOUND (no candidate changed it). */
+[[gnu::warn_unused_result]] int state_root_storage(const struct state_root *s,
+                                                   const struct hash *key, struct hash *ret,
+                                                   struct error *why);
+
 /* Differences for a path-keyed store, see trie_store_changes. owner as above; an owner whose whole
  * storage went (or began anew) is given with path NULL first: everything of it is to be removed. */
 struct state_store_sink {
