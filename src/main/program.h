@@ -11,6 +11,7 @@ program_run attest_main;
 program_run crypto_main;
 program_run eth_main;
 program_run evm_main;
+program_run hub_main;
 program_run system_api_main;
 program_run trie_main;
 

@@ -8,6 +8,7 @@ const struct program programs[] = {
     {"crypto", "time the cryptography", crypto_main},
     {"eth", "tell what bytes are: transactions, blocks, SSZ, RLP", eth_main},
     {"evm", "run code and the field's test files", evm_main},
+    {"hub", "identity, allow-list, configuration, secrets and discovery", hub_main},
     {"system-api", "let an operator control a sealed node: events, actions, uploads",
      system_api_main},
     {"trie", "state roots and proofs: made, checked, timed", trie_main},
