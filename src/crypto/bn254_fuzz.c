@@ -36,19 +36,19 @@ static void make_point(uint8_t ret[64], const uint8_t in[33]) {
 // Sum and multiple, on both builds and in the model.
 static void fuzz_groups(const uint8_t data[98]) {
     uint8_t a[64], b[64], expected[64], got[64];
-    struct model m;
-    struct model_point ma, mb;
+    struct bn254_model m;
+    struct bn254_model_point ma, mb;
     make_point(a, data);
     make_point(b, data + 33);
     if (data[0] == data[33]) memcpy(b, a, sizeof b); // doublings would be rare otherwise
-    model_init(&m);
-    model_point_init(&ma);
-    model_point_init(&mb);
-    model_load_g1(&m, &ma, a);
-    model_load_g1(&m, &mb, b);
-    if (!model_on_curve(&m, &ma) || !model_on_curve(&m, &mb)) abort();
-    model_add(&m, &mb, &ma, &mb);
-    model_store_g1(expected, &mb);
+    bn254_model_init(&m);
+    bn254_model_point_init(&ma);
+    bn254_model_point_init(&mb);
+    bn254_model_load_g1(&m, &ma, a);
+    bn254_model_load_g1(&m, &mb, b);
+    if (!bn254_model_on_curve(&m, &ma) || !bn254_model_on_curve(&m, &mb)) abort();
+    bn254_model_add(&m, &mb, &ma, &mb);
+    bn254_model_store_g1(expected, &mb);
     mpz_t k;
     mpz_init(k);
     const struct bn254_core *core[2] = {&bn254_core_plain, other_core()};
@@ -60,8 +60,8 @@ static void fuzz_groups(const uint8_t data[98]) {
         expect(got, expected, 64);
     }
     mpz_import(k, 32, 1, 1, 1, 0, data + 66);
-    model_mul(&m, &mb, &ma, k);
-    model_store_g1(expected, &mb);
+    bn254_model_mul(&m, &mb, &ma, k);
+    bn254_model_store_g1(expected, &mb);
     for (int c = 0; c < 2; c++) {
         struct bn254_g1 p;
         if (!core[c]->g1_load(&p, a)) abort();
@@ -70,9 +70,9 @@ static void fuzz_groups(const uint8_t data[98]) {
         expect(got, expected, 64);
     }
     mpz_clear(k);
-    model_point_clear(&ma);
-    model_point_clear(&mb);
-    model_clear(&m);
+    bn254_model_point_clear(&ma);
+    bn254_model_point_clear(&mb);
+    bn254_model_clear(&m);
 }
 
 // Raw bytes: both builds accept the same points, and those that the model says are on the curve.
@@ -80,16 +80,16 @@ static void fuzz_parse(const uint8_t data[128]) {
     struct bn254_g1 p;
     struct bn254_g2 q;
     uint8_t again[128];
-    struct model m;
-    struct model_point a;
+    struct bn254_model m;
+    struct bn254_model_point a;
     bool good = bn254_g1_parse(&p, data, NULL) == 0;
     if (good) {
-        model_init(&m);
-        model_point_init(&a);
-        model_load_g1(&m, &a, data);
-        if (!model_on_curve(&m, &a)) abort();
-        model_point_clear(&a);
-        model_clear(&m);
+        bn254_model_init(&m);
+        bn254_model_point_init(&a);
+        bn254_model_load_g1(&m, &a, data);
+        if (!bn254_model_on_curve(&m, &a)) abort();
+        bn254_model_point_clear(&a);
+        bn254_model_clear(&m);
         bn254_g1_write(again, &p);
         expect(again, data, 64);
     }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "crypto/bn254_model.h"
 
-typedef struct model_fp12 fp12;
+typedef struct bn254_model_fp12 fp12;
 
-void model_init(struct model *m) {
+void bn254_model_init(struct bn254_model *m) {
     mpz_inits(m->u, m->p, m->r, NULL);
     mpz_set_str(m->u, "4965661367192848881", 10);
     static const unsigned p_of_u[5] = {36, 36, 24, 6, 1}, r_of_u[5] = {36, 36, 18, 6, 1};
@@ -15,7 +15,7 @@ void model_init(struct model *m) {
     }
 }
 
-void model_clear(struct model *m) {
+void bn254_model_clear(struct bn254_model *m) {
     mpz_clears(m->u, m->p, m->r, NULL);
 }
 
@@ -50,21 +50,21 @@ static bool equal(const fp12 *a, const fp12 *b) {
     return true;
 }
 
-static void add(const struct model *m, fp12 *ret, const fp12 *a, const fp12 *b) {
+static void add(const struct bn254_model *m, fp12 *ret, const fp12 *a, const fp12 *b) {
     for (int i = 0; i < 12; i++) {
         mpz_add(ret->c[i], a->c[i], b->c[i]);
         mpz_mod(ret->c[i], ret->c[i], m->p);
     }
 }
 
-static void sub(const struct model *m, fp12 *ret, const fp12 *a, const fp12 *b) {
+static void sub(const struct bn254_model *m, fp12 *ret, const fp12 *a, const fp12 *b) {
     for (int i = 0; i < 12; i++) {
         mpz_sub(ret->c[i], a->c[i], b->c[i]);
         mpz_mod(ret->c[i], ret->c[i], m->p);
     }
 }
 
-static void mul(const struct model *m, fp12 *ret, const fp12 *a, const fp12 *b) {
+static void mul(const struct bn254_model *m, fp12 *ret, const fp12 *a, const fp12 *b) {
     mpz_t t[23];
     for (int i = 0; i < 23; i++) {
         mpz_init(t[i]);
@@ -87,7 +87,7 @@ static void mul(const struct model *m, fp12 *ret, const fp12 *a, const fp12 *b) 
     }
 }
 
-static void power(const struct model *m, fp12 *ret, const fp12 *a, const mpz_t e) {
+static void power(const struct bn254_model *m, fp12 *ret, const fp12 *a, const mpz_t e) {
     fp12 base, r;
     init(&base);
     init(&r);
@@ -110,7 +110,7 @@ static bool in_base_field(const fp12 *a) {
 }
 
 /* 1/a by linear algebra: solves a b = 1 for the coefficients of b (Gauss). a is not 0. */
-static void invert(const struct model *m, fp12 *ret, const fp12 *a) {
+static void invert(const struct bn254_model *m, fp12 *ret, const fp12 *a) {
     if (in_base_field(a)) { // all of G1
         mpz_invert(ret->c[0], a->c[0], m->p);
         for (int i = 1; i < 12; i++) {
@@ -168,18 +168,18 @@ static void invert(const struct model *m, fp12 *ret, const fp12 *a) {
     mpz_clear(t);
 }
 
-void model_point_init(struct model_point *a) {
+void bn254_model_point_init(struct bn254_model_point *a) {
     init(&a->x);
     init(&a->y);
     a->infinity = true;
 }
 
-void model_point_clear(struct model_point *a) {
+void bn254_model_point_clear(struct bn254_model_point *a) {
     clear(&a->x);
     clear(&a->y);
 }
 
-static void set_point(struct model_point *ret, const struct model_point *a) {
+static void set_point(struct bn254_model_point *ret, const struct bn254_model_point *a) {
     set(&ret->x, &a->x);
     set(&ret->y, &a->y);
     ret->infinity = a->infinity;
@@ -195,7 +195,8 @@ static void write_number(uint8_t ret[32], const mpz_t a) {
     if (mpz_sgn(a) != 0) mpz_export(ret + 32 - n, NULL, 1, 1, 1, 0, a);
 }
 
-void model_load_g1(const struct model *m, struct model_point *ret, const uint8_t in[64]) {
+void bn254_model_load_g1(const struct bn254_model *m, struct bn254_model_point *ret,
+                         const uint8_t in[64]) {
     (void)m;
     set_ui(&ret->x, 0);
     set_ui(&ret->y, 0);
@@ -205,8 +206,8 @@ void model_load_g1(const struct model *m, struct model_point *ret, const uint8_t
 }
 
 /* (a + b i) w^k, where i = w^6 - 9. */
-static void set_fp2(const struct model *m, fp12 *ret, const uint8_t a[32], const uint8_t b[32],
-                    int k) {
+static void set_fp2(const struct bn254_model *m, fp12 *ret, const uint8_t a[32],
+                    const uint8_t b[32], int k) {
     set_ui(ret, 0);
     read_number(ret->c[k], a);
     read_number(ret->c[k + 6], b);
@@ -214,22 +215,23 @@ static void set_fp2(const struct model *m, fp12 *ret, const uint8_t a[32], const
     mpz_mod(ret->c[k], ret->c[k], m->p);
 }
 
-void model_load_g2(const struct model *m, struct model_point *ret, const uint8_t in[128]) {
+void bn254_model_load_g2(const struct bn254_model *m, struct bn254_model_point *ret,
+                         const uint8_t in[128]) {
     static const uint8_t zero[128];
     set_fp2(m, &ret->x, in + 32, in, 2); // (x w^2, y w^3) is on the curve itself
     set_fp2(m, &ret->y, in + 96, in + 64, 3);
     ret->infinity = memcmp(in, zero, sizeof zero) == 0;
 }
 
-void model_store_g1(uint8_t ret[64], const struct model_point *a) {
+void bn254_model_store_g1(uint8_t ret[64], const struct bn254_model_point *a) {
     memset(ret, 0, 64);
     if (a->infinity) return;
     write_number(ret, a->x.c[0]);
     write_number(ret + 32, a->y.c[0]);
 }
 
-static void get_fp2(const struct model *m, uint8_t ret_a[32], uint8_t ret_b[32], const fp12 *v,
-                    int k) {
+static void get_fp2(const struct bn254_model *m, uint8_t ret_a[32], uint8_t ret_b[32],
+                    const fp12 *v, int k) {
     mpz_t t;
     mpz_init_set(t, v->c[k]);
     mpz_addmul_ui(t, v->c[k + 6], 9);
@@ -239,14 +241,15 @@ static void get_fp2(const struct model *m, uint8_t ret_a[32], uint8_t ret_b[32],
     mpz_clear(t);
 }
 
-void model_store_g2(const struct model *m, uint8_t ret[128], const struct model_point *a) {
+void bn254_model_store_g2(const struct bn254_model *m, uint8_t ret[128],
+                          const struct bn254_model_point *a) {
     memset(ret, 0, 128);
     if (a->infinity) return;
     get_fp2(m, ret + 32, ret, &a->x, 2);
     get_fp2(m, ret + 96, ret + 64, &a->y, 3);
 }
 
-bool model_on_curve(const struct model *m, const struct model_point *a) {
+bool bn254_model_on_curve(const struct bn254_model *m, const struct bn254_model_point *a) {
     if (a->infinity) return true;
     fp12 left, right;
     init(&left);
@@ -263,8 +266,8 @@ bool model_on_curve(const struct model *m, const struct model_point *a) {
 }
 
 // The slope of the line through a and b (the tangent if they are equal); false: it is upright.
-static bool slope_of(const struct model *m, fp12 *ret, const struct model_point *a,
-                     const struct model_point *b) {
+static bool slope_of(const struct bn254_model *m, fp12 *ret, const struct bn254_model_point *a,
+                     const struct bn254_model_point *b) {
     fp12 over, under;
     init(&over);
     init(&under);
@@ -289,8 +292,8 @@ static bool slope_of(const struct model *m, fp12 *ret, const struct model_point 
     return !upright;
 }
 
-void model_add(const struct model *m, struct model_point *ret, const struct model_point *a,
-               const struct model_point *b) {
+void bn254_model_add(const struct bn254_model *m, struct bn254_model_point *ret,
+                     const struct bn254_model_point *a, const struct bn254_model_point *b) {
     if (a->infinity || b->infinity) {
         set_point(ret, a->infinity ? b : a);
         return;
@@ -314,24 +317,24 @@ void model_add(const struct model *m, struct model_point *ret, const struct mode
     clear(&y);
 }
 
-void model_mul(const struct model *m, struct model_point *ret, const struct model_point *a,
-               const mpz_t k) {
-    struct model_point r, base;
-    model_point_init(&r);
-    model_point_init(&base);
+void bn254_model_mul(const struct bn254_model *m, struct bn254_model_point *ret,
+                     const struct bn254_model_point *a, const mpz_t k) {
+    struct bn254_model_point r, base;
+    bn254_model_point_init(&r);
+    bn254_model_point_init(&base);
     set_point(&base, a);
     for (size_t i = mpz_sizeinbase(k, 2); i-- > 0;) {
-        model_add(m, &r, &r, &r);
-        if (mpz_tstbit(k, i)) model_add(m, &r, &r, &base);
+        bn254_model_add(m, &r, &r, &r);
+        if (mpz_tstbit(k, i)) bn254_model_add(m, &r, &r, &base);
     }
     set_point(ret, &r);
-    model_point_clear(&r);
-    model_point_clear(&base);
+    bn254_model_point_clear(&r);
+    bn254_model_point_clear(&base);
 }
 
 // f *= the line through a and b, taken at p: (yp - ya) - slope (xp - xa).
-static void multiply_line(const struct model *m, fp12 *f, const struct model_point *a,
-                          const struct model_point *b, const struct model_point *p) {
+static void multiply_line(const struct bn254_model *m, fp12 *f, const struct bn254_model_point *a,
+                          const struct bn254_model_point *b, const struct bn254_model_point *p) {
     fp12 slope, t, l;
     init(&slope);
     init(&t);
@@ -348,20 +351,21 @@ static void multiply_line(const struct model *m, fp12 *f, const struct model_poi
 }
 
 // (x^p, y^p).
-static void frobenius_point(const struct model *m, struct model_point *ret,
-                            const struct model_point *a) {
+static void frobenius_point(const struct bn254_model *m, struct bn254_model_point *ret,
+                            const struct bn254_model_point *a) {
     power(m, &ret->x, &a->x, m->p);
     power(m, &ret->y, &a->y, m->p);
     ret->infinity = a->infinity;
 }
 
-void model_pairing(const struct model *m, uint8_t ret[12][32], const struct model_point *p,
-                   const struct model_point *q, const mpz_t extra) {
-    struct model_point t, image;
+void bn254_model_pairing(const struct bn254_model *m, uint8_t ret[12][32],
+                         const struct bn254_model_point *p, const struct bn254_model_point *q,
+                         const mpz_t extra) {
+    struct bn254_model_point t, image;
     fp12 f;
     mpz_t e, one;
-    model_point_init(&t);
-    model_point_init(&image);
+    bn254_model_point_init(&t);
+    bn254_model_point_init(&image);
     init(&f);
     mpz_inits(e, one, NULL);
     mpz_set_ui(one, 1);
@@ -373,14 +377,14 @@ void model_pairing(const struct model *m, uint8_t ret[12][32], const struct mode
         for (size_t i = mpz_sizeinbase(e, 2) - 1; i-- > 0;) {
             mul(m, &f, &f, &f);
             multiply_line(m, &f, &t, &t, p);
-            model_add(m, &t, &t, &t);
+            bn254_model_add(m, &t, &t, &t);
             if (!mpz_tstbit(e, i)) continue;
             multiply_line(m, &f, &t, q, p);
-            model_add(m, &t, &t, q);
+            bn254_model_add(m, &t, &t, q);
         }
         frobenius_point(m, &image, q);
         multiply_line(m, &f, &t, &image, p);
-        model_add(m, &t, &t, &image);
+        bn254_model_add(m, &t, &t, &image);
         frobenius_point(m, &image, &image);
         fp12 zero;
         init(&zero);
@@ -396,8 +400,8 @@ void model_pairing(const struct model *m, uint8_t ret[12][32], const struct mode
     for (int k = 0; k < 6; k++) {
         get_fp2(m, ret[2 * k], ret[2 * k + 1], &f, k);
     }
-    model_point_clear(&t);
-    model_point_clear(&image);
+    bn254_model_point_clear(&t);
+    bn254_model_point_clear(&image);
     clear(&f);
     mpz_clears(e, one, NULL);
 }

@@ -10,43 +10,47 @@
 #include <gmp.h>
 
 /* An element of Fp12: the coefficients of 1, w, .. w^11. */
-struct model_fp12 {
+struct bn254_model_fp12 {
     mpz_t c[12];
 };
 
 /* An affine point over Fp12; G1 has its coordinates in c[0], G2 is carried from the twist. */
-struct model_point {
-    struct model_fp12 x, y;
+struct bn254_model_point {
+    struct bn254_model_fp12 x, y;
     bool infinity;
 };
 
-struct model {
+struct bn254_model {
     mpz_t u, p, r;
 };
 
-void model_init(struct model *m);
-void model_clear(struct model *m);
-void model_point_init(struct model_point *a);
-void model_point_clear(struct model_point *a);
+void bn254_model_init(struct bn254_model *m);
+void bn254_model_clear(struct bn254_model *m);
+void bn254_model_point_init(struct bn254_model_point *a);
+void bn254_model_point_clear(struct bn254_model_point *a);
 
 /* From and to the wire forms of bn254.h; load does not check anything. */
-void model_load_g1(const struct model *m, struct model_point *ret, const uint8_t in[64]);
-void model_load_g2(const struct model *m, struct model_point *ret, const uint8_t in[128]);
-void model_store_g1(uint8_t ret[64], const struct model_point *a);
-void model_store_g2(const struct model *m, uint8_t ret[128], const struct model_point *a);
+void bn254_model_load_g1(const struct bn254_model *m, struct bn254_model_point *ret,
+                         const uint8_t in[64]);
+void bn254_model_load_g2(const struct bn254_model *m, struct bn254_model_point *ret,
+                         const uint8_t in[128]);
+void bn254_model_store_g1(uint8_t ret[64], const struct bn254_model_point *a);
+void bn254_model_store_g2(const struct bn254_model *m, uint8_t ret[128],
+                          const struct bn254_model_point *a);
 
 /* Group law, and multiplication by a non-negative number. */
-void model_add(const struct model *m, struct model_point *ret, const struct model_point *a,
-               const struct model_point *b);
-void model_mul(const struct model *m, struct model_point *ret, const struct model_point *a,
-               const mpz_t k);
+void bn254_model_add(const struct bn254_model *m, struct bn254_model_point *ret,
+                     const struct bn254_model_point *a, const struct bn254_model_point *b);
+void bn254_model_mul(const struct bn254_model *m, struct bn254_model_point *ret,
+                     const struct bn254_model_point *a, const mpz_t k);
 
 /* Whether y^2 = x^3 + 3 (G1, or G2 after it was carried over). */
-bool model_on_curve(const struct model *m, const struct model_point *a);
+bool bn254_model_on_curve(const struct bn254_model *m, const struct bn254_model_point *a);
 
 /* The optimal ate pairing raised to (p^12-1)/r times `extra`, as bn254_core's test function gives
  * it: coefficient k of w^k in Fp2 = Fp[i] is a + b i. */
-void model_pairing(const struct model *m, uint8_t ret[12][32], const struct model_point *p,
-                   const struct model_point *q, const mpz_t extra);
+void bn254_model_pairing(const struct bn254_model *m, uint8_t ret[12][32],
+                         const struct bn254_model_point *p, const struct bn254_model_point *q,
+                         const mpz_t extra);
 
 #endif

@@ -57,22 +57,22 @@ static void scalar_of(uint8_t ret[32], const mpz_t k) {
 }
 
 // A random point of G2, made by the model.
-static struct bn254_g2 random_g2(const struct model *m, uint64_t *seed) {
-    struct model_point q;
+static struct bn254_g2 random_g2(const struct bn254_model *m, uint64_t *seed) {
+    struct bn254_model_point q;
     uint8_t bytes[128], scalar[32];
     mpz_t k;
     struct bn254_g2 ret;
     struct error why;
     mpz_init(k);
-    model_point_init(&q);
+    bn254_model_point_init(&q);
     (void)from_hex(bytes, g2_hex);
-    model_load_g2(m, &q, bytes);
+    bn254_model_load_g2(m, &q, bytes);
     fill_random(scalar, 8, seed);
     mpz_import(k, 8, 1, 1, 1, 0, scalar);
-    model_mul(m, &q, &q, k);
-    model_store_g2(m, bytes, &q);
+    bn254_model_mul(m, &q, &q, k);
+    bn254_model_store_g2(m, bytes, &q);
     CHECK_OK(bn254_g2_parse(&ret, bytes, &why), &why);
-    model_point_clear(&q);
+    bn254_model_point_clear(&q);
     mpz_clear(k);
     return ret;
 }
@@ -86,9 +86,9 @@ static void check_number(const mpz_t expected, const uint64_t *words) {
 }
 
 TEST(bn254_constants_follow_from_u) {
-    struct model m;
+    struct bn254_model m;
     mpz_t t, big;
-    model_init(&m);
+    bn254_model_init(&m);
     mpz_inits(t, big, NULL);
     check_number(m.p, bn254_p.w);
     check_number(m.r, bn254_order.w);
@@ -133,21 +133,21 @@ TEST(bn254_constants_follow_from_u) {
     }
     CHECK_U64(u, 4965661367192848881u);
     CHECK(wide_loop == (__int128)6 * 4965661367192848881 + 2);
-    model_clear(&m);
+    bn254_model_clear(&m);
 }
 
 TEST(bn254_g1_equals_the_slow_model) {
     const struct bn254_core *core[2];
     size_t core_count = cores(core);
-    struct model m;
-    struct model_point a, b, sum;
+    struct bn254_model m;
+    struct bn254_model_point a, b, sum;
     mpz_t k;
     uint64_t seed = 1;
-    model_init(&m);
+    bn254_model_init(&m);
     mpz_init(k);
-    model_point_init(&a);
-    model_point_init(&b);
-    model_point_init(&sum);
+    bn254_model_point_init(&a);
+    bn254_model_point_init(&b);
+    bn254_model_point_init(&sum);
     for (int i = 0; i < 12; i++) {
         uint8_t in[2][64], scalar[32], expected[64], got[64];
         struct bn254_g1 p = random_g1(&seed), q = random_g1(&seed), r;
@@ -161,42 +161,42 @@ TEST(bn254_g1_equals_the_slow_model) {
         if (i == 5) memset(scalar, 0xff, 32);
         if (i == 6) scalar_of(scalar, m.r);
         if (i == 7) memset(scalar, 0, 31);
-        model_load_g1(&m, &a, in[0]);
-        model_load_g1(&m, &b, in[1]);
+        bn254_model_load_g1(&m, &a, in[0]);
+        bn254_model_load_g1(&m, &b, in[1]);
         mpz_import(k, 32, 1, 1, 1, 0, scalar);
         for (size_t c = 0; c < core_count; c++) {
             CHECK(core[c]->g1_load(&p, in[0]));
             CHECK(core[c]->g1_load(&q, in[1]));
-            model_add(&m, &sum, &a, &b);
-            CHECK(model_on_curve(&m, &sum));
-            model_store_g1(expected, &sum);
+            bn254_model_add(&m, &sum, &a, &b);
+            CHECK(bn254_model_on_curve(&m, &sum));
+            bn254_model_store_g1(expected, &sum);
             core[c]->g1_add(&r, &p, &q);
             core[c]->g1_store(got, &r);
             CHECK_BYTES(bytes_make(got, 64), bytes_make(expected, 64));
-            model_mul(&m, &sum, &a, k);
-            model_store_g1(expected, &sum);
+            bn254_model_mul(&m, &sum, &a, k);
+            bn254_model_store_g1(expected, &sum);
             core[c]->g1_mul(&r, &p, scalar);
             core[c]->g1_store(got, &r);
             CHECK_BYTES(bytes_make(got, 64), bytes_make(expected, 64));
         }
     }
-    model_point_clear(&a);
-    model_point_clear(&b);
-    model_point_clear(&sum);
+    bn254_model_point_clear(&a);
+    bn254_model_point_clear(&b);
+    bn254_model_point_clear(&sum);
     mpz_clear(k);
-    model_clear(&m);
+    bn254_model_clear(&m);
 }
 
 TEST(bn254_pairing_equals_the_slow_model) {
     const struct bn254_core *core[2];
     size_t core_count = cores(core);
-    struct model m;
-    struct model_point a, b;
+    struct bn254_model m;
+    struct bn254_model_point a, b;
     mpz_t extra, t;
     uint64_t seed = 2;
-    model_init(&m);
-    model_point_init(&a);
-    model_point_init(&b);
+    bn254_model_init(&m);
+    bn254_model_point_init(&a);
+    bn254_model_point_init(&b);
     mpz_inits(extra, t, NULL);
     mpz_mul_ui(extra, m.u, 6); // 2u (6u^2 + 3u + 1): what the fast final power adds
     mpz_add_ui(extra, extra, 3);
@@ -210,10 +210,10 @@ TEST(bn254_pairing_equals_the_slow_model) {
         uint8_t in[64], in2[128], expected[12][32], got[12][32];
         bn254_g1_write(in, &p);
         bn254_g2_write(in2, &q);
-        model_load_g1(&m, &a, in);
-        model_load_g2(&m, &b, in2);
-        CHECK(model_on_curve(&m, &b));
-        model_pairing(&m, expected, &a, &b, extra);
+        bn254_model_load_g1(&m, &a, in);
+        bn254_model_load_g2(&m, &b, in2);
+        CHECK(bn254_model_on_curve(&m, &b));
+        bn254_model_pairing(&m, expected, &a, &b, extra);
         for (size_t c = 0; c < core_count; c++) {
             bool on_curve;
             CHECK(core[c]->g1_load(&p, in));
@@ -222,10 +222,10 @@ TEST(bn254_pairing_equals_the_slow_model) {
             CHECK_BYTES(bytes_make(got, sizeof got), bytes_make(expected, sizeof expected));
         }
     }
-    model_point_clear(&a);
-    model_point_clear(&b);
+    bn254_model_point_clear(&a);
+    bn254_model_point_clear(&b);
     mpz_clears(extra, t, NULL);
-    model_clear(&m);
+    bn254_model_clear(&m);
 }
 
 TEST(bn254_group_laws) {
@@ -268,14 +268,14 @@ TEST(bn254_small_multiples_are_sums) {
 
 // e(a P, b Q) e(-ab P, Q) = 1, with other groups of pairs around.
 TEST(bn254_pairing_is_bilinear) {
-    struct model m;
+    struct bn254_model m;
     uint64_t seed = 5;
-    model_init(&m);
+    bn254_model_init(&m);
     mpz_t a, b, ab;
     mpz_inits(a, b, ab, NULL);
     for (int i = 0; i < 3; i++) {
         uint8_t bytes[128], scalar[32];
-        struct model_point q;
+        struct bn254_model_point q;
         struct bn254_g1 p = random_g1(&seed), ps[4];
         struct bn254_g2 g2 = random_g2(&m, &seed), qs[4];
         struct error why;
@@ -283,11 +283,11 @@ TEST(bn254_pairing_is_bilinear) {
         mpz_import(a, 32, 1, 1, 1, 0, scalar);
         bn254_g1_mul(&ps[0], &p, scalar);
         mpz_set_ui(b, next_random(&seed) >> 32);
-        model_point_init(&q);
+        bn254_model_point_init(&q);
         bn254_g2_write(bytes, &g2);
-        model_load_g2(&m, &q, bytes);
-        model_mul(&m, &q, &q, b);
-        model_store_g2(&m, bytes, &q);
+        bn254_model_load_g2(&m, &q, bytes);
+        bn254_model_mul(&m, &q, &q, b);
+        bn254_model_store_g2(&m, bytes, &q);
         CHECK_OK(bn254_g2_parse(&qs[0], bytes, &why), &why);
         mpz_mul(ab, a, b);
         mpz_neg(ab, ab);
@@ -308,10 +308,10 @@ TEST(bn254_pairing_is_bilinear) {
         scalar_of(scalar, ab);
         bn254_g1_mul(&ps[1], &p, scalar);
         CHECK(!bn254_pairing_check(ps, qs, 2));
-        model_point_clear(&q);
+        bn254_model_point_clear(&q);
     }
     mpz_clears(a, b, ab, NULL);
-    model_clear(&m);
+    bn254_model_clear(&m);
 }
 
 TEST(bn254_pairing_of_many_pairs) {
@@ -351,9 +351,9 @@ TEST(bn254_pairing_of_many_pairs) {
 }
 
 TEST(bn254_reads_and_writes_points) {
-    struct model m;
+    struct bn254_model m;
     uint64_t seed = 7;
-    model_init(&m);
+    bn254_model_init(&m);
     for (int i = 0; i < 3; i++) {
         uint8_t bytes[64], again[64], bytes2[128], again2[128];
         struct bn254_g1 p = random_g1(&seed);
@@ -374,7 +374,7 @@ TEST(bn254_reads_and_writes_points) {
     struct error why;
     CHECK_OK(bn254_g1_parse(&p, zero, &why), &why);
     CHECK_OK(bn254_g2_parse(&q, zero, &why), &why);
-    model_clear(&m);
+    bn254_model_clear(&m);
 }
 
 TEST(bn254_refuses_bad_g1) {
@@ -396,7 +396,7 @@ TEST(bn254_refuses_bad_g1) {
 }
 
 // A point of the twist from x = k + i, by a square root in Fp2; false when there is none.
-static bool twist_point(const struct model *m, uint8_t ret[128], unsigned k) {
+static bool twist_point(const struct bn254_model *m, uint8_t ret[128], unsigned k) {
     // y^2 = x^3 + 3/(9+i) in Fp2, with plain formulas for a + bi
     mpz_t xa, xb, a, b, t, n, e;
     mpz_inits(xa, xb, a, b, t, n, e, NULL);
@@ -463,11 +463,11 @@ TEST(bn254_refuses_bad_g2) {
 
 TEST(bn254_g2_outside_of_the_subgroup) {
     // On the twist and outside of the subgroup, and after multiplication by the cofactor inside.
-    struct model m;
-    struct model_point a;
+    struct bn254_model m;
+    struct bn254_model_point a;
     mpz_t cofactor;
-    model_init(&m);
-    model_point_init(&a);
+    bn254_model_init(&m);
+    bn254_model_point_init(&a);
     mpz_init(cofactor);
     mpz_mul_ui(cofactor, m.p, 2);
     mpz_sub(cofactor, cofactor, m.r);
@@ -478,20 +478,20 @@ TEST(bn254_g2_outside_of_the_subgroup) {
         struct error why;
         if (!twist_point(&m, bytes, k)) continue;
         found++;
-        model_load_g2(&m, &a, bytes);
-        CHECK(model_on_curve(&m, &a));
+        bn254_model_load_g2(&m, &a, bytes);
+        CHECK(bn254_model_on_curve(&m, &a));
         CHECK_ERR(bn254_g2_parse(&q, bytes, &why), ERR_INVALID);
         if (found > 1) continue; // the model takes its time
-        model_mul(&m, &a, &a, cofactor);
-        model_store_g2(&m, bytes, &a);
+        bn254_model_mul(&m, &a, &a, cofactor);
+        bn254_model_store_g2(&m, bytes, &a);
         CHECK_OK(bn254_g2_parse(&q, bytes, &why), &why);
-        model_mul(&m, &a, &a, m.r);
+        bn254_model_mul(&m, &a, &a, m.r);
         CHECK(a.infinity);
     }
     CHECK_U64(found, 4);
     mpz_clear(cofactor);
-    model_point_clear(&a);
-    model_clear(&m);
+    bn254_model_point_clear(&a);
+    bn254_model_clear(&m);
 }
 
 TEST_MAIN()
