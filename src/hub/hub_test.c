@@ -1,0 +1,413 @@
+/* The hub's rules beyond the deployed behaviour, its secrets, its password, and crashes.
+ * SPDX-License-Identifier: MIT */
+#include "hub/hub.h"
+
+#include "base/base64.h"
+#include "hub/hub_internal.h"
+#include "hub/testing.h"
+#include "test/harness/test.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define L(text) BYTES_LIT(text)
+
+struct fixture {
+    struct hub *hub;
+    struct arena arena;
+    struct hub_response res;
+    struct http_fields fields;
+};
+
+static void open_with(struct fixture *f, struct hub_options o, const char *url) {
+    struct error why = {0};
+    struct store_options s = {.url = url, .migrate = true};
+    static const uint8_t key[SECRETS_KEY_BYTES] = {7};
+    *f = (struct fixture){0};
+    arena_init(&f->arena, 0);
+    hub_response_init(&f->res);
+    o.admin_user = "admin";
+    CHECK_OK(store_open(&o.store, &s, &why), &why);
+    CHECK_OK(secrets_database(&o.secrets, o.store, bytes_make(key, sizeof key), &why), &why);
+    CHECK_OK(hub_open(&f->hub, &o, &why), &why);
+}
+
+static void close_it(struct fixture *f) {
+    hub_response_free(&f->res);
+    arena_free(&f->arena);
+    hub_close(f->hub);
+}
+
+static void header(struct fixture *f, const char *name, const char *value) {
+    struct error why = {0};
+    CHECK_OK(
+        http_fields_add(&f->fields, &f->arena, bytes_from_str(name), bytes_from_str(value), &why),
+        &why);
+}
+
+static int ask(struct fixture *f, enum hub_listener l, const char *method, const char *path,
+               const char *body) {
+    struct hub_request req = {.listener = l,
+                              .method = bytes_from_str(method),
+                              .target = bytes_from_str(path),
+                              .fields = &f->fields,
+                              .body = bytes_from_str(body),
+                              .trusted = true};
+    hub_response_free(&f->res);
+    hub_response_init(&f->res);
+    if (!hub_answer(f->hub, &req, &f->res, false)) CHECK(hub_answer(f->hub, &req, &f->res, true));
+    return f->res.status;
+}
+
+static int post(struct fixture *f, const char *path, const char *body) {
+    return ask(f, HUB_ADMIN, "POST", path, body);
+}
+
+static void check_body(struct fixture *f, const char *expected) {
+    CHECK_BYTES(buf_view(&f->res.body), bytes_from_str(expected));
+}
+
+#define A "/api/admin/v1/"
+#define A2 "/api/admin/v2/"
+
+static void add_builder(struct fixture *f, const char *name, const char *ip) {
+    char body[200], path[200];
+    (void)snprintf(body, sizeof body,
+                   "{\"name\":\"%s\",\"ip_address\":\"%s\",\"network\":\"production\"}", name, ip);
+    CHECK_I64(post(f, A "builders", body), 200);
+    (void)snprintf(path, sizeof path, A "builders/configuration/%s", name);
+    CHECK_I64(post(f, path, "{\"a\":{\"b\":1}}"), 200);
+}
+
+static void add_measurement(struct fixture *f) {
+    CHECK_I64(post(f, A "measurements",
+                   "{\"measurement_id\":\"m\",\"attestation_type\":\"t\",\"measurements\":{\"4\":{"
+                   "\"expected\":\"aa\"}}}"),
+              200);
+    CHECK_I64(post(f, A "measurements/activation/m", "{\"enabled\":true}"), 200);
+}
+
+static void as_node(struct fixture *f, const char *ip) {
+    f->fields = (struct http_fields){0};
+    header(f, "x-flashbots-attestation-type", "t");
+    header(f, "x-flashbots-measurement", "{\"4\":\"aa\"}");
+    header(f, "x-forwarded-for", ip);
+}
+
+TEST(strict_refuses) {
+    struct fixture f;
+    open_with(&f, (struct hub_options){.admin_open = true}, "sqlite::memory:");
+    add_builder(&f, "b1", "1.2.3.4");
+    CHECK_I64(post(&f, A "measurements", "{\"measurement_id\":\"m\",\"attestation_type\":\"t\"}"),
+              400);
+    CHECK_I64(post(&f, A "measurements",
+                   "{\"measurement_id\":\"m\",\"attestation_type\":\"t\",\"measurements\":{\"4\":{}"
+                   "}}"),
+              400);
+    CHECK_I64(post(&f, A "measurements/activation/none", "{\"enabled\":true}"), 404);
+    CHECK_I64(post(&f, A "builders/activation/b1", "{}"), 400);
+    CHECK_I64(post(&f, A "builders/activation/none", "{\"enabled\":false}"), 404);
+    CHECK_I64(
+        post(&f, A "builders", "{\"name\":\"b1\",\"ip_address\":\"9.9.9.9\",\"network\":\"n\"}"),
+        409);
+    CHECK_I64(post(&f, A "builders/configuration/none", "{}"), 404);
+    CHECK_I64(post(&f, A "builders/configuration/b1", "{\"a\":\"\\u0000\"}"), 400);
+    CHECK_I64(post(&f, A "builders/secrets/b1", "[]"), 400);
+    CHECK_I64(post(&f, A "builders/activation/b1", "{\"enabled\":true}"), 200);
+    add_builder(&f, "b2", "1.2.3.4");
+    CHECK_I64(post(&f, A "builders/activation/b2", "{\"enabled\":true}"), 409);
+    close_it(&f);
+}
+
+TEST(half_registered_are_left_out_but_see_themselves) {
+    static const char *const required[] = {"instance", "orderflow_proxy", NULL};
+    struct fixture f;
+    open_with(&f, (struct hub_options){.admin_open = true, .required = required},
+              "sqlite::memory:");
+    add_builder(&f, "b1", "1.2.3.4");
+    add_measurement(&f);
+    CHECK_I64(post(&f, A "builders/activation/b1", "{\"enabled\":true}"), 200);
+    as_node(&f, "1.2.3.4");
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "/api/internal/l1-builder/v1/builders", ""), 200);
+    check_body(&f, "[]");
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "/api/l1-builder/v1/builders", ""), 200);
+    check_body(&f, "[{\"dns_name\":\"\",\"ip\":\"1.2.3.4\",\"name\":\"b1\"}]");
+#define REGISTER "/api/l1-builder/v1/register_credentials/"
+    CHECK_I64(ask(&f, HUB_PUBLIC, "POST", REGISTER "ip", "{\"tls_cert\":\"x\"}"), 400);
+    CHECK_I64(ask(&f, HUB_PUBLIC, "POST", REGISTER "instance", "{\"tls_cert\":\"<x>\"}"), 200);
+    CHECK_I64(ask(&f, HUB_PUBLIC, "POST", REGISTER "orderflow_proxy",
+                  "{\"ecdsa_pubkey_address\":\"0x00000000000000000000000000000000000000Ab\"}"),
+              200);
+    CHECK_I64(ask(&f, HUB_INTERNAL, "GET", "/api/internal/l1-builder/v1/builders", ""), 200);
+    check_body(&f, "[{\"dns_name\":\"\",\"instance\":{\"tls_cert\":\"\\u003cx\\u003e\"},"
+                   "\"ip\":\"1.2.3.4\",\"name\":\"b1\",\"orderflow_proxy\":{\"ecdsa_pubkey_"
+                   "address\":\"0x00000000000000000000000000000000000000ab\"}}]");
+    // A measurement that is switched off takes the node with it at once.
+    f.fields = (struct http_fields){0};
+    CHECK_I64(post(&f, A "measurements/activation/m", "{\"enabled\":false}"), 200);
+    as_node(&f, "1.2.3.4");
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "/api/l1-builder/v1/builders", ""), 403);
+    check_body(&f, "");
+    close_it(&f);
+}
+
+TEST(untrusted_peers_are_refused) {
+    struct fixture f;
+    open_with(&f, (struct hub_options){.admin_open = true}, "sqlite::memory:");
+    add_builder(&f, "b1", "1.2.3.4");
+    add_measurement(&f);
+    CHECK_I64(post(&f, A "builders/activation/b1", "{\"enabled\":true}"), 200);
+    as_node(&f, "1.2.3.4");
+    struct hub_request req = {.listener = HUB_PUBLIC,
+                              .method = L("GET"),
+                              .target = L("/api/l1-builder/v1/configuration"),
+                              .fields = &f.fields};
+    CHECK(hub_answer(f.hub, &req, &f.res, true));
+    CHECK_I64(f.res.status, 403);
+    close_it(&f);
+}
+
+TEST(versions_history_and_deletes) {
+    struct fixture f;
+    struct error why = {0};
+    open_with(&f, (struct hub_options){.admin_open = true, .merge = true}, "sqlite::memory:");
+    add_builder(&f, "b1", "1.2.3.4");
+    add_measurement(&f);
+    CHECK_I64(post(&f, A "builders/configuration/b1", "{\"z\": 1e3, \"aa\":1.10, \"b\":-0}"), 200);
+    CHECK_I64(ask(&f, HUB_ADMIN, "GET", A "builders/configuration/b1/active", ""), 200);
+    check_body(&f, "{\"b\": 0, \"z\": 1000, \"aa\": 1.10}");
+    CHECK_I64(post(&f, A2 "builders/b1/configurations/1", ""), 200);
+    CHECK_I64(post(&f, A2 "builders/b1/configurations/77", ""), 404);
+    CHECK_I64(post(&f, A "builders/secrets/b1", "{\"a\":{\"key\":\"s\"},\"c\":[1]}"), 200);
+    CHECK_I64(post(&f, A "builders/activation/b1", "{\"enabled\":true}"), 200);
+    as_node(&f, "::ffff:1.2.3.4");
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "/api/l1-builder/v1/configuration", ""), 200);
+    check_body(&f, "{\"a\":{\"b\":1,\"key\":\"s\"},\"c\":[1]}");
+    CHECK_OK(hub_flush_events(f.hub, &why), &why);
+    f.fields = (struct http_fields){0};
+    CHECK_I64(post(&f, A2 "match", "{\"attestation_type\":\"t\",\"measurements\":{\"4\":\"bb\"}}"),
+              200);
+    check_body(&f, "[{\"measurement_id\":\"m\",\"enabled\":true,\"matches\":false,\"register\":"
+                   "\"4\"}]\n");
+    CHECK_I64(ask(&f, HUB_ADMIN, "PUT", A2 "builders/b1", "{\"ip_address\":\"5.6.7.8\"}"), 200);
+    CHECK_I64(ask(&f, HUB_ADMIN, "PUT", A2 "builders/none", "{}"), 404);
+    as_node(&f, "1.2.3.4");
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "/api/l1-builder/v1/configuration", ""), 403);
+    f.fields = (struct http_fields){0};
+    static const char *const lists[] = {A2 "measurements",
+                                        A2 "builders",
+                                        A2 "events",
+                                        A2 "changes",
+                                        A2 "builders/b1/configurations",
+                                        A2 "builders/b1/credentials"};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        const struct json *doc;
+        CHECK_I64(ask(&f, HUB_ADMIN, "GET", lists[i], ""), 200);
+        CHECK_OK(json_parse(&doc, buf_view(&f.res.body), &f.arena, NULL, &why), &why);
+        CHECK(json_type_of(doc) == JSON_ARRAY);
+    }
+    CHECK_I64(ask(&f, HUB_ADMIN, "DELETE", A2 "builders/b1", ""), 200);
+    CHECK_I64(ask(&f, HUB_ADMIN, "DELETE", A2 "builders/b1", ""), 404);
+    CHECK_I64(ask(&f, HUB_ADMIN, "DELETE", A2 "measurements/m", ""), 200);
+    CHECK_OK(hub_prune(f.hub, UINT64_C(4000000000) * NS_PER_S, &why), &why);
+    close_it(&f);
+}
+
+TEST(paths_are_exact) {
+    struct fixture f;
+    open_with(&f, (struct hub_options){.admin_open = true, .public_only_nodes = true},
+              "sqlite::memory:");
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "/livez?x=1", ""), 200);
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "/livez/", ""), 404);
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "//livez", ""), 404);
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "/%6civez", ""), 404);
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "/%zz", ""), 400);
+    CHECK_I64(ask(&f, HUB_PUBLIC, "HEAD", "/livez", ""), 405);
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "/drain", ""), 404);
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "", ""), 404);
+    CHECK_I64(
+        ask(&f, HUB_INTERNAL, "GET", "/api/internal/l1-builder/v2/network/a%20b/builders", ""),
+        200);
+    close_it(&f);
+}
+
+static void authorize(struct fixture *f, const char *scheme, const char *user_and_password) {
+    struct buf b;
+    buf_init(&b, 0);
+    buf_append_str(&b, scheme);
+    base64_append(&b, bytes_from_str(user_and_password), 0);
+    buf_append_byte(&b, 0);
+    f->fields = (struct http_fields){0};
+    header(f, "authorization", (const char *)b.p);
+    buf_free(&b);
+}
+
+TEST(passwords) {
+    struct fixture f;
+    open_with(&f,
+              (struct hub_options){
+                  .admin_bcrypt = "$2y$10$Q3mgTfng5mWUlEkLaOA4du0mBIKKYblTcWMqbqehsJM96xF8YV4XC"},
+              "sqlite::memory:");
+    CHECK_I64(ask(&f, HUB_ADMIN, "GET", A2 "builders", ""), 401);
+    check_body(&f, "Unauthorized\n");
+    authorize(&f, "Basic ", "admin:wrong");
+    CHECK_I64(ask(&f, HUB_ADMIN, "GET", "/unknown", ""), 401);
+    authorize(&f, "Basic ", "other:secret");
+    CHECK_I64(ask(&f, HUB_ADMIN, "GET", A2 "builders", ""), 401);
+    authorize(&f, "Basic  ", "admin:secret");
+    CHECK_I64(ask(&f, HUB_ADMIN, "GET", A2 "builders", ""), 401);
+    authorize(&f, "bASIC ", "admin:secret");
+    CHECK_I64(ask(&f, HUB_ADMIN, "GET", A2 "builders", ""), 200);
+    CHECK_I64(ask(&f, HUB_ADMIN, "GET", "/unknown", ""), 404);
+    close_it(&f);
+    open_with(&f, (struct hub_options){.admin_bcrypt = ""}, "sqlite::memory:");
+    authorize(&f, "Basic ", "admin:secret");
+    CHECK_I64(ask(&f, HUB_ADMIN, "GET", A2 "builders", ""), 401);
+    close_it(&f);
+}
+
+TEST(secrets_are_sealed) {
+    struct error why = {0};
+    struct buf sealed, plain;
+    uint8_t key[SECRETS_KEY_BYTES] = {1}, other[SECRETS_KEY_BYTES] = {2};
+    buf_init(&sealed, 0);
+    buf_init(&plain, 0);
+    CHECK_OK(secrets_seal(&sealed, bytes_make(key, 32), L("b1"), L("{\"k\":1}"), &why), &why);
+    CHECK_OK(secrets_unseal(&plain, bytes_make(key, 32), L("b1"), buf_view(&sealed), &why), &why);
+    CHECK_BYTES(buf_view(&plain), L("{\"k\":1}"));
+    CHECK_ERR(secrets_unseal(&plain, bytes_make(other, 32), L("b1"), buf_view(&sealed), &why),
+              ERR_INVALID);
+    CHECK_ERR(secrets_unseal(&plain, bytes_make(key, 32), L("b2"), buf_view(&sealed), &why),
+              ERR_INVALID);
+    for (size_t i = 0; i < sealed.n; i++) {
+        sealed.p[i] ^= 1;
+        CHECK_ERR(secrets_unseal(&plain, bytes_make(key, 32), L("b1"), buf_view(&sealed), &why),
+                  ERR_INVALID);
+        sealed.p[i] ^= 1;
+    }
+    buf_free(&sealed);
+    buf_free(&plain);
+}
+
+TEST(secrets_in_files) {
+    struct error why = {0};
+    struct secrets *s = NULL;
+    struct store *log = NULL;
+    struct store_batch b;
+    struct arena a;
+    struct buf out;
+    uint8_t key[SECRETS_KEY_BYTES] = {1};
+    char folder[] = "/tmp/hub-secrets-XXXXXX", path[64];
+    struct store_options o = {.url = "sqlite::memory:", .migrate = true};
+    CHECK(mkdtemp(folder) != NULL);
+    arena_init(&a, 0);
+    buf_init(&out, 0);
+    CHECK_OK(store_open(&log, &o, &why), &why);
+    CHECK_ERR(secrets_files(&s, folder, bytes_make(key, 5), &why), ERR_RANGE);
+    CHECK_OK(secrets_files(&s, folder, bytes_make(key, 32), &why), &why);
+    CHECK_ERR(secrets_get(s, L("../b"), &out, &why), ERR_NOT_FOUND);
+    batch_init(&b, &a, L("x"), L(""));
+    CHECK_OK(secrets_set(s, log, &b, L("b"), L("{\"k\":2}"), &why), &why);
+    CHECK_OK(secrets_get(s, L("b"), &out, &why), &why);
+    CHECK_BYTES(buf_view(&out), L("{\"k\":2}"));
+    secrets_close(s);
+    store_close(log);
+    buf_free(&out);
+    arena_free(&a);
+    (void)snprintf(path, sizeof path, "%s/62.sealed", folder);
+    CHECK(unlink(path) == 0 && rmdir(folder) == 0);
+}
+
+// A child registers builders until it is killed; every answer of 200 that it told is there after.
+TEST(killed_after_200_keeps_the_row) {
+    char folder[] = "/tmp/hub-crash-XXXXXX", url[64], path[64];
+    int told[2];
+    CHECK(mkdtemp(folder) != NULL && pipe(told) == 0);
+    (void)snprintf(url, sizeof url, "sqlite:%s/db", folder);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct fixture f;
+        open_with(&f, (struct hub_options){.admin_open = true}, url);
+        for (uint32_t i = 0; i < 100000; i++) {
+            char body[120];
+            (void)snprintf(body, sizeof body,
+                           "{\"name\":\"b%u\",\"ip_address\":\"10.0.0.1\",\"network\":\"n\"}", i);
+            if (post(&f, A "builders", body) != 200 || write(told[1], &i, 4) != 4) _exit(1);
+        }
+        _exit(0);
+    }
+    (void)close(told[1]);
+    uint32_t last = 0;
+    for (int i = 0; i < 20; i++) {
+        CHECK(read(told[0], &last, 4) == 4);
+    }
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+    for (uint32_t next; read(told[0], &next, 4) == 4;) {
+        last = next;
+    }
+    (void)close(told[0]);
+    struct fixture f;
+    open_with(&f, (struct hub_options){.admin_open = true}, url);
+    CHECK(f.hub->model.count >= last + 1);
+    close_it(&f);
+    static const char *const names[] = {"db", "db-wal", "db-shm"};
+    for (size_t i = 0; i < 3; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        (void)unlink(path);
+    }
+    CHECK(rmdir(folder) == 0);
+}
+
+static int compare_text(void *context, const struct bytes *column, struct error *why) {
+    (void)why;
+    CHECK_BYTES(column[0], buf_view(context));
+    return 0;
+}
+
+// The text form is PostgreSQL's own.
+TEST(jsonb_as_postgres) {
+    static const char *const texts[] = {"1e3",
+                                        "-0",
+                                        "-0.0",
+                                        "1.10",
+                                        "0.1e2",
+                                        "12.5e-3",
+                                        "1e-5",
+                                        "123456789012345678901234567890.50",
+                                        "{\"bb\":1,\"a\":[],\"c\":{},\"a\":2}",
+                                        "[true,null,\"\\u00e9\\n\\\"/\\u0001\"]",
+                                        "{\"\":\"\",\"b\":{\"zz\":1,\"y\":0.00}}",
+                                        "100e-2",
+                                        "5E+2",
+                                        "0e5",
+                                        "0.000e3"};
+    static const struct db_statement st = {"cast", "", "SELECT ($1::jsonb)::text"};
+    struct test_postgres p;
+    const char *reason;
+    struct error why = {0};
+    struct db *d = NULL;
+    if (!test_postgres_start(&p, false, &reason)) SKIP("%s", reason);
+    int r = db_open_postgres(&d, p.dsn, &why);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0] && r == 0; i++) {
+        struct arena a;
+        struct buf out;
+        const struct json *doc;
+        struct db_value v = db_text(bytes_from_str(texts[i]));
+        arena_init(&a, 0);
+        buf_init(&out, 0);
+        r = json_parse(&doc, v.bytes, &a, &JSONB_LIMITS, &why);
+        if (r == 0) r = jsonb_write(&out, doc, &a, &why);
+        if (r == 0) r = db_run(d, &st, &v, 1, compare_text, &out, NULL, &why);
+        buf_free(&out);
+        arena_free(&a);
+    }
+    db_close(d);
+    test_postgres_stop(&p);
+    CHECK_OK(r, &why);
+}
+
+TEST_MAIN()
