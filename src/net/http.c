@@ -372,30 +372,40 @@ bool http_response_has_body(enum http_method request, unsigned status) {
     return !(request == HTTP_CONNECT && status < 300);
 }
 
+static int parse_digits(uint64_t *ret, struct bytes digits, struct error *why) {
+    uint64_t v = 0;
+    if (digits.n == 0) return error_set(why, ERR_SYNTAX, "Content-Length is no number");
+    for (size_t i = 0; i < digits.n; i++) {
+        unsigned d = digits.p[i] - (unsigned)'0';
+        if (d > 9) return error_set(why, ERR_SYNTAX, "Content-Length is no number");
+        if (v > ((uint64_t)INT64_MAX - d) / 10) {
+            return error_set(why, ERR_RANGE, "Content-Length is too large");
+        }
+        v = v * 10 + d;
+    }
+    *ret = v;
+    return 0;
+}
+
 int http_parse_length(uint64_t *ret, const struct http_fields *f, struct error *why) {
     bool found = false;
     uint64_t length = 0;
     for (unsigned i = 0; i < f->count; i++) {
         if (f->item[i].id != HTTP_FIELD_CONTENT_LENGTH) continue;
-        struct bytes rest = f->item[i].value, digits;
-        if (rest.n == 0 || rest.p[0] == ',' || rest.p[rest.n - 1] == ',') {
-            return error_set(why, ERR_SYNTAX, "Content-Length is no number");
-        }
-        while (http_list_next(&digits, &rest)) {
+        struct bytes rest = f->item[i].value;
+        for (bool more = true; more;) {
+            const uint8_t *comma = rest.n ? memchr(rest.p, ',', rest.n) : NULL;
+            size_t n = comma ? (size_t)(comma - rest.p) : rest.n;
             uint64_t v = 0;
-            for (size_t k = 0; k < digits.n; k++) {
-                unsigned d = digits.p[k] - (unsigned)'0';
-                if (d > 9) return error_set(why, ERR_SYNTAX, "Content-Length is no number");
-                if (v > ((uint64_t)INT64_MAX - d) / 10) {
-                    return error_set(why, ERR_RANGE, "Content-Length is too large");
-                }
-                v = v * 10 + d;
-            }
+            int r = parse_digits(&v, http_trim(bytes_slice(rest, 0, n)), why);
+            if (r < 0) return r;
             if (found && v != length) {
                 return error_set(why, ERR_INVALID, "several values of Content-Length");
             }
             found = true;
             length = v;
+            more = comma != NULL;
+            rest = bytes_slice(rest, n + 1, rest.n);
         }
     }
     if (!found) return error_set(why, ERR_NOT_FOUND, "no Content-Length");

@@ -24,6 +24,7 @@ static void begin_head(struct http1_parser *p) {
     p->left = p->taken = 0;
     p->extensions = 0;
     p->refused = 0;
+    p->skipped = false;
     p->line.n = 0;
     if (p->is_response) {
         memset(&p->response, 0, sizeof p->response);
@@ -85,7 +86,7 @@ static int refuse(struct http1_parser *p, unsigned status, struct error *why, en
 enum section {
     ONE_LINE,
     MANY_LINES,
-    HEAD_OF_REQUEST, /* one empty line before it is skipped (RFC 9112, 2.2) */
+    HEAD_OF_REQUEST, /* the same, and too long a first line is too long a target */
 };
 
 /* Looks through b from where the last look ended. Offences are found in the order of bytes, so
@@ -97,7 +98,7 @@ static int scan(struct http1_parser *p, size_t *end, struct bytes b, size_t limi
             b.n > p->scanned ? memchr(b.p + p->scanned, '\n', b.n - p->scanned) : NULL;
         size_t at = nl ? (size_t)(nl - b.p) : b.n;
         if (nl ? at >= limit : at > limit) {
-            bool in_target = section == HEAD_OF_REQUEST && p->line_start <= 2;
+            bool in_target = section == HEAD_OF_REQUEST && p->line_start == 0;
             unsigned status = section == ONE_LINE ? 400 : in_target ? 414 : 431;
             return refuse(p, status, why, ERR_LIMIT, "the message's head is too large");
         }
@@ -107,8 +108,7 @@ static int scan(struct http1_parser *p, size_t *end, struct bytes b, size_t limi
             return error_set(why, ERR_SYNTAX, "a line ends without CR");
         }
         bool empty = at - 1 == p->line_start;
-        bool leading = empty && at == 1 && section == HEAD_OF_REQUEST;
-        if (section == ONE_LINE || (empty && !leading)) {
+        if (section == ONE_LINE || empty) {
             *end = at + 1;
             return 0;
         }
@@ -165,14 +165,33 @@ static void begin_body(struct http1_parser *p, enum http_body body, uint64_t len
 
 /* The first byte tells at once that the peer speaks something else (TLS, for one). */
 static int check_first_byte(const struct http1_parser *p, uint8_t c, struct error *why) {
-    bool good = p->is_response ? c == 'H' : c == '\r' || http_token_lower[c];
+    bool good = p->is_response ? c == 'H' : (c == '\r' && !p->skipped) || http_token_lower[c];
     if (good) return 0;
     return error_set(why, ERR_SYNTAX, "this is not HTTP/1");
+}
+
+/* One empty line before a request is skipped (RFC 9112, 2.2), and forgotten at once: after it the
+ * connection is as idle as before. */
+static int skip_empty_line(struct http1_parser *p, struct bytes *in, struct error *why) {
+    bool half = p->line.n == 1 && p->line.p[0] == '\r';
+    if (p->is_response || p->skipped || (!half && (p->line.n || in->p[0] != '\r'))) return 0;
+    if (!half) *in = bytes_slice(*in, 1, in->n);
+    if (in->n == 0) {
+        buf_append_byte(&p->line, '\r');
+        return buf_check(&p->line, why) < 0 ? ERR_NO_MEMORY : ERR_AGAIN;
+    }
+    if (in->p[0] != '\n') return error_set(why, ERR_SYNTAX, "a line begins with CR");
+    *in = bytes_slice(*in, 1, in->n);
+    p->line.n = 0;
+    p->skipped = true;
+    if (in->n == 0) return ERR_AGAIN;
+    return check_first_byte(p, in->p[0], why);
 }
 
 static int next_head(struct http1_event *ret, struct http1_parser *p, struct bytes *in,
                      struct error *why) {
     int r = p->line.n == 0 ? check_first_byte(p, in->p[0], why) : 0;
+    if (r == 0) r = skip_empty_line(p, in, why);
     if (r < 0) return r;
     struct bytes head;
     enum section section = p->is_response ? MANY_LINES : HEAD_OF_REQUEST;
@@ -258,6 +277,7 @@ static int next_trailers(struct http1_parser *p, struct bytes *in, struct error 
         if (!copy) return refuse(p, 431, why, ERR_LIMIT, "the trailers are too large");
         memcpy(copy, section.p, section.n);
         r = http1_parse_trailers(&p->trailers, copy, section.n, p->arena, p->limits.trailers, why);
+        if (r == ERR_LIMIT) p->refused = 431;
         if (r < 0) return r;
     }
     p->state = AT_END;
@@ -267,11 +287,10 @@ static int next_trailers(struct http1_parser *p, struct bytes *in, struct error 
 static int next_data(struct http1_event *ret, struct http1_parser *p, struct bytes *in,
                      enum state after, struct error *why) {
     if (p->state == AT_CLOSE) {
-        if (in->n > p->limits.body_bytes - p->taken) {
-            return refuse(p, 413, why, ERR_LIMIT, "the body is too large");
-        }
-        p->taken += in->n;
-        p->left = in->n;
+        uint64_t room = p->limits.body_bytes - p->taken;
+        if (room == 0) return refuse(p, 413, why, ERR_LIMIT, "the body is too large");
+        p->left = in->n < room ? in->n : room;
+        p->taken += p->left;
     }
     ret->type = HTTP1_DATA;
     ret->data = bytes_slice(*in, 0, p->left < in->n ? (size_t)p->left : in->n);

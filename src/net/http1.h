@@ -51,6 +51,7 @@ struct http1_parser {
     uint8_t interim; /* 1xx responses before this one */
     bool is_response;
     bool failed;
+    bool skipped;           /* an empty line came before this request */
     enum http_method asked; /* response: the method it answers */
     union {
         struct http_request request;
@@ -86,7 +87,7 @@ void http1_next_message(struct http1_parser *p, struct arena *a, enum http_metho
 bool http1_is_idle(const struct http1_parser *p);
 
 /* http1_status_of_error gives the status to answer a refused request with: 400, 413, 414, 417, 431,
- * 501 or 505. */
+ * 501, 503 (no memory) or 505. */
 unsigned http1_status_of_error(const struct http1_parser *p, int code);
 
 /* http1_write_request / _response append a head. Framing comes from `body` and content_length and

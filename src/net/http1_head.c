@@ -150,6 +150,28 @@ static int check_host(struct http_request *r, struct error *why) {
     return 0;
 }
 
+/* What is wrong with a Transfer-Encoding that is not just "chunked": another coding is one that we
+ * do not know (501); chunked twice, or not as the last one, is no framing at all (400). */
+static int refuse_coding(const struct http_fields *f, unsigned *refused, struct error *why) {
+    unsigned chunked = 0, others = 0;
+    bool last = false;
+    for (unsigned i = 0; i < f->count; i++) {
+        if (f->item[i].id != HTTP_FIELD_TRANSFER_ENCODING) continue;
+        struct bytes rest = f->item[i].value, coding;
+        while (http_list_next(&coding, &rest)) {
+            last = http_equal_nocase(coding, "chunked");
+            chunked += last;
+            others += !last;
+        }
+    }
+    if (others && (chunked == 0 || (chunked == 1 && last))) {
+        *refused = 501;
+        return error_set(why, ERR_UNSUPPORTED, "Transfer-Encoding other than chunked");
+    }
+    *refused = 400;
+    return error_set(why, ERR_INVALID, "invalid Transfer-Encoding");
+}
+
 /* Transfer-Encoding must be one "chunked" and stand alone; everything else is how requests are
  * smuggled. Returns 1 when the body is chunked, 0 when there is no such field. */
 static int parse_coding(const struct http_fields *f, enum http_version version, unsigned *refused,
@@ -163,11 +185,10 @@ static int parse_coding(const struct http_fields *f, enum http_version version, 
     for (unsigned i = 0; i < f->count; i++) {
         lines += f->item[i].id == HTTP_FIELD_TRANSFER_ENCODING;
     }
-    struct bytes value = http_get(f, HTTP_FIELD_TRANSFER_ENCODING);
-    if (lines == 1 && http_equal_nocase(value, "chunked")) return 1;
-    *refused =
-        lines == 1 && !http_has_token(f, HTTP_FIELD_TRANSFER_ENCODING, "chunked") ? 501 : 400;
-    return error_set(why, ERR_INVALID, "Transfer-Encoding other than chunked");
+    if (lines == 1 && http_equal_nocase(http_get(f, HTTP_FIELD_TRANSFER_ENCODING), "chunked")) {
+        return 1;
+    }
+    return refuse_coding(f, refused, why);
 }
 
 static int parse_framing(enum http_body *body, uint64_t *length, const struct http_fields *f,
@@ -214,7 +235,6 @@ static int parse_expect(struct http_request *r, unsigned *refused, struct error 
 int http1_parse_request(struct http_request *ret, uint8_t *head, size_t n, struct arena *a,
                         const struct http_limits *limits, unsigned *refused, struct error *why) {
     struct cursor c = {head, head + n};
-    if (c.p[0] == '\r') c.p += 2;
     int r = parse_request_line(ret, &c, limits->target_bytes, refused, why);
     if (r < 0) return r;
     r = parse_fields(&ret->fields, &c, a, limits->fields, why);
@@ -259,6 +279,20 @@ static int parse_status_line(struct http_response *r, struct cursor *c, struct e
     return 0;
 }
 
+/* 1xx and 204 have no body, and must not say that they had one (RFC 9110, 8.6; RFC 9112, 6.1): who
+ * reads the fields would take the next response for it. A length of 0 at 204 is harmless and
+ * common. */
+static int check_bodiless(const struct http_response *r, struct error *why) {
+    uint64_t length = 0;
+    if (r->status >= 200 && r->status != 204) return 0;
+    bool bad = http_has(&r->fields, HTTP_FIELD_TRANSFER_ENCODING);
+    if (!bad && http_has(&r->fields, HTTP_FIELD_CONTENT_LENGTH)) {
+        bad = r->status != 204 || http_parse_length(&length, &r->fields, NULL) < 0 || length > 0;
+    }
+    if (!bad) return 0;
+    return error_set(why, ERR_INVALID, "a response without a body tells its length");
+}
+
 int http1_parse_response(struct http_response *ret, uint8_t *head, size_t n, struct arena *a,
                          const struct http_limits *limits, enum http_method asked,
                          struct error *why) {
@@ -270,6 +304,8 @@ int http1_parse_response(struct http_response *ret, uint8_t *head, size_t n, str
     if (r < 0) return r;
     ret->keep_alive = goes_on(&ret->fields, ret->version);
     ret->upgrade = upgrades(&ret->fields, ret->version);
+    r = check_bodiless(ret, why);
+    if (r < 0) return r;
     if (ret->status == 101 || (asked == HTTP_CONNECT && ret->status / 100 == 2)) {
         ret->body = HTTP_BODY_TUNNEL;
         return 0;

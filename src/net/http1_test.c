@@ -180,6 +180,16 @@ TEST(what_can_be_read_in_two_ways_is_refused) {
         {HEAD "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
         {HEAD "Transfer-Encoding: chunked, identity\r\n\r\n", 400},
         {HEAD "Transfer-Encoding: xchunked\r\n\r\n", 501},
+        {HEAD "Transfer-Encoding: gzip, chunked\r\n\r\n", 501},
+        {HEAD "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n", 501},
+        {HEAD "Transfer-Encoding: chunked, chunked\r\n\r\n", 400},
+        {HEAD "Transfer-Encoding: gzip, chunked, chunked\r\n\r\n", 400},
+        {HEAD "Transfer-Encoding: chunked,\r\n\r\n", 400},
+        {HEAD "Transfer-Encoding:\r\n\r\n", 400},
+        {HEAD "Content-Length: 5,,5\r\n\r\n", 400},
+        {HEAD "Content-Length: 5,\r\n\r\n", 400},
+        {HEAD "Content-Length: ,5\r\n\r\n", 400},
+        {"\rGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
         {HEAD "Transfer-Encoding:\x0b"
               "chunked\r\n\r\n",
          400},
@@ -320,6 +330,154 @@ TEST(what_is_written_is_read_back) {
     CHECK_ERR(http1_write_response(&out, &r, HTTP_GET, &why), ERR_INVALID);
     buf_free(&out);
     arena_free(&a);
+}
+
+TEST(an_empty_line_leaves_the_connection_idle) {
+    struct arena a;
+    struct http1_parser p;
+    struct http1_event ev;
+    struct error why;
+    arena_init(&a, 0);
+    http1_request_init(&p, &a, NULL);
+    struct bytes cr = BYTES_LIT("\r"), lf = BYTES_LIT("\n");
+    CHECK_OK(http1_next(&ev, &p, &cr, &why), &why);
+    CHECK(!http1_is_idle(&p));
+    CHECK_OK(http1_next(&ev, &p, &lf, &why), &why);
+    CHECK(http1_is_idle(&p));
+    CHECK_OK(http1_finish(&p, &why), &why);
+    struct bytes request = BYTES_LIT("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK_OK(http1_next(&ev, &p, &request, &why), &why);
+    CHECK_U64(ev.type, HTTP1_REQUEST);
+    http1_parser_free(&p);
+    arena_free(&a);
+}
+
+static void refused(const char *input, bool response, const struct http_limits *limits, int code) {
+    struct trace t = run_all_n(input, strlen(input), response, HTTP_GET, limits);
+    if (t.code != code) FAIL("%s for: %s", error_name(t.code), input);
+    buf_free(&t.text);
+}
+
+TEST(responses_without_a_body_tell_no_length) {
+    refused("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", true, NULL, ERR_INVALID);
+    refused("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", true, NULL, 0);
+    refused("HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", true, NULL,
+            ERR_INVALID);
+    refused("HTTP/1.1 100 Continue\r\nContent-Length: 0\r\n\r\n", true, NULL, ERR_INVALID);
+    refused("HTTP/1.1 101 Switching Protocols\r\nContent-Length: 1\r\n\r\n", true, NULL,
+            ERR_INVALID);
+    refused("HTTP/1.1 103 Early Hints\r\nTransfer-Encoding: chunked\r\n\r\n", true, NULL,
+            ERR_INVALID);
+}
+
+TEST(responses_have_limits) {
+    struct http_limits limits = HTTP_LIMITS_DEFAULT;
+    struct buf b;
+    limits.head_bytes = 64;
+    limits.fields = 2;
+    limits.body_bytes = 4;
+    refused("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", true, &limits, ERR_LIMIT);
+    refused("HTTP/1.1 200 OK\r\n\r\nabcde", true, &limits, ERR_LIMIT);
+    refused("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n", true, &limits, ERR_LIMIT);
+    refused("HTTP/1.1 200 OK\r\nA: b\r\nA: b\r\nA: b\r\n\r\n", true, &limits, ERR_LIMIT);
+    refused("HTTP/1.1 200 a reason that goes on and on and on and on and on and on and on", true,
+            &limits, ERR_LIMIT);
+    buf_init(&b, 0);
+    for (int i = 0; i < 16; i++) {
+        buf_append_str(&b, "HTTP/1.1 103 Early Hints\r\n\r\n");
+    }
+    size_t interim = b.n;
+    buf_append_str(&b, "HTTP/1.1 204 No Content\r\n\r\n");
+    struct trace t = run_all_n((const char *)b.p, b.n, true, HTTP_GET, NULL);
+    CHECK_ERR(t.code, 0);
+    buf_free(&t.text);
+    b.n = interim;
+    buf_append_str(&b, "HTTP/1.1 103 Early Hints\r\n\r\n");
+    t = run_all_n((const char *)b.p, b.n, true, HTTP_GET, NULL);
+    CHECK_ERR(t.code, ERR_LIMIT);
+    buf_free(&t.text);
+    buf_free(&b);
+}
+
+TEST(extensions_and_trailers_have_limits) {
+    struct http_limits limits = HTTP_LIMITS_DEFAULT;
+    limits.head_bytes = 100;
+    limits.trailers = 2;
+    limits.trailer_bytes = 30;
+    struct buf b;
+    buf_init(&b, 0);
+    for (int extensions = 10; extensions <= 11; extensions++) {
+        buf_clear(&b);
+        buf_append_str(&b, CHUNKED);
+        for (int i = 0; i < extensions; i++) {
+            buf_append_str(&b, "1;234567890\r\nx\r\n"); // ten bytes each
+        }
+        struct trace t = run_all_n((const char *)b.p, b.n, false, HTTP_GET, &limits);
+        CHECK_ERR(t.code, extensions == 10 ? 0 : ERR_LIMIT);
+        buf_free(&t.text);
+    }
+    buf_free(&b);
+    refused(CHUNKED "0\r\nA: b\r\nA: b\r\n\r\n", false, &limits, 0);
+    refused(CHUNKED "0\r\nA: b\r\nA: b\r\nA: b\r\n\r\n", false, &limits, ERR_LIMIT);
+    refused(CHUNKED "0\r\nA: 456789012345678901234567890\r\n\r\n", false, &limits, ERR_LIMIT);
+    refused(CHUNKED "0\r\nAuthorization: x\r\n\r\n", false, &limits, ERR_INVALID);
+}
+
+TEST(a_full_arena_is_a_limit) {
+    struct buf b;
+    bool worked = false;
+    buf_init(&b, 0);
+    buf_append_str(&b, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n");
+    for (int i = 0; i < 40; i++) {
+        buf_append_str(&b, "A: b\r\n");
+    }
+    buf_append_str(&b, "\r\n0\r\nA: b\r\n\r\n");
+    for (size_t limit = 16; limit < 8000; limit += 16) {
+        struct arena a;
+        struct http1_parser p;
+        struct http1_event ev;
+        struct error why;
+        struct bytes in = buf_view(&b);
+        int r = 0;
+        arena_init(&a, limit);
+        http1_request_init(&p, &a, NULL);
+        for (int i = 0; i < 2 && r == 0; i++) {
+            r = http1_next(&ev, &p, &in, &why);
+        }
+        CHECK(r == 0 ? ev.type == HTTP1_END : r == ERR_LIMIT && !worked);
+        if (r < 0) CHECK_U64(http1_status_of_error(&p, r), 431);
+        worked = r == 0;
+        http1_parser_free(&p);
+        arena_free(&a);
+    }
+    CHECK(worked);
+    buf_free(&b);
+}
+
+TEST(http_1_0_is_written) {
+    struct buf out;
+    struct error why;
+    buf_init(&out, 0);
+    struct http_request q = {.method = HTTP_GET,
+                             .version = HTTP_1_0,
+                             .authority = BYTES_LIT("h"),
+                             .path = BYTES_LIT("/")};
+    CHECK_OK(http1_write_request(&out, &q, &why), &why);
+    q.keep_alive = true;
+    CHECK_OK(http1_write_request(&out, &q, &why), &why);
+    CHECK_BYTES(buf_view(&out),
+                BYTES_LIT("GET / HTTP/1.0\r\nhost: h\r\nconnection: close\r\n\r\n"
+                          "GET / HTTP/1.0\r\nhost: h\r\nconnection: keep-alive\r\n\r\n"));
+    buf_clear(&out);
+    q.body = HTTP_BODY_STREAM;
+    CHECK_ERR(http1_write_request(&out, &q, &why), ERR_INVALID);
+    struct http_response r = {.status = 200, .version = HTTP_1_0, .body = HTTP_BODY_CLOSE};
+    CHECK_OK(http1_write_response(&out, &r, HTTP_GET, &why), &why);
+    CHECK_BYTES(buf_view(&out), BYTES_LIT("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n"));
+    r.body = HTTP_BODY_STREAM;
+    buf_clear(&out);
+    CHECK_ERR(http1_write_response(&out, &r, HTTP_GET, &why), ERR_INVALID);
+    buf_free(&out);
 }
 
 TEST(hop_by_hop_fields_are_removed) {

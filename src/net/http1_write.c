@@ -112,7 +112,9 @@ int http1_write_response(struct buf *out, const struct http_response *r, enum ht
     size_t before = out->n;
     bool interim = r->status < 200;
     struct bytes reason = r->reason.n ? r->reason : bytes_from_str(http_status_text(r->status));
-    if (r->status < 100 || r->status > 599 || http_value_span(reason.p, reason.n) != reason.n) {
+    bool body = http_response_has_body(asked, r->status);
+    if (r->status < 100 || r->status > 599 || http_value_span(reason.p, reason.n) != reason.n ||
+        (body && r->body == HTTP_BODY_STREAM && r->version == HTTP_1_0)) {
         return error_set(why, ERR_INVALID, "the response cannot be written");
     }
     buf_append(out, BYTES_LIT("HTTP/1.1 "));
@@ -120,7 +122,6 @@ int http1_write_response(struct buf *out, const struct http_response *r, enum ht
     buf_append_byte(out, ' ');
     buf_append(out, reason);
     buf_append(out, BYTES_LIT("\r\n"));
-    bool body = http_response_has_body(asked, r->status);
     bool tells_length = !body && (asked == HTTP_HEAD || r->status == 304);
     /* Without a body nothing frames it; HEAD and 304 may tell what GET would have had. */
     int e = put_fields(out, &r->fields, false, tells_length && r->body != HTTP_BODY_LENGTH, why);
