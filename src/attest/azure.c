@@ -105,7 +105,7 @@ static int check_tpm(struct check *k) {
     int code = tpm_verify(&k->r->runtime.ak, k->e->tpm_message, k->e->tpm_signature, k->why);
     if (code == 0) code = tpm_attest_parse(&attest, k->e->tpm_message, k->why);
     if (code == 0) code = expected_nonce(k, nonce);
-    if (code < 0) return code;
+    if (code) return code;
     if (!k->x->recorded && !bytes_equal(attest.extra_data, bytes_make(nonce, 32))) {
         return error_set(k->why, ERR_STALE, "the TPM quote is over another nonce");
     }

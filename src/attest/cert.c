@@ -104,14 +104,15 @@ static bool read_cert_extensions(struct bytes in, struct cert *c) {
     for (int count = 0; list.content.n > 0; count++) {
         struct extension e;
         if (count == CERT_EXTENSIONS_MAX || !take_extension(&list.content, &e)) return false;
+        bool other = false;
         bool *flag = e.id == EXT_AKI         ? &c->has_aki
                      : e.id == EXT_CRL_DP    ? &c->has_crl_dp
                      : e.id == EXT_SKI       ? &c->has_ski
                      : e.id == EXT_KEY_USAGE ? &c->has_key_usage
                      : e.id == EXT_BASIC     ? &c->has_basic
-                                             : NULL;
-        if (flag && *flag) return false; // RFC 5280, 4.2: no extension twice
-        if (flag) *flag = true;
+                                             : &other;
+        if (*flag) return false; // RFC 5280, 4.2: no extension twice
+        *flag = true;
         if (e.id == EXT_BASIC && !read_basic(e.value, c)) return false;
         if (bytes_equal(e.oid, (struct bytes){oid_sgx, sizeof oid_sgx})) {
             if (c->sgx.n > 0) return false;

@@ -75,9 +75,9 @@ static int read_sections(struct tdvf_section *ret, size_t *ret_n, struct bytes f
     return 0;
 }
 
-static bool record(EVP_MD_CTX *ctx, const char *tag, uint64_t address) {
+static bool record(EVP_MD_CTX *ctx, struct bytes tag, uint64_t address) {
     uint8_t bytes[128] = {0};
-    memcpy(bytes, tag, strlen(tag));
+    memcpy(bytes, tag.p, tag.n);
     store_le64(bytes + 16, address);
     return EVP_DigestUpdate(ctx, bytes, sizeof bytes) == 1;
 }
@@ -92,8 +92,8 @@ static bool extend_page(EVP_MD_CTX *ctx, struct bytes fw, const struct tdvf_sect
             size_t n = s->raw_size - from < CHUNK ? (size_t)(s->raw_size - from) : CHUNK;
             memcpy(chunk, fw.p + s->offset + from, n);
         }
-        ok =
-            record(ctx, "MR.EXTEND", s->address + from) && EVP_DigestUpdate(ctx, chunk, CHUNK) == 1;
+        ok = record(ctx, BYTES_LIT("MR.EXTEND"), s->address + from) &&
+             EVP_DigestUpdate(ctx, chunk, CHUNK) == 1;
     }
     return ok;
 }
@@ -103,7 +103,7 @@ static bool add_section(EVP_MD_CTX *ctx, struct bytes fw, const struct tdvf_sect
     bool add = !(s->attributes & ATTRIBUTE_AUG), extend = s->attributes & ATTRIBUTE_EXTEND;
     bool ok = true;
     for (uint64_t page = 0; ok && page < s->memory_size; page += PAGE) {
-        if (add) ok = record(ctx, "MEM.PAGE.ADD", s->address + page);
+        if (add) ok = record(ctx, BYTES_LIT("MEM.PAGE.ADD"), s->address + page);
         if (ok && extend && !two_pass) ok = extend_page(ctx, fw, s, page);
     }
     for (uint64_t page = 0; ok && extend && two_pass && page < s->memory_size; page += PAGE) {

@@ -273,7 +273,7 @@ static int read_attributes(struct parse *p, const struct json *object, struct po
     if (code == 0) code = only_keys(p, object, known);
     if (code == 0) code = read_hex(p, json_get(object, "value"), 8, &value);
     if (code == 0) code = read_hex(p, json_get(object, "mask"), 8, &mask);
-    if (code < 0) return code;
+    if (code) return code;
     ret->td_attributes_value = load_le64(value.p);
     ret->td_attributes_mask = load_le64(mask.p);
     if (ret->td_attributes_value & ~ret->td_attributes_mask) {

@@ -242,9 +242,9 @@ int pki_crl(struct buf *out, const struct pki_party *issuer, struct pki_times ti
         der_wrap_from(out, list, DER_SEQUENCE);
         der_wrap_from(out, list, DER_SEQUENCE);
     }
-    size_t extensions = out->n, at = out->n;
+    size_t extensions = out->n;
     put_aki(out, issuer->key);
-    at = out->n;
+    size_t at = out->n;
     der_put_u64(out, number);
     wrap_extension(out, at, EXT_CRL_NUMBER, false);
     der_wrap_from(out, extensions, DER_SEQUENCE);
