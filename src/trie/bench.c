@@ -178,6 +178,16 @@ static void grow_account(struct world *w, struct trie_pool *pool, size_t i, size
     buf_free(&b);
 }
 
+// Another candidate: the last `accounts` and the first `slots` get new values.
+static void new_values(struct world *w, size_t accounts, size_t slots) {
+    for (size_t i = 0; i < accounts; i++) {
+        w->change[w->shape->accounts - 1 - i].balance.w[0] = next() | 1;
+    }
+    for (size_t i = 0; i < slots; i++) {
+        w->slot[i].value = (struct u256){{next() | 1, next(), 0, 0}};
+    }
+}
+
 static void build_world(struct world *w, const struct shape *shape) {
     static struct leaf account[ACCOUNTS_MAX];
     struct trie_pool *pool;
@@ -200,16 +210,7 @@ static void build_world(struct world *w, const struct shape *shape) {
     qsort(account, shape->accounts, sizeof account[0], compare_leaves);
     w->root = grow(pool, account, shape->accounts, 0, 7);
     trie_pool_free(pool);
-}
-
-// Another candidate: the last `accounts` and the first `slots` get new values.
-static void new_values(struct world *w, size_t accounts, size_t slots) {
-    for (size_t i = 0; i < accounts; i++) {
-        w->change[w->shape->accounts - 1 - i].balance.w[0] = next() | 1;
-    }
-    for (size_t i = 0; i < slots; i++) {
-        w->slot[i].value = (struct u256){{next() | 1, next(), 0, 0}};
-    }
+    new_values(w, shape->accounts, shape->slots);
 }
 
 /* One way of computing candidates. */

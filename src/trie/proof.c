@@ -73,7 +73,8 @@ static int step_path(struct walk *w, const struct rlp_item item[2], bool *ret_en
     bool odd = path.p[0] & 0x10, leaf = path.p[0] & 0x20, same = true;
     size_t count = 2 * (path.n - 1) + odd;
     if (w->branch_must_come) return wrong(w, "an extension that does not lead to a branch");
-    if (count > TRIE_DEPTH_MAX - w->depth || (leaf && count < TRIE_DEPTH_MAX - w->depth)) {
+    size_t left = TRIE_DEPTH_MAX - w->depth;
+    if (leaf ? count != left : count >= left) {
         return wrong(w, "a path that does not fit the key");
     }
     for (size_t i = 0; i < count && same; i++) {
