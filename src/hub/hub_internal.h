@@ -96,7 +96,7 @@ void hub_batch(struct hub_call *c, struct store_batch *b);
 
 hub_handler hub_live, hub_readiness, hub_drain_now, hub_undrain_now;
 hub_handler node_measurements, node_configuration, node_peers, node_register;
-hub_handler internal_peers, internal_network_peers;
+hub_handler internal_peers, internal_network_peers, internal_page;
 hub_handler admin_measurement_add, admin_measurement_enable;
 hub_handler admin_builder_add, admin_builder_enable, admin_config_set, admin_secret_set;
 hub_handler admin_config_active, admin_config_full;

@@ -216,6 +216,18 @@ TEST(versions_history_and_deletes) {
     close_it(&f);
 }
 
+TEST(page_escapes) {
+    struct fixture f;
+    open_with(&f, (struct hub_options){.admin_open = true}, "sqlite::memory:");
+    add_builder(&f, "<script>", "1.2.3.4");
+    add_measurement(&f);
+    CHECK_I64(ask(&f, HUB_INTERNAL, "GET", "/ui", ""), 200);
+    CHECK(memmem(f.res.body.p, f.res.body.n, "<script>", 8) == NULL);
+    CHECK(memmem(f.res.body.p, f.res.body.n, "&lt;script&gt;", 14) != NULL);
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "/ui", ""), 404);
+    close_it(&f);
+}
+
 TEST(paths_are_exact) {
     struct fixture f;
     open_with(&f, (struct hub_options){.admin_open = true, .public_only_nodes = true},
@@ -408,6 +420,33 @@ TEST(jsonb_as_postgres) {
     db_close(d);
     test_postgres_stop(&p);
     CHECK_OK(r, &why);
+}
+
+// While PostgreSQL is away reads go on and writes are 503; afterwards everything works.
+TEST(postgres_outage) {
+    struct test_postgres p;
+    struct fixture f;
+    const char *reason;
+    if (!test_postgres_start(&p, false, &reason)) SKIP("%s", reason);
+    open_with(&f, (struct hub_options){.admin_open = true}, p.dsn);
+    add_builder(&f, "b1", "1.2.3.4");
+    test_postgres_kill(&p);
+    int during = 0, retry = 0;
+    for (int i = 0; i < 50 && during != 503; i++) { // its children notice a moment later
+        (void)usleep(100000);
+        during = post(&f, A "builders/configuration/b1", "{}");
+        retry = (int)f.res.header_count;
+    }
+    int read = ask(&f, HUB_INTERNAL, "GET", "/api/internal/l1-builder/v1/builders", "");
+    bool runs = test_postgres_run(&p);
+    int after = post(&f, A "builders/configuration/b1", "{}");
+    close_it(&f);
+    test_postgres_stop(&p);
+    CHECK_I64(during, 503);
+    CHECK_I64(retry, 1);
+    CHECK_I64(read, 200);
+    CHECK(runs);
+    CHECK_I64(after, 200);
 }
 
 TEST_MAIN()

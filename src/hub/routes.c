@@ -19,6 +19,7 @@ const struct hub_route hub_routes[] = {
     {ALL_READERS, "GET", "/api/internal/l1-builder/v1/builders", internal_peers, false, false},
     {ALL_READERS, "GET", "/api/internal/l1-builder/v2/network/{network}/builders",
      internal_network_peers, false, false},
+    {HUB_INTERNAL, "GET", "/ui", internal_page, false, true},
 
     {HUB_ADMIN, "POST", V1 "/measurements", admin_measurement_add, false, true},
     {HUB_ADMIN, "POST", V1 "/measurements/activation/{name}", admin_measurement_enable, false,
