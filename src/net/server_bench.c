@@ -254,7 +254,7 @@ static struct result load(const struct served *s, bool http2) {
     }
     if (f) pclose(f);
     double spent = cpu_us_of(worker) - before;
-    r.cpu_us = requests ? spent / requests : 0;
+    r.cpu_us = requests > 0 ? spent / requests : 0;
     r.rate = requests / seconds;
     return r;
 }
