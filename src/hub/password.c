@@ -52,7 +52,7 @@ static bool bcrypt_matches(const char *setting, struct bytes password) {
     struct crypt_data *data = calloc(1, sizeof *data);
     bool ok = false;
     if (text && data) {
-        const char *got = crypt_r(text, setting, data);
+        const char *got = crypt_rn(text, setting, data, sizeof *data); // NULL on failure
         ok = got && got[0] == '$' &&
              bytes_equal_secret(bytes_from_str(got), bytes_from_str(setting));
     }
