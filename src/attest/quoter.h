@@ -47,4 +47,19 @@ void quoter_free(struct quoter *q);
                                                  const struct td_report *td, unsigned version,
                                                  struct error *why);
 
+/* Any of them, by the text that configurations hold. */
+struct quoter_source {
+    const char *source; /* "tsm", "tsm:FOLDER", "simulator:FOLDER", "http(s)://..." */
+    enum attestation_type type;
+    const char *token;         /* of a quote service, or NULL */
+    const char *const *fields; /* simulator: FIELD=HEX of the TD (simulator_td_set) */
+    size_t field_count;
+    unsigned version; /* simulator: 4 or 5 */
+    uint64_t wait_ms;
+};
+
+/* quoter_open: errors  ERR_SYNTAX: no such source; and those of the members. */
+[[gnu::warn_unused_result]] int quoter_open(struct quoter **ret, const struct quoter_source *from,
+                                            struct error *why);
+
 #endif

@@ -30,6 +30,8 @@ static const struct config_option options[] = {
     OPTION(LIST, set, "set", NULL, "FIELD=HEX,...",
            "Fields of simulated quotes: mrtd, rtmr0..3, td_attributes, xfam, tee_tcb_svn, ..."),
     OPTION(U64, quote_version, "quote-version", "4", NULL, "Version of simulated quotes: 4 or 5."),
+    OPTION(BOOL, revoke_pck, "revoke-pck", "false", NULL,
+           "simulate: put the PCK certificate on the revocation list."),
     OPTION(STRING, stub, "stub", NULL, "VERSION", "Version of the image's systemd-stub: 252, 254."),
     OPTION(PATH, gpt, "disk", NULL, NULL, "Disk image: adds what its partition table measures."),
     OPTION(PATH, loader, "loader", NULL, NULL, "Boot loader that starts the image."),

@@ -20,7 +20,7 @@ struct attest_values {
     const char *url, *fmspc, *ca, *tee;
     struct config_list set;
     uint64_t quote_version;
-    bool json;
+    bool json, revoke_pck;
 };
 
 struct attest_run {

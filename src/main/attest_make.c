@@ -16,7 +16,8 @@
 #define QUOTE_WAIT_MS 10000
 
 int attest_simulate(struct attest_run *run, const char *folder) {
-    struct simulator_spec spec = {.fmspc = {0x5e, 0x70, 0, 0, 0, 0}};
+    struct simulator_spec spec = {.fmspc = {0x5e, 0x70, 0, 0, 0, 0},
+                                  .revoke_pck = run->values.revoke_pck};
     struct simulator *s = NULL;
     int code = attest_time(&spec.now, run);
     const char *fmspc = run->values.fmspc;

@@ -8,10 +8,13 @@
 typedef int program_run(int argc, char **argv);
 
 program_run attest_main;
+program_run attested_proxy_main;
+program_run collateral_main;
 program_run crypto_main;
 program_run eth_main;
 program_run evm_main;
 program_run hub_main;
+program_run quote_service_program;
 program_run system_api_main;
 program_run trie_main;
 

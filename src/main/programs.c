@@ -5,10 +5,13 @@
 
 const struct program programs[] = {
     {"attest", "make, verify and explain attestation evidence", attest_main},
+    {"attested-proxy", "put an HTTP service behind attestation", attested_proxy_main},
+    {"collateral", "serve collateral from a folder", collateral_main},
     {"crypto", "time the cryptography", crypto_main},
     {"eth", "tell what bytes are: transactions, blocks, SSZ, RLP", eth_main},
     {"evm", "run code and the field's test files", evm_main},
     {"hub", "identity, allow-list, configuration, secrets and discovery", hub_main},
+    {"quote-service", "make quotes for guests without a device", quote_service_program},
     {"system-api", "let an operator control a sealed node: events, actions, uploads",
      system_api_main},
     {"trie", "state roots and proofs: made, checked, timed", trie_main},

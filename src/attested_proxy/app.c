@@ -1,0 +1,402 @@
+/* The parts of a running proxy, made in order. SPDX-License-Identifier: MIT */
+#include "attested_proxy/app.h"
+
+#include "base/hex.h"
+#include "base/sandbox.h"
+#include "net/certificate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RULES_MAX 64
+#define PCS_WAIT_MS 15000
+#define SELF_SIGNED_NS (3650 * 24 * 3600 * NS_PER_S)
+
+#define APP_METRICS(X)                                                                             \
+    X(APP_EXPIRY, METRIC_GAUGE, "attested_collateral_expiry_seconds",                              \
+      "When the first part of the configured collateral expires, Unix time.", NULL)                \
+    X(APP_QUOTES, METRIC_COUNTER, "attested_quotes_total", "Own evidence asked for.", "result")    \
+    X(APP_QUOTE_SECONDS, METRIC_SUMMARY, "attested_quote_seconds",                                 \
+      "Time from the wish for own evidence to the evidence.", NULL)
+METRICS_DECLARE(app_metric, APP_METRICS)
+
+/* ---- sandbox ---- */
+
+struct rules {
+    struct sandbox_rule rule[RULES_MAX];
+    char path[RULES_MAX][512];
+    size_t count;
+};
+
+static void rules_add(struct rules *r, const char *path, unsigned rights) {
+    if (!path || !*path || r->count == RULES_MAX || access(path, F_OK) != 0) return;
+    (void)snprintf(r->path[r->count], sizeof r->path[0], "%s", path);
+    r->rule[r->count] = (struct sandbox_rule){r->path[r->count], rights};
+    r->count++;
+}
+
+// The folder of a file: a reload may find the file replaced.
+static void rules_add_folder(struct rules *r, const char *file, unsigned rights) {
+    char folder[512];
+    if (!file || !*file) return;
+    (void)snprintf(folder, sizeof folder, "%s", file);
+    char *slash = strrchr(folder, '/');
+    if (slash == folder) slash++;
+    if (slash)
+        *slash = '\0';
+    else
+        (void)strcpy(folder, ".");
+    rules_add(r, folder, rights);
+}
+
+static int restrict_self(struct app *a, struct error *why) {
+    const struct proxy_values *v = &a->settings.values;
+    const unsigned both = SANDBOX_READ | SANDBOX_WRITE;
+    const char *const files[] = {config_file(a->settings.config),
+                                 a->settings.policy,
+                                 v->root,
+                                 v->hcl_file,
+                                 v->pccs_ca,
+                                 v->ak_roots,
+                                 v->tls_certificate,
+                                 v->tls_key,
+                                 v->tls_ca,
+                                 v->target_ca};
+    struct rules r = {.count = 0};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        rules_add_folder(&r, files[i], SANDBOX_READ);
+    for (size_t i = 0; i < v->collateral.count; i++) {
+        rules_add(&r, v->collateral.items[i], SANDBOX_READ);
+        rules_add_folder(&r, v->collateral.items[i], SANDBOX_READ);
+    }
+    if (strncmp(v->quote_source, "simulator:", 10) == 0)
+        rules_add(&r, v->quote_source + 10, SANDBOX_READ);
+    if (strncmp(v->quote_source, "tsm:", 4) == 0) rules_add(&r, v->quote_source + 4, both);
+    if (v->target_addr && strncmp(v->target_addr, "unix:", 5) == 0)
+        rules_add_folder(&r, v->target_addr + 5, both | SANDBOX_SOCKET);
+    rules_add(&r, v->collateral_cache, both);
+    rules_add_folder(&r, v->out, both);
+    rules_add(&r, "/sys/kernel/config/tsm", both);
+    rules_add(&r, "/dev", both);
+    rules_add(&r, "/proc/self", SANDBOX_READ);
+    rules_add(&r, "/etc", SANDBOX_READ); // names, TLS roots, zones
+    rules_add(&r, "/usr", SANDBOX_READ); // TLS roots, TPM transports
+    rules_add(&r, "/lib", SANDBOX_READ); // the same
+    int status = sandbox_restrict_files(r.rule, r.count, why);
+    if (status == ERR_UNSUPPORTED) {
+        log_warn(a->log, "landlock_unsupported", F_ERR(why));
+        status = 0;
+    }
+    return status == 0 ? sandbox_restrict_calls(why) : status;
+}
+
+/* ---- collateral ---- */
+
+static int fetch(void *context, struct collateral_parts *ret, const struct collateral_key *key,
+                 struct arena *arena, struct error *why) {
+    struct app *a = context;
+    int r = pcs_fetch(ret, key, &a->source, arena, why);
+    if (r < 0) log_warn(a->log, "collateral_fetch_failed", F_ERR(why));
+    return r;
+}
+
+// "00806f050000" or "00806f050000:processor": asked for, and so fetched by the store's thread.
+static int ask_ahead(struct app *a, const char *text, struct error *why) {
+    struct collateral_key key = {.tee = QUOTE_TEE_TDX, .platform_ca = true};
+    struct collateral_item *item = NULL;
+    size_t n = strcspn(text, ":");
+    if (n != 12 || hex_decode(key.fmspc, bytes_make(text, n), NULL) < 0 ||
+        (text[n] && strcmp(text + n, ":processor") != 0)) {
+        return error_set(why, ERR_SYNTAX, "\"%.40s\" is no FMSPC[:processor]", text);
+    }
+    key.platform_ca = !text[n];
+    if (collateral_store_get(&item, a->store, &key, NULL) == 0) collateral_item_free(item);
+    return 0;
+}
+
+static int open_store(struct app *a, struct error *why) {
+    const struct proxy_values *v = &a->settings.values;
+    if (!a->settings.policy || (!v->pccs_url && !v->collateral_cache)) return 0;
+    a->source = (struct pcs_source){.url = v->pccs_url,
+                                    .root_crl_url = v->root_crl_url,
+                                    .ca_file = v->pccs_ca,
+                                    .wait_ms = PCS_WAIT_MS};
+    const struct collateral_store_options o = {
+        .folder = v->collateral_cache,
+        .origin = {v->pccs_url ? fetch : NULL, a},
+        .clock = &clock_system,
+        .renew_ahead_s = v->collateral_renew_ns / NS_PER_S,
+        .stale_s = v->collateral_stale_ns / NS_PER_S,
+    };
+    int r = collateral_store_new(&a->store, &o, why);
+    if (r == 0 && v->collateral_cache) r = collateral_store_load(a->store, why);
+    for (size_t i = 0; r == 0 && i < v->collateral_ahead.count; i++)
+        r = ask_ahead(a, v->collateral_ahead.items[i], why);
+    if (r == 0 && v->pccs_url) r = collateral_store_start(a->store, why);
+    return r;
+}
+
+int app_judge(struct judge **ret, struct app *a, const struct proxy_settings *s,
+              struct error *why) {
+    const struct proxy_values *v = &s->values;
+    *ret = NULL;
+    if (!s->policy) return 0;
+    int r = judge_new(ret,
+                      &(struct judge_options){.policy = s->policy,
+                                              .root = v->root,
+                                              .collateral = v->collateral,
+                                              .store = a->store,
+                                              .require_ak_certificate = v->require_ak_certificate,
+                                              .ak_roots = v->ak_roots,
+                                              .clock = &clock_system},
+                      why);
+    if (r < 0) return r;
+    if (!judge_root_is_intel(*ret)) {
+        log_warn(a->log, "trust_root_is_not_intel", F_STR("root", v->root),
+                 F_STR("text", "simulated platforms may pass as genuine"));
+    }
+    uint64_t expiry = judge_expiry_s(*ret);
+    if (expiry != UINT64_MAX) metric_set(a->collateral_expiry, (double)expiry);
+    return 0;
+}
+
+/* ---- own evidence ---- */
+
+static int open_issuer(struct app *a, struct error *why) {
+    const struct proxy_values *v = &a->settings.values;
+    const struct metric_desc *quotes = &app_metric_table[APP_QUOTES];
+    if (a->settings.own_type == ATTESTATION_NONE) return 0;
+    const struct secret *secret = &v->quote_token;
+    char *token = secret->n ? strndup((const char *)secret->p, secret->n) : NULL;
+    if (secret->n && !token) return error_set(why, ERR_NO_MEMORY, "no memory for a token");
+    const struct issuer_options o = {
+        .source = v->quote_source,
+        .type = a->settings.own_type,
+        .token = token,
+        .fields = v->simulated_fields.items,
+        .field_count = v->simulated_fields.count,
+        .quote_version = (unsigned)v->quote_version,
+        .imds_url = v->imds_url,
+        .hcl_file = v->hcl_file,
+        .wait_ns = v->quote_wait_ns,
+        .waiting = (unsigned)v->quotes_waiting,
+        .made = metrics_get(a->metrics, quotes, (const char *[]){"made"}),
+        .failed = metrics_get(a->metrics, quotes, (const char *[]){"failed"}),
+        .seconds = metrics_get(a->metrics, &app_metric_table[APP_QUOTE_SECONDS], NULL),
+    };
+    int r = issuer_new(&a->issuer, a->loop, &o, why);
+    if (token) bytes_wipe(token, secret->n);
+    free(token);
+    if (r == 0 && issuer_is_simulated(a->issuer)) {
+        log_warn(a->log, "simulated_platform",
+                 F_STR("text", "own evidence proves nothing outside of tests"));
+    }
+    return r;
+}
+
+/* ---- TLS ---- */
+
+static int self_sign(struct buf *cert, struct buf *key, const struct proxy_settings *s,
+                     struct error *why) {
+    const struct config_list *hosts = &s->values.tls_hosts;
+    const char *names[32] = {0};
+    EVP_PKEY *pkey = NULL;
+    X509 *x = NULL;
+    for (size_t i = 0; i < hosts->count && i < 31; i++)
+        names[i] = hosts->items[i];
+    uint64_t now = clock_wall_ns(&clock_system);
+    const struct certificate_options o = {.common_name = names[0] ? names[0] : "attested-proxy",
+                                          .hosts = names,
+                                          .not_before_ns = now - 3600 * NS_PER_S,
+                                          .not_after_ns = now + SELF_SIGNED_NS};
+    int r = certificate_key_new(&pkey, why);
+    if (r == 0) r = certificate_self_sign(&x, pkey, &o, why);
+    if (r == 0) r = certificate_pem(cert, x, why);
+    if (r == 0) r = certificate_key_pem(key, pkey, why);
+    X509_free(x);
+    EVP_PKEY_free(pkey);
+    return r;
+}
+
+static int own_identity(struct buf *cert, struct buf *key, const struct proxy_settings *s,
+                        struct error *why) {
+    const struct proxy_values *v = &s->values;
+    if (s->verb != PROXY_SERVER || v->form == ATTESTED_CERTIFICATE) return 0;
+    return v->tls_certificate ? tls_read_identity(cert, key, v->tls_certificate, v->tls_key, why)
+                              : self_sign(cert, key, s, why);
+}
+
+int app_tls_make(struct app *a, const struct proxy_settings *s, struct error *why) {
+    const struct proxy_values *v = &s->values;
+    struct buf cert, key, ca;
+    struct tls_options o = {.trust = TLS_TRUST_NOTHING};
+    buf_init(&cert, CERTIFICATE_PEM_MAX);
+    buf_init(&key, CERTIFICATE_PEM_MAX);
+    buf_init(&ca, CERTIFICATE_PEM_MAX);
+    int r = own_identity(&cert, &key, s, why);
+    if (r == 0 && s->by_certificate) {
+        o.trust = v->tls_ca ? TLS_TRUST_CA : TLS_TRUST_SYSTEM;
+        if (v->tls_ca) r = certificate_read_file(&ca, v->tls_ca, why);
+    }
+    attested_fill(a->attested, &o);
+    o.identity = (struct tls_identity){buf_view(&cert), buf_view(&key)};
+    o.ca_pem = buf_view(&ca);
+    if (r == 0) r = a->tls ? tls_reload(a->tls, &o, why) : tls_new(&a->tls, &o, why);
+    if (key.p) bytes_wipe(key.p, key.n);
+    buf_free(&cert);
+    buf_free(&key);
+    buf_free(&ca);
+    return r;
+}
+
+static int make_target_tls(struct app *a, struct error *why) {
+    const struct proxy_values *v = &a->settings.values;
+    struct buf ca;
+    buf_init(&ca, CERTIFICATE_PEM_MAX);
+    int r = v->target_ca ? certificate_read_file(&ca, v->target_ca, why) : 0;
+    const struct tls_options o = {.role = TLS_CLIENT,
+                                  .trust = v->target_ca ? TLS_TRUST_CA : TLS_TRUST_SYSTEM,
+                                  .ca_pem = buf_view(&ca)};
+    if (r == 0) r = tls_new(&a->target_tls, &o, why);
+    buf_free(&ca);
+    return r;
+}
+
+/* ---- the client to the target ---- */
+
+static void admit_attested(struct client *c, struct conn *conn, void *context) {
+    (void)c;
+    attested_admit(context, conn);
+}
+
+static int make_target(struct app *a, struct error *why) {
+    const char *text = a->settings.values.target_addr;
+    bool scheme = strstr(text, "://") || strncmp(text, "unix:", 5) == 0;
+    bool server = a->settings.verb == PROXY_SERVER;
+    int n = snprintf(a->target, sizeof a->target, "%s%s",
+                     scheme   ? ""
+                     : server ? "http://"
+                              : "https://",
+                     text);
+    if (n < 0 || (size_t)n >= sizeof a->target) {
+        return error_set(why, ERR_LIMIT, "the target's address is too long");
+    }
+    while (n > 0 && a->target[n - 1] == '/')
+        a->target[--n] = '\0';
+    if (!server && strncmp(a->target, "https://", 8) != 0) {
+        return error_set(why, ERR_INVALID, "an attested server is reached by https");
+    }
+    return 0;
+}
+
+int app_client(struct app *a, void (*admit)(struct client *c, struct conn *conn, void *context),
+               struct error *why) {
+    const struct proxy_values *v = &a->settings.values;
+    bool server = a->settings.verb == PROXY_SERVER;
+    struct client_options o = {.url = a->target,
+                               .connections = (unsigned)v->upstream_connections,
+                               .connect_ns = v->handshake_ns,
+                               .response_ns = v->response_ns,
+                               .body_ns = v->response_ns,
+                               .keep_ns = v->idle_ns};
+    int r = make_target(a, why);
+    if (r == 0) r = resolver_new(&a->names, 60 * NS_PER_S, why);
+    if (r == 0 && server && strncmp(a->target, "https:", 6) == 0) r = make_target_tls(a, why);
+    o.names = a->names;
+    o.tls = server ? a->target_tls : a->tls;
+    if (!server) {
+        if (!admit && attested_needs_admit(a->attested)) admit = admit_attested;
+        o.admit = admit;
+        o.session_user = attested_session_user;
+        o.session_done = attested_session_done;
+        o.session_setup = attested_session_setup;
+        o.context = a->attested;
+    }
+    return r == 0 ? client_new(&a->origin, a->loop, &o, why) : r;
+}
+
+/* ---- life ---- */
+
+static void peer_is_old(void *context, struct conn *c) {
+    struct app *a = context;
+    if (a->settings.verb == PROXY_SERVER)
+        server_retire(a->server, c);
+    else
+        client_close_idle(a->origin);
+}
+
+static int open_attested(struct app *a,
+                         void (*settled)(void *context, struct conn *c, const struct error *why),
+                         struct error *why) {
+    const struct proxy_values *v = &a->settings.values;
+    struct attested_options o = {
+        .form = v->form == ATTESTED_CERTIFICATE ? ATTESTED_CERTIFICATE : ATTESTED_EXPORTER,
+        .role = a->settings.verb == PROXY_SERVER ? TLS_SERVER : TLS_CLIENT,
+        .issuer = a->issuer,
+        .by_name = v->form == ATTESTED_CERTIFICATE && a->settings.by_certificate,
+        .again_ns = v->judge_again_ns,
+        .log = a->log,
+        .metrics = a->metrics,
+        .clock = &clock_system,
+        .settled = settled,
+        .old = peer_is_old,
+        .renew_ns = v->renew_ns,
+        .context = a,
+    };
+    int r = app_judge(&o.judge, a, &a->settings, why);
+    if (r < 0) return r;
+    r = attested_new(&a->attested, a->loop, &o, why);
+    if (r < 0) judge_free(o.judge);
+    return r;
+}
+
+static void warn_unattested(struct app *a) {
+    const struct proxy_settings *s = &a->settings;
+    if (s->policy) return;
+    log_warn(a->log, "peers_are_not_attested",
+             F_STR("text", s->by_certificate ? "the peer's certificate is checked, no evidence"
+                                             : "nothing about the peer is verified"));
+}
+
+int app_open(struct app *a, const struct service_options *service,
+             void (*settled)(void *context, struct conn *c, const struct error *why),
+             struct error *why) {
+    const struct proxy_values *v = &a->settings.values;
+    int r = v->user && *v->user ? sandbox_change_user(v->user, why) : 0;
+    if (r == 0) r = loop_new(&a->loop, &(struct loop_options){0}, why);
+    if (r == 0) r = metrics_new(&a->metrics, NULL, why);
+    if (r < 0) return r;
+    metrics_add_process(a->metrics);
+    a->collateral_expiry = metrics_get(a->metrics, &app_metric_table[APP_EXPIRY], NULL);
+    struct service_options o = *service;
+    o.log = a->log;
+    o.metrics = a->metrics;
+    r = service_new(&a->service, a->loop, &o, why);
+    if (r == 0 && v->sandbox) r = restrict_self(a, why);
+    if (r == 0) r = open_issuer(a, why);
+    if (r == 0) r = open_store(a, why);
+    if (r == 0) r = open_attested(a, settled, why);
+    if (r == 0) r = app_tls_make(a, &a->settings, why);
+    if (r == 0) warn_unattested(a);
+    return r;
+}
+
+void app_close(struct app *a) {
+    server_free(a->server);
+    server_free(a->health);
+    client_free(a->origin);
+    proxy_free(a->proxy);
+    issuer_free(a->issuer); // waiting requests find their sessions gone
+    attested_free(a->attested);
+    collateral_store_free(a->store);
+    resolver_free(a->names);
+    tls_free(a->tls);
+    tls_free(a->target_tls);
+    service_free(a->service);
+    metrics_free(a->metrics);
+    loop_free(a->loop);
+    proxy_settings_free(&a->settings);
+    log_close(a->log);
+}

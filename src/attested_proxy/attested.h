@@ -1,0 +1,86 @@
+/* Attested TLS: sessions of a server or a client whose peer, whose self, or both are attested.
+ *
+ * Two forms, told by configuration (attest/atls.h, attest/evidence.h have the bytes):
+ *   certificate  evidence in certificate extensions over the peer's nonce; the handshake itself
+ *                fails when it is refused
+ *   exporter     evidence messages after the handshake and before HTTP, bound to the session's
+ *                exporter and the sender's key; the connection is closed when it is refused
+ * The hooks plug into net/server.h and net/client.h. What a session's peer proved is asked for by
+ * attested_peer; it is judged again on a timer and under each new policy, and a session that is no
+ * longer good ends at once, while good ones go on.
+ *
+ * Thread: the loop's.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef ATTESTED_PROXY_ATTESTED_H
+#define ATTESTED_PROXY_ATTESTED_H
+
+#include "attested_proxy/issuer.h"
+#include "attested_proxy/judge.h"
+#include "base/log.h"
+#include "net/conn.h"
+
+enum attested_form { ATTESTED_EXPORTER, ATTESTED_CERTIFICATE };
+
+struct attested;
+
+struct attested_options {
+    enum attested_form form;
+    enum tls_role role;
+    struct issuer *issuer; /* NULL: no own evidence */
+    struct judge *judge;   /* NULL: the peer is not judged. Owned from now on. */
+    bool by_name;          /* client: the server name stays the host's; certificates are checked
+                              as usual (tls_options.trust is the caller's) */
+    uint64_t again_ns;     /* every session is judged again after; 0: 60 s */
+    struct log *log;
+    struct metrics *metrics;
+    const struct clock *clock;
+    /* Exporter form: the exchange is over. why NULL: adopt the connection; else drop it. */
+    void (*settled)(void *context, struct conn *c, const struct error *why);
+    /* A session is as old as `renew_ns` (0: never): its peer should come anew. */
+    void (*old)(void *context, struct conn *c);
+    uint64_t renew_ns;
+    void *context; /* of both */
+};
+
+/* attested_new: errors ERR_NO_MEMORY. attested_free: when no session is left. NULL is allowed. */
+[[gnu::warn_unused_result]] int attested_new(struct attested **ret, struct loop *l,
+                                             const struct attested_options *options,
+                                             struct error *why);
+void attested_free(struct attested *a);
+
+/* attested_fill sets what the form asks for: role, ALPN, version, hooks, trust (where evidence
+ * decides alone), size of certificates. Identity and roots are the caller's. */
+void attested_fill(struct attested *a, struct tls_options *options);
+
+/* attested_set_judge takes a new judge; every session is judged again under it. */
+void attested_set_judge(struct attested *a, struct judge *j);
+
+/* attested_sessions: how many there are, all forms. */
+unsigned attested_sessions(const struct attested *a);
+
+/* ---- the hooks of server_listener and client_options; `a` is a struct attested ---- */
+
+void *attested_session_user(void *a);
+void attested_session_done(void *a, void *user);
+void attested_session_setup(void *a, SSL *session);
+/* attested_context: the context of its options. */
+void *attested_context(const struct attested *a);
+/* attested_needs_admit: the exporter form; attested_admit begins its exchange. */
+bool attested_needs_admit(const struct attested *a);
+void attested_admit(struct attested *a, struct conn *c);
+
+/* ---- what a peer proved ---- */
+
+struct attested_peer {
+    bool attested; /* its evidence was judged and accepted */
+    bool ended;    /* no longer: answer nothing more */
+    enum attestation_type type;
+    struct bytes measurements; /* the header's JSON */
+    const char *root;          /* name of a trust root that is not Intel's; NULL: Intel's */
+};
+
+/* attested_peer: NULL when the session is not one of these. Valid as long as the session. */
+const struct attested_peer *attested_peer(const SSL *session);
+
+#endif

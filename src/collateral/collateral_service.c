@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+#include "collateral/collateral_service.h"
+
+#include "base/hex.h"
+#include "collateral/shelf.h"
+#include "config/config.h"
+#include "net/service.h"
+#include "json/write.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+#define V1 "/certification/v4"
+
+struct values {
+    const char *listen_addr, *tls_certificate, *tls_key;
+    uint64_t requests_per_second;
+    bool log_json;
+};
+
+static const struct config_option options[] = {
+    CONFIG_ADDRESS(values, listen_addr, "listen-addr", "127.0.0.1:8081", "Address to serve."),
+    CONFIG_PATH(values, tls_certificate, "tls-certificate-path", NULL,
+                "Certificate chain, PEM; empty: plain HTTP."),
+    CONFIG_PATH(values, tls_key, "tls-private-key-path", NULL, "Its key, PEM."),
+    CONFIG_U64(values, requests_per_second, "max-requests-per-client", "50",
+               "Requests a second of one address, with bursts of twice that; 0: no limit."),
+    CONFIG_BOOL(values, log_json, "log-json", "false", "Log JSON instead of logfmt."),
+};
+static const struct config_verb verbs[] = {
+    {"serve", "FOLDER", "answer the PCCS API from a folder", 1, 1},
+};
+static const struct config_program program = {
+    .name = "collateral",
+    .summary = "serve collateral from a folder",
+    .details = "FOLDER holds one platform's collateral, or a folder or JSON container for each "
+               "(as `buildernet attest fetch-collateral` writes them). SIGHUP reads it again.",
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .values_bytes = sizeof(struct values),
+    .verbs = verbs,
+    .verb_count = 1,
+};
+
+struct service_state {
+    struct config *config;
+    struct values values;
+    const char *folder;
+    struct log *log;
+    struct loop *loop;
+    struct metrics *metrics;
+    struct service *service;
+    struct server *server;
+    struct tls *tls;
+    struct shelf *shelf;
+};
+
+/* ---- answers ---- */
+
+static void not_found(struct exchange *x, const char *text) {
+    exchange_respond_text(x, 404, "text/plain; charset=utf-8", bytes_from_str(text));
+}
+
+// An issuer chain goes into a header as URL-encoded PEM.
+static void add_chain(struct exchange *x, const char *name, struct bytes pem) {
+    static const char digits[] = "0123456789ABCDEF";
+    struct buf text;
+    buf_init(&text, 64u << 10);
+    for (size_t i = 0; i < pem.n; i++) {
+        uint8_t c = pem.p[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '-' || c == '_' || c == '.' || c == '~';
+        if (!plain) buf_append_byte(&text, '%');
+        buf_append_byte(&text, plain ? c : (uint8_t)digits[c >> 4]);
+        if (!plain) buf_append_byte(&text, (uint8_t)digits[c & 15]);
+    }
+    if (buf_check(&text, NULL) == 0) (void)exchange_add_header(x, name, buf_view(&text));
+    buf_free(&text);
+}
+
+static enum tcb_info_id id_of(const struct exchange *x) {
+    return bytes_starts_with(exchange_path(x), BYTES_LIT("/tdx")) ? TCB_INFO_TDX : TCB_INFO_SGX;
+}
+
+static void answer_tcb(struct exchange *x, void *context) {
+    struct service_state *s = context;
+    struct bytes text = exchange_query_get(x, "fmspc");
+    uint8_t fmspc[6];
+    if (text.n != 12 || hex_decode(fmspc, text, NULL) < 0) {
+        exchange_respond_text(x, 400, "text/plain; charset=utf-8",
+                              BYTES_LIT("fmspc: 12 hex digits\n"));
+        return;
+    }
+    const struct collateral *c = shelf_find_tcb(s->shelf, id_of(x), fmspc);
+    if (!c) {
+        not_found(x, "no such platform\n");
+        return;
+    }
+    // Intel's service and the caching one name the header differently: both are given.
+    add_chain(x, "TCB-Info-Issuer-Chain", c->parts.signing_chain);
+    add_chain(x, "SGX-TCB-Info-Issuer-Chain", c->parts.signing_chain);
+    exchange_respond_text(x, 200, "application/json", c->parts.tcb_info);
+}
+
+static void answer_identity(struct exchange *x, void *context) {
+    struct service_state *s = context;
+    const struct collateral *c = shelf_find_identity(s->shelf, id_of(x));
+    if (!c) {
+        not_found(x, "no such identity\n");
+        return;
+    }
+    bool own = c->parts.qe_signing_chain.n > 0;
+    add_chain(x, "SGX-Enclave-Identity-Issuer-Chain",
+              own ? c->parts.qe_signing_chain : c->parts.signing_chain);
+    exchange_respond_text(x, 200, "application/json", c->parts.qe_identity);
+}
+
+static void respond_hex(struct exchange *x, struct bytes der) {
+    char *text = arena_alloc_raw(exchange_arena(x), 2 * der.n + 1);
+    if (!text) {
+        exchange_respond_text(x, 500, "text/plain; charset=utf-8", BYTES_LIT("no memory\n"));
+        return;
+    }
+    hex_encode(text, der);
+    exchange_respond_text(x, 200, "text/plain; charset=utf-8", bytes_make(text, 2 * der.n));
+}
+
+static void answer_crl(struct exchange *x, void *context) {
+    struct service_state *s = context;
+    struct bytes ca = exchange_query_get(x, "ca");
+    struct bytes encoding = exchange_query_get(x, "encoding");
+    bool processor = bytes_equal_str(ca, "processor");
+    if (!processor && !bytes_equal_str(ca, "platform")) {
+        exchange_respond_text(x, 400, "text/plain; charset=utf-8",
+                              BYTES_LIT("ca: platform or processor\n"));
+        return;
+    }
+    const struct collateral *c = shelf_find_crl(s->shelf, processor);
+    if (!c) {
+        not_found(x, "no such list\n");
+        return;
+    }
+    add_chain(x, "SGX-PCK-CRL-Issuer-Chain", c->parts.pck_issuer_chain);
+    if (bytes_equal_str(encoding, "der"))
+        exchange_respond_text(x, 200, "application/pkix-crl", c->parts.pck_crl);
+    else
+        respond_hex(x, c->parts.pck_crl);
+}
+
+static void answer_root_crl(struct exchange *x, void *context) {
+    struct service_state *s = context;
+    const struct collateral *c = shelf_find_root_crl(s->shelf);
+    if (c)
+        respond_hex(x, c->parts.root_crl);
+    else
+        not_found(x, "no such list\n");
+}
+
+static void answer_platforms(struct exchange *x, void *context) {
+    struct service_state *s = context;
+    struct json_writer w;
+    struct buf out;
+    buf_init(&out, 1u << 20);
+    json_writer_init(&w, &out, 0);
+    json_begin_array(&w, NULL);
+    for (size_t i = 0; i < s->shelf->count; i++) {
+        const struct collateral *c = s->shelf->item[i];
+        char fmspc[13] = {0};
+        hex_encode(fmspc, bytes_make(c->tcb_info.fmspc, 6));
+        json_begin_object(&w, NULL);
+        json_add_str(&w, "fmspc", fmspc);
+        json_add_str(&w, "platform", shelf_is_processor(c) ? "processor" : "platform");
+        json_end(&w);
+    }
+    json_end(&w);
+    exchange_respond_text(x, 200, "application/json", buf_view(&out));
+    buf_free(&out);
+}
+
+/* ---- life ---- */
+
+static int reload(void *context, struct error *why) {
+    struct service_state *s = context;
+    struct shelf *fresh;
+    int r = shelf_open(&fresh, s->folder, why);
+    if (r < 0) return r;
+    shelf_free(s->shelf);
+    s->shelf = fresh;
+    return 0;
+}
+
+static int open_tls(struct service_state *s, struct error *why) {
+    struct buf cert, key;
+    if (!s->values.tls_certificate) return 0;
+    if (!s->values.tls_key) return error_set(why, ERR_INVALID, "--tls-private-key-path is missing");
+    buf_init(&cert, 1u << 20);
+    buf_init(&key, 1u << 20);
+    int r = tls_read_identity(&cert, &key, s->values.tls_certificate, s->values.tls_key, why);
+    const struct tls_options o = {.role = TLS_SERVER,
+                                  .identity = {buf_view(&cert), buf_view(&key)}};
+    if (r == 0) r = tls_new(&s->tls, &o, why);
+    if (key.p) bytes_wipe(key.p, key.n);
+    buf_free(&cert);
+    buf_free(&key);
+    return r;
+}
+
+static int serve(struct service_state *s, struct error *why) {
+    const struct service_options so = {
+        .name = "collateral", .log = s->log, .reload = reload, .context = s};
+    struct server_listener ln = {0};
+    struct socket_address bound;
+    char text[SOCKET_TEXT_MAX];
+    int r = loop_new(&s->loop, &(struct loop_options){0}, why);
+    if (r == 0) r = metrics_new(&s->metrics, NULL, why);
+    if (r == 0) metrics_add_process(s->metrics);
+    struct service_options with = so;
+    with.metrics = s->metrics;
+    if (r == 0) r = service_new(&s->service, s->loop, &with, why);
+    if (r == 0) r = shelf_open(&s->shelf, s->folder, why);
+    if (r == 0) r = open_tls(s, why);
+    if (r < 0) return r;
+    struct route routes[7 + SERVICE_ROUTES] = {
+        {"GET", "/tdx" V1 "/tcb", answer_tcb, s, 0, 0},
+        {"GET", "/sgx" V1 "/tcb", answer_tcb, s, 0, 0},
+        {"GET", "/tdx" V1 "/qe/identity", answer_identity, s, 0, 0},
+        {"GET", "/sgx" V1 "/qe/identity", answer_identity, s, 0, 0},
+        {"GET", "/sgx" V1 "/pckcrl", answer_crl, s, 0, 0},
+        {"GET", "/sgx" V1 "/rootcacrl", answer_root_crl, s, 0, 0},
+        {"GET", "/sgx" V1 "/fmspcs", answer_platforms, s, 0, 0},
+    };
+    memcpy(routes + 7, service_routes(s->service), SERVICE_ROUTES * sizeof *routes);
+    const struct server_options o = {
+        .routes = routes,
+        .route_count = 7 + SERVICE_ROUTES,
+        .limits = {.connections = 1000,
+                   .requests_per_second = (unsigned)s->values.requests_per_second},
+        .log = s->log,
+        .metrics = s->metrics,
+        .name = "collateral",
+        .access_log = true,
+    };
+    r = server_new(&s->server, s->loop, &o, why);
+    if (r == 0) r = service_add_server(s->service, s->server, why);
+    ln.tls = s->tls;
+    if (r == 0) {
+        r = socket_address_parse(&ln.address, bytes_from_str(s->values.listen_addr), 0, why);
+    }
+    if (r == 0) r = server_listen(s->server, &bound, &ln, why);
+    if (r < 0) return r;
+    (void)socket_address_text(text, &bound);
+    log_info(s->log, "listening", F_STR("address", text), F_U64("platforms", s->shelf->count));
+    return service_run(s->service, why);
+}
+
+static void stop(struct service_state *s) {
+    server_free(s->server);
+    shelf_free(s->shelf);
+    tls_free(s->tls);
+    service_free(s->service);
+    metrics_free(s->metrics);
+    loop_free(s->loop);
+    config_free(s->config);
+    log_close(s->log);
+}
+
+int collateral_service_main(int argc, char **argv) {
+    struct service_state s = {0};
+    struct error why = {0};
+    int r = config_load(&s.config, &program, &s.values, argc, argv, &why);
+    if (r == 0 && config_output(s.config).n) {
+        struct bytes text = config_output(s.config);
+        (void)fwrite(text.p, 1, text.n, stdout);
+        config_free(s.config);
+        return 0;
+    }
+    if (r < 0) {
+        (void)fprintf(stderr, "buildernet collateral: %s\n", why.text);
+        return error_class_of(r)->exit_status;
+    }
+    s.folder = config_arguments(s.config).items[0];
+    const struct log_options o = {.fd = 2,
+                                  .level = LOG_INFO,
+                                  .format = s.values.log_json ? LOG_JSON : LOG_LOGFMT,
+                                  .program = "collateral",
+                                  .repeat_limit_per_event = 1000};
+    r = log_open(&s.log, &o, &why);
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (r == 0) r = serve(&s, &why);
+    if (r < 0) log_error(s.log, "failed", F_ERR(&why));
+    stop(&s);
+    return r < 0 ? error_class_of(r)->exit_status : 0;
+}
