@@ -187,12 +187,24 @@ static int watch_run(struct run *run, struct error *why) {
     return r;
 }
 
+// A path that means the same file from another folder: commands run in the root folder.
+static bool make_absolute(char *ret, size_t size, const char *path) {
+    char here[RUNNER_PATH_MAX];
+    if (path[0] == '/') return snprintf(ret, size, "%s", path) < (int)size;
+    return getcwd(here, sizeof here) && snprintf(ret, size, "%s/%s", here, path) < (int)size;
+}
+
 // Starts a command; `path` replaces the word {} in it.
 static void start(struct child *c, const struct command_request *request,
                   const struct command *command, const char *path) {
     char program[RUNNER_PATH_MAX];
     if (!find_program(program, sizeof program, command->argv[0])) {
         refuse(c, request->id, "%.100s: no such program", command->argv[0]);
+        return;
+    }
+    char file[RUNNER_PATH_MAX];
+    if (path && !make_absolute(file, sizeof file, path)) {
+        refuse(c, request->id, "%.100s: the path is too long", path);
         return;
     }
     struct run *run = calloc(1, sizeof *run);
@@ -208,7 +220,7 @@ static void start(struct child *c, const struct command_request *request,
     run->argv[0] = program;
     for (size_t i = 1; command->argv[i]; i++) {
         bool here = path && strcmp(command->argv[i], "{}") == 0;
-        run->argv[i] = here ? path : command->argv[i];
+        run->argv[i] = here ? file : command->argv[i];
     }
     const struct process_options options = {
         .argv = run->argv,

@@ -296,6 +296,18 @@ def uploads_are_whole_or_nothing():
 
 
 @case
+def validators_find_files_of_relative_paths():
+    extra = 'relative = {path = "uploads/relative", validator = ["grep", "-q", "good", "{}"]}'
+    with Folder() as folder:
+        api = Api(folder)
+        api.config.write_text(api.config.read_text() + extra + "\n")
+        with api:
+            assert api.status("POST", "/api/v1/file-upload/relative", b"all good") == 200
+            assert api.status("POST", "/api/v1/file-upload/relative", b"all bad") == 422
+            assert (folder / "uploads/relative").read_bytes() == b"all good"
+
+
+@case
 def flags_override_and_a_bind_failure_ends_the_process():
     with Folder() as folder:
         port = free_port()
