@@ -394,6 +394,7 @@ static void sweep_one(struct server *s, struct server_conn *sc, uint64_t now) {
         server_conn_close(sc);
         return;
     }
+    if (sc->protocol == PROTOCOL_HTTP2) server_http2_sweep(sc, now);
     if (conn_pending(&sc->conn) == 0 || sc->conn.out_bytes != sc->seen_out) {
         sc->seen_out = sc->conn.out_bytes;
         sc->stuck_ns = now;

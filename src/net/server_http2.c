@@ -51,7 +51,9 @@ static int wire_write(struct exchange *x, struct bytes in, bool end) {
 
 static void wire_pause(struct exchange *x, bool paused) {
     struct server_conn *sc = x->sc;
-    if (paused || !x->untaken) return;
+    if (paused) return;
+    x->moved_ns = loop_now_ns(sc->server->loop);
+    if (!x->untaken) return;
     http2_consume(sc->h2, x->stream, x->untaken);
     x->untaken = 0;
     flush_later(sc);
@@ -99,6 +101,7 @@ static void on_request(struct http2 *h, struct http2_stream *s, const struct htt
     sc->idle = false;
     sc->deadline_ns = 0;
     x->stream = s;
+    x->moved_ns = loop_now_ns(sc->server->loop);
     x->request_copy = *r;
     x->next = sc->streams;
     if (x->next) x->next->previous = x;
@@ -111,10 +114,12 @@ static void on_request(struct http2 *h, struct http2_stream *s, const struct htt
 
 static void on_data(struct http2 *h, struct http2_stream *s, struct bytes data) {
     struct exchange *x = http2_stream_owner(s);
-    if (!x || !x->sc)
+    if (!x || !x->sc) {
         http2_consume(h, s, data.n);
-    else
-        exchange_data(x, data);
+        return;
+    }
+    x->moved_ns = loop_now_ns(x->sc->server->loop);
+    exchange_data(x, data);
 }
 
 static void on_end(struct http2 *h, struct http2_stream *s, const struct http_fields *trailers) {
@@ -181,6 +186,19 @@ void server_http2_readable(struct server_conn *sc) {
         }
     }
     if (!sc->dead) server_http2_flush(sc);
+}
+
+void server_http2_sweep(struct server_conn *sc, uint64_t now) {
+    uint64_t most = sc->server->limits.body_ns;
+    for (struct exchange *x = sc->streams; x; x = x->next) {
+        // A tunnel is no body: silence is its right.
+        if (x->request_ended || x->paused || x->request_copy.method == HTTP_CONNECT) continue;
+        if (now < x->moved_ns + most) continue;
+        metric_inc(server_refused(sc->server, "slow"));
+        http2_reset(sc->h2, x->stream, HTTP2_CANCEL);
+        x->moved_ns = now; // counted once: the stream closes when the reset is written
+        flush_later(sc);
+    }
 }
 
 static void on_flush(struct loop_task *t) {

@@ -89,7 +89,8 @@ struct exchange {
     struct bytes params[PARAMS_MAX];
     struct buf body;
     uint64_t body_max;
-    size_t untaken; /* HTTP/2: body bytes whose window is held back */
+    size_t untaken;    /* HTTP/2: body bytes whose window is held back */
+    uint64_t moved_ns; /* HTTP/2: when the body last moved, or was wanted again */
     const struct exchange_events *events;
     void *context;
     uint64_t start_ns, in_bytes, out_bytes;
@@ -222,5 +223,7 @@ void server_http1_continue(struct server_conn *sc);
 int server_http2_begin(struct server_conn *sc, struct error *why);
 void server_http2_readable(struct server_conn *sc);
 void server_http2_flush(struct server_conn *sc);
+/* server_http2_sweep ends the streams whose bodies do not come. */
+void server_http2_sweep(struct server_conn *sc, uint64_t now);
 
 #endif

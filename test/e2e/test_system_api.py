@@ -3,7 +3,10 @@ import base64
 import json
 import os
 import signal
+import socket
+import ssl
 import stat
+import struct
 import subprocess
 import time
 
@@ -305,6 +308,26 @@ def validators_find_files_of_relative_paths():
             assert api.status("POST", "/api/v1/file-upload/relative", b"all good") == 200
             assert api.status("POST", "/api/v1/file-upload/relative", b"all bad") == 422
             assert (folder / "uploads/relative").read_bytes() == b"all good"
+
+
+@case
+def http2_bodies_that_stop_coming_are_cut_off():
+    def frame(kind, flags, stream, payload=b""):
+        return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+    path = b"/api/v1/set-basic-auth"
+    head = b"\x83\x87\x01\x01x\x04" + bytes([len(path)]) + path  # POST https, nobody's password
+    with Folder() as folder, Api(folder, extra="http_read_timeout_ms = 300") as api:
+        tls = ssl._create_unverified_context()
+        tls.set_alpn_protocols(["h2"])
+        with tls.wrap_socket(socket.create_connection(("127.0.0.1", api.port), 10)) as s:
+            s.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) +
+                      frame(1, 4, 1, head) + frame(0, 0, 1, b"abc"))
+            got = b""
+            while struct.pack(">BBI", 3, 0, 1) not in got:  # RST_STREAM of the stalled one
+                more = s.recv(4096)
+                assert more, "closed without a reset"
+                got += more
 
 
 @case
