@@ -324,6 +324,10 @@ int config_load(struct config **ret, const struct config_program *p, void *value
     return 0;
 }
 
+void config_moved(struct config *c, void *values) {
+    c->values = values;
+}
+
 void config_free(struct config *c) {
     if (!c) return;
     for (size_t i = 0; i < c->program->option_count; i++) {

@@ -130,6 +130,9 @@ struct config;
 [[gnu::warn_unused_result]] int config_load(struct config **ret, const struct config_program *p,
                                             void *values, int argc, char **argv, struct error *why);
 
+/* config_moved: the owner copied the values to another place; the old one is not used any more. */
+void config_moved(struct config *c, void *values);
+
 /* config_free frees all and wipes secrets in *values. NULL is allowed. */
 void config_free(struct config *c);
 

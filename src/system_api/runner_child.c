@@ -255,7 +255,7 @@ static void reload(struct child *c, uint64_t id) {
         return;
     }
     if (c->own_settings) settings_free(&c->settings);
-    c->settings = fresh;
+    settings_move(&c->settings, &fresh);
     c->own_settings = true;
     const struct command_result done = {.state = RUN_SUCCEEDED};
     reply(c, id, &done);

@@ -202,7 +202,7 @@ static void runner_reloaded(void *context, const struct command_result *result) 
 
 static void take_settings(struct api *a, struct settings *fresh) {
     settings_free(&a->settings);
-    a->settings = *fresh;
+    settings_move(&a->settings, fresh);
     log_set(a->log, a->settings.values.log_debug ? LOG_DEBUG : LOG_INFO,
             a->settings.values.log_json ? LOG_JSON : LOG_LOGFMT);
     events_resize(a->events, (size_t)a->settings.values.log_max_entries);

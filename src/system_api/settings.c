@@ -454,6 +454,12 @@ int settings_reload(struct settings *ret, const struct settings *old, struct buf
     return r == 0 ? complete(ret, why) : r;
 }
 
+void settings_move(struct settings *ret, struct settings *from) {
+    *ret = *from;
+    config_moved(ret->config, &ret->values);
+    *from = (struct settings){0};
+}
+
 void settings_free(struct settings *s) {
     arena_free(&s->arena);
     config_free(s->config);

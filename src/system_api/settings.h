@@ -104,6 +104,9 @@ enum { SETTINGS_CALL, SETTINGS_UPLOAD, SETTINGS_EVENTS, SETTINGS_SET_PASSWORD };
 [[gnu::warn_unused_result]] int settings_reload(struct settings *ret, const struct settings *old,
                                                 struct buf *changes, struct error *why);
 
+/* settings_move: *ret gets what `from` holds; `from` is empty afterwards. A plain copy would leave
+ * the configuration pointing at values that are gone. */
+void settings_move(struct settings *ret, struct settings *from);
 void settings_free(struct settings *s);
 
 /* settings_action, settings_upload find by name; NULL when there is none. */

@@ -311,6 +311,18 @@ def validators_find_files_of_relative_paths():
 
 
 @case
+def reloads_leave_nothing_behind_that_ends_badly():
+    with Folder() as folder, Api(folder, extra='basic_auth_first_password = "right"') as api:
+        for _ in range(5):
+            api.process.signal(signal.SIGHUP)
+            assert api.status("GET", "/livez", auth="admin:right") == 200
+        wait_until(lambda: "configuration_reloaded" in (folder / "log").read_text(),
+                   message="does not reload")
+        api.process.signal(signal.SIGTERM)
+        assert api.process.wait() == 0
+
+
+@case
 def http2_bodies_that_stop_coming_are_cut_off():
     def frame(kind, flags, stream, payload=b""):
         return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
