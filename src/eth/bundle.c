@@ -2,6 +2,7 @@
 #include "eth/bundle.h"
 
 #include "base/hex.h"
+#include "eth/loose_number.h"
 
 #include <stddef.h>
 
@@ -36,9 +37,17 @@ void uuid_format(char ret[37], const struct uuid *u) {
     *ret = 0;
 }
 
-/* A number as QUANTITY or as a JSON number. */
+/* A number as QUANTITY, as hex with leading zeros or without digits, or as a JSON number. */
 static int number(uint64_t *ret, const struct json *v, struct error *why) {
-    return json_type_of(v) == JSON_NUMBER ? json_u64(ret, v, why) : json_quantity(ret, v, why);
+    struct u256 wide;
+    struct bytes text;
+    if (json_type_of(v) == JSON_NUMBER) return json_u64(ret, v, why);
+    int r = json_string(&text, v, why);
+    if (r == 0) r = loose_number_parse(&wide, text, why);
+    if (r != 0) return r;
+    if (!u256_fits_u64(wide)) return json_error(why, ERR_RANGE, v, "does not fit 64 bits");
+    *ret = wide.w[0];
+    return 0;
 }
 
 static int read_uuid(struct uuid *ret, const struct json *v, struct error *why) {
@@ -77,6 +86,19 @@ static int read_hashes(struct bundle_hashes *ret, const struct json *in, const c
         }
     }
     return r != 0 ? error_wrap(why, "%s", key) : 0;
+}
+
+/* The texts of hashes that were read: the first generation's keys are made of them. */
+static int read_texts(const struct bytes **ret, const struct json *list, struct arena *a,
+                      struct error *why) {
+    if (json_count(list) == 0) return 0;
+    struct bytes *texts = arena_new_array(a, struct bytes, json_count(list));
+    if (!texts) return json_error(why, ERR_LIMIT, list, "list does not fit its memory limit");
+    *ret = texts;
+    json_each(item, list) {
+        *texts++ = json_text(item);
+    }
+    return 0;
 }
 
 static int read_txs(struct bundle *b, const struct json *in, struct arena *a, struct error *why) {
@@ -148,6 +170,8 @@ int bundle_decode(struct bundle *ret, const struct json *in, struct arena *a, st
     if (r == 0) r = read_hashes(&b.reverting, in, "revertingTxHashes", a, why);
     if (r == 0) r = read_hashes(&b.dropping, in, "droppingTxHashes", a, why);
     if (r == 0) r = read_hashes(&b.refund_txs, in, "refundTxHashes", a, why);
+    if (r == 0) r = read_texts(&b.refund_tx_texts, json_get(in, "refundTxHashes"), a, why);
+    if (!json_is_null(json_get(in, "refundTxHashes"))) b.fields |= BUNDLE_REFUND_TXS;
     for (size_t i = 0; r == 0 && i < sizeof members / sizeof *members; i++) {
         const struct member *m = &members[i];
         const struct json *v = json_get(in, m->name);
@@ -200,6 +224,18 @@ static void put_hashes(struct json_writer *w, const char *name, const struct bun
     json_end(w);
 }
 
+static void put_texts(struct json_writer *w, const char *name, const struct bundle *b) {
+    if (!b->refund_tx_texts) {
+        put_hashes(w, name, &b->refund_txs);
+        return;
+    }
+    json_begin_array(w, name);
+    for (size_t i = 0; i < b->refund_txs.count; i++) {
+        json_add_text(w, NULL, b->refund_tx_texts[i]);
+    }
+    json_end(w);
+}
+
 void bundle_encode(struct json_writer *w, const char *key, const struct bundle *b) {
     json_begin_object(w, key);
     if (b->fields & BUNDLE_TXS) {
@@ -228,7 +264,7 @@ void bundle_encode(struct json_writer *w, const char *key, const struct bundle *
     put_scalar(w, b, "uuid");
     put_scalar(w, b, "refundPercent");
     put_scalar(w, b, "refundRecipient");
-    put_hashes(w, "refundTxHashes", &b->refund_txs);
+    put_texts(w, "refundTxHashes", b);
     put_scalar(w, b, "delayedRefund");
     put_scalar(w, b, "bundleHash");
     json_end(w);

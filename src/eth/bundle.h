@@ -33,7 +33,8 @@ enum bundle_field {
     BUNDLE_REFUND_RECIPIENT = 1 << 10,
     BUNDLE_DELAYED_REFUND = 1 << 11,
     BUNDLE_HASH = 1 << 12,
-    BUNDLE_TXS = 1 << 13, /* an array was given, an empty one too */
+    BUNDLE_TXS = 1 << 13,        /* an array was given, an empty one too */
+    BUNDLE_REFUND_TXS = 1 << 14, /* the same of refundTxHashes */
 };
 
 struct bundle_txs {
@@ -52,6 +53,7 @@ struct bundle {
     uint64_t block_number;
     uint64_t min_timestamp, max_timestamp; /* seconds */
     struct bundle_hashes reverting, dropping, refund_txs;
+    const struct bytes *refund_tx_texts; /* refund_txs as they were written; NULL: lower case */
     struct uuid replacement_uuid, uuid;
     struct bytes version; /* text, "v1" or "v2" where it follows the specification */
     uint64_t replacement_nonce;
@@ -62,8 +64,9 @@ struct bundle {
 };
 
 /* bundle_decode reads one object of eth_sendBundle; members that are not known are passed over.
- * Block numbers may be QUANTITY or a JSON number, timestamps, nonce and percent likewise.
- * errors  ERR_INVALID, ERR_SYNTAX, ERR_RANGE (the text names the member), ERR_LIMIT (arena). */
+ * Block numbers may be QUANTITY ("0x" and leading zeros too) or a JSON number, timestamps, nonce
+ * and percent likewise. errors  ERR_INVALID, ERR_SYNTAX, ERR_RANGE (the text names the member),
+ * ERR_LIMIT (arena). */
 [[gnu::warn_unused_result]] int bundle_decode(struct bundle *ret, const struct json *in,
                                               struct arena *a, struct error *why);
 
@@ -94,6 +97,7 @@ struct share_item {
     struct bytes tx;
     const struct share_bundle *bundle; /* NULL: none */
     enum revert_mode revert_mode;
+    struct bytes revert_mode_text; /* as it was written */
 };
 
 struct share_bundle {

@@ -44,7 +44,7 @@ static int decode_item(struct share_item *ret, const struct json *in, unsigned d
     if (r == 0 && ret->has_tx) r = json_get_data(&ret->tx, in, "tx", a, why);
     if (r == 0) r = get_flag(&ret->can_revert, in, "canRevert", why);
     if (r == 0 && has(in, "revertMode")) {
-        struct bytes text;
+        struct bytes text = {NULL, 0};
         r = json_get_string(&text, in, "revertMode", why);
         for (int mode = 0; r == 0 && mode <= REVERT_MODE_DROP; mode++) {
             if (bytes_equal_str(text, revert_modes[mode])) {
@@ -52,6 +52,7 @@ static int decode_item(struct share_item *ret, const struct json *in, unsigned d
             }
         }
         ret->has_revert_mode = true;
+        ret->revert_mode_text = text;
     }
     if (r == 0 && has(in, "bundle")) {
         struct share_bundle *inner = arena_new(a, struct share_bundle);
@@ -153,7 +154,11 @@ static void put_item(struct json_writer *w, const struct share_item *item) {
     if (item->has_tx) json_add_data(w, "tx", item->tx);
     if (item->bundle) share_bundle_encode(w, "bundle", item->bundle);
     if (item->can_revert) json_add_bool(w, "canRevert", true);
-    if (item->has_revert_mode) json_add_str(w, "revertMode", revert_modes[item->revert_mode]);
+    if (item->revert_mode_text.p) {
+        json_add_text(w, "revertMode", item->revert_mode_text);
+    } else if (item->has_revert_mode) {
+        json_add_str(w, "revertMode", revert_modes[item->revert_mode]);
+    }
     json_end(w);
 }
 

@@ -8,6 +8,7 @@ void area_builder_hub(const char *path, struct tally *t);
 void area_buildernet_network(const char *path, struct tally *t);
 void area_evm(const char *path, struct tally *t);
 void area_image_measurements(const char *path, struct tally *t);
+void area_orderflow(const char *path, struct tally *t);
 
 const struct area areas[] = {
     {"attestation", area_attestation},
@@ -15,5 +16,6 @@ const struct area areas[] = {
     {"buildernet-network", area_buildernet_network},
     {"evm", area_evm},
     {"image-measurements", area_image_measurements},
+    {"orderflow", area_orderflow},
     {NULL, NULL},
 };
