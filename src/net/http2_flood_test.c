@@ -323,6 +323,7 @@ TEST(a_client_refuses_bad_responses) {
     static const char *const heads[][10] = {
         {"x", "y"},
         {":status", "20"},
+        {":status", "099"},
         {":status", "101"},
         {":status", "600"},
         {":status", "200", ":status", "200"},

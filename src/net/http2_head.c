@@ -163,7 +163,7 @@ static uint32_t end_response(struct http2 *h, struct http2_stream *s, bool end_s
     r->version = HTTP_2;
     r->keep_alive = true;
     if (s->refused) return HTTP2_CANCEL;
-    if (r->status == 101 || r->status > 599) return HTTP2_PROTOCOL_ERROR;
+    if (r->status < 100 || r->status == 101 || r->status > 599) return HTTP2_PROTOCOL_ERROR;
     if (r->status < 200) return ++s->interim > INTERIM_MAX ? HTTP2_ENHANCE_YOUR_CALM : 0;
     if (s->asked == HTTP_CONNECT && r->status < 300) {
         r->body = HTTP_BODY_TUNNEL;
