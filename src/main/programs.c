@@ -12,6 +12,7 @@ const struct program programs[] = {
     {"evm", "run code and the field's test files", evm_main},
     {"hub", "identity, allow-list, configuration, secrets and discovery", hub_main},
     {"quote-service", "make quotes for guests without a device", quote_service_program},
+    {"orderflow", "take, rank and share transactions and bundles", orderflow_main},
     {"system-api", "let an operator control a sealed node: events, actions, uploads",
      system_api_main},
     {"trie", "state roots and proofs: made, checked, timed", trie_main},
