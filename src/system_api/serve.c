@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define DRAIN_NS (10 * NS_PER_S)
 #define RULES_MAX 64
@@ -46,6 +47,17 @@ static void rules_add_folder(struct rules *r, const char *file, unsigned access)
     rules_add(r, folder, access);
 }
 
+// Like rules_add_folder; a folder that is not there yet (a disk that is not mounted) is left out,
+// and uploads to it fail until the next start.
+static void rules_add_upload(struct api *a, struct rules *r, const char *file) {
+    size_t before = r->count;
+    rules_add_folder(r, file, SANDBOX_READ | SANDBOX_WRITE);
+    if (r->count == before || access(r->path[before], F_OK) == 0) return;
+    log_warn(a->log, "upload_folder_missing", F_STR("folder", r->path[before]));
+    free(r->path[before]);
+    r->count = before;
+}
+
 static int restrict_self(struct api *a, struct error *why) {
     const struct settings_values *v = &a->settings.values;
     const unsigned both = SANDBOX_READ | SANDBOX_WRITE;
@@ -59,7 +71,7 @@ static int restrict_self(struct api *a, struct error *why) {
         rules_add_folder(&r, v->tls_key_path, both);
     }
     for (size_t i = 0; i < a->settings.upload_count; i++) {
-        rules_add_folder(&r, a->settings.uploads[i].path, both);
+        rules_add_upload(a, &r, a->settings.uploads[i].path);
     }
     rules_add(&r, "/dev/null", both);
     rules_add(&r, "/proc/self", SANDBOX_READ); // metrics of the process

@@ -394,6 +394,17 @@ def certificates_reload_without_dropping_connections():
 
 
 @case
+def a_missing_upload_folder_does_not_end_the_api():
+    with Folder() as folder:
+        api = Api(folder)
+        (folder / "uploads").rmdir()
+        with api:
+            status, _, body = api.call("POST", "/api/v1/file-upload/plain", b"x")
+            assert (status, message(body)) == (500, "Failed to write content to file")
+            assert "upload_folder_missing" in (folder / "log").read_text()
+
+
+@case
 def one_certificate_file_of_two_fails_the_start():
     with Folder() as folder:
         api = Api(folder)
@@ -406,6 +417,7 @@ def one_certificate_file_of_two_fails_the_start():
 @case
 def the_network_process_is_sandboxed():
     with Folder() as folder, Api(folder) as api:
+        assert api.status("GET", "/livez") == 200  # it answers only once it is sandboxed
         status = open(f"/proc/{api.process.pid}/status", encoding="ascii").read()
         assert "Seccomp:\t2" in status and "NoNewPrivs:\t1" in status
         children = open(f"/proc/{api.process.pid}/task/{api.process.pid}/children",
