@@ -71,7 +71,10 @@ int peer_message_decode(struct peer_message *ret, struct bytes in, struct arena 
     struct peer_message m = {NULL, 0, {NULL, 0}};
     uint64_t n;
     int status = bitcode_read_length(&r, &n, why);
-    if (status == 0 && n > r.rest.n) return error_set(why, ERR_SYNTAX, "headers are cut short");
+    // Lengths of empty texts are packed eight to a byte.
+    if (status == 0 && n > 8 * (uint64_t)r.rest.n + 8) {
+        return error_set(why, ERR_SYNTAX, "headers are cut short");
+    }
     if (status != 0) return status;
     struct bytes *texts = arena_new_array(a, struct bytes, 2 * (size_t)n);
     if (!texts) return error_set(why, ERR_LIMIT, "headers do not fit their memory limit");
