@@ -346,6 +346,12 @@ static void put_param(struct json_writer *w, const struct order *o) {
     }
 }
 
+void order_put_param(struct buf *out, const struct order *o) {
+    struct json_writer w;
+    json_writer_init(&w, out, JSON_GO_HTML);
+    put_param(&w, o);
+}
+
 int order_forward(struct buf *out, const struct order *o, enum order_generation generation,
                   struct error *why) {
     struct json_writer w;

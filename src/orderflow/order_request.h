@@ -97,6 +97,9 @@ struct order {
 [[gnu::warn_unused_result]] int order_key(struct uuid *ret, const struct order *o, struct arena *a,
                                           struct error *why);
 
+/* order_put_param appends the order's JSON parameter alone. Failures are kept in the buf. */
+void order_put_param(struct buf *out, const struct order *o);
+
 /* order_forward appends the request that the first generation sends on, byte for byte; params of
  * the second generation are as in bundle_encode. errors  the buf's. */
 [[gnu::warn_unused_result]] int order_forward(struct buf *out, const struct order *o,

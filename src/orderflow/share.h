@@ -1,0 +1,119 @@
+/* Share: gives orders to every peer and takes theirs, over three transports, chosen for each peer.
+ *
+ *   SHARE_HTTP    signed JSON-RPC over HTTPS: peers of the first generation
+ *   SHARE_FRAMES  framed TCP over TLS, bitcode, a signature a message: peers of FlowProxy 2.1
+ *   SHARE_STREAM  ours: kept sessions over mutual TLS, batched, acknowledged, resent after a
+ *                 reconnect without duplicates
+ *
+ * A share belongs to one loop; its callbacks come on that loop's thread. share_order may be called
+ * by any thread. Each peer has its own bounded queue: a slow peer never slows another, and what
+ * does not fit is spilled to disk, oldest expired first, every loss counted.
+ * Orders of peers are never sent on. SPDX-License-Identifier: MIT */
+#ifndef ORDERFLOW_SHARE_H
+#define ORDERFLOW_SHARE_H
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "net/server.h"
+#include "orderflow/order.h"
+#include "orderflow/peer_frame.h"
+
+struct share;
+struct share_ticket;
+
+enum share_transport {
+    SHARE_AUTO, /* ours when the peer answers it, else frames, else HTTP */
+    SHARE_HTTP,
+    SHARE_FRAMES,
+    SHARE_STREAM,
+};
+
+/* One peer as the hub tells of it. Texts are copied by share_set_peers. */
+struct share_peer {
+    const char *name;      /* shorter than FLOW_PEER_NAME_MAX */
+    const char *host;      /* dns_name, else ip; for the name check and SNI */
+    const char *address;   /* "host[:port]" to connect to; port 5544 when none is given */
+    struct bytes cert_pem; /* the only certificate that is trusted; empty: plain TCP */
+    struct address signer; /* of its request signatures */
+    enum share_transport transport;
+};
+
+/* An order that a peer sent, not yet judged. Valid during the call. Who must prove what: over
+ * frames and HTTP the signature (not yet checked: it is dear and belongs on a worker) must be of a
+ * known peer; over our streams the certificate was checked and `peer` says whose it is. */
+struct share_received {
+    enum order_method method;
+    enum flow_form form; /* FLOW_BITCODE: data as in a peer message */
+    struct bytes data;
+    struct bytes signature; /* header value over data; empty: peer is proved by certificate */
+    const char *peer;       /* name, NULL when only the signature can tell */
+    int priority;           /* what the peer says: enum order_priority, -1: nothing */
+    uint64_t sent_ns;       /* wall clock, 0: not said */
+};
+
+struct share_options {
+    struct loop *loop;
+    struct log *log;
+    struct metrics *metrics;
+    const struct clock *clock;            /* NULL: clock_system */
+    const struct flow_identity *identity; /* signs for transports 1 and 2 */
+    struct tls_identity certificate; /* client certificate towards peers; empty: none. Copied. */
+    const char *spill_folder;        /* NULL: nothing is spilled to disk */
+    uint64_t spill_bytes_max;        /* a peer; 0: 1 GiB */
+    unsigned queue_orders;           /* a peer, in memory; 0: 16,384 */
+    uint64_t queue_bytes;            /* a peer, in memory; 0: 64 MiB */
+    unsigned connections;            /* a peer, transports 1 and 2; 0: 4 */
+    /* A peer's order. The receiver copies what it needs and calls share_answer once, later or at
+     * once, from any thread. */
+    void (*received)(void *context, const struct share_received *r, struct share_ticket *t);
+    /* A peer's session came up or went down (log, readiness). NULL: nothing. */
+    void (*peer_changed)(void *context, const char *peer, bool up);
+    void *context;
+};
+
+[[gnu::warn_unused_result]] int share_new(struct share **ret, const struct share_options *options,
+                                          struct error *why);
+/* share_free ends all sessions at once. share_drain stops to take orders, sends what is queued and
+ * waits for acknowledgements, at most deadline_ns, spills the rest, then calls done on the loop. */
+void share_free(struct share *s);
+void share_drain(struct share *s, uint64_t deadline_ns, void (*done)(void *context), void *context);
+
+/* share_set_peers replaces the peers (never oneself); sessions of peers that did not change go on.
+ * A peer that cannot be used (bad certificate, no address) is skipped and counted.
+ * ret_used (may be NULL): how many are used. loop's thread. */
+[[gnu::warn_unused_result]] int share_set_peers(struct share *s, const struct share_peer *peers,
+                                                size_t count, size_t *ret_used, struct error *why);
+
+/* share_set_certificate changes the own client certificate; running sessions go on. */
+[[gnu::warn_unused_result]] int share_set_certificate(struct share *s, struct tls_identity identity,
+                                                      struct error *why);
+
+/* share_order queues an order for every peer; takes its own hold. Never blocks. Any thread.
+ * errors  ERR_BUSY (the hand-over queue to the loop is full), ERR_CLOSED (draining). */
+[[gnu::warn_unused_result]] int share_order(struct share *s, struct flow_order *o,
+                                            struct error *why);
+
+/* share_answer ends a ticket: status and, with PEER_SUCCESS, the hash, else a text. A status that
+ * says "again later" is PEER_ERROR_INTERNAL: streams then send the order again. Any thread. */
+void share_answer(struct share_ticket *t, enum peer_status status, const struct hash *hash,
+                  const char *text);
+
+/* share_admit is the admit hook (context: the share) of the peers' listener: it looks at the first
+ * bytes of a connection; frames are kept, HTTP is given back to the server. share_stream_handle is
+ * the handler of route SHARE_STREAM_PATH on the same server, where our streams begin. */
+#define SHARE_STREAM_PATH "/buildernet/orderflow/v1"
+void share_admit(struct server *s, struct conn *c, void *share);
+void share_stream_handle(struct exchange *x, void *share);
+
+struct share_peer_stats {
+    char name[FLOW_PEER_NAME_MAX];
+    enum share_transport transport;
+    bool up;
+    uint64_t sent, acknowledged, resent, failed, dropped;  /* orders; dropped: expired or no room */
+    uint64_t queued, queued_bytes, spilled, spilled_bytes; /* now */
+    uint64_t latency_ns;                                   /* of the last acknowledgement */
+};
+/* share_stats fills at most `most` rows and returns how many peers there are. loop's thread. */
+size_t share_stats(struct share *s, struct share_peer_stats *ret, size_t most);
+
+#endif
