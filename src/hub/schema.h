@@ -7,7 +7,7 @@
 #ifndef HUB_SCHEMA_H
 #define HUB_SCHEMA_H
 
-#include "hub/db.h"
+#include "db/db.h"
 
 #define SCHEMA_VERSION 2
 

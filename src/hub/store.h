@@ -11,7 +11,7 @@
 #define HUB_STORE_H
 
 #include "base/arena.h"
-#include "hub/db.h"
+#include "db/db.h"
 
 struct store;
 
@@ -142,7 +142,7 @@ void batch_notify(struct store_batch *b, struct store *s, struct bytes builder);
 void batch_prune(struct store_batch *b, struct bytes before);
 
 /* store_commit: all or nothing. Tries again when the database was busy or gone before the COMMIT.
- * errors  as hub/db.h; ERR_CLOSED also when it is not known whether the COMMIT arrived. */
+ * errors  as db/db.h; ERR_CLOSED also when it is not known whether the COMMIT arrived. */
 [[gnu::warn_unused_result]] int store_commit(struct store *s, const struct store_batch *b,
                                              uint64_t *ret_changed, struct error *why);
 

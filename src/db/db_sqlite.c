@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/db.h"
+#include "db/db.h"
 
 #include <sqlite3.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/db.h"
+#include "db/db.h"
 
 void db_close(struct db *d) {
     if (d) d->ops->close(d);

@@ -3,20 +3,20 @@
  * Statements are literals of the program with parameters $1, $2, ... in order of first appearance
  * and are prepared once a connection; values never become part of the text. Columns are read as
  * text (booleans begin with 't' or '1'), so that one reader serves both engines.
- * Not an object mapper and not a pool (hub/store.h has the pool).
+ * Not an object mapper and not a pool.
  *
  * Ownership: values of a row are valid during the call. Thread: one connection, one thread at a
  * time. SPDX-License-Identifier: MIT */
-#ifndef HUB_DB_H
-#define HUB_DB_H
+#ifndef DB_DB_H
+#define DB_DB_H
 
 #include "base/bytes.h"
 #include "base/error.h"
 
 #include <stdbool.h>
 
-#define DB_PARAMETERS_MAX 8
-#define DB_COLUMNS_MAX 16
+#define DB_PARAMETERS_MAX 24
+#define DB_COLUMNS_MAX 32
 
 enum db_kind { DB_SQLITE, DB_POSTGRES };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/db.h"
+#include "db/db.h"
 
 #include <libpq-fe.h>
 #include <poll.h>
@@ -65,7 +65,7 @@ static int connect_to(PGconn **ret, const char *dsn, struct error *why) {
                                 "fallback_application_name",
                                 "dbname",
                                 NULL};
-    const char *const values[] = {"5", "30", "10000", "read-write", "builder-hub", dsn, NULL};
+    const char *const values[] = {"5", "30", "10000", "read-write", "buildernet", dsn, NULL};
     *ret = PQconnectdbParams(keys, values, 1);
     if (!*ret) return error_set(why, ERR_NO_MEMORY, "no memory for a connection");
     if (PQstatus(*ret) != CONNECTION_OK) {
