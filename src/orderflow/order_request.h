@@ -14,7 +14,7 @@
 #include "crypto/sender_cache.h"
 #include "eth/fork.h"
 #include "eth/tx_sidecar.h"
-#include "orderflow/order_id.h"
+#include "eth/order_id.h"
 
 enum order_generation {
     ORDER_FIRST,

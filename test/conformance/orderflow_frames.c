@@ -1,7 +1,7 @@
 /* Orderflow vectors of the peer protocol: each decodes to what stands beside it and encodes to the
  * same bytes. SPDX-License-Identifier: MIT */
 #include "base/hex.h"
-#include "orderflow/order_id.h"
+#include "eth/order_id.h"
 #include "orderflow/peer_frame.h"
 #include "orderflow/request_signature.h"
 #include "test/conformance/orderflow.h"

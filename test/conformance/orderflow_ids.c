@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "base/hex.h"
 #include "eth/tx_sidecar.h"
-#include "orderflow/order_id.h"
+#include "eth/order_id.h"
 #include "orderflow/order_request.h"
 #include "test/conformance/orderflow.h"
 

@@ -2,8 +2,8 @@
  * whose borders count. Not collision-resistant: never a key that decides about money.
  * Source: orderflow reference, section 5.3 (crate wyhash 0.6.0). Pure; any thread.
  * SPDX-License-Identifier: MIT */
-#ifndef ORDERFLOW_WYHASH_H
-#define ORDERFLOW_WYHASH_H
+#ifndef ETH_WYHASH_H
+#define ETH_WYHASH_H
 
 #include "base/bytes.h"
 

@@ -10,8 +10,8 @@
  * Source: orderflow reference, sections 5.1 to 5.3 and 6. Pure; any thread.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef ORDERFLOW_ORDER_ID_H
-#define ORDERFLOW_ORDER_ID_H
+#ifndef ETH_ORDER_ID_H
+#define ETH_ORDER_ID_H
 
 #include "eth/bundle.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "orderflow/order_id.h"
+#include "eth/order_id.h"
 
 #include "base/hex.h"
 #include "crypto/keccak.h"
 #include "crypto/sha256.h"
 #include "eth/tx_sidecar.h"
-#include "orderflow/wyhash.h"
+#include "eth/wyhash.h"
 
 #include <stdlib.h>
 

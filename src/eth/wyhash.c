@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "orderflow/wyhash.h"
+#include "eth/wyhash.h"
 
 #define P0 0xa0761d6478bd642fu
 #define P1 0xe7037ed1a0b428dbu
