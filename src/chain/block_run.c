@@ -180,15 +180,15 @@ void block_run_rewind(struct block_run *b, struct block_mark mark) {
 
 /* After transactions. */
 
-static const struct log *logs_of(struct block_run *b, const struct block_entry *e,
-                                 struct arena *a) {
+static const struct event_log *logs_of(struct block_run *b, const struct block_entry *e,
+                                       struct arena *a) {
     const struct state *s = b->vm->state;
-    struct log *logs = arena_new_array(a, struct log, e->log_count + 1);
+    struct event_log *logs = arena_new_array(a, struct event_log, e->log_count + 1);
     for (size_t i = 0; logs && i < e->log_count; i++) {
         const struct state_log *l = &s->logs[e->log_first + i];
-        logs[i] = (struct log){.address = l->address,
-                               .topic_count = l->topic_count,
-                               .data = {s->log_data.p + l->data_at, l->data_size}};
+        logs[i] = (struct event_log){.address = l->address,
+                                     .topic_count = l->topic_count,
+                                     .data = {s->log_data.p + l->data_at, l->data_size}};
         memcpy(logs[i].topics, l->topics, sizeof l->topics);
     }
     return logs;
@@ -293,7 +293,8 @@ static void pay_rewards(struct block_run *b) {
 static void refresh_logs(struct block_run *b, struct block_outcome *o) {
     const struct state *s = b->vm->state;
     for (size_t i = 0; i < o->receipt_count; i++) {
-        struct log *logs = (struct log *)(uintptr_t)o->receipts[i].logs; // made by logs_of
+        struct event_log *logs =
+            (struct event_log *)(uintptr_t)o->receipts[i].logs; // made by logs_of
         for (size_t k = 0; k < o->receipts[i].log_count; k++) {
             logs[k].data.p = s->log_data.p + s->logs[b->entries[i].log_first + k].data_at;
         }

@@ -60,7 +60,7 @@ static int deposits(const struct block_run *b, struct block_outcome *ret, struct
     buf_init(&out, 0);
     for (size_t i = 0; r == 0 && i < ret->receipt_count; i++) {
         for (size_t k = 0; r == 0 && k < ret->receipts[i].log_count; k++) {
-            const struct log *l = &ret->receipts[i].logs[k];
+            const struct event_log *l = &ret->receipts[i].logs[k];
             uint8_t request[REQUEST_DEPOSIT_SIZE];
             if (!address_equal(&l->address, &b->env.config->deposit_contract)) continue;
             if (l->topic_count == 0 || !hash_equal(&l->topics[0], &deposit_topic)) continue;

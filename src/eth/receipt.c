@@ -27,7 +27,7 @@ static void set_batch(struct bloom *b, const struct bytes *values, size_t count)
     }
 }
 
-void bloom_add_logs(struct bloom *b, const struct log *logs, size_t count) {
+void bloom_add_logs(struct bloom *b, const struct event_log *logs, size_t count) {
     struct bytes values[BLOOM_BATCH];
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
@@ -58,11 +58,11 @@ bool bloom_may_contain(const struct bloom *b, struct bytes value) {
     return true;
 }
 
-static size_t log_payload(const struct log *l) {
+static size_t log_payload(const struct event_log *l) {
     return 21 + rlp_size_list(33 * (size_t)l->topic_count) + rlp_size_string(l->data);
 }
 
-static size_t logs_payload(const struct log *logs, size_t count) {
+static size_t logs_payload(const struct event_log *logs, size_t count) {
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
         n += rlp_size_list(log_payload(&logs[i]));
@@ -70,10 +70,10 @@ static size_t logs_payload(const struct log *logs, size_t count) {
     return n;
 }
 
-void logs_encode(struct buf *out, const struct log *logs, size_t count) {
+void logs_encode(struct buf *out, const struct event_log *logs, size_t count) {
     rlp_put_list_header(out, logs_payload(logs, count));
     for (size_t i = 0; i < count; i++) {
-        const struct log *l = &logs[i];
+        const struct event_log *l = &logs[i];
         rlp_put_list_header(out, log_payload(l));
         rlp_put_string(out, BYTES_OF(l->address));
         rlp_put_list_header(out, 33 * (size_t)l->topic_count);
@@ -109,7 +109,7 @@ static void read_logs(struct rlp_reader *r, struct receipt *ret, struct arena *a
     struct rlp_reader list = rlp_list(r, "logs");
     size_t count = rlp_count(&list, SIZE_MAX, "logs");
     if (count == 0) return;
-    struct log *logs = arena_new_array(a, struct log, count);
+    struct event_log *logs = arena_new_array(a, struct event_log, count);
     if (!logs) {
         rlp_fail(&list, ERR_LIMIT, "receipt does not fit its memory limit");
         return;

@@ -18,7 +18,7 @@ struct bloom {
     uint8_t b[256];
 };
 
-struct log {
+struct event_log {
     struct address address;
     unsigned topic_count; /* at most LOG_TOPICS_MAX */
     struct hash topics[LOG_TOPICS_MAX];
@@ -32,7 +32,7 @@ struct receipt {
     bool has_deposit_nonce, has_deposit_version; /* TX_DEPOSIT from Regolith, from Canyon */
     uint64_t deposit_nonce, deposit_version;
     uint64_t cumulative_gas; /* gas used in the block up to and with this transaction */
-    const struct log *logs;
+    const struct event_log *logs;
     size_t log_count;
     struct hash state_root;
     struct bloom bloom;
@@ -42,7 +42,7 @@ struct receipt {
 void bloom_add(struct bloom *b, struct bytes value);
 
 /* bloom_add_logs sets the bits of many logs, hashing in batches. */
-void bloom_add_logs(struct bloom *b, const struct log *logs, size_t count);
+void bloom_add_logs(struct bloom *b, const struct event_log *logs, size_t count);
 
 /* bloom_merge sets in b what is set in other. */
 void bloom_merge(struct bloom *b, const struct bloom *other);
@@ -51,7 +51,7 @@ void bloom_merge(struct bloom *b, const struct bloom *other);
 bool bloom_may_contain(const struct bloom *b, struct bytes value);
 
 /* logs_encode appends rlp(logs), whose Keccak-256 state tests compare. */
-void logs_encode(struct buf *out, const struct log *logs, size_t count);
+void logs_encode(struct buf *out, const struct event_log *logs, size_t count);
 
 /* receipt_encode appends the envelope. */
 void receipt_encode(struct buf *out, const struct receipt *r);

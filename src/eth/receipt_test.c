@@ -3,11 +3,11 @@
 
 #include "test/harness/test.h"
 
-static struct log logs[40];
+static struct event_log logs[40];
 
 static void fill_logs(void) {
     for (unsigned i = 0; i < 40; i++) {
-        logs[i] = (struct log){
+        logs[i] = (struct event_log){
             .address = {{(uint8_t)i, 1}}, .topic_count = i % 5, .data = bytes_make(logs, i * 7)};
         for (unsigned t = 0; t < LOG_TOPICS_MAX; t++) {
             logs[i].topics[t].b[31] = (uint8_t)(i + t);

@@ -157,7 +157,7 @@ void withdrawal_json_encode(struct json_writer *w, const char *key, const struct
     json_end(w);
 }
 
-void log_json_encode(struct json_writer *w, const char *key, const struct log *l,
+void log_json_encode(struct json_writer *w, const char *key, const struct event_log *l,
                      const struct receipt_place *place, uint64_t index) {
     json_begin_object(w, key);
     json_add_data(w, "address", BYTES_OF(l->address));

@@ -72,7 +72,7 @@ struct receipt_place {
 
 void receipt_json_encode(struct json_writer *w, const char *key, const struct receipt *r,
                          const struct receipt_place *place);
-void log_json_encode(struct json_writer *w, const char *key, const struct log *l,
+void log_json_encode(struct json_writer *w, const char *key, const struct event_log *l,
                      const struct receipt_place *place, uint64_t index);
 
 /* Parts that other objects have too. */

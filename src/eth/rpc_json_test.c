@@ -131,7 +131,7 @@ TEST(receipts_are_written_whole) {
     struct error why;
     arena_init(&a, 0);
     buf_init(&text, 0);
-    const struct log l = {.address = {{1}}, .topic_count = 1, .data = BYTES_LIT("d")};
+    const struct event_log l = {.address = {{1}}, .topic_count = 1, .data = BYTES_LIT("d")};
     struct receipt r = {.type = TX_BLOB, .success = true, .logs = &l, .log_count = 1};
     struct receipt_place place = {.tx = {.in_block = true, .block_number = 9}, .first_log = 4};
     struct json_writer w;

@@ -138,13 +138,13 @@ struct state_case {
 static int logs_hash(struct hash *ret, struct workbench *w, size_t first, size_t count,
                      struct error *why) {
     const struct state *s = &w->state;
-    struct log *logs = arena_new_array(&w->arena, struct log, count + 1);
+    struct event_log *logs = arena_new_array(&w->arena, struct event_log, count + 1);
     if (!logs) return error_set(why, ERR_NO_MEMORY, "no memory");
     for (size_t i = 0; i < count; i++) {
         const struct state_log *l = &s->logs[first + i];
-        logs[i] = (struct log){.address = l->address,
-                               .topic_count = l->topic_count,
-                               .data = {s->log_data.p + l->data_at, l->data_size}};
+        logs[i] = (struct event_log){.address = l->address,
+                                     .topic_count = l->topic_count,
+                                     .data = {s->log_data.p + l->data_at, l->data_size}};
         memcpy(logs[i].topics, l->topics, sizeof l->topics);
     }
     struct buf out;

@@ -55,16 +55,17 @@ static struct key slot_key(const struct hash *owner, const struct hash *slot) {
 
 // The batch: table, length of key, length of value (ALL for a whole owner), key, value.
 
-#define ALL 0xffff
+#define ALL UINT32_MAX
+#define WRITE_HEADER 6
 
 static int collect(struct trie_store *s, enum store_table table, struct bytes key,
                    struct bytes value, bool all, struct error *why) {
-    if (value.n > STORE_VALUE_MAX) {
+    if (value.n >= ALL || key.n > STORE_KEY_MAX) {
         return error_set(why, ERR_LIMIT, "a value of %zu bytes cannot be stored", value.n);
     }
     buf_append_byte(&s->batch, (uint8_t)table);
     buf_append_byte(&s->batch, (uint8_t)key.n);
-    buf_append_be16(&s->batch, all ? ALL : (uint16_t)value.n);
+    buf_append_be32(&s->batch, all ? ALL : (uint32_t)value.n);
     buf_append(&s->batch, key);
     buf_append(&s->batch, value);
     return buf_check(&s->batch, why);
@@ -73,12 +74,22 @@ static int collect(struct trie_store *s, enum store_table table, struct bytes ke
 bool store_batch_next(struct bytes *batch, struct store_write *ret) {
     if (!batch->n) return false;
     const uint8_t *p = batch->p;
-    size_t key_n = p[1], value_n = load_be16(p + 2);
-    *ret = (struct store_write){.table = p[0], .key = {p + 4, key_n}, .all = value_n == ALL};
+    size_t key_n = p[1], value_n = load_be32(p + 2);
+    *ret = (struct store_write){
+        .table = p[0], .key = {p + WRITE_HEADER, key_n}, .all = value_n == ALL};
     if (ret->all) value_n = 0;
-    ret->value = bytes_make(p + 4 + key_n, value_n);
-    *batch = bytes_slice(*batch, 4 + key_n + value_n, SIZE_MAX);
+    ret->value = bytes_make(p + WRITE_HEADER + key_n, value_n);
+    *batch = bytes_slice(*batch, WRITE_HEADER + key_n + value_n, SIZE_MAX);
     return true;
+}
+
+// A value of at most `max` bytes.
+static int get_short(struct trie_store *s, enum store_table table, struct bytes key, uint8_t *ret,
+                     size_t max, size_t *ret_n, struct error *why) {
+    struct buf b = {.p = ret, .capacity = max, .limit_bytes = max};
+    int r = s->backend->get(s, table, key, &b, why);
+    *ret_n = b.n;
+    return r;
 }
 
 // Head
@@ -86,9 +97,9 @@ bool store_batch_next(struct bytes *batch, struct store_write *ret) {
 #define HEAD_BYTES 72
 
 int trie_store_head(struct trie_store *s, struct trie_store_head *ret, struct error *why) {
-    uint8_t value[STORE_VALUE_MAX];
+    uint8_t value[HEAD_BYTES];
     size_t n;
-    int r = s->backend->get(s, STORE_HEAD, BYTES_LIT("head"), value, &n, why);
+    int r = get_short(s, STORE_HEAD, BYTES_LIT("head"), value, sizeof value, &n, why);
     if (r != 0) return r;
     if (n != HEAD_BYTES) return error_set(why, ERR_IO, "the store's head has %zu bytes", n);
     ret->number = load_be64(value);
@@ -99,10 +110,13 @@ int trie_store_head(struct trie_store *s, struct trie_store_head *ret, struct er
 
 int trie_store_commit(struct trie_store *s, const struct trie_store_head *head, struct error *why) {
     uint8_t value[HEAD_BYTES];
-    store_be64(value, head->number);
-    memcpy(value + 8, head->hash.b, 32);
-    memcpy(value + 40, head->root.b, 32);
-    int r = collect(s, STORE_HEAD, BYTES_LIT("head"), bytes_make(value, sizeof value), false, why);
+    int r = 0;
+    if (head) {
+        store_be64(value, head->number);
+        memcpy(value + 8, head->hash.b, 32);
+        memcpy(value + 40, head->root.b, 32);
+        r = collect(s, STORE_HEAD, BYTES_LIT("head"), bytes_make(value, sizeof value), false, why);
+    }
     if (r == 0) r = s->backend->commit(s, buf_view(&s->batch), why);
     trie_store_abort(s);
     return r;
@@ -112,9 +126,9 @@ int trie_store_commit(struct trie_store *s, const struct trie_store_head *head, 
 
 int trie_store_account(struct trie_store *s, const struct hash *key, struct account *ret,
                        struct error *why) {
-    uint8_t value[STORE_VALUE_MAX];
+    uint8_t value[ACCOUNT_RLP_MAX];
     size_t n;
-    int r = s->backend->get(s, STORE_ACCOUNTS, BYTES_OF(*key), value, &n, why);
+    int r = get_short(s, STORE_ACCOUNTS, BYTES_OF(*key), value, sizeof value, &n, why);
     return r == 0 ? account_decode(ret, bytes_make(value, n), why) : r;
 }
 
@@ -128,12 +142,11 @@ int trie_store_put_account(struct trie_store *s, const struct hash *key,
 
 int trie_store_slot(struct trie_store *s, const struct hash *owner, const struct hash *key,
                     struct u256 *ret, struct error *why) {
-    uint8_t value[STORE_VALUE_MAX], word[32] = {0};
+    uint8_t value[32], word[32] = {0};
     size_t n;
     struct key k = slot_key(owner, key);
-    int r = s->backend->get(s, STORE_SLOTS, view(&k), value, &n, why);
+    int r = get_short(s, STORE_SLOTS, view(&k), value, sizeof value, &n, why);
     if (r != 0) return r;
-    if (n > 32) return error_set(why, ERR_IO, "a stored slot has %zu bytes", n);
     memcpy(word + 32 - n, value, n);
     *ret = u256_load_be(word);
     return 0;
@@ -153,13 +166,16 @@ int trie_store_put_slot(struct trie_store *s, const struct hash *owner, const st
 int trie_store_node(struct trie_store *s, const struct hash *owner, const struct trie_path *path,
                     uint8_t ret[TRIE_NODE_MAX], size_t *ret_n, struct error *why) {
     struct key k = node_key(owner, path);
-    return s->backend->get(s, owner ? STORE_STORAGE_NODES : STORE_ACCOUNT_NODES, view(&k), ret,
-                           ret_n, why);
+    return get_short(s, owner ? STORE_STORAGE_NODES : STORE_ACCOUNT_NODES, view(&k), ret,
+                     TRIE_NODE_MAX, ret_n, why);
 }
 
 int trie_store_put_node(struct trie_store *s, const struct hash *owner,
                         const struct trie_path *path, struct bytes node, struct error *why) {
     struct key k = node_key(owner, path);
+    if (node.n > TRIE_NODE_MAX) {
+        return error_set(why, ERR_LIMIT, "a node of %zu bytes cannot be stored", node.n);
+    }
     return collect(s, owner ? STORE_STORAGE_NODES : STORE_ACCOUNT_NODES, view(&k), node, false,
                    why);
 }
@@ -183,6 +199,18 @@ static int get_node(void *arg, const struct hash *owner, const struct trie_path 
 struct state_node_source trie_store_source(struct trie_store_source *s, struct trie_store *store) {
     s->store = store;
     return (struct state_node_source){.get = get_node, .arg = s};
+}
+
+// Beside the state
+
+int trie_store_get(struct trie_store *s, enum trie_store_table table, struct bytes key,
+                   struct buf *ret, struct error *why) {
+    return s->backend->get(s, STORE_BESIDE + (enum store_table)table, key, ret, why);
+}
+
+int trie_store_put(struct trie_store *s, enum trie_store_table table, struct bytes key,
+                   struct bytes value, struct error *why) {
+    return collect(s, STORE_BESIDE + (enum store_table)table, key, value, false, why);
 }
 
 // Blocks

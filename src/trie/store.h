@@ -10,7 +10,7 @@
  *
  * Keys: flat accounts by keccak256(address), flat slots by that and keccak256(slot); nodes by owner
  * (keccak256(address), none for the account trie) and path. A path takes 16 bytes, 33 beyond 30
- * nibbles. Not here: history, code, blocks.
+ * nibbles. Code, blocks and what else belongs to the same commit stand beside, as plain tables.
  * Thread: any may read; writes and commits belong to one thread at a time, beside readers.
  * docs/state-root.md.
  *
@@ -87,7 +87,30 @@ struct trie_store_head {
                                                      const struct state_account_change *changes,
                                                      size_t count, struct error *why);
 
-/* trie_store_commit makes everything collected durable at once, with the head it leads to.
+/* What the chain keeps beside the state, in the same commits. What keys and values mean is the
+ * chain's matter (chain/head_store.h); a removed or never written key is ERR_NOT_FOUND. */
+enum trie_store_table {
+    TRIE_STORE_CODES,
+    TRIE_STORE_BLOCKS,
+    TRIE_STORE_OUTCOMES,
+    TRIE_STORE_HASHES,
+    TRIE_STORE_TXS,
+    TRIE_STORE_MARKS,
+    TRIE_STORE_TABLES,
+};
+
+/* trie_store_get appends a value to ret.   errors  ERR_NOT_FOUND, ERR_IO, those of the buf.
+ * trie_store_put collects a write; value.n = 0 removes.
+ * key     1 to 64 bytes.   value  below 4 GiB.   errors  ERR_NO_MEMORY, ERR_LIMIT. */
+[[gnu::warn_unused_result]] int trie_store_get(struct trie_store *s, enum trie_store_table table,
+                                               struct bytes key, struct buf *ret,
+                                               struct error *why);
+[[gnu::warn_unused_result]] int trie_store_put(struct trie_store *s, enum trie_store_table table,
+                                               struct bytes key, struct bytes value,
+                                               struct error *why);
+
+/* trie_store_commit makes everything collected durable at once, with the head it leads to (NULL:
+ * the head stays).
  * errors  ERR_IO (disk full), ERR_NO_MEMORY; the store is as it was and what was collected is
  *         dropped. */
 [[gnu::warn_unused_result]] int

@@ -12,11 +12,11 @@ enum store_table {
     STORE_SLOTS,         /* owner, slot */
     STORE_ACCOUNT_NODES, /* path */
     STORE_STORAGE_NODES, /* owner, path */
-    STORE_TABLES,
+    STORE_BESIDE,        /* the first of enum trie_store_table */
+    STORE_TABLES = STORE_BESIDE + TRIE_STORE_TABLES,
 };
 
 #define STORE_KEY_MAX 65
-#define STORE_VALUE_MAX TRIE_NODE_MAX
 
 /* One collected write. */
 struct store_write {
@@ -30,9 +30,9 @@ struct store_write {
 bool store_batch_next(struct bytes *batch, struct store_write *ret);
 
 struct store_backend {
-    /* get copies at most STORE_VALUE_MAX bytes. Any thread. ERR_NOT_FOUND, ERR_IO. */
-    int (*get)(struct trie_store *s, enum store_table table, struct bytes key, uint8_t *ret,
-               size_t *ret_n, struct error *why);
+    /* get appends the value. Any thread. ERR_NOT_FOUND, ERR_IO, those of the buf. */
+    int (*get)(struct trie_store *s, enum store_table table, struct bytes key, struct buf *ret,
+               struct error *why);
     /* commit makes the writes in their order, all or none. */
     int (*commit)(struct trie_store *s, struct bytes batch, struct error *why);
     void (*close)(struct trie_store *s);

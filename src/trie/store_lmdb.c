@@ -21,8 +21,10 @@
 #define READERS_MAX 256
 #define IDLE_MAX 64
 
-static const char *const table_names[STORE_TABLES] = {"head", "accounts", "slots", "account_nodes",
-                                                      "storage_nodes"};
+static const char *const table_names[STORE_TABLES] = {
+    "head",   "accounts", "slots",  "account_nodes", "storage_nodes", "codes",
+    "blocks", "outcomes", "hashes", "txs",           "marks",
+};
 
 struct lmdb {
     struct trie_store store;
@@ -65,8 +67,8 @@ static void reader_give(struct lmdb *l, MDB_txn *txn) {
     if (!room) mdb_txn_abort(txn);
 }
 
-static int get(struct trie_store *s, enum store_table table, struct bytes key, uint8_t *ret,
-               size_t *ret_n, struct error *why) {
+static int get(struct trie_store *s, enum store_table table, struct bytes key, struct buf *ret,
+               struct error *why) {
     struct lmdb *l = (struct lmdb *)s;
     MDB_txn *txn;
     MDB_val k = val(key), v = {0};
@@ -74,17 +76,13 @@ static int get(struct trie_store *s, enum store_table table, struct bytes key, u
     int code = reader_take(l, &txn);
     if (code == 0) {
         code = mdb_get(txn, l->tables[table], &k, &v);
-        if (code == 0 && v.mv_size > STORE_VALUE_MAX) code = MDB_CORRUPTED;
-        if (code == 0) {
-            memcpy(ret, v.mv_data, v.mv_size);
-            *ret_n = v.mv_size;
-        }
+        if (code == 0) buf_append(ret, bytes_make(v.mv_data, v.mv_size));
         reader_give(l, txn);
     } else if (txn) {
         mdb_txn_abort(txn);
     }
     (void)pthread_rwlock_unlock(&l->map_lock);
-    return code == 0 ? 0 : failed(code, "read", why);
+    return code == 0 ? buf_check(ret, why) : failed(code, "read", why);
 }
 
 // Writing

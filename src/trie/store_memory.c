@@ -8,7 +8,7 @@
 
 struct entry {
     struct entry *next, **link; /* of the owner's list */
-    uint16_t key_n, value_n;
+    uint32_t key_n, value_n;
     uint8_t key[STORE_KEY_MAX];
     uint8_t value[];
 };
@@ -77,7 +77,7 @@ static int link_entry(struct memory *m, enum store_table table, struct entry *e,
 static int insert(struct memory *m, const struct store_write *w, struct error *why) {
     struct entry *e = malloc(sizeof *e + w->value.n);
     if (!e) return no_memory(why);
-    *e = (struct entry){.key_n = (uint16_t)w->key.n, .value_n = (uint16_t)w->value.n};
+    *e = (struct entry){.key_n = (uint32_t)w->key.n, .value_n = (uint32_t)w->value.n};
     memcpy(e->key, w->key.p, w->key.n);
     memcpy(e->value, w->value.p, w->value.n);
     bool owned = w->table == STORE_SLOTS || w->table == STORE_STORAGE_NODES;
@@ -109,19 +109,16 @@ static int commit(struct trie_store *s, struct bytes batch, struct error *why) {
     return r;
 }
 
-static int get(struct trie_store *s, enum store_table table, struct bytes key, uint8_t *ret,
-               size_t *ret_n, struct error *why) {
+static int get(struct trie_store *s, enum store_table table, struct bytes key, struct buf *ret,
+               struct error *why) {
     struct memory *m = (struct memory *)s;
     (void)pthread_rwlock_rdlock(&m->lock);
     const struct entry *e = map_get(&m->tables[table], key);
     bool torn = m->torn;
-    if (e) {
-        memcpy(ret, e->value, e->value_n);
-        *ret_n = e->value_n;
-    }
+    if (e) buf_append(ret, bytes_make(e->value, e->value_n));
     (void)pthread_rwlock_unlock(&m->lock);
     if (torn) return no_memory(why);
-    return e ? 0 : error_set(why, ERR_NOT_FOUND, "nothing is stored there");
+    return e ? buf_check(ret, why) : error_set(why, ERR_NOT_FOUND, "nothing is stored there");
 }
 
 static void free_values(struct map *map) {
