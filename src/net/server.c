@@ -270,7 +270,7 @@ static struct client_row *count_client(struct server *s, const struct socket_add
     return row;
 }
 
-static int accept_one(struct listener *ln, int fd, const struct socket_address *peer) {
+int server_accept(struct listener *ln, int fd, const struct socket_address *peer) {
     struct server *s = ln->server;
     struct error why = {0};
     bool ok = s->connection_count < s->limits.connections || make_room(s);
@@ -333,7 +333,9 @@ static void on_accept(struct loop_fd *w, unsigned events) {
                 return;
             continue;
         }
-        if (accept_one(ln, fd, &peer) == ERR_NO_MEMORY) rest(ln, "memory");
+        int r = ln->options.proxy_protocol ? server_await_header(ln, fd, &peer)
+                                           : server_accept(ln, fd, &peer);
+        if (r == ERR_NO_MEMORY) rest(ln, "memory");
     }
 }
 
@@ -423,6 +425,7 @@ static void on_tick(struct loop_timer *t) {
             if (dead) next = s->first;
         }
     }
+    server_sweep_headers(s, now);
     if (s->count_clients) clients_sweep(&s->clients, now, s->limits.requests_per_second);
     for (struct listener *ln = s->listeners; ln; ln = ln->next) {
         if (!ln->resting || ln->watch.fd < 0) continue;
@@ -462,6 +465,7 @@ void server_drain(struct server *s, uint64_t deadline_ns, void (*done)(void *con
     s->drain_context = context;
     for (struct listener *ln = s->listeners; ln; ln = ln->next)
         listener_close(s, ln);
+    server_sweep_headers(s, UINT64_MAX);
     struct server_conn *next;
     for (struct server_conn *sc = s->first; sc; sc = next) {
         next = sc->next;
@@ -541,6 +545,7 @@ int server_new(struct server **ret, struct loop *l, const struct server_options 
 void server_free(struct server *s) {
     if (!s) return;
     s->draining = s->drained = true;
+    server_sweep_headers(s, UINT64_MAX);
     while (s->first)
         server_conn_close(s->first);
     while (s->listeners) {

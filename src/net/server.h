@@ -91,6 +91,9 @@ struct server_listener {
     struct tls *tls; /* NULL: plain. Held by the server. */
     bool http2;      /* plain: prior knowledge. TLS: by ALPN, whatever this says. */
     bool reuse_port;
+    bool proxy_protocol; /* each connection begins with a PROXY header (net/proxy_header.h), which
+                            names its client; without one it is closed. For listeners that only a
+                            balancer can reach. */
     unsigned unix_mode;
     /* Called for each new connection after the TLS handshake, before HTTP, when not NULL: the
      * hook may speak first (attestation after the handshake). It takes the connection over with

@@ -163,6 +163,8 @@ enum server_metric_id {
     SERVER_METRIC_COUNT
 };
 
+struct announced;
+
 struct server {
     struct loop *loop;
     struct server_options options;
@@ -174,6 +176,8 @@ struct server {
     struct listener *listeners;
     struct server_conn *first, *last; /* the longest quiet first */
     unsigned connection_count, exchange_count;
+    struct announced *announced; /* accepted, their PROXY header has not come */
+    unsigned announced_count;
     struct exchange *free_exchanges;
     unsigned free_count;
     struct loop_timer tick;
@@ -190,6 +194,16 @@ struct server {
 extern const struct metric_desc server_metric_table[SERVER_METRIC_COUNT];
 
 struct metric *server_refused(struct server *s, const char *reason);
+
+/* server_accept makes a connection of an accepted descriptor; it is closed on error. Gives 0 or
+ * ERR_NO_MEMORY. */
+int server_accept(struct listener *ln, int fd, const struct socket_address *client);
+
+/* server_await_header is server_accept for a listener behind a balancer: the connection begins with
+ * the client that its PROXY header names. server_sweep_headers closes those whose header is late.
+ */
+int server_await_header(struct listener *ln, int fd, const struct socket_address *peer);
+void server_sweep_headers(struct server *s, uint64_t now_ns);
 
 /* server_conn_close ends a connection and everything on it; the struct is freed when no call on
  * the stack uses it. */

@@ -592,6 +592,64 @@ TEST(forwarded_addresses_are_believed_from_trusted_proxies_only) {
     }
 }
 
+// Binds a second listener that wants PROXY headers, and sends the world's connections there.
+static void expect_headers(struct world *w) {
+    struct server_listener ln = {.proxy_protocol = true};
+    CHECK_ERR(socket_address_parse(&ln.address, BYTES_LIT("127.0.0.1:0"), 0, NULL), 0);
+    CHECK_ERR(server_listen(w->server, &w->address, &ln, NULL), 0);
+}
+
+#define WHOAMI "GET /whoami HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+
+TEST(a_proxy_header_names_the_client) {
+    static const char *const cases[][3] = {
+        // first write, second write, who
+        {"PROXY TCP4 9.9.9.9 127.0.0.1 1234 80\r\n" WHOAMI, NULL, "\r\n\r\n9.9.9.9"},
+        {"PROXY TCP4 9.9.9.9 127.", "0.0.1 1234 80\r\n" WHOAMI, "\r\n\r\n9.9.9.9"},
+        {"PROXY TCP6 2001:db8::1 ::1 1234 80\r\n", WHOAMI, "\r\n\r\n2001:db8::1"},
+        {"PROXY UNKNOWN\r\n" WHOAMI, NULL, "\r\n\r\n127.0.0.1"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct world w;
+        struct server_options o = {0};
+        struct raw r;
+        world_open(&w, &o);
+        expect_headers(&w);
+        raw_connect(&r, &w);
+        raw_say(&r, cases[i][0]);
+        if (cases[i][1]) {
+            quiet(&w, 5);
+            CHECK(!r.closed);
+            raw_say(&r, cases[i][1]);
+        }
+        TURN_UNTIL(w.loop, r.closed);
+        if (!heard(&r, cases[i][2])) FAIL("case %zu: %.*s", i, (int)r.heard.n, (char *)r.heard.p);
+        raw_free(&r);
+        world_close(&w, &o);
+    }
+}
+
+TEST(connections_without_their_proxy_header_are_closed) {
+    struct world w;
+    struct server_options o = {.limits = {.header_ns = 40 * NS_PER_MS}};
+    struct raw bare, late, half;
+    world_open(&w, &o);
+    expect_headers(&w);
+    raw_connect(&bare, &w);
+    raw_say(&bare, WHOAMI);
+    raw_connect(&late, &w);
+    raw_connect(&half, &w);
+    raw_say(&half, "PROXY TCP4 9.9");
+    conn_finish(&half.conn);
+    TURN_UNTIL(w.loop, bare.closed && late.closed && half.closed);
+    CHECK_U64(bare.heard.n + late.heard.n + half.heard.n, 0);
+    CHECK_U64(server_connections(w.server), 0);
+    raw_free(&bare);
+    raw_free(&late);
+    raw_free(&half);
+    world_close(&w, &o);
+}
+
 TEST(unix_listeners_serve) {
     struct world w;
     struct server_options o = {0};
