@@ -65,11 +65,10 @@ static void on_end(struct http2 *h, struct http2_stream *s, const struct http_fi
     struct client_conn *cc = http2_owner(h);
     struct client_call *k = http2_stream_owner(s);
     (void)trailers;
-    // A request that is not yet whole goes on until the stream closes.
-    if (k && k->finished)
-        end_call(cc, s, k);
-    else if (k)
-        k->untaken = 0;
+    if (!k) return;
+    // Nobody wants the rest of the request (RFC 9113, 8.1): the server's own word may come late.
+    if (!k->finished) http2_reset(h, s, HTTP2_NO_ERROR);
+    end_call(cc, s, k);
 }
 
 static void on_writable(struct http2 *h, struct http2_stream *s) {

@@ -201,11 +201,17 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
     struct http2_stream *s = stream_of(session, frame->hd.stream_id);
     if (!s) return 0;
     s->local_ended = true;
-    /* The answer is complete; nobody needs the rest of the request (RFC 9113, 8.1). */
-    if (h->server && !s->remote_ended && !s->tunnel) {
-        (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id, HTTP2_NO_ERROR);
-    }
+    if (h->server && !s->remote_ended && !s->tunnel) http2_stream_early(h, s);
     return 0;
+}
+
+void http2_sweep(struct http2 *h, uint64_t now_ns) {
+    struct http2_stream *s, *next;
+    for (struct list_node *n = h->streams.head.next; n != &h->streams.head; n = &next->link) {
+        s = LIST_ENTRY(n, struct http2_stream, link);
+        next = LIST_ENTRY(n->next, struct http2_stream, link);
+        if (s->early && now_ns >= s->early_ns + HTTP2_EARLY_NS) http2_reset(h, s, HTTP2_NO_ERROR);
+    }
 }
 
 /* A request that could not be sent any more has no stream in nghttp2 that would close. */

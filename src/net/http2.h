@@ -79,6 +79,12 @@ void *http2_owner(const struct http2 *h);
 [[gnu::warn_unused_result]] int http2_feed(struct http2 *h, struct bytes in, uint64_t now_ns,
                                            struct error *why);
 
+/* http2_sweep resets streams (NO_ERROR) that were answered HTTP2_EARLY_NS ago and whose request
+ * still goes on. Not at once: clients exist that lose the answer when the reset stands right behind
+ * it. Call it about once a second; then http2_output. */
+#define HTTP2_EARLY_NS 1000000000u
+void http2_sweep(struct http2 *h, uint64_t now_ns);
+
 /* http2_output appends what is ready for the peer, at most about max_bytes (frames are not cut).
  * Call it after http2_feed and after a turn of writes. errors  ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int http2_output(struct http2 *h, struct buf *out, size_t max_bytes,

@@ -61,7 +61,9 @@ struct http2_stream {
     bool deferred; /* the sender waits for http2_write */
     bool waiting;  /* http2_write said ERR_AGAIN */
     bool tunnel;
-    bool reset; /* http2_reset was called: no more events but `closed` */
+    bool early;        /* server: answered before the request was whole, and the owner is gone */
+    uint64_t early_ns; /* when */
+    bool reset;        /* http2_reset was called: no more events but `closed` */
 };
 
 /* ---- streams (http2_stream.c) ---- */
@@ -70,6 +72,9 @@ struct http2_stream {
 struct http2_stream *http2_stream_new(struct http2 *h, int32_t id);
 /* http2_stream_end tells the owner, gives the window back, and frees or keeps the memory. */
 void http2_stream_end(struct http2 *h, struct http2_stream *s, uint32_t error_code);
+/* http2_stream_early: the answer is complete before the request. The owner is told that it is over;
+ * what still comes is dropped. */
+void http2_stream_early(struct http2 *h, struct http2_stream *s);
 void http2_stream_free(struct http2_stream *s);
 /* http2_answer_refused sends a response without a body in place of the owner. */
 int http2_answer_refused(struct http2 *h, struct http2_stream *s, unsigned status);

@@ -66,6 +66,15 @@ void http2_stream_end(struct http2 *h, struct http2_stream *s, uint32_t error_co
     h->free_count++;
 }
 
+void http2_stream_early(struct http2 *h, struct http2_stream *s) {
+    s->early = true;
+    s->early_ns = h->budget_at_ns;
+    http2_consume(h, s, s->unconsumed);
+    if (s->announced && h->events.closed) h->events.closed(h, s, HTTP2_NO_ERROR);
+    s->announced = false;
+    s->owner = NULL;
+}
+
 /* ---- the body's way out ---- */
 
 static size_t queued(const struct http2_stream *s) {

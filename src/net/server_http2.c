@@ -189,6 +189,8 @@ void server_http2_readable(struct server_conn *sc) {
 }
 
 void server_http2_sweep(struct server_conn *sc, uint64_t now) {
+    http2_sweep(sc->h2, now);
+    if (http2_wants_output(sc->h2)) flush_later(sc);
     uint64_t most = sc->server->limits.body_ns;
     for (struct exchange *x = sc->streams; x; x = x->next) {
         // A tunnel is no body: silence is its right.

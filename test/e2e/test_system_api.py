@@ -148,6 +148,19 @@ def curl_gets_the_same_over_both_versions_of_http():
 
 
 @case
+def curl_gets_refusals_that_come_before_its_body_is_sent():
+    curl = need("curl")
+    with Folder() as folder, Api(folder) as api:
+        assert api.status("POST", "/api/v1/set-basic-auth", b"secret") == 200
+        for version in ("--http1.1", "--http2"):
+            for _ in range(10):
+                r = run(curl, "-s", version, "--cacert", folder / "state/cert.pem", "--data-binary",
+                        "@" + str(PROGRAM), "-o", "/dev/null", "-w", "%{http_code}",
+                        f"https://localhost:{api.port}/api/v1/file-upload/plain")
+                assert r.stdout == "401", r
+
+
+@case
 def basic_authentication_from_open_to_closed():
     with Folder() as folder, Api(folder) as api:
         assert api.status("GET", "/livez", auth="admin:wrong") == 200  # open: anything passes
