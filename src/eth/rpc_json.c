@@ -120,7 +120,11 @@ int block_json_decode(struct block *ret, const struct json *in, struct arena *a,
 }
 
 void header_json_encode(struct json_writer *w, const struct header *h, const struct hash *hash) {
-    json_add_data(w, "hash", BYTES_OF(*hash));
+    if (hash) {
+        json_add_data(w, "hash", BYTES_OF(*hash));
+    } else {
+        json_add_null(w, "hash");
+    }
     json_add_quantity(w, "number", h->number);
     json_add_data(w, "parentHash", BYTES_OF(h->parent_hash));
     json_add_data(w, "sha3Uncles", BYTES_OF(h->ommers_hash));
@@ -135,7 +139,11 @@ void header_json_encode(struct json_writer *w, const struct header *h, const str
     json_add_quantity(w, "timestamp", h->timestamp);
     json_add_data(w, "extraData", h->extra_data);
     json_add_data(w, "mixHash", BYTES_OF(h->mix_hash));
-    json_add_data(w, "nonce", bytes_make(h->nonce, sizeof h->nonce));
+    if (hash) {
+        json_add_data(w, "nonce", bytes_make(h->nonce, sizeof h->nonce));
+    } else {
+        json_add_null(w, "nonce");
+    }
     if (h->form >= HEADER_LONDON) json_add_quantity256(w, "baseFeePerGas", h->base_fee);
     if (h->form >= HEADER_SHANGHAI) {
         json_add_data(w, "withdrawalsRoot", BYTES_OF(h->withdrawals_root));
@@ -157,8 +165,57 @@ void withdrawal_json_encode(struct json_writer *w, const char *key, const struct
     json_end(w);
 }
 
-void log_json_encode(struct json_writer *w, const char *key, const struct event_log *l,
-                     const struct receipt_place *place, uint64_t index) {
+static void put_txs(struct json_writer *w, const struct block *b, const struct hash *hash,
+                    const struct address *senders) {
+    struct tx_place place = {.in_block = hash != NULL,
+                             .block_number = b->header.number,
+                             .block_timestamp = b->header.timestamp,
+                             .base_fee = b->header.base_fee};
+    if (hash) place.block_hash = *hash;
+    json_begin_array(w, "transactions");
+    for (size_t i = 0; i < b->tx_count; i++) {
+        place.index = i;
+        if (senders) {
+            tx_json_encode(w, NULL, &b->txs[i], &senders[i], &place);
+        } else {
+            json_add_data(w, NULL, BYTES_OF(b->txs[i].hash));
+        }
+    }
+    json_end(w);
+}
+
+void block_json_members(struct json_writer *w, const struct block *b, const struct hash *hash,
+                        const struct address *senders) {
+    header_json_encode(w, &b->header, hash);
+    json_add_quantity(w, "size", block_encoded_size(b));
+    put_txs(w, b, hash, senders);
+    json_begin_array(w, "uncles");
+    for (size_t i = 0; i < b->ommer_count; i++) {
+        struct hash ommer;
+        if (header_hash(&ommer, &b->ommers[i], NULL) != 0) {
+            w->out->failed = ERR_NO_MEMORY;
+            return;
+        }
+        json_add_data(w, NULL, BYTES_OF(ommer));
+    }
+    json_end(w);
+    if (!b->has_withdrawals) return;
+    json_begin_array(w, "withdrawals");
+    for (size_t i = 0; i < b->withdrawal_count; i++) {
+        withdrawal_json_encode(w, NULL, &b->withdrawals[i]);
+    }
+    json_end(w);
+}
+
+void block_json_encode(struct json_writer *w, const char *key, const struct block *b,
+                       const struct hash *hash, const struct address *senders) {
+    json_begin_object(w, key);
+    block_json_members(w, b, hash, senders);
+    json_end(w);
+}
+
+static void put_log(struct json_writer *w, const char *key, const struct event_log *l,
+                    const struct receipt_place *place, uint64_t index, bool removed) {
     json_begin_object(w, key);
     json_add_data(w, "address", BYTES_OF(l->address));
     json_begin_array(w, "topics");
@@ -171,9 +228,22 @@ void log_json_encode(struct json_writer *w, const char *key, const struct event_
     json_add_quantity(w, "blockNumber", place->tx.block_number);
     json_add_data(w, "transactionHash", BYTES_OF(place->tx_hash));
     json_add_quantity(w, "transactionIndex", place->tx.index);
+    if (place->tx.block_timestamp) {
+        json_add_quantity(w, "blockTimestamp", place->tx.block_timestamp);
+    }
     json_add_quantity(w, "logIndex", index);
-    json_add_bool(w, "removed", false);
+    json_add_bool(w, "removed", removed);
     json_end(w);
+}
+
+void log_json_encode(struct json_writer *w, const char *key, const struct event_log *l,
+                     const struct receipt_place *place, uint64_t index) {
+    put_log(w, key, l, place, index, false);
+}
+
+void log_json_encode_removed(struct json_writer *w, const char *key, const struct event_log *l,
+                             const struct receipt_place *place, uint64_t index) {
+    put_log(w, key, l, place, index, true);
 }
 
 static void add_address(struct json_writer *w, const char *key, bool present,

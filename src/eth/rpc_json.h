@@ -18,6 +18,7 @@ struct tx_place {
     bool in_block; /* false: pending, the members are null */
     struct hash block_hash;
     uint64_t block_number;
+    uint64_t block_timestamp; /* of logs; 0: not written */
     uint64_t index;
     struct u256 base_fee; /* for gasPrice of types 2 and above: the effective price */
     uint64_t deposit_nonce;
@@ -46,8 +47,18 @@ void tx_json_encode(struct json_writer *w, const char *key, const struct tx *t,
 [[gnu::warn_unused_result]] int block_json_decode(struct block *ret, const struct json *in,
                                                   struct arena *a, struct error *why);
 
-/* header_json_encode writes the header's members into the open object, hash included. */
+/* header_json_encode writes the header's members into the open object, hash included; hash NULL: a
+ * header that is not sealed, whose hash and nonce are null. */
 void header_json_encode(struct json_writer *w, const struct header *h, const struct hash *hash);
+
+/* block_json_encode writes a block object.
+ * hash     NULL: a block that is not sealed; hash and nonce are null.
+ * senders  of each transaction, whose objects are written then; NULL: only their hashes. */
+void block_json_encode(struct json_writer *w, const char *key, const struct block *b,
+                       const struct hash *hash, const struct address *senders);
+/* block_json_members writes them into the open object. */
+void block_json_members(struct json_writer *w, const struct block *b, const struct hash *hash,
+                        const struct address *senders);
 
 /* withdrawal_json_encode / _decode: {index, validatorIndex, address, amount}. */
 void withdrawal_json_encode(struct json_writer *w, const char *key, const struct withdrawal *v);
@@ -74,8 +85,13 @@ void receipt_json_encode(struct json_writer *w, const char *key, const struct re
                          const struct receipt_place *place);
 void log_json_encode(struct json_writer *w, const char *key, const struct event_log *l,
                      const struct receipt_place *place, uint64_t index);
+/* log_json_encode_removed: the same of a log whose block left the chain. */
+void log_json_encode_removed(struct json_writer *w, const char *key, const struct event_log *l,
+                             const struct receipt_place *place, uint64_t index);
 
-/* Parts that other objects have too. */
+/* Parts that other objects have too. access_list_json_encode writes the array. */
+void access_list_json_encode(struct json_writer *w, const char *key, const struct tx_access *list,
+                             size_t count);
 [[gnu::warn_unused_result]] int access_list_json_decode(const struct tx_access **ret,
                                                         size_t *ret_count, const struct json *in,
                                                         struct arena *a, struct error *why);

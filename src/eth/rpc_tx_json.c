@@ -227,14 +227,15 @@ int tx_json_decode(struct tx *ret, const struct json *in, struct arena *a, struc
     return 0;
 }
 
-static void put_access_list(struct json_writer *w, const struct tx *t) {
-    json_begin_array(w, "accessList");
-    for (size_t i = 0; i < t->access_count; i++) {
+void access_list_json_encode(struct json_writer *w, const char *key, const struct tx_access *list,
+                             size_t count) {
+    json_begin_array(w, key);
+    for (size_t i = 0; i < count; i++) {
         json_begin_object(w, NULL);
-        json_add_data(w, "address", BYTES_OF(t->access[i].address));
+        json_add_data(w, "address", BYTES_OF(list[i].address));
         json_begin_array(w, "storageKeys");
-        for (size_t k = 0; k < t->access[i].key_count; k++) {
-            json_add_data(w, NULL, BYTES_OF(t->access[i].keys[k]));
+        for (size_t k = 0; k < list[i].key_count; k++) {
+            json_add_data(w, NULL, BYTES_OF(list[i].keys[k]));
         }
         json_end(w);
         json_end(w);
@@ -296,7 +297,9 @@ static void put_signed_fields(struct json_writer *w, const struct tx *t,
         json_add_quantity256(w, "maxPriorityFeePerGas", t->max_priority_fee);
     }
     if (t->protected) json_add_quantity(w, "chainId", t->chain_id);
-    if (t->type != TX_LEGACY) put_access_list(w, t);
+    if (t->type != TX_LEGACY) {
+        access_list_json_encode(w, "accessList", t->access, t->access_count);
+    }
     if (t->type == TX_BLOB) {
         json_add_quantity256(w, "maxFeePerBlobGas", t->max_blob_fee);
         json_begin_array(w, "blobVersionedHashes");
