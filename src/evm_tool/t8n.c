@@ -55,7 +55,7 @@ static int fail(int status, const char *what, const struct error *why) {
 
 static const char *flag_value(int argc, char **argv, int *i, const char *name) {
     size_t n = strlen(name);
-    if (strncmp(argv[*i], name, n) != 0) return NULL;
+    if (!argv[*i] || strncmp(argv[*i], name, n) != 0) return NULL;
     if (argv[*i][n] == '=') return argv[*i] + n + 1;
     return argv[*i][n] == '\0' && *i + 1 < argc ? argv[++*i] : NULL;
 }

@@ -105,7 +105,7 @@ static bool is_plain(uint8_t c) {
 // The decoded path, unless escaping it again gives another text: then the path as it was sent.
 // False: a wrong escape.
 static bool path_to_match(struct bytes *ret, struct bytes raw, struct arena *a) {
-    static const char digits[] = "0123456789ABCDEF";
+    static const uint8_t digits[] = "0123456789ABCDEF";
     uint8_t *out = arena_alloc_raw(a, raw.n + 1);
     bool same = true;
     size_t n = 0;

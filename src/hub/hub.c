@@ -58,7 +58,7 @@ void hub_close(struct hub *h) {
     if (h->options.store && hub_flush_events(h, &why) != 0) {
         log_error(h->options.log, "events_lost", F_U64("count", h->event_count), F_ERR(&why));
     }
-    for (size_t i = 0; i < h->event_count; i++) {
+    for (size_t i = 0; h->events && i < h->event_count; i++) {
         free(h->events[i].builder);
         free(h->events[i].measurement);
     }

@@ -10,6 +10,7 @@
 #include "trie/state_root.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,10 +171,17 @@ static int misused(void) {
     return USAGE;
 }
 
+static bool read_number(const char *text, unsigned *ret) {
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end || n > UINT_MAX) return false;
+    *ret = (unsigned)n;
+    return true;
+}
+
 int trie_main(int argc, char **argv) {
     static struct command c;
     unsigned budget_ms = 1000;
-    char end;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) return fputs(usage, stdout) < 0;
     }
@@ -186,7 +194,7 @@ int trie_main(int argc, char **argv) {
         } else if (strcmp(argv[i], "--check") == 0 && i + 1 < argc) {
             c.check = argv[++i];
         } else if (strcmp(argv[i], "--budget-ms") == 0 && i + 1 < argc) {
-            if (sscanf(argv[++i], "%u%c", &budget_ms, &end) != 1) return misused();
+            if (!read_number(argv[++i], &budget_ms)) return misused();
         } else if ((argv[i][0] == '-' && argv[i][1]) || c.operands == SLOTS_MAX + 2) {
             return misused();
         } else {

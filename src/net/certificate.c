@@ -162,7 +162,7 @@ static int time_to_ns(uint64_t *ret, const ASN1_TIME *t, struct error *why) {
 
 int certificate_validity(uint64_t *ret_from_ns, uint64_t *ret_until_ns, const X509 *cert,
                          struct error *why) {
-    uint64_t from, until;
+    uint64_t from = 0, until = 0;
     int r = time_to_ns(&from, X509_get0_notBefore(cert), why);
     if (r == 0) r = time_to_ns(&until, X509_get0_notAfter(cert), why);
     if (r < 0) return r;

@@ -193,13 +193,13 @@ static int next_head(struct http1_event *ret, struct http1_parser *p, struct byt
     int r = p->line.n == 0 ? check_first_byte(p, in->p[0], why) : 0;
     if (r == 0) r = skip_empty_line(p, in, why);
     if (r < 0) return r;
-    struct bytes head;
+    struct bytes head = {NULL, 0};
     enum section section = p->is_response ? MANY_LINES : HEAD_OF_REQUEST;
     r = take_section(&head, p, in, p->limits.head_bytes, section, why);
     if (r < 0) return r;
     uint8_t *copy = arena_alloc_raw(p->arena, head.n);
     if (!copy) return refuse(p, 431, why, ERR_LIMIT, "the message's head is too large");
-    memcpy(copy, head.p, head.n);
+    if (head.n) memcpy(copy, head.p, head.n);
     if (!p->is_response) {
         r = http1_parse_request(&p->request, copy, head.n, p->arena, &p->limits, &p->refused, why);
         if (r < 0) return r;

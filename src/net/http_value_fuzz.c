@@ -58,9 +58,8 @@ static void check_stream(struct bytes text) {
     struct sse_reader r;
     struct sse_event ev;
     struct buf out;
-    int e;
     sse_reader_init(&r, 1000);
-    while ((e = sse_next(&ev, &r, &text, NULL)) > 0) {
+    while (sse_next(&ev, &r, &text, NULL) > 0) {
         buf_init(&out, 0);
         MUST(sse_write(&out, ev.type, ev.id, ev.data, NULL) == 0);
         buf_free(&out);

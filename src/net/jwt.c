@@ -51,7 +51,7 @@ static int parse_part(const struct json **ret, struct bytes *ret_text, struct by
 
 static int check_head(struct bytes part, struct arena *a, struct error *why) {
     const struct json *head;
-    struct bytes text, alg, typ;
+    struct bytes text, alg = {NULL, 0}, typ;
     int r = parse_part(&head, &text, part, a, why);
     if (r == 0) r = json_get_string(&alg, head, "alg", why);
     if (r < 0) return r;
@@ -98,8 +98,8 @@ static int check_times(int64_t *ret_iat, const struct json *claims, int64_t now,
 
 int jwt_verify(struct jwt_claims *ret, struct bytes token, struct bytes key, uint64_t now_s,
                struct arena *a, struct error *why) {
-    struct parts p;
-    const struct json *claims;
+    struct parts p = {0};
+    const struct json *claims = NULL;
     struct jwt_claims out = {.iat = 0};
     int64_t now = now_s > (uint64_t)1e15 ? (int64_t)1e15 : (int64_t)now_s;
     int r = split(&p, token, why);

@@ -76,7 +76,7 @@ static int parse_text(struct proxy_header *ret, struct bytes line, struct error 
 static int parse_version_1(struct proxy_header *ret, size_t *ret_n, struct bytes in,
                            struct error *why) {
     struct bytes looked = bytes_slice(in, 0, LINE_MAX_BYTES);
-    const uint8_t *end = memchr(looked.p, '\n', looked.n);
+    const uint8_t *end = looked.n ? memchr(looked.p, '\n', looked.n) : NULL;
     if (!end && in.n < LINE_MAX_BYTES) return error_set(why, ERR_AGAIN, "more is needed");
     if (!end || end == looked.p || end[-1] != '\r') {
         return error_set(why, ERR_SYNTAX, "a PROXY header without line end");

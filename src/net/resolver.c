@@ -192,7 +192,7 @@ int resolver_ask(struct resolver *r, struct resolver_query *q, const char *host,
     job->loop = q->loop;
     job->query = q;
     job->port = port;
-    strcpy(job->host, host);
+    memcpy(job->host, host, strlen(host) + 1);
     q->job = job;
     pthread_mutex_lock(&r->lock);
     *r->last = job;

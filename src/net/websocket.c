@@ -152,9 +152,9 @@ static int take_header(struct websocket *w, uint8_t **in, size_t *in_n, struct e
 
 /* Bytes at the end of text so far that may be the beginning of a character. */
 static bool may_begin_character(struct bytes in) {
-    uint8_t c = in.n ? in.p[0] : 0;
+    if (!in.p || in.n == 0) return true;
+    uint8_t c = in.p[0];
     size_t length = c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
-    if (in.n == 0) return true;
     if (in.n >= length) return false;
     if (in.n > 1) {
         uint8_t low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
