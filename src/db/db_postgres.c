@@ -130,10 +130,10 @@ static int make_values(const char **ret, int *length, int *format, char **ret_he
         length[i] = (int)b.n;
         format[i] = values[i].blob;
         ret[i] = b.p || values[i].blob ? at : NULL;
-        if (b.n && b.p) memcpy(at, b.p, b.n);
+        if (b.p) memcpy(at, b.p, b.n);
         at[b.n] = '\0';
         at += b.n + 1;
-        if (!values[i].blob && b.n && memchr(b.p, 0, b.n)) {
+        if (!values[i].blob && b.p && b.n && memchr(b.p, 0, b.n)) {
             return error_set(why, ERR_RANGE, "a NUL in text");
         }
     }

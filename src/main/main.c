@@ -9,7 +9,9 @@ static void print_help(FILE *to) {
     for (const struct program *p = programs; p->name; p++) {
         (void)fprintf(to, "  %-16s %s\n", p->name, p->summary);
     }
-    (void)fputs("\n`buildernet PROGRAM --help` tells more of one.\n", to);
+    (void)fputs("\n`buildernet PROGRAM --help` tells more of one;\n"
+                "`buildernet --completion bash|zsh` prints completions of all.\n",
+                to);
 }
 
 int main(int argc, char **argv) {
@@ -25,6 +27,7 @@ int main(int argc, char **argv) {
         print_help(stdout);
         return 0;
     }
+    if (strcmp(argv[1], "--completion") == 0) return completion_print(argc > 2 ? argv[2] : "");
     for (const struct program *p = programs; p->name; p++) {
         if (strcmp(argv[1], p->name) == 0) return p->run(argc - 1, argv + 1);
     }

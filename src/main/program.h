@@ -4,6 +4,8 @@
 #ifndef MAIN_PROGRAM_H
 #define MAIN_PROGRAM_H
 
+#include <stdbool.h>
+
 /* A program's entry. argv[0] is the program's name ("system-api"); returns the exit status. */
 typedef int program_run(int argc, char **argv);
 
@@ -27,5 +29,9 @@ struct program {
 
 /* All programs, ended by a row without a name. */
 extern const struct program programs[];
+
+/* completion_print prints a script for that shell ("bash", "zsh") which completes the programs'
+ * names and, asking them, their verbs and flags. Gives the exit status. */
+int completion_print(const char *shell);
 
 #endif
