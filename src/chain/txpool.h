@@ -39,6 +39,8 @@ struct pool_tx {
     struct tx_sidecar sidecar; /* blobs; present == false for all other types */
     struct bytes network;      /* as eth_sendRawTransaction takes it */
     struct address sender;
+    const struct address *authorities; /* that authorizations are of (EIP-7702) */
+    size_t authority_count;
     uint64_t sequence;  /* order of arrival */
     uint64_t arrived_s; /* wall clock, seconds */
     bool local;
