@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 
 static struct error why;
 
@@ -217,6 +218,50 @@ TEST(pool_runs_every_task_and_reports_home) {
     CHECK_U64(pool_waiting(p), 0);
     pool_stop(p);
     pool_stop(NULL);
+}
+
+struct turn {
+    struct pool_task task;
+    sem_t *gate; /* waited for, when there is one */
+    _Atomic int *clock;
+    int at;
+};
+
+static void take_turn(void *context) {
+    struct turn *t = context;
+    if (t->gate) (void)sem_wait(t->gate);
+    t->at = atomic_fetch_add(t->clock, 1);
+}
+
+TEST(pool_takes_earlier_lanes_first_and_starves_none) {
+    struct pool *p;
+    sem_t gate;
+    _Atomic int clock = 0;
+    static struct turn turns[1 + 3 * 40];
+    CHECK_OK(pool_start(&p, 1, 64, &why), &why);
+    (void)sem_init(&gate, 0, 0);
+    turns[0] = (struct turn){.task = {take_turn, NULL, &turns[0]}, .gate = &gate, .clock = &clock};
+    CHECK(pool_submit(p, &turns[0].task));
+    while (pool_waiting(p) > 0) {
+    }
+    for (unsigned lane = POOL_LANES; lane-- > 0;) { // the last lane is the first to come
+        for (size_t i = 0; i < 40; i++) {
+            struct turn *t = &turns[1 + lane * 40 + i];
+            *t = (struct turn){.task = {take_turn, NULL, t, .lane = lane}, .clock = &clock};
+            CHECK(pool_submit(p, &t->task));
+        }
+    }
+    CHECK_U64(pool_lane_waiting(p, 1), 40);
+    (void)sem_post(&gate);
+    pool_stop(p);
+    int late[POOL_LANES] = {0};
+    for (int i = 1; i <= 120; i++) {
+        if (turns[i].at > 45) late[(i - 1) / 40]++;
+    }
+    CHECK_I64(late[0], 0); // all of the first lane are done by then
+    CHECK(late[1] < 40);   // and some of the others
+    CHECK(late[2] < 40 && late[2] > 30);
+    (void)sem_destroy(&gate);
 }
 
 TEST_MAIN()

@@ -16,7 +16,7 @@
 #define POOL_THREADS_MAX 256
 
 struct pool {
-    struct queue queue;
+    struct queue lane[POOL_LANES];
     sem_t ready; /* one count for each queued task, and one a worker at the end */
     _Atomic bool stopping;
     unsigned threads;
@@ -34,16 +34,26 @@ static void post_home(struct pool_mailbox *m, struct pool_task *t) {
     if (!head) (void)!write(m->fd, &one, sizeof one);
 }
 
+/* The next task; which lane comes first depends on the worker's turn. */
+static struct pool_task *take(struct pool *p, unsigned turn) {
+    unsigned first = turn % 32 == 31 ? 2 : turn % 8 == 7 ? 1 : 0;
+    struct pool_task *t = queue_pop(&p->lane[first]);
+    for (unsigned i = 0; !t && i < POOL_LANES; i++) {
+        if (i != first) t = queue_pop(&p->lane[i]);
+    }
+    return t;
+}
+
 static void *work(void *arg) {
     struct pool *p = arg;
-    for (;;) {
+    for (unsigned turn = 0;; turn++) {
         while (sem_wait(&p->ready) != 0 && errno == EINTR) {
         }
-        struct pool_task *t = queue_pop(&p->queue);
+        struct pool_task *t = take(p, turn);
         // A count without a task: a push is about to finish, or this is the end.
         while (!t && !atomic_load(&p->stopping)) {
             (void)sched_yield();
-            t = queue_pop(&p->queue);
+            t = take(p, turn);
         }
         if (!t) return NULL;
         struct pool_mailbox *home = t->home;
@@ -72,8 +82,12 @@ int pool_start(struct pool **ret, unsigned threads, size_t capacity, struct erro
     if (!p) return error_set(why, ERR_NO_MEMORY, "no memory for a pool");
     p->threads = 0;
     atomic_init(&p->stopping, false);
-    int r = queue_init(&p->queue, capacity, why);
-    if (r) {
+    for (unsigned i = 0; i < POOL_LANES; i++) {
+        int r = queue_init(&p->lane[i], capacity, why);
+        if (r == 0) continue;
+        while (i-- > 0) {
+            queue_free(&p->lane[i]);
+        }
         free(p);
         return r;
     }
@@ -105,18 +119,28 @@ void pool_stop(struct pool *p) {
         (void)pthread_join(p->thread[i], NULL);
     }
     (void)sem_destroy(&p->ready);
-    queue_free(&p->queue);
+    for (unsigned i = 0; i < POOL_LANES; i++) {
+        queue_free(&p->lane[i]);
+    }
     free(p);
 }
 
 bool pool_submit(struct pool *p, struct pool_task *task) {
-    if (!queue_push(&p->queue, task)) return false;
+    if (!queue_push(&p->lane[task->lane], task)) return false;
     (void)sem_post(&p->ready);
     return true;
 }
 
 size_t pool_waiting(struct pool *p) {
-    return queue_count(&p->queue);
+    size_t n = 0;
+    for (unsigned i = 0; i < POOL_LANES; i++) {
+        n += queue_count(&p->lane[i]);
+    }
+    return n;
+}
+
+size_t pool_lane_waiting(struct pool *p, unsigned lane) {
+    return queue_count(&p->lane[lane]);
 }
 
 unsigned pool_threads(const struct pool *p) {

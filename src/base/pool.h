@@ -6,7 +6,10 @@
  *
  * `run` runs on a worker; `done` runs on the thread that drains the task's mailbox (each loop has
  * one). A task without a mailbox ends with `done` on the worker. The caller owns the task until
- * `done` was called. The pool is bounded: pool_submit refuses when capacity tasks wait.
+ * `done` was called. The pool is bounded: pool_submit refuses when capacity tasks wait in a lane.
+ *
+ * Lanes say what goes first: 0 before 1 before 2. So that a later lane never stops, each eighth
+ * turn of a worker begins with lane 1 and each thirty-second with lane 2.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef BASE_POOL_H
@@ -26,12 +29,15 @@ struct pool_mailbox {
     _Atomic(struct pool_task *) head; /* finished tasks, newest first */
 };
 
+#define POOL_LANES 3
+
 struct pool_task {
     void (*run)(void *context);
     void (*done)(void *context); /* may be NULL */
     void *context;
     struct pool_mailbox *home; /* NULL: done runs on the worker */
     struct pool_task *next;    /* internal */
+    unsigned lane;             /* 0 (first) .. POOL_LANES-1 */
 };
 
 /* pool_start: threads 0 is one for each processor the process may use.
@@ -46,8 +52,9 @@ void pool_stop(struct pool *p);
 /* pool_submit: false when full. thread any. */
 [[gnu::warn_unused_result]] bool pool_submit(struct pool *p, struct pool_task *task);
 
-/* Waiting tasks, and the number of workers. */
+/* Waiting tasks (of one lane), and the number of workers. */
 size_t pool_waiting(struct pool *p);
+size_t pool_lane_waiting(struct pool *p, unsigned lane);
 unsigned pool_threads(const struct pool *p);
 
 [[gnu::warn_unused_result]] int pool_mailbox_open(struct pool_mailbox *m, struct error *why);

@@ -1,0 +1,319 @@
+/* The order feed's sending side. SPDX-License-Identifier: MIT */
+#include "base/random.h"
+#include "eth/order_feed.h"
+#include "orderflow/local_internal.h"
+
+#include <stdlib.h>
+
+#define WAIT_FIRST_NS (20 * NS_PER_MS)
+#define WAIT_MOST_NS NS_PER_S
+#define IN_MAX (1u << 20)
+#define KEPT_BYTES_MAX (256u << 20) /* of acknowledged orders, for a builder that restarts */
+
+static struct local *of_conn(struct conn *c) {
+    return c->owner;
+}
+
+/* ---- what an order is to the feed ---- */
+
+static void fill(struct feed_order *ret, const struct flow_order *o, struct address *senders) {
+    static const enum feed_method methods[ORDER_METHOD_COUNT] = {
+        [ORDER_SEND_BUNDLE] = FEED_SEND_BUNDLE, [ORDER_SEND_RAW_TX] = FEED_SEND_RAW_TX,
+        [ORDER_SEND_SHARE] = FEED_SEND_SHARE,   [ORDER_CANCEL_BUNDLE] = FEED_CANCEL,
+        [ORDER_SUBSIDISE] = FEED_SUBSIDISE,
+    };
+    const struct order *d = &o->order;
+    *ret = (struct feed_order){.method = methods[d->method],
+                               .priority = (enum feed_priority)o->priority,
+                               .from_peer = o->source == FLOW_FROM_PEER,
+                               .has_signer = !address_is_zero(&o->signer),
+                               .received_ns = o->sent_ns > 0 ? o->sent_ns : o->received_ns,
+                               .signer = o->signer,
+                               .bundle = d->bundle,
+                               .share = d->share,
+                               .raw = d->raw,
+                               .cancel_uuid = d->replacement.uuid,
+                               .subsidy_block = d->subsidy};
+    if (d->method == ORDER_SEND_BUNDLE && d->bundle.fields & BUNDLE_REFUND_IDENTITY) {
+        ret->has_refund_identity = true;
+        ret->refund_identity = d->bundle.refund_identity;
+    }
+    if (d->method == ORDER_SEND_BUNDLE) {
+        ret->bundle.bundle_hash = o->answer;
+        ret->bundle.fields |= BUNDLE_HASH;
+    }
+    if (!senders || d->tx_count == 0) return;
+    for (size_t i = 0; i < d->tx_count; i++) {
+        senders[i] = d->txs[i].sender;
+    }
+    ret->senders = senders;
+    ret->sender_count = d->tx_count;
+}
+
+/* Within the frame's limits; others are the builder's to refuse, and none can be sent. */
+static bool fits(const struct flow_order *o) {
+    const struct order *d = &o->order;
+    return d->bundle.txs.count <= FEED_TXS_MAX && d->share.body_count <= FEED_TXS_MAX &&
+           d->bundle.reverting.count <= FEED_HASHES_MAX &&
+           d->bundle.dropping.count <= FEED_HASHES_MAX &&
+           d->bundle.refund_txs.count <= FEED_HASHES_MAX && o->bytes <= FEED_FRAME_MAX / 2;
+}
+
+static void lost(struct local *l, const struct error *why);
+
+/* false: the connection takes no more for now, or is lost. */
+static bool write_item(struct local *l, const struct local_item *item) {
+    struct address some[ORDER_TXS_MAX], *senders = some;
+    size_t n = item->order->order.tx_count;
+    struct feed_order f;
+    if (n > ORDER_TXS_MAX) senders = malloc(n * sizeof *senders); // without: builder recovers
+    fill(&f, item->order, senders);
+    feed_put_order(conn_queue(&l->feed.conn), item->sequence, &f);
+    if (senders != some) free(senders);
+    int r = conn_queued(&l->feed.conn);
+    if (r != 0 && r != ERR_AGAIN) {
+        struct error why;
+        (void)error_set(&why, (enum err)r, "the feed takes no more");
+        lost(l, &why);
+    }
+    return r == 0;
+}
+
+/* ---- sending ---- */
+
+static void forget(struct local *l, struct local_item *item) {
+    struct local_feed *f = &l->feed;
+    if (f->resend == item) {
+        struct list_node *n = item->link.next;
+        f->resend = n == &f->kept.head ? NULL : LIST_ENTRY(n, struct local_item, link);
+    }
+    list_remove(&item->link);
+    f->kept_bytes -= item->order->bytes;
+    l->stats.kept--;
+    if (item->sequence > f->acknowledged) l->stats.in_flight--;
+    local_item_free(item);
+}
+
+/* Sent before, on another connection. false: the connection takes no more. */
+static bool send_again(struct local *l) {
+    struct local_feed *f = &l->feed;
+    while (f->resend) {
+        struct local_item *item = f->resend;
+        struct list_node *n = item->link.next;
+        f->resend = n == &f->kept.head ? NULL : LIST_ENTRY(n, struct local_item, link);
+        if (local_worth(l, item->order) != 0) continue;
+        l->stats.retried++;
+        if (!write_item(l, item)) return false;
+    }
+    return true;
+}
+
+void local_feed_pump(struct local *l) {
+    struct local_feed *f = &l->feed;
+    if (!f->welcomed || !send_again(l)) return;
+    while (conn_pending(&f->conn) < CONN_HIGH_BYTES) {
+        struct local_item *item = local_take(l);
+        if (!item) return;
+        if (!fits(item->order)) {
+            local_settle(l, item, ERR_LIMIT);
+            continue;
+        }
+        item->sequence = ++f->next_sequence;
+        list_push_back(&f->kept, &item->link);
+        f->kept_bytes += item->order->bytes;
+        l->stats.kept++;
+        l->stats.in_flight++;
+        if (!write_item(l, item)) return;
+    }
+}
+
+/* Kept orders that can land no more go; and the oldest acknowledged ones when there are too many.
+ */
+void local_feed_sweep(struct local *l) {
+    struct local_feed *f = &l->feed;
+    list_each_safe(n, &f->kept) {
+        struct local_item *item = LIST_ENTRY(n, struct local_item, link);
+        bool acknowledged = item->sequence <= f->acknowledged;
+        int code = local_worth(l, item->order);
+        if (code == 0 && !(acknowledged && f->kept_bytes > KEPT_BYTES_MAX)) continue;
+        if (!acknowledged && f->welcomed) continue; // its answer is on the way
+        if (!acknowledged) l->stats.expired++;
+        forget(l, item);
+    }
+}
+
+/* ---- what the builder says ---- */
+
+static void acknowledge(struct local *l, uint64_t sequence) {
+    struct local_feed *f = &l->feed;
+    if (sequence > f->next_sequence) sequence = f->next_sequence;
+    if (sequence <= f->acknowledged) return;
+    // From the end: all before the first acknowledged one are acknowledged too.
+    for (struct list_node *n = list_last(&f->kept); n && n != &f->kept.head; n = n->previous) {
+        const struct local_item *item = LIST_ENTRY(n, struct local_item, link);
+        if (item->sequence <= f->acknowledged) break;
+        if (item->sequence > sequence) continue;
+        l->stats.in_flight--;
+        l->stats.delivered++;
+        if (l->options.settled) l->options.settled(l->options.context, item->order, 0);
+    }
+    f->acknowledged = sequence;
+}
+
+static void refused(struct local *l, const struct feed_frame *frame) {
+    l->stats.refused++;
+    log_debug(l->options.log, "builder_refused_order", F_I64("code", frame->code),
+              F_BYTES("text", frame->text));
+    list_each_safe(n, &l->feed.kept) {
+        struct local_item *item = LIST_ENTRY(n, struct local_item, link);
+        if (item->sequence != frame->sequence) continue;
+        if (l->options.settled) l->options.settled(l->options.context, item->order, frame->code);
+        forget(l, item);
+        return;
+    }
+}
+
+/* The session goes on after what the builder holds; to a builder that restarted all is sent that
+ * may land. */
+static void welcomed(struct local *l, const struct feed_frame *frame) {
+    struct local_feed *f = &l->feed;
+    uint64_t held = frame->session == f->session ? frame->sequence : 0;
+    f->welcomed = true;
+    f->wait_ns = 0;
+    l->stats.connected = true;
+    acknowledge(l, held);
+    f->resend = NULL;
+    list_each(n, &f->kept) {
+        struct local_item *item = LIST_ENTRY(n, struct local_item, link);
+        if (item->sequence <= held) continue;
+        f->resend = item;
+        break;
+    }
+    log_info(l->options.log, "builder_reached", F_U64("held", held),
+             F_U64("sent", f->next_sequence));
+    local_feed_pump(l);
+}
+
+static int take_frames(struct local *l, struct error *why) {
+    struct local_feed *f = &l->feed;
+    size_t at = 0;
+    struct feed_frame frame;
+    int r = 0;
+    while ((r = feed_frame_parse(&frame, bytes_slice(buf_view(&f->in), at, f->in.n), why)) == 0) {
+        at += frame.bytes;
+        if (frame.kind == FEED_WELCOME) {
+            welcomed(l, &frame);
+        } else if (frame.kind == FEED_ACKNOWLEDGE && f->welcomed) {
+            acknowledge(l, frame.sequence);
+        } else if (frame.kind == FEED_REFUSE && f->welcomed) {
+            refused(l, &frame);
+        } else {
+            return error_set(why, ERR_SYNTAX, "the builder sent a frame that is not its to send");
+        }
+    }
+    buf_drop_front(&f->in, at);
+    return r == ERR_AGAIN ? 0 : r;
+}
+
+/* ---- the connection ---- */
+
+static void connect_later(struct local *l) {
+    struct local_feed *f = &l->feed;
+    f->wait_ns = f->wait_ns == 0 ? WAIT_FIRST_NS : f->wait_ns * 2;
+    if (f->wait_ns > WAIT_MOST_NS) f->wait_ns = WAIT_MOST_NS;
+    uint64_t wait = f->wait_ns / 2 + random_u64() % (f->wait_ns / 2 + 1);
+    local_arm(l, &f->retry, wait);
+}
+
+static void lost(struct local *l, const struct error *why) {
+    struct local_feed *f = &l->feed;
+    if (f->welcomed) log_warn(l->options.log, "builder_unreachable", F_ERR(why));
+    if (f->open) conn_close(&f->conn);
+    f->open = f->welcomed = l->stats.connected = false;
+    f->resend = NULL;
+    buf_clear(&f->in);
+    connect_later(l);
+}
+
+static void on_open(struct conn *c) {
+    struct local *l = of_conn(c);
+    struct error why;
+    feed_put_hello(conn_queue(c), l->feed.session);
+    if (conn_queued(c) == ERR_NO_MEMORY) {
+        (void)error_set(&why, ERR_NO_MEMORY, "no memory for the feed");
+        lost(l, &why);
+    }
+}
+
+static void on_readable(struct conn *c) {
+    struct local *l = of_conn(c);
+    struct local_feed *f = &l->feed;
+    struct error why = {.code = ERR_CLOSED, .text = "the builder closed the feed"};
+    for (;;) {
+        uint8_t *to = buf_reserve(&f->in, 16384);
+        ssize_t n = to ? conn_read(c, to, 16384) : ERR_NO_MEMORY;
+        if (n == ERR_AGAIN) return;
+        if (n <= 0) {
+            lost(l, &why);
+            return;
+        }
+        buf_commit(&f->in, (size_t)n);
+        int r = take_frames(l, &why);
+        if (r == 0 && f->in.n > IN_MAX) r = error_set(&why, ERR_LIMIT, "a frame is too long");
+        if (r != 0) {
+            lost(l, &why);
+        }
+        if (!f->open) return;
+    }
+}
+
+static void on_drained(struct conn *c) {
+    local_feed_pump(of_conn(c));
+}
+
+static void on_closed(struct conn *c, const struct error *why) {
+    lost(of_conn(c), why);
+}
+
+static const struct conn_events events = {
+    .open = on_open, .readable = on_readable, .drained = on_drained, .closed = on_closed};
+
+static void connect_now(struct loop_timer *t) {
+    struct local *l = LIST_ENTRY(t, struct local, feed.retry);
+    struct local_feed *f = &l->feed;
+    struct error why = {.text = ""};
+    int r = conn_connect(&f->conn, l->options.loop, &f->address, NULL, &events, l, &why);
+    f->open = r == 0;
+    if (r != 0) {
+        log_debug(l->options.log, "builder_unreachable", F_ERR(&why));
+        connect_later(l);
+    }
+}
+
+int local_feed_open(struct local *l, const char *path, struct error *why) {
+    struct local_feed *f = &l->feed;
+    char text[128];
+    list_init(&f->kept);
+    buf_init(&f->in, 2 * IN_MAX);
+    f->session = random_u64();
+    f->retry.fire = connect_now;
+    if (strlen(path) + sizeof "unix:" > sizeof text) {
+        return error_set(why, ERR_LIMIT, "the feed's path is too long");
+    }
+    (void)strcpy(text, "unix:");
+    (void)strcpy(text + 5, path);
+    int r = socket_address_parse(&f->address, bytes_from_str(text), 0, why);
+    if (r != 0) return error_wrap(why, "builder feed");
+    local_arm(l, &f->retry, 0);
+    return 0;
+}
+
+void local_feed_close(struct local *l) {
+    struct local_feed *f = &l->feed;
+    loop_timer_clear(l->options.loop, &f->retry);
+    if (f->open) conn_close(&f->conn);
+    for (struct list_node *n = list_pop_front(&f->kept); n; n = list_pop_front(&f->kept)) {
+        local_item_free(LIST_ENTRY(n, struct local_item, link));
+    }
+    buf_free(&f->in);
+}
