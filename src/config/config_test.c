@@ -261,6 +261,15 @@ TEST(printed_values_are_a_file_that_reads_back) {
     config_free(config);
 }
 
+TEST(tables_are_printed_entry_by_entry) {
+    write_file("[actions]\nrestart = [\"/bin/x\", \"a\\\"b\"]\n\"odd name\" = { wait = 1.5, at = "
+               "07:32:00 }\n");
+    CHECK_OK(LOAD(ARG("--config"), path, ARG("--print-config")), &why);
+    CHECK(output_has("actions.restart = [\"/bin/x\", \"a\\\"b\"] # file\n"));
+    CHECK(output_has("actions.\"odd name\" = {wait = 1.5, at = 07:32:00} # file\n"));
+    config_free(config);
+}
+
 TEST(reload_reports_what_changed) {
     struct config *next;
     static struct values after;

@@ -316,6 +316,20 @@ int config_write_completion(struct buf *out, const struct config_program *p, con
     return 0;
 }
 
+// An entry a line, so that those of a long table can be found.
+static void append_table(struct buf *out, const char *name, const struct config_option *o,
+                         const void *values) {
+    const struct toml *table;
+    memcpy(&table, (const char *)values + o->offset, sizeof table);
+    toml_each(entry, table) {
+        buf_printf(out, "%s.", name);
+        toml_write_key(out, entry->key);
+        buf_append_str(out, " = ");
+        toml_write(out, entry);
+        buf_append_str(out, " # file\n");
+    }
+}
+
 void config_write_values(struct buf *out, const struct config *c) {
     static const char *const sources[] = {"default", "file", "environment", "flag"};
     if (c->file) buf_printf(out, "# file: %s\n", c->file);
@@ -323,7 +337,11 @@ void config_write_values(struct buf *out, const struct config *c) {
         const struct config_option *o = &c->program->options[i];
         char name[CONFIG_NAME_MAX];
         config_toml_name(name, o);
-        if (!name[0] || o->type == CONFIG_TYPE_TABLE) continue;
+        if (!name[0]) continue;
+        if (o->type == CONFIG_TYPE_TABLE) {
+            append_table(out, name, o, c->values);
+            continue;
+        }
         // Dotted keys, so that the order of the table does not matter. A masked secret is a
         // comment: read back it would become the secret.
         buf_printf(out, "%s%s = ", o->type == CONFIG_TYPE_SECRET ? "# " : "", name);

@@ -335,22 +335,6 @@ int config_set_toml(struct config *c, const struct config_option *o, const struc
     return r ? toml_error(why, (enum err)r, v, "%s", reason.text) : 0;
 }
 
-// A basic string; everything that TOML wants escaped is.
-static void append_quoted(struct buf *out, const char *s) {
-    buf_append_byte(out, '"');
-    for (; *s; s++) {
-        uint8_t c = (uint8_t)*s;
-        if (c == '"' || c == '\\') {
-            buf_append(out, bytes_make((char[]){'\\', (char)c}, 2));
-        } else if (c < 0x20 || c == 0x7f) {
-            buf_printf(out, "\\u%04x", c);
-        } else {
-            buf_append_byte(out, c);
-        }
-    }
-    buf_append_byte(out, '"');
-}
-
 static void append_units(struct buf *out, uint64_t v, const struct unit *units, size_t count) {
     size_t best = 0;
     for (size_t i = 0; i < count; i++) {
@@ -379,7 +363,7 @@ void config_append_value(struct buf *out, const struct config_option *o, const u
     case CONFIG_TYPE_ADDRESS:
     case CONFIG_TYPE_URL:
         memcpy(&s, at, sizeof s);
-        append_quoted(out, s ? s : "");
+        toml_write_string(out, bytes_from_str(s ? s : ""));
         break;
     case CONFIG_TYPE_U64:
         memcpy(&n, at, sizeof n);
@@ -406,12 +390,13 @@ void config_append_value(struct buf *out, const struct config_option *o, const u
         buf_append_byte(out, '[');
         for (size_t i = 0; i < list.count; i++) {
             if (i) buf_append_str(out, ", ");
-            append_quoted(out, list.items[i]);
+            toml_write_string(out, bytes_from_str(list.items[i]));
         }
         buf_append_byte(out, ']');
         break;
     case CONFIG_TYPE_SECRET:
-        append_quoted(out, ((const struct secret *)(const void *)at)->n ? SECRET_TEXT : "");
+        toml_write_string(
+            out, bytes_from_str(((const struct secret *)(const void *)at)->n ? SECRET_TEXT : ""));
         break;
     case CONFIG_TYPE_TABLE:
         break;

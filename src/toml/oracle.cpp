@@ -57,6 +57,9 @@ extern "C" int toml_oracle(const char *p, size_t n, char **ret_text, size_t *ret
         return 1;
     } catch (const toml::parse_error &e) {
         // A limit of its own is no verdict.
-        return e.description().find("exceeds maximum") == std::string_view::npos ? 0 : -1;
+        for (const char *limit : {"exceeds maximum", "exceeeds maximum", "exceeds length limit"}) {
+            if (e.description().find(limit) != std::string_view::npos) return -1;
+        }
+        return 0;
     }
 }

@@ -16,6 +16,7 @@
 #define TOML_TOML_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/error.h"
 
 #define TOML_BYTES_MAX (4u << 20)
@@ -88,6 +89,12 @@ static inline const struct toml *toml_first(const struct toml *v) {
 [[gnu::warn_unused_result]] int toml_bool(bool *ret, const struct toml *v, struct error *why);
 [[gnu::warn_unused_result]] int toml_time(struct toml_time *ret, const struct toml *v,
                                           struct error *why);
+
+/* toml_write appends a value on one line, tables and arrays inline; toml_write_string a quoted
+ * string (UTF-8) and toml_write_key a key, quoted where it must be. Read back they are the same. */
+void toml_write(struct buf *out, const struct toml *v);
+void toml_write_string(struct buf *out, struct bytes s);
+void toml_write_key(struct buf *out, struct bytes key);
 
 const char *toml_type_name(enum toml_type type);
 
