@@ -4,21 +4,18 @@
 #include "chain/block_run.h"
 #include "chain/header_check.h"
 #include "chain/memory_state.h"
+#include "chain/play.h"
 #include "chain/requests.h"
-#include "evm/opcode.h"
 #include "evm/precompile.h"
 #include "test/harness/test.h"
 
 #define SENDERS 6
-#define CONTRACTS 5
+#define CONTRACTS 5 // the code calls more than there are
 #define TXS 60
 
-static uint64_t seed;
+static struct random_fast dice;
 static uint64_t next(uint64_t n) {
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return seed % n;
+    return random_fast_below(&dice, n);
 }
 
 static struct evm_code_cache *codes;
@@ -32,85 +29,14 @@ static struct tx txs[TXS];
 static struct address senders[TXS];
 static struct chain_config config;
 
-static struct address address_of(uint8_t kind, uint64_t i) {
-    return (struct address){{[0] = kind, [19] = (uint8_t)i}};
-}
-
-/* Contracts that do a little of everything that leaves traces: slots that clash, balances, logs,
- * calls with value, creations, reverts, self-destruction. */
-static size_t random_code(uint8_t *code, size_t room) {
-    size_t n = 0;
-    while (n + 64 < room && n < 120) {
-        uint8_t slot = (uint8_t)next(4);
-        struct address to = next(2) ? address_of(0xc0, next(CONTRACTS)) : address_of(0xa0, next(9));
-        switch (next(9)) {
-        case 0: // slot += 1
-            memcpy(code + n,
-                   (uint8_t[]){0x60, slot, OP_SLOAD, 0x60, 1, OP_ADD, 0x60, slot, OP_SSTORE}, 9);
-            n += 9;
-            break;
-        case 1: // slot = 0
-            memcpy(code + n, (uint8_t[]){0x60, 0, 0x60, slot, OP_SSTORE}, 5);
-            n += 5;
-            break;
-        case 2: // slot = caller
-            memcpy(code + n, (uint8_t[]){OP_CALLER, 0x60, slot, OP_SSTORE}, 4);
-            n += 4;
-            break;
-        case 3: // log of a slot
-            memcpy(code + n,
-                   (uint8_t[]){0x60, slot, OP_SLOAD, OP_PUSH0, OP_MSTORE, 0x60, slot, 0x60, 32,
-                               OP_PUSH0, OP_LOG0 + 1},
-                   11);
-            n += 11;
-            break;
-        case 4: // slot = balance of someone
-            code[n++] = 0x73;
-            memcpy(code + n, to.b, 20);
-            memcpy(code + n + 20, (uint8_t[]){OP_BALANCE, 0x60, slot, OP_SSTORE}, 4);
-            n += 24;
-            break;
-        case 5: // call with 1 wei
-            memcpy(code + n, (uint8_t[]){OP_PUSH0, OP_PUSH0, OP_PUSH0, OP_PUSH0, 0x60, 1, 0x73}, 7);
-            memcpy(code + n + 7, to.b, 20);
-            memcpy(code + n + 27, (uint8_t[]){0x61, 0x80, 0, OP_CALL, OP_POP}, 5);
-            n += 32;
-            break;
-        case 6: // create an account with empty code and a slot
-            memcpy(code + n,
-                   (uint8_t[]){0x64, 0x60, 1, OP_PUSH0, OP_SSTORE, OP_STOP, OP_PUSH0, OP_MSTORE,
-                               0x60, 5, 0x60, 27, 0x60, 1, OP_CREATE, OP_POP},
-                   16);
-            n += 16;
-            break;
-        case 7: // transient
-            memcpy(code + n,
-                   (uint8_t[]){0x60, slot, OP_TLOAD, 0x60, 1, OP_ADD, 0x60, slot, OP_TSTORE}, 9);
-            n += 9;
-            break;
-        default: // the end, of one kind or another
-            if (next(3)) break;
-            if (next(3) == 0) {
-                memcpy(code + n, (uint8_t[]){OP_PUSH0, OP_PUSH0, OP_REVERT}, 3);
-                return n + 3;
-            }
-            code[n++] = 0x73;
-            memcpy(code + n, to.b, 20);
-            code[n + 20] = OP_SELFDESTRUCT;
-            return n + 21;
-        }
-    }
-    return n;
-}
-
 static void make_world(enum fork fork) {
     struct error why;
     memory_state_clear(&base);
     chain_config_all_at(&config, fork, 1);
     for (unsigned i = 0; i < CONTRACTS; i++) {
-        uint8_t code[256];
-        struct address a = address_of(0xc0, i);
-        size_t n = random_code(code, sizeof code);
+        uint8_t code[PLAY_CODE_MAX];
+        struct address a = play_address(0xc0, i);
+        size_t n = play_code(&dice, code);
         CHECK_OK(memory_state_set_account(&base, &a, u256_from_u64(next(50)), 1,
                                           (struct bytes){code, n}, &why),
                  &why);
@@ -122,7 +48,7 @@ static void make_world(enum fork fork) {
     }
     uint64_t nonces[SENDERS] = {0};
     for (unsigned i = 0; i < SENDERS; i++) {
-        struct address a = address_of(0xee, i);
+        struct address a = play_address(0xee, i);
         CHECK_OK(memory_state_set_account(&base, &a, u256_from_u64(UINT64_MAX), 0,
                                           (struct bytes){0}, &why),
                  &why);
@@ -134,12 +60,12 @@ static void make_world(enum fork fork) {
                              .nonce = nonces[from]++,
                              .gas = 400000,
                              .max_fee = u256_from_u64(10 + next(3)),
-                             .to = next(5) ? address_of(0xc0, next(CONTRACTS))
-                                           : address_of(next(2) ? 0xee : 0xa0, next(SENDERS)),
+                             .to = next(5) ? play_address(0xc0, next(CONTRACTS))
+                                           : play_address(next(2) ? 0xee : 0xa0, next(SENDERS)),
                              .value = u256_from_u64(next(3))};
         txs[i].max_priority_fee = txs[i].max_fee;
         txs[i].signature.r[31] = txs[i].signature.s[31] = 1;
-        senders[i] = address_of(0xee, from);
+        senders[i] = play_address(0xee, from);
     }
 }
 
@@ -147,7 +73,7 @@ static void begin_block(enum fork fork) {
     struct error why;
     struct block_env env = {.config = &config,
                             .fork = fork,
-                            .coinbase = address_of(0xa0, 3),
+                            .coinbase = play_address(0xa0, 3),
                             .number = 1,
                             .timestamp = 1,
                             .gas_limit = 30000000,
@@ -225,7 +151,7 @@ static void run_ahead(struct ahead *h) {
 
 static void setup(void) {
     struct error why;
-    seed = 88172645463325252u;
+    random_fast_seed(&dice, 1);
     codes = evm_code_cache_new();
     memory_state_init(&base);
     arena_init(&arena, 0);
@@ -326,7 +252,7 @@ TEST(chain_refuses_what_is_not_valid) {
     t.gas = 40000000;
     CHECK_OK(block_run_tx(&run, &t, &senders[0], &r, &why), &why);
     CHECK_I64(r.rules, TX_FAULT_GAS_LEFT);
-    struct address a_contract = address_of(0xc0, 0);
+    struct address a_contract = play_address(0xc0, 0);
     t = txs[0];
     t.nonce = 1;
     CHECK_OK(block_run_tx(&run, &t, &a_contract, &r, &why), &why);

@@ -28,12 +28,12 @@
 #include "chain/block_run.h"
 #include "eth/genesis.h"
 #include "trie/proof.h"
+#include "trie/state_root.h"
 
 #define HEAD_DEPTH_MAX 128          /* blocks behind the head whose states are kept */
 #define HEAD_PENDING_MAX 4096       /* blocks in memory, on all branches */
 #define HEAD_REJECTED_MAX 1024      /* invalid blocks that are remembered */
 #define HEAD_BLOCK_HASHES 256       /* hashes of ancestors that code can ask for */
-#define HEAD_CODES_MAX (1ull << 30) /* bytes of code and programs before old ones are dropped */
 
 struct head;
 struct sender_cache;

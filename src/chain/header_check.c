@@ -5,7 +5,6 @@
 #include "eth/fees.h"
 
 #define DIFFICULTY_MIN 131072
-#define EXTRA_DATA_MAX 32 // bytes
 #define BOMB_PERIOD 100000
 
 enum fork chain_fork_of(const struct chain_config *c, const struct header *h) {
@@ -63,7 +62,7 @@ static int broken(struct error *why, const char *rule) {
     return error_set(why, ERR_INVALID, "%s", rule);
 }
 
-static enum header_form form_of(enum fork fork) {
+enum header_form header_form_of(enum fork fork) {
     if (fork >= FORK_PRAGUE) return HEADER_PRAGUE;
     if (fork >= FORK_CANCUN) return HEADER_CANCUN;
     if (fork >= FORK_SHANGHAI) return HEADER_SHANGHAI;
@@ -89,19 +88,42 @@ static int check_seal(const struct chain_config *c, enum fork fork, const struct
     return u256_equal(d, h->difficulty) ? 0 : broken(why, "wrong difficulty");
 }
 
-static int check_gas(enum fork fork, const struct header *h, const struct header *parent,
-                     bool parent_is_london, struct error *why) {
-    // The first London block doubles the limit, for half of it is the target.
-    bool first = fork >= FORK_LONDON && !parent_is_london;
+// The first London block doubles the limit, for half of it is the target.
+static bool is_first_london(const struct chain_config *c, enum fork fork,
+                            const struct header *parent) {
+    return fork >= FORK_LONDON && chain_fork_of(c, parent) < FORK_LONDON;
+}
+
+struct u256 header_base_fee(const struct chain_config *c, const struct header *parent) {
+    if (chain_fork_of(c, parent) < FORK_LONDON) return u256_from_u64(BASE_FEE_INITIAL);
+    return base_fee_next(parent->gas_limit, parent->gas_used, parent->base_fee, BASE_FEE_ELASTICITY,
+                         BASE_FEE_DENOMINATOR);
+}
+
+uint64_t header_gas_limit(const struct chain_config *c, enum fork fork, const struct header *parent,
+                          uint64_t wanted) {
+    bool first = is_first_london(c, fork, parent);
+    return gas_limit_next(first ? parent->gas_limit * BASE_FEE_ELASTICITY : parent->gas_limit,
+                          wanted);
+}
+
+uint64_t header_excess_blob_gas(const struct chain_config *c, enum fork fork, uint64_t timestamp,
+                                const struct header *parent) {
+    const struct blob_params *p = chain_blobs_at(c, timestamp);
+    if (!p) return 0;
+    return excess_blob_gas_next(parent->excess_blob_gas, parent->blob_gas_used, parent->base_fee, p,
+                                fork >= FORK_OSAKA);
+}
+
+static int check_gas(const struct chain_config *c, enum fork fork, const struct header *h,
+                     const struct header *parent, struct error *why) {
+    bool first = is_first_london(c, fork, parent);
     uint64_t limit = first ? parent->gas_limit * BASE_FEE_ELASTICITY : parent->gas_limit;
     if (h->gas_limit > INT64_MAX) return broken(why, "gas limit is above 2^63-1");
     if (!gas_limit_may_follow(limit, h->gas_limit)) return broken(why, "gas limit moved too far");
     if (h->gas_used > h->gas_limit) return broken(why, "more gas used than the limit");
     if (fork < FORK_LONDON) return 0;
-    struct u256 fee = first ? u256_from_u64(BASE_FEE_INITIAL)
-                            : base_fee_next(parent->gas_limit, parent->gas_used, parent->base_fee,
-                                            BASE_FEE_ELASTICITY, BASE_FEE_DENOMINATOR);
-    return u256_equal(fee, h->base_fee) ? 0 : broken(why, "wrong base fee");
+    return u256_equal(header_base_fee(c, parent), h->base_fee) ? 0 : broken(why, "wrong base fee");
 }
 
 static int check_blobs(const struct chain_config *c, enum fork fork, const struct header *h,
@@ -113,15 +135,14 @@ static int check_blobs(const struct chain_config *c, enum fork fork, const struc
     if (h->blob_gas_used > (uint64_t)p->max * GAS_PER_BLOB) {
         return broken(why, "more blob gas than the limit");
     }
-    uint64_t excess = excess_blob_gas_next(parent->excess_blob_gas, parent->blob_gas_used,
-                                           parent->base_fee, p, fork >= FORK_OSAKA);
+    uint64_t excess = header_excess_blob_gas(c, fork, h->timestamp, parent);
     return excess == h->excess_blob_gas ? 0 : broken(why, "wrong excess blob gas");
 }
 
 int header_check(const struct chain_config *c, const struct header *h, const struct header *parent,
                  const struct u256 *parent_total_difficulty, struct error *why) {
     enum fork fork = chain_fork_of(c, h);
-    if (h->form != form_of(fork)) return broken(why, "fields are not those of its fork");
+    if (h->form != header_form_of(fork)) return broken(why, "fields are not those of its fork");
     if (h->number != parent->number + 1) return broken(why, "number does not follow its parent's");
     if (h->timestamp <= parent->timestamp) return broken(why, "not later than its parent");
     if (h->extra_data.n > EXTRA_DATA_MAX) return broken(why, "extra data is too long");
@@ -130,7 +151,6 @@ int header_check(const struct chain_config *c, const struct header *h, const str
         return broken(why, "extra data is not that of the DAO fork");
     }
     int r = check_seal(c, fork, h, parent, parent_total_difficulty, why);
-    bool parent_is_london = chain_fork_of(c, parent) >= FORK_LONDON;
-    if (r == 0) r = check_gas(fork, h, parent, parent_is_london, why);
+    if (r == 0) r = check_gas(c, fork, h, parent, why);
     return r == 0 ? check_blobs(c, fork, h, parent, why) : r;
 }

@@ -11,6 +11,8 @@
 #include "eth/block.h"
 #include "eth/fork.h"
 
+#define EXTRA_DATA_MAX 32 /* bytes of a header */
+
 /* chain_fork_of gives the fork of a header (its difficulty tells whether it is merged). */
 enum fork chain_fork_of(const struct chain_config *c, const struct header *h);
 
@@ -21,6 +23,18 @@ enum fork chain_fork_of(const struct chain_config *c, const struct header *h);
                                              const struct header *parent,
                                              const struct u256 *parent_total_difficulty,
                                              struct error *why);
+
+/* header_base_fee and header_excess_blob_gas give what the block after `parent` must have: the base
+ * fee from London on, the excess from Cancun on (0 where no blob parameters are known for its
+ * time). header_gas_limit gives the limit closest to `wanted` that it may have. */
+struct u256 header_base_fee(const struct chain_config *c, const struct header *parent);
+uint64_t header_excess_blob_gas(const struct chain_config *c, enum fork fork, uint64_t timestamp,
+                                const struct header *parent);
+uint64_t header_gas_limit(const struct chain_config *c, enum fork fork, const struct header *parent,
+                          uint64_t wanted);
+
+/* header_form_of gives the fields that headers of a fork have. */
+enum header_form header_form_of(enum fork fork);
 
 /* header_difficulty gives the difficulty that a block of proof of work must have. */
 struct u256 header_difficulty(enum fork fork, uint64_t timestamp, const struct header *parent);

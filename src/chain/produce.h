@@ -62,6 +62,8 @@ struct produced {
                                              struct trie_team *team, struct error *why);
 void producer_free(struct producer *p);
 
+struct head *producer_head(struct producer *p);
+
 /* producer_begin begins a block on a known parent; what was begun before is gone. With the same
  * parent and attributes it begins again at little cost (what was read stays known).
  * errors  ERR_NOT_FOUND, ERR_STALE (the parent's state), ERR_INVALID (the attributes break a rule:

@@ -1,0 +1,325 @@
+/* The head: import and production agree, branches, views, proofs, the store.
+ * SPDX-License-Identifier: MIT */
+#include "chain/head.h"
+
+#include "chain/memory_state.h"
+#include "chain/play.h"
+#include "test/harness/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct play play;
+static struct head *head;
+static struct producer *producer;
+static struct arena arena;
+static char folder[64];
+static unsigned depth;
+
+static void open_head(void) {
+    struct error why;
+    const struct head_options options = {.genesis = &play.genesis,
+                                         .folder = folder[0] ? folder : NULL,
+                                         .relaxed = true,
+                                         .threads = 2,
+                                         .depth = depth};
+    CHECK_OK(head_open(&head, &options, &why), &why);
+    CHECK_OK(producer_new(&producer, head, NULL, &why), &why);
+}
+
+static void close_head(void) {
+    producer_free(producer);
+    head_close(head);
+}
+
+static void begin(bool disk, unsigned depth_of) {
+    struct error why;
+    arena_init(&arena, 0);
+    folder[0] = 0;
+    depth = depth_of;
+    if (disk) {
+        (void)snprintf(folder, sizeof folder, "/tmp/head_test.XXXXXX");
+        CHECK(mkdtemp(folder));
+    }
+    CHECK_OK(play_init(&play, 7, FORK_PRAGUE, &why), &why);
+    open_head();
+}
+
+static void end(void) {
+    close_head();
+    play_free(&play);
+    arena_free(&arena);
+    if (!folder[0]) return;
+    static const char *const files[] = {"data.mdb", "lock.mdb", "writer.lock"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char path[128];
+        (void)snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+        (void)unlink(path);
+    }
+    CHECK(rmdir(folder) == 0);
+}
+
+static struct hash latest(void) {
+    const struct head_block *b = head_latest(head);
+    struct hash hash = b->hash;
+    head_block_release(b);
+    return hash;
+}
+
+static struct hash add_block(const struct hash *parent, size_t txs) {
+    struct produced made;
+    struct head_verdict v;
+    struct error why;
+    CHECK_OK(play_block(&play, producer, parent, txs, 0, &made, &arena, &why), &why);
+    CHECK_OK(head_import(head, &v, made.rlp, &why), &why);
+    if (v.status != HEAD_VALID) FAIL("block is not valid: %s", v.reason.text);
+    CHECK_BYTES(BYTES_OF(v.hash), BYTES_OF(made.hash));
+    return made.hash;
+}
+
+static void extend(unsigned blocks) {
+    struct error why;
+    for (unsigned i = 0; i < blocks; i++) {
+        struct hash parent = latest(), hash = add_block(&parent, 20);
+        CHECK_OK(head_set(head, &hash, NULL, NULL, &why), &why);
+        arena_reset(&arena);
+    }
+}
+
+TEST(head_imports_what_it_produces) {
+    struct error why;
+    begin(false, 0);
+    extend(12);
+    const struct head_block *b, *found;
+    size_t index;
+    CHECK_OK(head_block_by_number(head, &b, 5, &why), &why);
+    CHECK(b->block.tx_count > 3);
+    CHECK_OK(head_tx_find(head, &found, &index, &b->block.txs[2].hash, &why), &why);
+    CHECK(found == b && index == 2);
+    uint64_t gas = 0;
+    for (size_t i = 0; i < b->block.tx_count; i++) {
+        gas += head_receipt_gas(b, i);
+    }
+    CHECK_U64(gas, b->block.header.gas_used);
+    head_block_release(found);
+    head_block_release(b);
+    CHECK_ERR(head_block_by_number(head, &b, 13, &why), ERR_NOT_FOUND);
+    CHECK_ERR(head_block_by_hash(head, &b, &(struct hash){{1}}, &why), ERR_NOT_FOUND);
+    CHECK_ERR(head_tx_find(head, &b, &index, &(struct hash){{1}}, &why), ERR_NOT_FOUND);
+    end();
+}
+
+TEST(head_refuses_what_is_not_valid) {
+    struct error why;
+    struct head_verdict v;
+    struct produced made, child;
+    begin(false, 0);
+    struct hash genesis = latest();
+    CHECK_OK(play_block(&play, producer, &genesis, 10, 0, &made, &arena, &why), &why);
+    struct block block;
+    CHECK_OK(block_decode(&block, made.rlp, &arena, &why), &why);
+    block.header.state_root.b[3] ^= 1;
+    CHECK_OK(head_import_block(head, &v, &block, &why), &why);
+    CHECK_I64(v.status, HEAD_INVALID);
+    CHECK_BYTES(BYTES_OF(v.latest_valid), BYTES_OF(genesis));
+    struct hash bad = v.hash, valid;
+    CHECK(head_reject_of(head, &bad, &valid));
+    // It is remembered, and so is what stands on it.
+    CHECK_OK(head_import_block(head, &v, &block, &why), &why);
+    CHECK_I64(v.status, HEAD_INVALID);
+    block.header.parent_hash = bad;
+    block.header.number++;
+    CHECK_OK(head_import_block(head, &v, &block, &why), &why);
+    CHECK_I64(v.status, HEAD_INVALID);
+    CHECK_BYTES(BYTES_OF(v.latest_valid), BYTES_OF(genesis));
+    block.header.parent_hash = (struct hash){{9}};
+    CHECK_OK(head_import_block(head, &v, &block, &why), &why);
+    CHECK_I64(v.status, HEAD_UNKNOWN_PARENT);
+    CHECK_OK(head_import(head, &v, BYTES_LIT("\xc0"), &why), &why);
+    CHECK_I64(v.status, HEAD_INVALID);
+    CHECK(hash_is_zero(&v.hash));
+    // The good one is still good, and a second time known.
+    CHECK_OK(head_import(head, &v, made.rlp, &why), &why);
+    CHECK_I64(v.status, HEAD_VALID);
+    CHECK_OK(head_import(head, &v, made.rlp, &why), &why);
+    CHECK_I64(v.status, HEAD_KNOWN);
+    CHECK_OK(play_block(&play, producer, &made.hash, 10, 0, &child, &arena, &why), &why);
+    CHECK_OK(head_import(head, &v, child.rlp, &why), &why);
+    CHECK_I64(v.status, HEAD_VALID);
+    CHECK_ERR(head_set(head, &bad, NULL, NULL, &why), ERR_NOT_FOUND);
+    end();
+}
+
+static struct head_event last;
+static unsigned events;
+static void on_change(void *arg, const struct head_event *event) {
+    (void)arg;
+    last = *event;
+    events++;
+}
+
+TEST(head_moves_between_branches) {
+    struct error why;
+    struct head_subscriber subscriber = {.changed = on_change};
+    begin(true, 0);
+    head_subscribe(head, &subscriber);
+    extend(4);
+    struct hash fork = latest(), a = fork, b = fork;
+    for (int i = 0; i < 3; i++) {
+        a = add_block(&a, 12);
+    }
+    for (int i = 0; i < 5; i++) {
+        b = add_block(&b, 12);
+    }
+    CHECK_OK(head_set(head, &a, &fork, &fork, &why), &why);
+    CHECK_U64(last.added_count, 3);
+    CHECK_U64(last.removed_count, 0);
+    CHECK_OK(head_set(head, &b, NULL, NULL, &why), &why);
+    CHECK_U64(last.added_count, 5);
+    CHECK_U64(last.removed_count, 3);
+    const struct head_block *block;
+    size_t index;
+    CHECK_OK(head_block_by_hash(head, &block, &a, &why), &why);
+    CHECK(!head_is_canonical(head, block));
+    struct hash tx = block->block.txs[0].hash;
+    head_block_release(block);
+    CHECK_ERR(head_tx_find(head, &block, &index, &tx, &why), ERR_NOT_FOUND);
+    CHECK_OK(head_set(head, &a, NULL, NULL, &why), &why);
+    CHECK_OK(head_tx_find(head, &block, &index, &tx, &why), &why);
+    head_block_release(block);
+    CHECK_ERR(head_block_by_number(head, &block, 8, &why), ERR_NOT_FOUND);
+    CHECK_ERR(head_set(head, &b, &a, NULL, &why), ERR_CONFLICT);
+    CHECK_ERR(head_set(head, &b, NULL, &a, &why), ERR_CONFLICT);
+    CHECK_OK(head_set(head, &b, &b, NULL, &why), &why);
+    CHECK_U64(events, 4 + 4);
+    block = head_finalized(head);
+    CHECK_BYTES(BYTES_OF(block->hash), BYTES_OF(fork));
+    head_block_release(block);
+    block = head_safe(head);
+    CHECK_BYTES(BYTES_OF(block->hash), BYTES_OF(b));
+    head_block_release(block);
+    head_unsubscribe(head, &subscriber);
+    end();
+}
+
+// The whole state by the reader, hashed from nothing, against the header's root; and proofs.
+static void check_view(const struct hash *hash) {
+    struct error why;
+    struct head_view *v;
+    CHECK_OK(head_view_open(head, &v, hash, &why), &why);
+    const struct header *h = &head_view_block(v)->block.header;
+    for (unsigned i = 0; i < PLAY_CONTRACTS; i++) {
+        struct address a = play_address(0xc0, i);
+        struct hash slots[4] = {{{0}}, {{[31] = 1}}, {{[31] = 2}}, {{[31] = 3}}};
+        struct account_proof proof;
+        struct state_base_account account;
+        bool exists;
+        CHECK_OK(head_view_prove(v, &proof, &a, slots, 4, &arena, &why), &why);
+        CHECK_OK(account_proof_check(&exists, &proof, &h->state_root, &why), &why);
+        CHECK_OK(head_view_account(v, &account, &a, &why), &why);
+        CHECK(account.exists == exists);
+        CHECK_U64(account.nonce, proof.account.nonce);
+        for (unsigned k = 0; k < 4; k++) {
+            struct u256 value, key = u256_from_u64(k);
+            CHECK_OK(head_view_slot(v, &value, &a, &key, &why), &why);
+            CHECK(u256_equal(value, proof.slots[k].value));
+        }
+    }
+    head_view_close(v);
+}
+
+static void check_depth(void) {
+    struct error why;
+    const struct head_block *b;
+    struct head_view *v;
+    begin(true, 8);
+    extend(30);
+    for (uint64_t n = 22; n <= 30; n++) {
+        CHECK_OK(head_block_by_number(head, &b, n, &why), &why);
+        check_view(&b->hash);
+        head_block_release(b);
+    }
+    CHECK_OK(head_block_by_number(head, &b, 21, &why), &why);
+    CHECK_ERR(head_view_open(head, &v, &b->hash, &why), ERR_STALE);
+    CHECK_ERR(head_set(head, &b->hash, NULL, NULL, &why), ERR_STALE);
+    head_block_release(b);
+}
+
+TEST(head_keeps_states_to_its_depth) {
+    check_depth();
+    end();
+}
+
+TEST(head_opens_where_it_was) {
+    struct error why;
+    check_depth();
+    struct hash before = latest();
+    const struct head_block *b, *again;
+    CHECK_OK(head_block_by_number(head, &b, 10, &why), &why);
+    close_head();
+    open_head();
+    struct hash after = latest();
+    CHECK_BYTES(BYTES_OF(after), BYTES_OF(before));
+    CHECK_OK(head_block_by_hash(head, &again, &b->hash, &why), &why);
+    CHECK_BYTES(again->rlp, b->rlp);
+    CHECK_U64(again->receipts[1].cumulative_gas, b->receipts[1].cumulative_gas);
+    CHECK(u256_equal(again->total_difficulty, b->total_difficulty));
+    CHECK(memcmp(again->senders, b->senders, b->block.tx_count * sizeof *b->senders) == 0);
+    head_block_release(again);
+    head_block_release(b);
+    check_view(&before);
+    extend(6);
+    check_view(&before);
+    close_head();
+    struct play other;
+    CHECK_OK(play_init(&other, 8, FORK_PRAGUE, &why), &why);
+    const struct head_options options = {.genesis = &other.genesis, .folder = folder};
+    CHECK_ERR(head_open(&head, &options, &why), ERR_CONFLICT);
+    play_free(&other);
+    open_head();
+    end();
+}
+
+TEST(head_views_go_stale) {
+    struct error why;
+    struct head_view *v;
+    begin(true, 4);
+    extend(2);
+    struct hash old = latest();
+    CHECK_OK(head_view_open(head, &v, &old, &why), &why);
+    struct state_base_account a;
+    struct address nobody = play_address(0xa0, 77);
+    CHECK_OK(head_view_account(v, &a, &nobody, &why), &why);
+    extend(4); // the base is now that block
+    CHECK_OK(head_view_account(v, &a, &nobody, &why), &why);
+    extend(1);
+    CHECK_ERR(head_view_account(v, &a, &nobody, &why), ERR_STALE);
+    head_view_close(v);
+    CHECK_ERR(head_view_open(head, &v, &old, &why), ERR_STALE);
+    end();
+}
+
+TEST(head_seals_candidates_in_any_order) {
+    struct error why;
+    struct produced made[6];
+    struct head_verdict v;
+    begin(false, 0);
+    extend(3);
+    struct hash parent = latest();
+    for (unsigned i = 0; i < 6; i++) {
+        CHECK_OK(play_block(&play, producer, &parent, 5 + 7 * (i % 3), 0, &made[i], &arena, &why),
+                 &why);
+    }
+    for (unsigned i = 6; i-- > 0;) {
+        CHECK_OK(head_import(head, &v, made[i].rlp, &why), &why);
+        if (v.status != HEAD_VALID) FAIL("candidate %u: %s", i, v.reason.text);
+    }
+    struct produce_attributes none = {0};
+    CHECK_ERR(producer_begin(producer, &parent, &none, &why), ERR_INVALID);
+    CHECK_ERR(producer_begin(producer, &(struct hash){{1}}, &none, &why), ERR_NOT_FOUND);
+    CHECK_ERR(producer_seal(producer, &made[0], NULL, 0, &arena, &why), ERR_CONFLICT);
+    end();
+}
+
+TEST_MAIN()

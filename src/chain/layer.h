@@ -1,0 +1,91 @@
+/* What one block changed in the state: a layer over the layers of its ancestors and the store.
+ *
+ * Holds flat accounts and slots by address and number for execution, changed trie nodes by owner
+ * and path for roots and proofs, and new code. Made once, then constant; counted, so that a reader
+ * keeps it while the chain goes on. Any thread may read. `stale` is set before the store below
+ * moves to a block that is no ancestor of this one: what was then read from the store is void.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef CHAIN_LAYER_H
+#define CHAIN_LAYER_H
+
+#include "chain/state_changes.h"
+#include "trie/store.h"
+
+#include <stdatomic.h>
+
+struct layer_account {
+    struct address address;
+    bool exists;
+    bool cleared; /* slots that are not in this layer are zero */
+    struct state_fields fields;
+    struct hash storage_root;
+    const struct state_account_change *change;
+};
+
+struct layer_slot {
+    struct address address;
+    struct u256 key, value;
+};
+
+struct layer_node {
+    struct hash owner; /* of the account trie: zero */
+    bool owned;
+    struct trie_path path;
+    struct bytes rlp; /* n = 0: nothing stands there any more */
+};
+
+struct layer_code {
+    struct hash hash;
+    struct bytes bytes;
+};
+
+struct layer {
+    atomic_uint holders;
+    atomic_bool stale;
+    struct arena memory;
+    struct layer_account *accounts;
+    struct layer_slot *slots;
+    struct layer_node *nodes;
+    struct layer_code *codes;
+    size_t account_count, slot_count, node_count, node_room, code_count;
+    bool any_cleared;
+    /* open addressing over the arrays: 1 + index, 0 for none; sizes are powers of two */
+    uint32_t *account_at, *slot_at, *node_at;
+    uint32_t account_mask, slot_mask, node_mask;
+};
+
+/* layer_new makes an empty layer with one holder; NULL without memory. layer_release gives up one
+ * holder; NULL is allowed. */
+struct layer *layer_new(void);
+struct layer *layer_retain(struct layer *l);
+void layer_release(struct layer *l);
+
+/* layer_fill takes over a block's changes: once, before the layer is shared.
+ * changes  copied.   root   has the changes as its last candidate, advanced to; made with `stored`.
+ * codes    the cache that has the code of changed accounts.
+ * errors   ERR_NO_MEMORY, ERR_INTERNAL (code that no one knows). */
+[[gnu::warn_unused_result]] int layer_fill(struct layer *l, const struct state_changes *changes,
+                                           struct state_root *root, struct evm_code_cache *codes,
+                                           struct error *why);
+
+/* Look-ups: NULL where the layer says nothing. hash is state_hash_address of the address. */
+const struct layer_account *layer_account_find(const struct layer *l, const struct address *address,
+                                               uint32_t hash);
+const struct layer_slot *layer_slot_find(const struct layer *l, const struct address *address,
+                                         const struct u256 *key, uint32_t hash);
+const struct layer_node *layer_node_find(const struct layer *l, const struct hash *owner,
+                                         const struct trie_path *path);
+const struct layer_code *layer_code_find(const struct layer *l, const struct hash *hash);
+
+/* layer_slot_hash gives the hash that layer_slot_find takes. */
+static inline uint32_t layer_slot_hash(uint32_t address_hash, const struct u256 *key) {
+    return address_hash * 0x9e3779b1u ^ state_hash_key(key);
+}
+
+/* layer_store collects the layer's changes in the store, for its next commit. errors  those of the
+ * store. */
+[[gnu::warn_unused_result]] int layer_store(const struct layer *l, struct trie_store *s,
+                                            struct error *why);
+
+#endif
