@@ -49,6 +49,14 @@ void arena_free(struct arena *a) {
     arena_init(a, a->limit_bytes);
 }
 
+void arena_wipe(struct arena *a) {
+    for (struct arena_chunk *c = a->head; c; c = c->older) {
+        UNPOISON(c->data, c->size);
+        bytes_wipe(c->data, c->size);
+    }
+    arena_free(a);
+}
+
 void arena_reset(struct arena *a) {
     if (!a->head) return;
     while (a->head->older) {

@@ -41,6 +41,9 @@ void arena_init(struct arena *a, size_t limit_bytes);
 /* arena_free gives all memory back; the arena is empty and usable again. */
 void arena_free(struct arena *a);
 
+/* arena_wipe is arena_free for an arena that held secrets: all of its memory is zeroed first. */
+void arena_wipe(struct arena *a);
+
 /* arena_reset forgets all pieces and keeps one chunk for reuse. */
 void arena_reset(struct arena *a);
 
