@@ -80,6 +80,10 @@ static const struct refusal_row {
     [ORDER_FAULT_METHOD] = {{-32601, 200, false, "method not found"}, {-32601, 404, false, NULL}},
     [ORDER_FAULT_COUNT] = {{-32000, 200, false, NULL}, {-32602, 400, false, "Invalid params"}},
     [ORDER_FAULT_PARAMS] = {{-32000, 200, false, NULL}, {-32602, 400, false, "Invalid params"}},
+    [ORDER_FAULT_STRANGER] = {{-32000, 200, false,
+                               "unknown peers can't send to the system address"},
+                              {-32603, 400, true, "Invalid signature"}},
+    [ORDER_FAULT_BUSY] = {{-32005, 503, false, "Busy"}, {-32005, 503, false, "Busy"}},
     [ORDER_FAULT_INTERNAL] = {{-32000, 200, false, "internal error"},
                               {-32603, 500, false, "Internal error"}},
 };

@@ -19,7 +19,9 @@ enum order_fault {
     ORDER_FAULT_ID,        /* of a wrong type */
     ORDER_FAULT_METHOD,    /* unknown */
     ORDER_FAULT_COUNT,     /* of parameters */
+    ORDER_FAULT_STRANGER,  /* the peers' listener, and no peer */
     ORDER_FAULT_PARAMS,    /* the order itself is refused */
+    ORDER_FAULT_BUSY,      /* more waits than the node takes; come again */
     ORDER_FAULT_INTERNAL,
 };
 

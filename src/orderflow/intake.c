@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: MIT */
+#include "orderflow/intake_internal.h"
+
+#include "net/coding.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#define JOBS_DEFAULT 16384u
+#define RENUMBER_MAX 8
+#define HANDOVER_TRIES 50
+
+#define INTAKE_METRICS(X)                                                                          \
+    X(INTAKE_STAGE_SECONDS, METRIC_HISTOGRAM, "orderflow_stage_seconds",                           \
+      "Time a request or message spends in each stage.", "stage")                                  \
+    X(INTAKE_ORDERS, METRIC_COUNTER, "orderflow_orders_total",                                     \
+      "Orders by what became of them: accepted, duplicate, stale, refused.", "outcome")            \
+    X(INTAKE_HANDOVER, METRIC_COUNTER, "orderflow_proxy_share_queue_internal_errors",              \
+      "Orders that the hand-over to the sharing did not take.", NULL)
+METRICS_DECLARE(intake_metric, INTAKE_METRICS)
+
+static void open_metrics(struct intake *i) {
+    static const char *const stages[INTAKE_STAGES] = {"queue", "signature", "decode", "accept",
+                                                      "total"};
+    struct metrics *m = i->options.metrics;
+    const struct metric_desc *d = &intake_metric_table[INTAKE_STAGE_SECONDS];
+    const struct metric_desc *orders = &intake_metric_table[INTAKE_ORDERS];
+    for (int s = 0; s < INTAKE_STAGES; s++) {
+        i->stage[s] = metrics_get(m, d, (const char *[]){stages[s]});
+    }
+    i->accepted = metrics_get(m, orders, (const char *[]){"accepted"});
+    i->duplicates = metrics_get(m, orders, (const char *[]){"duplicate"});
+    i->stale = metrics_get(m, orders, (const char *[]){"stale"});
+    i->refused = metrics_get(m, orders, (const char *[]){"refused"});
+    i->handover = metrics_get(m, &intake_metric_table[INTAKE_HANDOVER], NULL);
+}
+
+int intake_new(struct intake **ret, const struct intake_options *options, struct error *why) {
+    struct intake *i = calloc(1, sizeof *i);
+    if (!i) return error_set(why, ERR_NO_MEMORY, "no memory for the intake");
+    i->options = *options;
+    if (!i->options.clock) i->options.clock = &clock_system;
+    if (i->options.jobs_max == 0) i->options.jobs_max = JOBS_DEFAULT;
+    (void)pthread_mutex_init(&i->lock, NULL);
+    open_metrics(i);
+    *ret = i;
+    return 0;
+}
+
+static void destroy(struct intake_job *job) {
+    buf_free(&job->body);
+    buf_free(&job->reply);
+    arena_free(&job->scratch);
+    arena_free(&job->arena);
+    free(job);
+}
+
+void intake_free(struct intake *i) {
+    if (!i) return;
+    while (i->unused) {
+        struct intake_job *job = i->unused;
+        i->unused = job->next;
+        destroy(job);
+    }
+    (void)pthread_mutex_destroy(&i->lock);
+    free(i);
+}
+
+void intake_set_local(struct intake *i, struct local *l) {
+    i->options.local = l;
+}
+
+void intake_set_sinks(struct intake *i, const struct intake_sinks *sinks) {
+    i->options.sinks = *sinks;
+}
+
+void intake_set_journal(struct intake *i, struct journal *j) {
+    i->options.journal = j;
+}
+
+size_t intake_jobs(const struct intake *i) {
+    return atomic_load(&i->jobs);
+}
+
+/* ---- jobs ---- */
+
+/* What a job of before leaves to this one: its memory. */
+static void prepare(struct intake_job *job, struct intake *i, enum intake_door door) {
+    struct buf body = job->body, reply = job->reply;
+    struct arena scratch = job->scratch;
+    *job = (struct intake_job){.intake = i,
+                               .door = door,
+                               .priority = -1,
+                               .http_status = 200,
+                               .body = body,
+                               .reply = reply,
+                               .scratch = scratch};
+    job->first = i->options.api == INTAKE_FIRST || door == INTAKE_SYSTEM;
+    job->received_ns = intake_wall_ns(i);
+    job->arrived_ns = intake_now_ns(i);
+    arena_init(&job->arena, 4 * i->options.body_max + (1u << 20));
+}
+
+struct intake_job *intake_job_new(struct intake *i, enum intake_door door) {
+    if (atomic_fetch_add(&i->jobs, 1) >= i->options.jobs_max) {
+        atomic_fetch_sub(&i->jobs, 1);
+        return NULL;
+    }
+    pthread_mutex_lock(&i->lock);
+    struct intake_job *job = i->unused;
+    if (job) i->unused = job->next;
+    pthread_mutex_unlock(&i->lock);
+    if (!job) {
+        job = calloc(1, sizeof *job);
+        if (!job) {
+            atomic_fetch_sub(&i->jobs, 1);
+            return NULL;
+        }
+        buf_init(&job->body, i->options.body_max + 1);
+        buf_init(&job->reply, 1u << 20);
+        arena_init(&job->scratch, 16 * i->options.body_max + (1u << 20));
+    }
+    prepare(job, i, door);
+    return job;
+}
+
+void intake_job_free(struct intake_job *job) {
+    struct intake *i = job->intake;
+    atomic_fetch_sub(&i->jobs, 1);
+    arena_free(&job->arena);
+    if (job->body.capacity > JOB_KEEP_BYTES || job->scratch.used_bytes > JOB_KEEP_BYTES) {
+        destroy(job);
+        return;
+    }
+    buf_clear(&job->body);
+    buf_clear(&job->reply);
+    arena_reset(&job->scratch);
+    pthread_mutex_lock(&i->lock);
+    job->next = i->unused;
+    i->unused = job;
+    pthread_mutex_unlock(&i->lock);
+}
+
+static void refuse(struct intake_job *job, enum order_fault fault, enum err code,
+                   const char *text) {
+    job->fault = fault;
+    if (text) (void)error_set(&job->why, code, "%s", text);
+}
+
+void intake_refuse(struct intake_job *job, enum order_fault fault, const char *text) {
+    refuse(job, fault, ERR_INVALID, text);
+    intake_put_refusal(job, (struct bytes){NULL, 0}, (struct bytes){NULL, 0});
+}
+
+/* ---- the steps of a request ---- */
+
+static bool inflate(struct intake_job *job) {
+    struct buf plain;
+    if (!job->gzip) return true;
+    size_t most = job->intake->options.body_max;
+    buf_init(&plain, most + 1);
+    int r = coding_decode(&plain, buf_view(&job->body), CODING_GZIP, most, &job->why);
+    if (r != 0) {
+        buf_free(&plain);
+        job->fault = r == ERR_LIMIT ? ORDER_FAULT_SIZE : ORDER_FAULT_SYNTAX;
+        return false;
+    }
+    buf_free(&job->body);
+    job->body = plain;
+    return true;
+}
+
+static bool verify(struct intake_job *job) {
+    struct intake *i = job->intake;
+    int r = request_signature_verify(&job->signer, bytes_from_str(job->header),
+                                     buf_view(&job->body), i->options.signers, &job->why);
+    job->times[TRACE_VERIFIED] = intake_wall_ns(i);
+    if (r != 0) job->fault = ORDER_FAULT_SIGNATURE;
+    return r == 0;
+}
+
+/* The limit and the score of who signed. */
+static bool admit_signer(struct intake_job *job, double *ret_score) {
+    *ret_score = 0;
+    if (job->door != INTAKE_USER) return true;
+    struct gate_pass p =
+        gate_signer(job->intake->options.gate, &job->signer, intake_now_ns(job->intake));
+    if (p.priority >= 0 && job->priority < 0) job->priority = p.priority;
+    *ret_score = p.score;
+    if (!p.over) return true;
+    job->retry_ns = p.retry_ns;
+    refuse(job, ORDER_FAULT_RATE, ERR_LIMIT, "the signer's requests are more than its limit");
+    return false;
+}
+
+/* Methods that only the first generation has are answered in its way. */
+static int parse(struct intake_job *job, struct order_envelope *e) {
+    struct bytes body = buf_view(&job->body);
+    enum order_generation g = job->first ? ORDER_FIRST : ORDER_SECOND;
+    int r = order_envelope_parse(e, &job->fault, body, g, &job->scratch, &job->why);
+    if (r == 0 || job->first || job->fault != ORDER_FAULT_METHOD ||
+        job->intake->options.api == INTAKE_STRICT ||
+        order_method_find(e->method, ORDER_FIRST) < 0) {
+        return r;
+    }
+    job->first = true;
+    job->fault = ORDER_ACCEPTED;
+    return order_envelope_parse(e, &job->fault, body, ORDER_FIRST, &job->scratch, &job->why);
+}
+
+/* Peers' listener: only known addresses. */
+static bool know_peer(struct intake_job *job, bool *ret_trusted) {
+    *ret_trusted = false;
+    if (job->door == INTAKE_USER) return true;
+    if (peers_find(job->intake->options.peers, job->peer, ret_trusted, &job->signer)) return true;
+    refuse(job, ORDER_FAULT_STRANGER, ERR_UNTRUSTED,
+           "unknown peers can't send to the system address");
+    return false;
+}
+
+static bool decode(struct intake_job *job, const struct order_envelope *e, bool trusted) {
+    const struct intake_options *o = &job->intake->options;
+    struct order_context c = {.generation = job->first ? ORDER_FIRST : ORDER_SECOND,
+                              .system = job->door != INTAKE_USER,
+                              .trusted = trusted,
+                              .signer = job->signer,
+                              .now_us = job->received_ns / NS_PER_US,
+                              .txs_max = o->txs_max,
+                              .chain_id = o->chain_id,
+                              .senders = o->senders};
+    if (job->door == INTAKE_USER) c.now_us = book_clock(o->book, c.now_us);
+    int r = order_from_param(&job->order, e->method, e->param, &c, &job->arena, &job->why);
+    job->times[TRACE_DECODED] = intake_wall_ns(job->intake);
+    if (r == 0) return true;
+    job->fault = r == ERR_NO_MEMORY ? ORDER_FAULT_INTERNAL : ORDER_FAULT_PARAMS;
+    if (job->door == INTAKE_USER) {
+        gate_count_invalid(o->gate, &job->signer, intake_now_ns(job->intake));
+    }
+    return false;
+}
+
+/* The sender named no nonce of his own. */
+static bool nonce_is_ours(const struct intake_job *job, const struct order_envelope *e) {
+    const struct order *o = &job->order;
+    if (job->door != INTAKE_USER || !o->replaces || o->method == ORDER_CANCEL_BUNDLE) return false;
+    return o->method == ORDER_SEND_SHARE || json_is_null(json_get(e->param, "replacementNonce"));
+}
+
+static void take_up(struct intake_job *job, const struct order_envelope *e, double score) {
+    const struct intake_options *o = &job->intake->options;
+    if (job->priority < 0) job->priority = (int)order_priority_of(&job->order, score);
+    enum flow_source source = job->door == INTAKE_USER ? FLOW_FROM_USER : FLOW_FROM_PEER;
+    bool ours = nonce_is_ours(job, e);
+    uint64_t expires = tip_expiry(o->tip, &job->order, job->received_ns);
+    int r = intake_accept(job, source, expires, ours, &job->why);
+    if (r != 0) job->fault = r == ERR_BUSY ? ORDER_FAULT_BUSY : ORDER_FAULT_INTERNAL;
+    job->repeatable = r == 0 && !ours && job->order.method != ORDER_CANCEL_BUNDLE;
+}
+
+static void run_request(struct intake_job *job) {
+    struct order_envelope e = {.id = {NULL, 0}};
+    bool trusted;
+    double score = 0;
+    uint64_t start = intake_now_ns(job->intake), verified = start;
+    if (inflate(job) && verify(job)) {
+        verified = intake_now_ns(job->intake);
+        metric_observe_ns(job->intake->stage[INTAKE_STAGE_SIGNATURE], verified - start);
+        if (admit_signer(job, &score) && parse(job, &e) == 0 && know_peer(job, &trusted) &&
+            decode(job, &e, trusted)) {
+            uint64_t decoded = intake_now_ns(job->intake);
+            metric_observe_ns(job->intake->stage[INTAKE_STAGE_DECODE], decoded - verified);
+            take_up(job, &e, score);
+            metric_observe_ns(job->intake->stage[INTAKE_STAGE_ACCEPT],
+                              intake_now_ns(job->intake) - decoded);
+        }
+    }
+    if (job->fault == ORDER_ACCEPTED) {
+        intake_put_result(job, e.id);
+    } else {
+        metric_inc(job->intake->refused);
+        intake_put_refusal(job, e.id, e.method);
+    }
+}
+
+/* ---- taking up ---- */
+
+/* A replacement's nonce that this node gave is raised until it is the highest. */
+static void renumber(struct intake_job *job, uint64_t nonce) {
+    struct order *o = &job->order;
+    o->replacement.nonce = nonce;
+    if (o->method == ORDER_SEND_SHARE) {
+        o->share.replacement_nonce = nonce;
+    } else {
+        o->bundle.replacement_nonce = nonce;
+        o->answer = order_flow_hash(&o->bundle);
+    }
+}
+
+static int make(struct flow_order **ret, struct intake_job *job, enum flow_source source,
+                uint64_t expires_ns, struct arena *arena, struct error *why) {
+    struct flow_order_facts f = {.signer = job->signer,
+                                 .peer = source == FLOW_FROM_PEER ? job->peer : NULL,
+                                 .source = source,
+                                 .priority = (enum order_priority)job->priority,
+                                 .received_ns = job->received_ns,
+                                 .sent_ns = job->sent_ns,
+                                 .expires_ns = expires_ns,
+                                 .bytes = job->bytes > 0 ? job->bytes : job->body.n};
+    const struct order *o = &job->order;
+    // A peer signs for itself; whose order it is stands in the order.
+    if (source == FLOW_FROM_PEER) f.signer = (struct address){{0}};
+    if (source != FLOW_FROM_USER) {
+        if (o->method == ORDER_SEND_BUNDLE && o->bundle.fields & BUNDLE_SIGNING_ADDRESS) {
+            f.signer = o->bundle.signing_address;
+        } else if (o->method == ORDER_SEND_SHARE && o->share.has_signer) {
+            f.signer = o->share.signer;
+        } else if (o->method == ORDER_CANCEL_BUNDLE && o->has_signer) {
+            f.signer = o->replacement.signer;
+        }
+    }
+    return flow_order_new(ret, o, &f, arena, why);
+}
+
+/* The sharing takes orders through a bounded hand-over: wait a little when it is full. */
+static void share_it(struct intake *i, struct flow_order *o) {
+    struct error why = {.text = ""};
+    int r = ERR_BUSY;
+    for (int n = 0; r == ERR_BUSY && n < HANDOVER_TRIES; n++) {
+        if (n > 0) {
+            struct timespec pause = {0, 1000000};
+            (void)nanosleep(&pause, NULL);
+        }
+        r = i->options.sinks.share(i->options.sinks.context, o, &why);
+    }
+    if (r == 0) return;
+    metric_inc(i->handover);
+    log_error(i->options.log, "order_not_shared", F_HEX("id", BYTES_OF(o->id)), F_ERR(&why));
+}
+
+static void record(struct intake *i, struct flow_order *o, enum archive_event_kind kind) {
+    const struct intake_sinks *s = &i->options.sinks;
+    if (!s->record || o->order.method == ORDER_SUBSIDISE) return;
+    const struct archive_event e = {.kind = kind, .order = o, .at_ns = o->received_ns};
+    s->record(s->context, &e);
+}
+
+/* Everywhere it belongs. The journal first: what follows may be repeated after a crash. */
+static int hand_on(struct intake *i, struct flow_order *o, struct error *why) {
+    bool user = o->source != FLOW_FROM_PEER;
+    int r = 0;
+    if (i->options.local && local_is_full(i->options.local)) {
+        return error_set(why, ERR_BUSY, "too many orders wait for the builder");
+    }
+    if (i->options.journal && o->source == FLOW_FROM_USER) {
+        r = journal_append(i->options.journal, o, why);
+    }
+    if (r == 0 && i->options.local) r = local_order(i->options.local, o, why);
+    if (r != 0) return r;
+    bool shared = user && i->options.sinks.share && o->order.method != ORDER_SUBSIDISE;
+    if (shared) share_it(i, o);
+    if (o->source == FLOW_FROM_USER) record(i, o, ARCHIVE_RECEIVED);
+    if (o->source == FLOW_FROM_PEER) record(i, o, ARCHIVE_FROM_PEER);
+    if (o->order.cancels) record(i, o, ARCHIVE_CANCELLED);
+    return 0;
+}
+
+static enum book_verdict admit(struct intake_job *job, struct flow_order **o, bool defaulted,
+                               enum flow_source source, uint64_t expires_ns,
+                               struct hash *ret_before, int *status, struct error *why) {
+    struct book *book = job->intake->options.book;
+    for (int n = 0; n < RENUMBER_MAX; n++) {
+        uint64_t nonce;
+        enum book_verdict v =
+            book_admit(book, *o, defaulted, intake_wall_ns(job->intake), &nonce, ret_before);
+        if (v != BOOK_RENUMBER) return v;
+        struct arena arena = (*o)->arena;
+        job->order = (*o)->order;
+        arena_init(&(*o)->arena, 0);
+        flow_order_release(*o);
+        *o = NULL;
+        renumber(job, nonce);
+        *status = make(o, job, source, expires_ns, &arena, why);
+        if (*status != 0) return BOOK_STALE;
+    }
+    return BOOK_STALE; // others are faster, again and again
+}
+
+int intake_accept(struct intake_job *job, enum flow_source source, uint64_t expires_ns,
+                  bool defaulted, struct error *why) {
+    struct intake *i = job->intake;
+    struct flow_order *o = NULL;
+    struct hash before;
+    int r = make(&o, job, source, expires_ns, &job->arena, why);
+    if (r != 0) return r;
+    enum book_verdict v = admit(job, &o, defaulted, source, expires_ns, &before, &r, why);
+    if (r != 0) return r;
+    job->answer = o->answer;
+    if (v == BOOK_NEW) {
+        job->times[TRACE_RECEIVED] = job->received_ns;
+        r = hand_on(i, o, why);
+        if (r != 0) {
+            book_withdraw(i->options.book, o, &before);
+        } else {
+            job->times[TRACE_ACCEPTED] = intake_wall_ns(i);
+            if (i->options.trace) trace_order(i->options.trace, o, job->times);
+            if (i->options.trace && !hash_is_zero(&before)) {
+                trace_mark(i->options.trace, &before, TRACE_REPLACED, job->times[TRACE_ACCEPTED]);
+            }
+            metric_inc(i->accepted);
+        }
+    } else {
+        metric_inc(v == BOOK_STALE ? i->stale : i->duplicates);
+    }
+    flow_order_release(o);
+    return r;
+}
+
+/* ---- workers ---- */
+
+static void run(void *context) {
+    struct intake_job *job = context;
+    metric_observe_ns(job->intake->stage[INTAKE_STAGE_QUEUE],
+                      intake_now_ns(job->intake) - job->arrived_ns);
+    if (job->door == INTAKE_PEER)
+        intake_run_peer(job);
+    else
+        run_request(job);
+    metric_observe_ns(job->intake->stage[INTAKE_STAGE_TOTAL],
+                      intake_now_ns(job->intake) - job->arrived_ns);
+}
+
+static void finish(void *context) {
+    struct intake_job *job = context;
+    job->done(job);
+}
+
+bool intake_submit(struct intake_job *job, struct pool_mailbox *home, unsigned lane) {
+    job->task =
+        (struct pool_task){.run = run, .done = finish, .context = job, .home = home, .lane = lane};
+    job->queued = pool_submit(job->intake->options.pool, &job->task);
+    return job->queued;
+}

@@ -1,0 +1,42 @@
+/* What the parts of the intake share. SPDX-License-Identifier: MIT */
+#ifndef ORDERFLOW_INTAKE_INTERNAL_H
+#define ORDERFLOW_INTAKE_INTERNAL_H
+
+#include "orderflow/intake.h"
+
+#include <pthread.h>
+
+#define JOB_KEEP_BYTES (64u << 10) /* a job that grew larger gives its memory back */
+
+struct intake {
+    struct intake_options options;
+    pthread_mutex_t lock; /* guards unused */
+    struct intake_job *unused;
+    _Atomic size_t jobs;
+    struct metric *stage[INTAKE_STAGES];
+    struct metric *accepted, *duplicates, *stale, *refused, *handover;
+    struct metric *by_peer, *duplicate_by_peer;
+};
+
+/* intake_accept takes a judged order (job->order, in job->arena) up: makes it one object, tells
+ * duplicates, hands it on.
+ * errors  ERR_BUSY, ERR_NO_MEMORY, ERR_LIMIT, ERR_IO (the journal). */
+[[gnu::warn_unused_result]] int intake_accept(struct intake_job *job, enum flow_source source,
+                                              uint64_t expires_ns, bool defaulted,
+                                              struct error *why);
+
+/* The worker's way of a peer's message. */
+void intake_run_peer(struct intake_job *job);
+
+/* intake_put_result and intake_put_refusal write the reply of a request. */
+void intake_put_result(struct intake_job *job, struct bytes id);
+void intake_put_refusal(struct intake_job *job, struct bytes id, struct bytes method);
+
+static inline uint64_t intake_wall_ns(const struct intake *i) {
+    return clock_wall_ns(i->options.clock);
+}
+static inline uint64_t intake_now_ns(const struct intake *i) {
+    return clock_monotonic_ns(i->options.clock);
+}
+
+#endif
