@@ -55,6 +55,13 @@ void build_order_release(const struct build_order *o) {
 
 /* Transactions. */
 
+// Blocks of the past come without their blobs.
+static int check_blobs(struct work *w, const struct build_tx *t) {
+    if (t->sidecar.present) return tx_sidecar_check(&t->tx, &t->sidecar, w->why);
+    if (w->c->source == BUILD_FROM_FILE) return 0;
+    return error_set(w->why, ERR_INVALID, "blobs without their sidecar");
+}
+
 static int add_tx(struct work *w, struct bytes raw, uint32_t *ret) {
     if (w->count == w->room) {
         return error_set(w->why, ERR_LIMIT, "more than %u transactions", BUILD_TXS_MAX);
@@ -69,10 +76,7 @@ static int add_tx(struct work *w, struct bytes raw, uint32_t *ret) {
     if (r == 0 && t->tx.protected && t->tx.chain_id != w->c->chain_id) {
         r = error_set(w->why, ERR_INVALID, "is for chain %llu", (unsigned long long)t->tx.chain_id);
     }
-    if (r == 0 && t->tx.type == TX_BLOB) {
-        r = t->sidecar.present ? tx_sidecar_check(&t->tx, &t->sidecar, w->why)
-                               : error_set(w->why, ERR_INVALID, "blobs without their sidecar");
-    }
+    if (r == 0 && t->tx.type == TX_BLOB) r = check_blobs(w, t);
     if (r == 0 && w->senders) {
         t->sender = w->senders[w->count];
     } else if (r == 0 && w->c->senders) {

@@ -191,6 +191,25 @@ static int by_worth(const void *a, const void *b) {
     return x->orders[0]->index < y->orders[0]->index ? -1 : 1;
 }
 
+// Orders that their group does better without may still pay where the groups left room.
+static int add_rest(struct merge *m, struct error *why) {
+    size_t first = m->whole.count;
+    for (const struct group *g = groups_first(m->groups); g; g = g->next) {
+        for (size_t i = 0; i < g->count; i++) {
+            bool in = false;
+            for (size_t k = 0; k < g->best_count && !in; k++) {
+                in = g->best[k] == g->orders[i];
+            }
+            int r = in ? 0 : sequence_add(&m->whole, g->orders[i], why);
+            if (r != 0) return r;
+        }
+    }
+    if (m->whole.count > first) {
+        qsort(m->whole.at + first, m->whole.count - first, sizeof *m->whole.at, by_price);
+    }
+    return 0;
+}
+
 static int assemble(struct merge *m, struct error *why) {
     size_t count = 0;
     for (const struct group *g = groups_first(m->groups); g; g = g->next) {
@@ -214,7 +233,7 @@ static int assemble(struct merge *m, struct error *why) {
             if (r != 0) return r;
         }
     }
-    return 0;
+    return add_rest(m, why);
 }
 
 int merge_run(struct merge *m, struct block_fill *f, const struct plan *plan,
