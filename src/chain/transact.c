@@ -45,7 +45,8 @@ static void check(struct evm *vm, const struct transact_context *c, const struct
         return;
     }
     const struct evm_code *code = state_code(vm->state, from);
-    if (code->size != 0 && !(vm->schedule.p.delegation && code->delegates)) {
+    if (code->size != 0 && !c->skip_sender_code &&
+        !(vm->schedule.p.delegation && code->delegates)) {
         refuse(ret, TRANSACT_SENDER_HAS_CODE, TX_VALID);
         return;
     }

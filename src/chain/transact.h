@@ -42,6 +42,7 @@ struct transact_context {
     uint64_t blob_gas_left;                     /* of the block */
     bool skip_nonce;                            /* simulation: any nonce will do */
     bool skip_balance;                          /* simulation: the sender is given what it lacks */
+    bool skip_sender_code;                      /* simulation: contracts may send (EIP-3607) */
     const struct transact_surcharge *surcharge; /* NULL: none */
 };
 

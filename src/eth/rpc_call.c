@@ -169,30 +169,17 @@ static int take_lists(struct call_object *c, const struct json *in, struct arena
     return 0;
 }
 
-/* What the members say; a named type must be able to have them. */
+/* The type is what the members say; `type` only has to be a number, as in every node. */
 static int take_type(struct call_object *c, const struct json *in, struct error *why) {
-    bool blobs = has(in, "blobVersionedHashes") || c->has_max_blob_fee;
-    bool codes = has(in, "authorizationList");
-    bool market = c->has_max_fee || c->has_priority_fee;
-    enum tx_type least = codes                                       ? TX_SET_CODE
-                         : blobs                                     ? TX_BLOB
-                         : market                                    ? TX_FEE_MARKET
-                         : has(in, "accessList") && c->has_gas_price ? TX_ACCESS_LIST
-                         : c->has_gas_price                          ? TX_LEGACY
-                                                                     : TX_FEE_MARKET;
-    uint64_t type = least;
-    int r = take_u64(&c->has_type, &type, in, "type", why);
+    bool named;
+    uint64_t type;
+    int r = take_u64(&named, &type, in, "type", why);
     if (r != 0) return r;
-    if (type > TX_SET_CODE) {
-        return json_error(why, ERR_UNSUPPORTED, in, "transaction type is unknown");
-    }
-    bool fits = (type == TX_SET_CODE || !codes) && (type == TX_BLOB || !blobs) &&
-                (type >= TX_FEE_MARKET || !market) && (type != TX_LEGACY || !has(in, "accessList"));
-    if (!fits || (type >= TX_FEE_MARKET && c->has_gas_price && c->has_type)) {
-        return json_error(why, ERR_INVALID, in, "a transaction of type %llu has no such members",
-                          (unsigned long long)type);
-    }
-    c->tx.type = (enum tx_type)type;
+    enum tx_type plain = c->has_gas_price ? TX_LEGACY : TX_FEE_MARKET;
+    if (has(in, "accessList") && c->has_gas_price) plain = TX_ACCESS_LIST;
+    c->tx.type = has(in, "authorizationList")                            ? TX_SET_CODE
+                 : has(in, "blobVersionedHashes") || c->has_max_blob_fee ? TX_BLOB
+                                                                         : plain;
     return 0;
 }
 

@@ -49,18 +49,19 @@ struct block_param {
 [[gnu::warn_unused_result]] int storage_key_decode(struct hash *ret, const struct json *in,
                                                    struct error *why);
 
-/* A transaction that nobody signed. `tx` has what was given; the type follows from the members
- * (or `type`). Fees: types 0 and 1 have max_fee == max_priority_fee == gasPrice. */
+/* A transaction that nobody signed. `tx` has what was given; the type follows from the members, and
+ * `type` is passed over, as the specification's tests have it. Fees: types 0 and 1 have max_fee ==
+ * max_priority_fee == gasPrice. */
 struct call_object {
     struct address from; /* zero when absent */
     struct tx tx;        /* protected; chain_id 0 when absent; no raw, no hash */
-    bool has_from, has_type, has_gas, has_nonce, has_chain_id;
+    bool has_from, has_gas, has_nonce, has_chain_id;
     bool has_gas_price, has_max_fee, has_priority_fee, has_max_blob_fee;
 };
 
 /* call_object_decode: `input` wins over `data`; both must be equal when both are there.
- * errors  ERR_INVALID (gasPrice beside maxFeePerGas, members that the named type does not have,
- *         another type than expected), ERR_SYNTAX, ERR_RANGE, ERR_UNSUPPORTED (type), ERR_LIMIT. */
+ * errors  ERR_INVALID (gasPrice beside maxFeePerGas, another JSON type than expected), ERR_SYNTAX,
+ *         ERR_RANGE, ERR_LIMIT. */
 [[gnu::warn_unused_result]] int call_object_decode(struct call_object *ret, const struct json *in,
                                                    struct arena *a, struct error *why);
 

@@ -102,6 +102,19 @@ static bool can_pay(struct state_account *from, const struct u256 *value) {
     return u256_compare(balance, *value) >= 0;
 }
 
+// Simulations move contracts of the machine: what stands at an address then.
+static const struct precompile *moved_precompile(const struct evm *vm, const struct address *at) {
+    bool left = false;
+    for (size_t i = 0; i < vm->move_count; i++) {
+        const struct evm_move *m = &vm->moves[i];
+        if (m->has_to && address_equal(&m->to, at)) {
+            return precompile_find(vm->schedule.fork, &m->from);
+        }
+        left |= address_equal(&m->from, at);
+    }
+    return left ? NULL : precompile_find(vm->schedule.fork, at);
+}
+
 static void run_precompile(struct evm *vm, const struct precompile *p, const struct evm_message *m,
                            struct evm_result *ret) {
     uint64_t gas = p->gas(m->input);
@@ -198,7 +211,8 @@ static void run_call(struct evm *vm, struct evm_frame *parent, const struct evm_
     } else if (m->kind == EVM_STATICCALL) {
         transfer(vm, to, to, &U256_ZERO);
     }
-    const struct precompile *p = evm_is_precompile(vm->schedule.fork, &m->code_address)
+    const struct precompile *p = vm->move_count ? moved_precompile(vm, &m->code_address)
+                                 : evm_is_precompile(vm->schedule.fork, &m->code_address)
                                      ? precompile_find(vm->schedule.fork, &m->code_address)
                                      : NULL;
     if (p) {

@@ -102,6 +102,12 @@ struct evm_frame;
 struct evm_tracer;
 struct precompiles;
 
+/* For simulations: a precompiled contract that stands elsewhere, or nowhere (has_to = false). */
+struct evm_move {
+    struct address from, to;
+    bool has_to;
+};
+
 struct evm_memory_chunk {
     uint8_t *p;
     size_t size;
@@ -117,6 +123,8 @@ struct evm {
     atomic_bool never;         /* what `abort` points to when there is none */
     struct evm_code_cache *codes;
     const struct precompiles *precompiles;
+    const struct evm_move *moves; /* borrowed; NULL: none */
+    size_t move_count;
     enum evm_status (*interpret)(struct evm_frame *f, const int32_t **ret_handlers);
     struct u256 *stack;    /* room for every frame's stack */
     uint8_t no_memory[32]; /* what a frame without memory points to */

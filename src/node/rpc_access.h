@@ -1,0 +1,56 @@
+/* Access lists: what code looks at, as eth_createAccessList gives it.
+ *
+ * Only what instructions name counts: slots of SLOAD and SSTORE, addresses of calls, of code and
+ * balance queries and of SELFDESTRUCT; sender, recipient and the machine's own contracts are warm
+ * anyway and are listed only for their slots.
+ * Source: EIP-2930; ethereum/execution-apis. One thread. SPDX-License-Identifier: MIT */
+#ifndef NODE_RPC_ACCESS_H
+#define NODE_RPC_ACCESS_H
+
+#include "eth/tx.h"
+#include "evm/trace.h"
+
+#define ACCESS_ADDRESSES_MAX 4096u
+#define ACCESS_SLOTS_MAX 16384u
+
+struct access_entry {
+    struct address address;
+    bool listed;  /* by itself, not only for its slots */
+    size_t slots; /* how many of them */
+};
+
+struct access_list {
+    struct evm_tracer tracer;
+    struct arena *a;
+    enum fork fork;
+    struct address from, to;
+    struct access_entry *entries;
+    size_t count;
+    struct {
+        size_t entry;
+        struct u256 key;
+    } * slots; /* in the order of their finding */
+    size_t slot_count;
+    bool failed; /* a limit or memory */
+};
+
+/* access_list_begin makes an empty list whose memory is the arena's. */
+void access_list_begin(struct access_list *l, struct arena *a, enum fork fork,
+                       const struct address *from, const struct address *to);
+
+/* access_list_add puts in what a transaction lists already. errors  ERR_LIMIT. */
+[[gnu::warn_unused_result]] int access_list_add(struct access_list *l, const struct tx_access *list,
+                                                size_t count, struct error *why);
+
+/* access_list_tracer is what is set as the machine's tracer. */
+struct evm_tracer *access_list_tracer(struct access_list *l);
+
+/* access_list_end gives the list, in the arena. errors  ERR_LIMIT. */
+[[gnu::warn_unused_result]] int access_list_end(struct access_list *l, const struct tx_access **ret,
+                                                size_t *ret_count, struct error *why);
+
+/* access_list_equal: the same addresses with the same slots, in any order. */
+bool access_list_equal(const struct tx_access *a, size_t a_count, const struct tx_access *b,
+                       size_t b_count);
+
+#endif
