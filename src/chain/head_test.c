@@ -6,6 +6,8 @@
 #include "chain/play.h"
 #include "test/harness/test.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -297,6 +299,109 @@ TEST(head_views_go_stale) {
     CHECK_ERR(head_view_account(v, &a, &nobody, &why), ERR_STALE);
     head_view_close(v);
     CHECK_ERR(head_view_open(head, &v, &old, &why), ERR_STALE);
+    end();
+}
+
+/* Readers beside an importer: what they read fits together, or is said to be stale. */
+
+struct reading {
+    _Atomic bool stop;
+    atomic_uint proofs, stale;
+    _Atomic(const char *) wrong;
+};
+
+static const char *read_once(struct head *h, struct random_fast *dice, struct arena *a,
+                             struct reading *shared) {
+    struct head_view *v;
+    struct error why;
+    const struct head_block *b = head_latest(h);
+    struct hash slots[2] = {{{0}}, {{[31] = 1}}};
+    struct address who = play_address(0xc0, random_fast_below(dice, PLAY_CONTRACTS));
+    int r = head_view_open(h, &v, &b->hash, &why);
+    head_block_release(b);
+    if (r == ERR_STALE) return NULL;
+    if (r != 0) return "no view of the head";
+    for (unsigned i = 0; i < 4; i++) {
+        struct account_proof proof;
+        struct u256 value, key = U256_ONE;
+        r = head_view_prove(v, &proof, &who, slots, 2, a, &why);
+        if (r == 0) {
+            r = account_proof_check(NULL, &proof, &head_view_block(v)->block.header.state_root,
+                                    &why);
+            if (r != 0) break;
+            r = head_view_slot(v, &value, &who, &key, &why);
+            if (r == 0 && !u256_equal(value, proof.slots[1].value)) r = ERR_INVALID;
+            if (r == 0) (void)atomic_fetch_add(&shared->proofs, 1);
+        }
+        if (r == ERR_STALE) (void)atomic_fetch_add(&shared->stale, 1);
+        if (r != 0) break;
+    }
+    head_view_close(v);
+    return r == 0 || r == ERR_STALE ? NULL : "a proof and a slot do not fit";
+}
+
+static void *read_along(void *arg) {
+    struct reading *shared = arg;
+    struct random_fast dice;
+    struct arena a;
+    random_fast_init(&dice);
+    arena_init(&a, 0);
+    while (!atomic_load(&shared->stop)) {
+        const char *wrong = read_once(head, &dice, &a, shared);
+        if (wrong) atomic_store(&shared->wrong, wrong);
+        arena_reset(&a);
+    }
+    arena_free(&a);
+    return NULL;
+}
+
+static void *produce_along(void *arg) {
+    struct reading *shared = arg;
+    struct play own;
+    struct producer *p;
+    struct arena a;
+    arena_init(&a, 0);
+    if (play_init(&own, 9, FORK_PRAGUE, NULL) != 0 || producer_new(&p, head, NULL, NULL) != 0) {
+        atomic_store(&shared->wrong, "no producer");
+        return NULL;
+    }
+    while (!atomic_load(&shared->stop)) {
+        struct produced made;
+        const struct head_block *b = head_latest(head);
+        int r = play_block(&own, p, &b->hash, 8, 0, &made, &a, NULL);
+        head_block_release(b);
+        // Its parent may have been left behind meanwhile.
+        if (r != 0 && r != ERR_STALE && r != ERR_NOT_FOUND) {
+            atomic_store(&shared->wrong, "a block cannot be made");
+        }
+        arena_reset(&a);
+    }
+    producer_free(p);
+    play_free(&own);
+    arena_free(&a);
+    return NULL;
+}
+
+TEST(head_is_read_while_it_moves) {
+    static struct reading shared;
+    struct error why;
+    pthread_t threads[3];
+    begin(true, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        CHECK(pthread_create(&threads[i], NULL, i == 2 ? produce_along : read_along, &shared) == 0);
+    }
+    for (unsigned i = 0; i < 40; i++) {
+        struct hash at = latest(), a = add_block(&at, 8), b = add_block(&at, 8);
+        CHECK_OK(head_set(head, &a, NULL, NULL, &why), &why);
+        CHECK_OK(head_set(head, &b, NULL, NULL, &why), &why);
+        arena_reset(&arena);
+    }
+    atomic_store(&shared.stop, true);
+    for (unsigned i = 0; i < 3; i++) {
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    }
+    if (shared.wrong) FAIL("%s", (const char *)shared.wrong);
+    CHECK(atomic_load(&shared.proofs) > 0);
     end();
 }
 

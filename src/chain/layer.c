@@ -41,12 +41,16 @@ static uint32_t mask_for(size_t count) {
     return size - 1;
 }
 
-static void put(uint32_t *at, uint32_t mask, uint32_t hash, size_t index) {
+static uint64_t place(uint32_t hash, size_t index) {
+    return (uint64_t)hash << 32 | (index + 1);
+}
+
+static void put(uint64_t *at, uint32_t mask, uint32_t hash, size_t index) {
     uint32_t i = hash & mask;
     while (at[i]) {
         i = (i + 1) & mask;
     }
-    at[i] = (uint32_t)index + 1;
+    at[i] = place(hash, index);
 }
 
 static uint32_t node_hash(const struct hash *owner, const struct trie_path *path) {
@@ -62,8 +66,11 @@ static uint32_t node_hash(const struct hash *owner, const struct trie_path *path
 const struct layer_account *layer_account_find(const struct layer *l, const struct address *address,
                                                uint32_t hash) {
     if (!l->account_count) return NULL;
-    for (uint32_t i = hash & l->account_mask; l->account_at[i]; i = (i + 1) & l->account_mask) {
-        const struct layer_account *a = &l->accounts[l->account_at[i] - 1];
+    uint64_t at;
+    for (uint32_t i = hash & l->account_mask; (at = l->account_at[i]) != 0;
+         i = (i + 1) & l->account_mask) {
+        if (at >> 32 != hash) continue;
+        const struct layer_account *a = &l->accounts[(uint32_t)at - 1];
         if (address_equal(&a->address, address)) return a;
     }
     return NULL;
@@ -72,8 +79,10 @@ const struct layer_account *layer_account_find(const struct layer *l, const stru
 const struct layer_slot *layer_slot_find(const struct layer *l, const struct address *address,
                                          const struct u256 *key, uint32_t hash) {
     if (!l->slot_count) return NULL;
-    for (uint32_t i = hash & l->slot_mask; l->slot_at[i]; i = (i + 1) & l->slot_mask) {
-        const struct layer_slot *s = &l->slots[l->slot_at[i] - 1];
+    uint64_t at;
+    for (uint32_t i = hash & l->slot_mask; (at = l->slot_at[i]) != 0; i = (i + 1) & l->slot_mask) {
+        if (at >> 32 != hash) continue;
+        const struct layer_slot *s = &l->slots[(uint32_t)at - 1];
         if (u256_equal(s->key, *key) && address_equal(&s->address, address)) return s;
     }
     return NULL;
@@ -82,9 +91,11 @@ const struct layer_slot *layer_slot_find(const struct layer *l, const struct add
 const struct layer_node *layer_node_find(const struct layer *l, const struct hash *owner,
                                          const struct trie_path *path) {
     if (!l->node_count) return NULL;
-    uint32_t i = node_hash(owner, path) & l->node_mask;
-    for (; l->node_at[i]; i = (i + 1) & l->node_mask) {
-        const struct layer_node *n = &l->nodes[l->node_at[i] - 1];
+    uint64_t at;
+    uint32_t hash = node_hash(owner, path), i = hash & l->node_mask;
+    for (; (at = l->node_at[i]) != 0; i = (i + 1) & l->node_mask) {
+        if (at >> 32 != hash) continue;
+        const struct layer_node *n = &l->nodes[(uint32_t)at - 1];
         if (n->path.depth == path->depth && memcmp(n->path.key, path->key, 32) == 0 &&
             n->owned == (owner != NULL) && (!owner || hash_equal(&n->owner, owner))) {
             return n;
@@ -112,8 +123,8 @@ static int copy_flat(struct layer *l, const struct state_changes *changes, struc
     l->slot_mask = mask_for(l->slot_count);
     l->accounts = arena_new_array(a, struct layer_account, l->account_count);
     l->slots = arena_new_array(a, struct layer_slot, l->slot_count);
-    l->account_at = arena_new_array(a, uint32_t, (size_t)l->account_mask + 1);
-    l->slot_at = arena_new_array(a, uint32_t, (size_t)l->slot_mask + 1);
+    l->account_at = arena_new_array(a, uint64_t, (size_t)l->account_mask + 1);
+    l->slot_at = arena_new_array(a, uint64_t, (size_t)l->slot_mask + 1);
     struct state_account_change *copies =
         arena_new_array(a, struct state_account_change, l->account_count);
     bool good = l->accounts && l->slots && l->account_at && l->slot_at && copies;
@@ -206,15 +217,15 @@ static bool same_place(const struct layer_node *a, const struct layer_node *b) {
 // Of several writes to one place the last counts.
 static int index_nodes(struct layer *l, struct error *why) {
     l->node_mask = mask_for(l->node_count);
-    l->node_at = arena_new_array(&l->memory, uint32_t, (size_t)l->node_mask + 1);
+    l->node_at = arena_new_array(&l->memory, uint64_t, (size_t)l->node_mask + 1);
     if (!l->node_at) return no_memory(why);
     for (size_t k = 0; k < l->node_count; k++) {
         const struct layer_node *n = &l->nodes[k];
-        uint32_t i = node_hash(n->owned ? &n->owner : NULL, &n->path) & l->node_mask;
-        while (l->node_at[i] && !same_place(&l->nodes[l->node_at[i] - 1], n)) {
+        uint32_t hash = node_hash(n->owned ? &n->owner : NULL, &n->path), i = hash & l->node_mask;
+        while (l->node_at[i] && !same_place(&l->nodes[(uint32_t)l->node_at[i] - 1], n)) {
             i = (i + 1) & l->node_mask;
         }
-        l->node_at[i] = (uint32_t)k + 1;
+        l->node_at[i] = place(hash, k);
     }
     return 0;
 }

@@ -50,8 +50,10 @@ struct layer {
     struct layer_code *codes;
     size_t account_count, slot_count, node_count, node_room, code_count;
     bool any_cleared;
-    /* open addressing over the arrays: 1 + index, 0 for none; sizes are powers of two */
-    uint32_t *account_at, *slot_at, *node_at;
+    /* Open addressing over the arrays; sizes are powers of two. A place holds the hash, so that the
+     * many layers that say nothing are passed over without looking at their entries, and 1 + the
+     * index; 0 for none. */
+    uint64_t *account_at, *slot_at, *node_at;
     uint32_t account_mask, slot_mask, node_mask;
 };
 

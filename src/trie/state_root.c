@@ -2,6 +2,7 @@
 #include "trie/state_root.h"
 
 #include "base/arena.h"
+#include "base/map.h"
 #include "eth/rlp.h"
 #include "trie/key_cache.h"
 
@@ -48,6 +49,7 @@ struct state_root {
     struct key_cache *keys;
     struct entry **entries; /* by key */
     size_t entry_count, entry_capacity;
+    struct map parked;    /* entries of before, as the parent has them: kept for their tries */
     struct arena scratch; /* of one call */
 };
 
@@ -64,6 +66,7 @@ int state_root_create(struct state_root **ret, const struct hash *parent_root,
     s->options = *options;
     s->parent_root = *parent_root;
     arena_init(&s->scratch, 0);
+    map_init(&s->parked, 0);
     int r = trie_pool_create(&s->pool, options->limit_bytes, why);
     if (r == 0 && options->hash_lanes) trie_pool_set_lanes(s->pool, options->hash_lanes);
     if (r == 0) r = key_cache_create(&s->keys, KEY_CACHE_PLACES, why);
@@ -82,11 +85,23 @@ static void entry_free(struct entry *e) {
     free(e);
 }
 
-void state_root_free(struct state_root *s) {
-    if (!s) return;
+static void free_entries(struct state_root *s) {
+    struct bytes key;
+    void *parked;
     for (size_t i = 0; i < s->entry_count; i++) {
         entry_free(s->entries[i]);
     }
+    s->entry_count = 0;
+    for (size_t at = 0; map_next(&s->parked, &at, &key, &parked);) {
+        entry_free(parked);
+    }
+    map_clear(&s->parked);
+}
+
+void state_root_free(struct state_root *s) {
+    if (!s) return;
+    free_entries(s);
+    map_free(&s->parked);
     free(s->entries);
     arena_free(&s->scratch);
     key_cache_free(s->keys);
@@ -95,10 +110,7 @@ void state_root_free(struct state_root *s) {
 }
 
 void state_root_forget(struct state_root *s) {
-    for (size_t i = 0; i < s->entry_count; i++) {
-        entry_free(s->entries[i]);
-    }
-    s->entry_count = 0;
+    free_entries(s);
     trie_pool_reset(s->pool);
     trie_init(&s->accounts, &s->parent_root);
     s->accounts.stored = s->options.stored;
@@ -110,6 +122,34 @@ size_t state_root_bytes(const struct state_root *s) {
 
 struct hash state_root_parent(const struct state_root *s) {
     return s->parent_root;
+}
+
+// Candidates on a new parent should not pay for what those on the old one changed: entries go aside
+// until one of them is changed again.
+static void park(struct state_root *s) {
+    size_t kept = 0;
+    for (size_t i = 0; i < s->entry_count; i++) {
+        struct entry *e = s->entries[i];
+        e->slot_count = 0;
+        // Without memory for the map it stays where it is, which only costs time.
+        if (map_put(&s->parked, BYTES_OF(e->key), e, NULL, NULL) != 0) s->entries[kept++] = e;
+    }
+    s->entry_count = kept;
+}
+
+static struct entry *find_entry(const struct state_root *s, const struct hash *key) {
+    size_t from = 0, to = s->entry_count;
+    while (from < to) {
+        size_t i = from + (to - from) / 2;
+        int order = memcmp(s->entries[i]->key.b, key->b, 32);
+        if (order == 0) return s->entries[i];
+        if (order < 0) {
+            from = i + 1;
+        } else {
+            to = i;
+        }
+    }
+    return map_get(&s->parked, BYTES_OF(*key));
 }
 
 void state_root_advance(struct state_root *s) {
@@ -124,6 +164,7 @@ void state_root_advance(struct state_root *s) {
             e->slots[k].base = e->slots[k].now;
         }
     }
+    if (!s->options.stored) park(s); // else state_root_store has to see them first
 }
 
 // Nodes
@@ -239,7 +280,8 @@ static int match(struct state_root *s, struct target *t, size_t count,
                     : k == count        ? -1
                                         : memcmp(s->entries[i]->key.b, t[k].key.b, 32);
         if (order > 0) {
-            struct entry *e = calloc(1, sizeof *e);
+            struct entry *e = map_remove(&s->parked, BYTES_OF(t[k].key));
+            if (!e) e = calloc(1, sizeof *e);
             if (!e) break;
             e->key = t[k].key;
             merged[n] = e;
@@ -465,21 +507,10 @@ int state_root_compute(struct state_root *s, struct hash *ret,
 
 int state_root_storage(const struct state_root *s, const struct hash *key, struct hash *ret,
                        struct error *why) {
-    size_t from = 0, to = s->entry_count;
-    while (from < to) {
-        size_t i = from + (to - from) / 2;
-        int order = memcmp(s->entries[i]->key.b, key->b, 32);
-        if (order == 0) {
-            *ret = s->entries[i]->now.storage_root;
-            return 0;
-        }
-        if (order < 0) {
-            from = i + 1;
-        } else {
-            to = i;
-        }
-    }
-    return error_set(why, ERR_NOT_FOUND, "no candidate changed this account");
+    const struct entry *e = find_entry(s, key);
+    if (!e) return error_set(why, ERR_NOT_FOUND, "no candidate changed this account");
+    *ret = e->now.storage_root;
+    return 0;
 }
 
 struct owned_sink {
@@ -507,7 +538,9 @@ int state_root_store(struct state_root *s, const struct state_store_sink *sink, 
     }
     struct owned_sink o = {sink, NULL};
     struct trie_store_sink trie_sink = {put_node, &o};
-    return trie_store_changes(s->pool, &s->accounts, &trie_sink, why);
+    int r = trie_store_changes(s->pool, &s->accounts, &trie_sink, why);
+    if (r == 0) park(s);
+    return r;
 }
 
 // Proofs
@@ -550,11 +583,8 @@ int state_root_prove(struct state_root *s, const struct address *address, const 
         (struct account){.storage_root = TRIE_EMPTY_ROOT, .code_hash = ACCOUNT_EMPTY_CODE};
     if (value.n) r = account_decode(ret_account, value, why);
     if (r != 0 || !slot) return r;
-    for (size_t i = 0; i < s->entry_count; i++) {
-        struct entry *e = s->entries[i];
-        if (!hash_equal(&e->key, &keys[0])) continue;
-        return prove_slot(s, &e->storage, &keys[0], &keys[1], ret_value, sink, why);
-    }
+    struct entry *e = find_entry(s, &keys[0]);
+    if (e) return prove_slot(s, &e->storage, &keys[0], &keys[1], ret_value, sink, why);
     struct trie storage;
     trie_init(&storage, &ret_account->storage_root);
     r = prove_slot(s, &storage, &keys[0], &keys[1], ret_value, sink, why);
