@@ -5,7 +5,7 @@
 #include "chain/dao.h"
 #include "chain/requests.h"
 #include "eth/fees.h"
-#include "trie/trie_plain.h"
+#include "trie/ordered_root.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -238,7 +238,7 @@ static int receipts_root(struct block_outcome *o, struct arena *a, struct error 
         size_t from = i ? ends[i - 1] : 0;
         values[i] = (struct bytes){out.p + from, ends[i] - from};
     }
-    if (r == 0) r = trie_plain_ordered_root(&o->receipts_root, values, o->receipt_count, why);
+    if (r == 0) r = trie_ordered_root(&o->receipts_root, values, o->receipt_count, a, why);
     buf_free(&out);
     return r;
 }
@@ -255,7 +255,7 @@ static int withdrawals_root(struct hash *ret, const struct block_env *env, struc
         buf_free(&one);
         if (!values[i].p) return no_memory(why);
     }
-    return trie_plain_ordered_root(ret, values, env->withdrawal_count, why);
+    return trie_ordered_root(ret, values, env->withdrawal_count, a, why);
 }
 
 static void pay_withdrawals(struct block_run *b) {
@@ -365,7 +365,7 @@ static int transactions_root(struct hash *ret, const struct block *block, struct
     for (size_t i = 0; i < block->tx_count; i++) {
         values[i] = block->txs[i].raw;
     }
-    return trie_plain_ordered_root(ret, values, block->tx_count, why);
+    return trie_ordered_root(ret, values, block->tx_count, a, why);
 }
 
 static int compare(const struct block_env *env, const struct header *h,

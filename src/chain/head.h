@@ -30,10 +30,10 @@
 #include "trie/proof.h"
 #include "trie/state_root.h"
 
-#define HEAD_DEPTH_MAX 128          /* blocks behind the head whose states are kept */
-#define HEAD_PENDING_MAX 4096       /* blocks in memory, on all branches */
-#define HEAD_REJECTED_MAX 1024      /* invalid blocks that are remembered */
-#define HEAD_BLOCK_HASHES 256       /* hashes of ancestors that code can ask for */
+#define HEAD_DEPTH_MAX 128     /* blocks behind the head whose states are kept */
+#define HEAD_PENDING_MAX 4096  /* blocks in memory, on all branches */
+#define HEAD_REJECTED_MAX 1024 /* invalid blocks that are remembered */
+#define HEAD_BLOCK_HASHES 256  /* hashes of ancestors that code can ask for */
 
 struct head;
 struct sender_cache;
@@ -63,6 +63,12 @@ struct head_options {
 
 /* head_close ends it (NULL is allowed). Every block, view and producer must be back. */
 void head_close(struct head *h);
+
+/* head_check_store hashes the whole stored state from its flat content and compares with the root
+ * of its block: for whoever doubts a store. Nothing is imported meanwhile; takes minutes and the
+ * state's size in memory on a large chain. errors  ERR_INVALID (the store is damaged), ERR_IO,
+ * ERR_NO_MEMORY. */
+[[gnu::warn_unused_result]] int head_check_store(struct head *h, struct error *why);
 
 /* What code that runs on views shares with the head: evm_init(&vm, head_codes(h),
  * head_precompiles(h), ...). They live as long as the head. */

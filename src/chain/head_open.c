@@ -202,6 +202,18 @@ static int read_marks(struct head *h, struct error *why) {
     return r == ERR_NOT_FOUND ? 0 : r;
 }
 
+int head_check_store(struct head *h, struct error *why) {
+    struct trie_store_head there;
+    struct hash root;
+    (void)pthread_mutex_lock(&h->work);
+    int r = trie_store_head(h->store, &there, why);
+    if (r == 0) r = trie_store_flat_root(h->store, &root, why);
+    (void)pthread_mutex_unlock(&h->work);
+    if (r != 0 || hash_equal(&root, &there.root)) return r;
+    return error_set(why, ERR_INVALID, "the stored state of block %llu has another root",
+                     (unsigned long long)there.number);
+}
+
 /* Life. */
 
 static int open_store(struct head *h, const struct head_options *o, struct error *why) {

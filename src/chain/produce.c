@@ -3,7 +3,7 @@
 
 #include "chain/head_internal.h"
 #include "chain/header_check.h"
-#include "trie/trie_plain.h"
+#include "trie/ordered_root.h"
 
 #include <stdlib.h>
 
@@ -254,7 +254,7 @@ static int take_header(struct producer *p, struct produced *ret, const struct tx
         raws[i] = txs[i]->raw;
         list[i] = *txs[i];
     }
-    int r = trie_plain_ordered_root(&ret->header.transactions_root, raws, count, why);
+    int r = trie_ordered_root(&ret->header.transactions_root, raws, count, &p->scratch, why);
     if (r == 0) r = header_hash(&ret->hash, &ret->header, why);
     if (r != 0) return r;
     const struct block block = {.header = ret->header,

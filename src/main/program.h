@@ -12,6 +12,7 @@ typedef int program_run(int argc, char **argv);
 program_run attest_main;
 program_run attested_proxy_main;
 program_run boot_main;
+program_run builder_main;
 program_run collateral_main;
 program_run crypto_main;
 program_run eth_main;

@@ -7,6 +7,7 @@ const struct program programs[] = {
     {"attest", "make, verify and explain attestation evidence", attest_main},
     {"attested-proxy", "put an HTTP service behind attestation", attested_proxy_main},
     {"boot", "bring a node from the hub's address to its services' files", boot_main},
+    {"builder", "build the most valuable block and bid with it at the relays", builder_main},
     {"collateral", "serve collateral from a folder", collateral_main},
     {"crypto", "time the cryptography", crypto_main},
     {"eth", "tell what bytes are: transactions, blocks, SSZ, RLP", eth_main},

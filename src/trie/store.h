@@ -62,6 +62,13 @@ struct trie_store_head {
                                                 uint8_t ret[TRIE_NODE_MAX], size_t *ret_n,
                                                 struct error *why);
 
+/* trie_store_flat_root computes the state root of the flat accounts and slots, from nothing: for
+ * whoever doubts a store. It holds the whole state in memory meanwhile; no block is committed on
+ * the same thread. errors  ERR_INVALID (an account's slots do not have its storage root; owner in
+ * the text), ERR_IO, ERR_NO_MEMORY. */
+[[gnu::warn_unused_result]] int trie_store_flat_root(struct trie_store *s, struct hash *ret,
+                                                     struct error *why);
+
 /* Writes, collected until the commit, of several to one place the last counts.
  * account   NULL removes it (its storage is removed by trie_store_clear).
  * value     zero removes the slot.   node  n = 0 removes it, at most TRIE_NODE_MAX bytes.

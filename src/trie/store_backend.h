@@ -29,10 +29,19 @@ struct store_write {
 /* store_batch_next takes the write at the front of *batch; false at the end. */
 bool store_batch_next(struct bytes *batch, struct store_write *ret);
 
+struct store_visitor {
+    int (*visit)(void *arg, struct bytes key, struct bytes value, struct error *why);
+    void *arg;
+};
+
 struct store_backend {
     /* get appends the value. Any thread. ERR_NOT_FOUND, ERR_IO, those of the buf. */
     int (*get)(struct trie_store *s, enum store_table table, struct bytes key, struct buf *ret,
                struct error *why);
+    /* each visits what begins with a prefix, in any order, as it was at one time; a negative return
+     * of the visitor ends it and is given back. The visitor must not call the store. Any thread. */
+    int (*each)(struct trie_store *s, enum store_table table, struct bytes prefix,
+                const struct store_visitor *visitor, struct error *why);
     /* commit makes the writes in their order, all or none. */
     int (*commit)(struct trie_store *s, struct bytes batch, struct error *why);
     void (*close)(struct trie_store *s);

@@ -85,6 +85,41 @@ static int get(struct trie_store *s, enum store_table table, struct bytes key, s
     return code == 0 ? buf_check(ret, why) : failed(code, "read", why);
 }
 
+static int walk(MDB_txn *txn, MDB_dbi table, struct bytes prefix,
+                const struct store_visitor *visitor, int *ret_stopped, struct error *why) {
+    MDB_cursor *cursor;
+    MDB_val k = val(prefix), v;
+    int code = mdb_cursor_open(txn, table, &cursor);
+    if (code != 0) return code;
+    code = mdb_cursor_get(cursor, &k, &v, prefix.n ? MDB_SET_RANGE : MDB_FIRST);
+    while (code == 0 && *ret_stopped == 0) {
+        struct bytes key = bytes_make(k.mv_data, k.mv_size);
+        if (!bytes_starts_with(key, prefix)) break;
+        *ret_stopped = visitor->visit(visitor->arg, key, bytes_make(v.mv_data, v.mv_size), why);
+        if (*ret_stopped == 0) code = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+    }
+    mdb_cursor_close(cursor);
+    return code == MDB_NOTFOUND ? 0 : code;
+}
+
+static int each(struct trie_store *s, enum store_table table, struct bytes prefix,
+                const struct store_visitor *visitor, struct error *why) {
+    struct lmdb *l = (struct lmdb *)s;
+    MDB_txn *txn;
+    int stopped = 0;
+    (void)pthread_rwlock_rdlock(&l->map_lock);
+    int code = reader_take(l, &txn);
+    if (code == 0) {
+        code = walk(txn, l->tables[table], prefix, visitor, &stopped, why);
+        reader_give(l, txn);
+    } else if (txn) {
+        mdb_txn_abort(txn);
+    }
+    (void)pthread_rwlock_unlock(&l->map_lock);
+    if (code != 0) return failed(code, "read", why);
+    return stopped;
+}
+
 // Writing
 
 static int delete_all(MDB_txn *txn, MDB_dbi table, struct bytes owner) {
@@ -201,7 +236,7 @@ static int open_environment(struct lmdb *l, const char *folder, bool relaxed) {
 
 int trie_store_open_lmdb(struct trie_store **ret, const char *folder,
                          const struct trie_store_lmdb_options *options, struct error *why) {
-    static const struct store_backend backend = {get, commit, close_lmdb};
+    static const struct store_backend backend = {get, each, commit, close_lmdb};
     const struct trie_store_lmdb_options none = {0};
     if (!options) options = &none;
     struct lmdb *l = calloc(1, sizeof *l);

@@ -121,6 +121,22 @@ static int get(struct trie_store *s, enum store_table table, struct bytes key, s
     return e ? buf_check(ret, why) : error_set(why, ERR_NOT_FOUND, "nothing is stored there");
 }
 
+static int each(struct trie_store *s, enum store_table table, struct bytes prefix,
+                const struct store_visitor *visitor, struct error *why) {
+    struct memory *m = (struct memory *)s;
+    struct bytes key;
+    void *value;
+    int r = 0;
+    (void)pthread_rwlock_rdlock(&m->lock);
+    for (size_t at = 0; r == 0 && map_next(&m->tables[table], &at, &key, &value);) {
+        const struct entry *e = value;
+        if (!bytes_starts_with(key, prefix)) continue;
+        r = visitor->visit(visitor->arg, key, bytes_make(e->value, e->value_n), why);
+    }
+    (void)pthread_rwlock_unlock(&m->lock);
+    return r;
+}
+
 static void free_values(struct map *map) {
     void *value;
     struct bytes key;
@@ -141,7 +157,7 @@ static void close_memory(struct trie_store *s) {
 }
 
 int trie_store_open_memory(struct trie_store **ret, struct error *why) {
-    static const struct store_backend backend = {get, commit, close_memory};
+    static const struct store_backend backend = {get, each, commit, close_memory};
     struct memory *m = calloc(1, sizeof *m);
     if (!m) return no_memory(why);
     store_init(&m->store, &backend);

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#include "builder/algorithm.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define TEMPERATURE_FIRST 0.002 // of the profit: how much worse a step may be at the beginning
+#define TEMPERATURE_FALL 0.995  // with each try
+
+struct algorithm {
+    struct algorithm_settings settings;
+    struct greedy *greedy;
+    struct merge *merge;
+    struct random_fast random;
+    uint64_t refined_version; // of the plan that the walk below belongs to
+    bool refining;
+    double temperature;
+    struct sequence now, best, tried; // the walk: where it is, the best, the next
+    struct u256 now_profit, best_profit;
+};
+
+static const struct {
+    const char *name, *deployed;
+} names[ALGORITHM_KIND_COUNT] = {
+    [ALGORITHM_MAX_PROFIT] = {"max-profit", "mp-ordering"},
+    [ALGORITHM_GAS_PRICE] = {"mev-gas-price", "mgp-ordering"},
+    [ALGORITHM_TYPE_MAX_PROFIT] = {"type-max-profit", "tmp-ordering"},
+    [ALGORITHM_LENGTH_MAX_PROFIT] = {"length-three-max-profit", "ltmp-ordering"},
+    [ALGORITHM_LENGTH_GAS_PRICE] = {"length-three-mev-gas-price", "ltmgp-ordering"},
+    [ALGORITHM_MERGE] = {"parallel", "parallel-builder"},
+};
+
+const char *algorithm_name(enum algorithm_kind k) {
+    return k < ALGORITHM_KIND_COUNT ? names[k].name : "unknown";
+}
+
+int algorithm_find(struct bytes name) {
+    for (int i = 0; i < ALGORITHM_KIND_COUNT; i++) {
+        if (bytes_equal_str(name, names[i].name) || bytes_equal_str(name, names[i].deployed)) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+int algorithm_new(struct algorithm **ret, const struct algorithm_settings *settings,
+                  struct error *why) {
+    struct algorithm *a = calloc(1, sizeof *a);
+    if (!a) return error_set(why, ERR_NO_MEMORY, "no memory for an algorithm");
+    a->settings = *settings;
+    int r = settings->kind == ALGORITHM_MERGE ? merge_new(&a->merge, settings, why)
+                                              : greedy_new(&a->greedy, why);
+    if (r != 0) {
+        free(a);
+        return r;
+    }
+    algorithm_reset(a);
+    *ret = a;
+    return 0;
+}
+
+void algorithm_free(struct algorithm *a) {
+    if (!a) return;
+    greedy_free(a->greedy);
+    merge_free(a->merge);
+    sequence_free(&a->now);
+    sequence_free(&a->best);
+    sequence_free(&a->tried);
+    free(a);
+}
+
+void algorithm_reset(struct algorithm *a) {
+    if (a->merge) merge_reset(a->merge);
+    random_fast_seed(&a->random, a->settings.seed);
+    a->refining = false;
+}
+
+int algorithm_run(struct algorithm *a, struct block_fill *f, const struct plan *plan,
+                  const atomic_bool *stop, struct error *why) {
+    a->refining = false;
+    if (a->merge) return merge_run(a->merge, f, plan, stop, why);
+    return greedy_run(a->greedy, a->settings.kind, a->settings.retries, f, plan, stop, why);
+}
+
+/* Refinement: simulated annealing over sequences. */
+
+// The walk begins at the candidate: what stands in it, then what does not.
+static int begin_walk(struct algorithm *a, struct block_fill *f, const struct plan *plan,
+                      struct error *why) {
+    int r = sequence_of_fill(&a->now, f, why);
+    size_t standing = a->now.count;
+    for (size_t i = 0; r == 0 && i < plan->count; i++) {
+        bool in = false;
+        for (size_t k = 0; k < standing && !in; k++) {
+            in = a->now.at[k] == plan->orders[i].entry;
+        }
+        if (!in) r = sequence_add(&a->now, plan->orders[i].entry, why);
+    }
+    if (r == 0) r = sequence_copy(&a->best, &a->now, why);
+    a->now_profit = a->best_profit = fill_profit(f);
+    a->temperature = TEMPERATURE_FIRST;
+    a->refining = r == 0;
+    a->refined_version = plan->version;
+    return r;
+}
+
+static void move_order(struct sequence *s, size_t from, size_t to) {
+    const struct job_entry *e = s->at[from];
+    if (from < to) {
+        memmove(&s->at[from], &s->at[from + 1], (to - from) * sizeof *s->at);
+    } else {
+        memmove(&s->at[to + 1], &s->at[to], (from - to) * sizeof *s->at);
+    }
+    s->at[to] = e;
+}
+
+// One change: an order to another place, or two that change places.
+static void change(struct algorithm *a) {
+    struct sequence *s = &a->tried;
+    size_t from = random_fast_below(&a->random, s->count);
+    size_t to = random_fast_below(&a->random, s->count);
+    if (from == to) to = (to + 1) % s->count;
+    if (random_fast_below(&a->random, 3) == 0) {
+        const struct job_entry *swap = s->at[from];
+        s->at[from] = s->at[to];
+        s->at[to] = swap;
+        return;
+    }
+    move_order(s, from, to);
+}
+
+static double as_double(struct u256 v) {
+    return ((double)v.w[3] * 0x1p192) + ((double)v.w[2] * 0x1p128) + ((double)v.w[1] * 0x1p64) +
+           (double)v.w[0];
+}
+
+static bool accept(struct algorithm *a, struct u256 profit) {
+    if (u256_compare(profit, a->now_profit) >= 0) return true;
+    double now = as_double(a->now_profit);
+    double worse = (now - as_double(profit)) / (now > 0 ? now : 1);
+    return random_fast_unit(&a->random) < exp(-worse / a->temperature);
+}
+
+static int walk_once(struct algorithm *a, struct block_fill *f, const atomic_bool *stop,
+                     struct error *why) {
+    int r = sequence_copy(&a->tried, &a->now, why);
+    if (r != 0) return r;
+    change(a);
+    if (a->settings.safe_sorting && !refunds_in_order(&a->tried)) return 0;
+    r = sequence_run(f, &a->tried, stop, why);
+    if (r != 0) return r;
+    struct u256 profit = fill_profit(f);
+    a->temperature *= TEMPERATURE_FALL;
+    if (!accept(a, profit)) return 0;
+    a->now_profit = profit;
+    r = sequence_copy(&a->now, &a->tried, why);
+    if (r == 0 && u256_compare(profit, a->best_profit) > 0) {
+        a->best_profit = profit;
+        r = sequence_copy(&a->best, &a->now, why);
+    }
+    return r;
+}
+
+int algorithm_refine(struct algorithm *a, struct block_fill *f, const struct plan *plan,
+                     unsigned tries, const atomic_bool *stop, struct error *why) {
+    int r = 0;
+    if (!a->refining || a->refined_version != plan->version) r = begin_walk(a, f, plan, why);
+    if (a->now.count < 2) return r;
+    for (unsigned i = 0; r == 0 && i < tries; i++) {
+        r = walk_once(a, f, stop, why);
+    }
+    // Cancelled in the middle: the best is not lost, it costs a run.
+    if (r == 0 || r == ERR_CANCELLED) {
+        int back = sequence_run(f, &a->best, NULL, why);
+        if (back != 0) r = back;
+    }
+    return r;
+}

@@ -1,0 +1,10 @@
+/* Verbs of `buildernet builder` that work on files. SPDX-License-Identifier: MIT */
+#ifndef MAIN_BUILDER_TOOLS_H
+#define MAIN_BUILDER_TOOLS_H
+
+#include <stdbool.h>
+
+/* builder_backtest runs `backtest`, or `explain`; argv[0] is the verb. Gives the exit status. */
+int builder_backtest(int argc, char **argv, bool explain);
+
+#endif

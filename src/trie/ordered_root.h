@@ -1,0 +1,23 @@
+/* Roots of lists: transactions, receipts, withdrawals; keys are rlp(index).
+ *
+ * What trie_plain_ordered_root gives, for the hot path: the shape of the trie follows from the
+ * count alone, and nodes of one height are hashed together in SIMD lanes.
+ * Source: yellow paper, section 4.3 and appendix D. Any thread.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef TRIE_ORDERED_ROOT_H
+#define TRIE_ORDERED_ROOT_H
+
+#include "base/arena.h"
+#include "base/error.h"
+
+#define ORDERED_ROOT_MAX (1u << 24) /* values */
+
+/* trie_ordered_root gives the root of a list of values, none empty.
+ * scratch  gets what is needed meanwhile: the size of the values and some 150 bytes for each.
+ * errors   ERR_LIMIT (ORDERED_ROOT_MAX), ERR_NO_MEMORY. */
+[[gnu::warn_unused_result]] int trie_ordered_root(struct hash *ret, const struct bytes *values,
+                                                  size_t count, struct arena *scratch,
+                                                  struct error *why);
+
+#endif
