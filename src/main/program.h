@@ -18,6 +18,7 @@ program_run crypto_main;
 program_run eth_main;
 program_run evm_main;
 program_run hub_main;
+program_run node_main;
 program_run quote_service_program;
 program_run orderflow_main;
 program_run system_api_main;

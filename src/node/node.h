@@ -30,6 +30,7 @@
 
 struct head;
 struct txpool;
+struct payloads;
 struct rpc;
 struct node_listeners;
 
@@ -44,12 +45,12 @@ struct node {
     const struct genesis *genesis;     /* header with its state root */
     const struct chain_config *config; /* = &genesis->config */
     struct hash genesis_hash;
-    struct head *head;     /* chain/head.h: any thread */
-    struct txpool *txpool; /* chain/txpool.h: any thread */
-    struct pool *workers;  /* for calls of users */
-    struct pool *engine;   /* one thread: Engine API, in order */
-    struct pool *producer; /* one thread: payloads */
-    struct rpc *rpc;       /* node/rpc.h */
+    struct head *head;         /* chain/head.h: any thread */
+    struct txpool *txpool;     /* chain/txpool.h: any thread */
+    struct pool *workers;      /* for calls of users */
+    struct pool *engine;       /* one thread: Engine API, in order */
+    struct payloads *payloads; /* node/payload.h: blocks made here */
+    struct rpc *rpc;           /* node/rpc.h */
     struct node_listeners *listeners;
     struct map methods; /* name -> struct method_row; read-only once the listeners are open */
     struct arena memory;

@@ -90,10 +90,7 @@ static const struct config_option options[] = {
 };
 
 static const struct config_verb verbs[] = {
-    [NODE_VERB_EXPORT] = {"snapshot-export", "FILE",
-                          "Write the state of the newest stored block to a file.", 1, 1},
-    [NODE_VERB_IMPORT] = {"snapshot-import", "FILE", "Fill an empty data folder from such a file.",
-                          1, 1},
+    [NODE_VERB_GENESIS] = {"dev-genesis", NULL, "Print the genesis file of --dev.", 0, 0},
 };
 
 const struct config_program node_program = {

@@ -31,7 +31,7 @@ struct node_values {
     bool log_json;
 };
 
-enum { NODE_VERB_EXPORT, NODE_VERB_IMPORT };
+enum { NODE_VERB_GENESIS };
 
 extern const struct config_program node_program;
 

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/dev.h"
+
+#include "base/hex.h"
+#include "chain/head.h"
+#include "chain/txpool.h"
+#include "crypto/keccak.h"
+#include "node/chain_file.h"
+#include "node/payload.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SAFE_DISTANCE 32u
+#define FINAL_DISTANCE 64u
+#define GATHER_NS (2 * NS_PER_MS) /* transactions that come together share a block */
+#define MINE_MAX 1024u
+#define REORG_MAX 64u
+
+struct dev {
+    struct node *node;
+    struct producer *producer; // with `making`
+    pthread_mutex_t making;    // one block at a time
+    struct address fee_recipient;
+    pthread_t thread;
+    bool started;
+    int subscription;
+    pthread_mutex_t lock; // of what follows
+    pthread_cond_t wanted;
+    bool work, stopping;
+};
+
+int node_fee_recipient(const struct node *n, struct address *ret, struct error *why) {
+    const char *text = n->values->fee_recipient;
+    struct ecdsa_secret_key key;
+    if (!text || !*text) return genesis_dev_key(&key, ret, 0, why);
+    struct bytes digits = bytes_from_str(text);
+    if (bytes_starts_with(digits, BYTES_LIT("0x"))) digits = bytes_slice(digits, 2, digits.n);
+    if (digits.n != 40 || hex_decode(ret->b, digits, NULL) < 0) {
+        return error_set(why, ERR_SYNTAX, "--fee-recipient %.60s: not an address", text);
+    }
+    return 0;
+}
+
+int node_marks(const struct node *n, uint64_t number, uint64_t safe_distance,
+               uint64_t final_distance, struct node_marks *ret, struct error *why) {
+    uint64_t first = n->genesis->header.number;
+    uint64_t safe = number > first + safe_distance ? number - safe_distance : first;
+    uint64_t final = number > first + final_distance ? number - final_distance : first;
+    int r = head_hash_of(n->head, &ret->safe, safe, why);
+    return r == 0 ? head_hash_of(n->head, &ret->finalized, final, why) : r;
+}
+
+// One block
+
+static struct hash derive(const struct hash *parent, const char *what) {
+    uint8_t text[64];
+    memcpy(text, parent->b, 32);
+    memset(text + 32, 0, 32);
+    (void)memccpy(text + 32, what, 0, 31);
+    return keccak256(bytes_make(text, sizeof text));
+}
+
+static int make_block(struct dev *d, const struct hash *parent, uint64_t parent_timestamp,
+                      const char *flavour, struct hash *ret_hash, uint64_t *ret_timestamp,
+                      struct error *why) {
+    struct node *n = d->node;
+    struct built *b;
+    struct head_verdict verdict;
+    uint64_t now_s = clock_wall_ns(loop_clock(n->loop)) / NS_PER_S;
+    struct engine_attributes v = {
+        .timestamp = now_s > parent_timestamp ? now_s : parent_timestamp + 1,
+        .prev_randao = derive(parent, flavour),
+        .fee_recipient = d->fee_recipient,
+        .has_withdrawals = true,
+        .has_beacon_root = true,
+        .beacon_root = derive(parent, "beacon root"),
+    };
+    int r = payload_build(&b, n, d->producer, parent, &v, why);
+    if (r != 0) return r;
+    r = head_import(n->head, &verdict, b->sealed.rlp, why);
+    if (r == 0 && verdict.status != HEAD_VALID && verdict.status != HEAD_KNOWN) {
+        if (why) *why = verdict.reason;
+        r = error_wrap(why, "a block made here is refused");
+    }
+    *ret_hash = b->sealed.hash;
+    *ret_timestamp = v.timestamp;
+    built_release(b);
+    return r;
+}
+
+static int set_head(struct dev *d, const struct hash *hash, uint64_t number, struct error *why) {
+    struct node_marks marks;
+    struct node *n = d->node;
+    // Marks are named by number: of the chain as it is when the head has moved.
+    int r = head_set(n->head, hash, NULL, NULL, why);
+    if (r == 0) r = node_marks(n, number, SAFE_DISTANCE, FINAL_DISTANCE, &marks, why);
+    return r == 0 ? head_set(n->head, hash, &marks.safe, &marks.finalized, why) : r;
+}
+
+// Builds `count` blocks on the block `back` blocks behind the head.
+static int mine(struct dev *d, unsigned back, unsigned count, const char *flavour,
+                struct hash *ret_hash, struct error *why) {
+    const struct head_block *latest, *parent = NULL;
+    (void)pthread_mutex_lock(&d->making);
+    latest = head_latest(d->node->head);
+    uint64_t number = latest->block.header.number;
+    int r = number - d->node->genesis->header.number < back
+                ? error_set(why, ERR_RANGE, "the chain is shorter than %u blocks", back)
+                : head_block_by_number(d->node->head, &parent, number - back, why);
+    head_block_release(latest);
+    if (r == 0) {
+        struct hash hash = parent->hash;
+        uint64_t timestamp = parent->block.header.timestamp;
+        for (unsigned i = 0; i < count && r == 0; i++) {
+            r = make_block(d, &hash, timestamp, flavour, &hash, &timestamp, why);
+        }
+        if (r == 0) r = set_head(d, &hash, number - back + count, why);
+        *ret_hash = hash;
+        head_block_release(parent);
+    }
+    (void)pthread_mutex_unlock(&d->making);
+    return r;
+}
+
+// The thread
+
+static void on_pending(void *context, struct pool_tx *t) {
+    struct dev *d = context;
+    (void)t;
+    (void)pthread_mutex_lock(&d->lock);
+    d->work = true;
+    (void)pthread_cond_signal(&d->wanted);
+    (void)pthread_mutex_unlock(&d->lock);
+}
+
+static void wait_for(struct dev *d, uint64_t ns) {
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    ns += (uint64_t)until.tv_nsec;
+    until.tv_sec += (time_t)(ns / NS_PER_S);
+    until.tv_nsec = (long)(ns % NS_PER_S);
+    (void)pthread_cond_timedwait(&d->wanted, &d->lock, &until);
+}
+
+static void make_one(struct dev *d) {
+    struct hash hash;
+    struct error why = {0};
+    (void)pthread_mutex_unlock(&d->lock);
+    if (mine(d, 0, 1, "dev", &hash, &why) != 0) log_error(d->node->log, "dev_block", F_ERR(&why));
+    (void)pthread_mutex_lock(&d->lock);
+}
+
+static void *run(void *context) {
+    struct dev *d = context;
+    const struct clock *clock = loop_clock(d->node->loop);
+    uint64_t period = d->node->values->dev_period_ns;
+    uint64_t due = clock_monotonic_ns(clock) + period;
+    (void)pthread_mutex_lock(&d->lock);
+    while (!d->stopping) {
+        uint64_t now = clock_monotonic_ns(clock);
+        if (period && now < due) {
+            wait_for(d, due - now);
+        } else if (period) {
+            due = now - (now - due) % period + period;
+            make_one(d);
+        } else if (!d->work) {
+            wait_for(d, NS_PER_S);
+        } else {
+            size_t pending, queued;
+            wait_for(d, GATHER_NS);
+            d->work = false;
+            txpool_count(d->node->txpool, &pending, &queued);
+            if (pending) make_one(d);
+        }
+    }
+    (void)pthread_mutex_unlock(&d->lock);
+    return NULL;
+}
+
+// Methods
+
+static int count_param(struct node_call *c, size_t i, uint64_t otherwise, uint64_t most,
+                       uint64_t *ret, struct error *why) {
+    const struct json *v = node_param(c, i);
+    *ret = otherwise;
+    int r = 0;
+    if (v) {
+        r = json_type_of(v) == JSON_NUMBER ? json_u64(ret, v, why) : json_quantity(ret, v, why);
+    }
+    if (r == 0 && *ret > most) {
+        r = error_set(why, ERR_RANGE, "at most %llu", (unsigned long long)most);
+    }
+    return r == 0 ? 0 : node_bad_params(c, why);
+}
+
+// dev_mine([count]): that many blocks now. Gives the hash of the last.
+static int call_mine(struct node_call *c, struct error *why) {
+    uint64_t count;
+    struct hash hash;
+    int r = count_param(c, 0, 1, MINE_MAX, &count, why);
+    if (r != 0) return r;
+    if (count == 0) return node_fail(c, why, JSONRPC_INVALID_PARAMS, c->method, "at least 1");
+    r = mine(c->context, 0, (unsigned)count, "dev", &hash, why);
+    if (r == 0) json_add_data(c->result, NULL, BYTES_OF(hash));
+    return r;
+}
+
+// dev_reorg([depth]): replaces the last blocks by others, one more of them. Gives the new head.
+static int call_reorg(struct node_call *c, struct error *why) {
+    uint64_t depth;
+    struct hash hash;
+    int r = count_param(c, 0, 1, REORG_MAX, &depth, why);
+    if (r != 0) return r;
+    r = mine(c->context, (unsigned)depth, (unsigned)depth + 1, "reorg", &hash, why);
+    if (r == ERR_RANGE) return node_bad_params(c, why);
+    if (r == 0) json_add_data(c->result, NULL, BYTES_OF(hash));
+    return r;
+}
+
+static const struct node_method methods[] = {
+    {"dev_mine", call_mine, NODE_USER},
+    {"dev_reorg", call_reorg, NODE_USER},
+};
+
+// Life
+
+int dev_open(struct dev **ret, struct node *n, struct error *why) {
+    struct dev *d = calloc(1, sizeof *d);
+    pthread_condattr_t attributes;
+    if (!d) return error_set(why, ERR_NO_MEMORY, "no memory for a development chain");
+    d->node = n;
+    *ret = d;
+    (void)pthread_mutex_init(&d->lock, NULL);
+    (void)pthread_mutex_init(&d->making, NULL);
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&d->wanted, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+    int r = node_fee_recipient(n, &d->fee_recipient, why);
+    if (r == 0) r = producer_new(&d->producer, n->head, NULL, why);
+    return r == 0 ? node_add_methods(n, methods, sizeof methods / sizeof methods[0], d, why) : r;
+}
+
+int dev_start(struct dev *d, struct error *why) {
+    size_t pending, queued;
+    d->subscription = txpool_subscribe(d->node->txpool, on_pending, d, why);
+    if (d->subscription < 0) return d->subscription;
+    txpool_count(d->node->txpool, &pending, &queued);
+    d->work = pending > 0;
+    int os = pthread_create(&d->thread, NULL, run, d);
+    if (os != 0) return error_set_os(why, ERR_IO, os, "cannot start the development chain");
+    d->started = true;
+    return 0;
+}
+
+void dev_close(struct dev *d) {
+    if (!d) return;
+    if (d->subscription > 0) txpool_unsubscribe(d->node->txpool, d->subscription);
+    (void)pthread_mutex_lock(&d->lock);
+    d->stopping = true;
+    (void)pthread_cond_signal(&d->wanted);
+    (void)pthread_mutex_unlock(&d->lock);
+    if (d->started) (void)pthread_join(d->thread, NULL);
+    producer_free(d->producer);
+    (void)pthread_mutex_destroy(&d->lock);
+    (void)pthread_mutex_destroy(&d->making);
+    (void)pthread_cond_destroy(&d->wanted);
+    free(d);
+}
+
+void dev_announce(unsigned accounts) {
+    (void)fprintf(stderr, "\nAccounts of this development chain, 10,000 ether each. Their keys are "
+                          "public: never use them elsewhere.\n\n");
+    for (unsigned i = 0; i < accounts && i < DEV_ACCOUNTS_MAX; i++) {
+        struct ecdsa_secret_key key;
+        struct address address;
+        char a[41] = {0}, k[65] = {0};
+        if (genesis_dev_key(&key, &address, i, NULL) != 0) return;
+        hex_encode(a, BYTES_OF(address));
+        hex_encode(k, bytes_make(key.b, sizeof key.b));
+        (void)fprintf(stderr, "(%u) 0x%s  key 0x%s\n", i, a, k);
+    }
+    (void)fprintf(stderr, "\n");
+}

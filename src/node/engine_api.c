@@ -1,0 +1,321 @@
+/* newPayload and forkchoiceUpdated. SPDX-License-Identifier: MIT */
+#include "node/engine_api.h"
+
+#include "chain/engine_versions.h"
+#include "chain/head.h"
+#include "node/payload.h"
+
+#include <stdio.h>
+
+static const struct bytes none = {NULL, 0};
+
+unsigned engine_version_of(const struct node_call *c) {
+    return c->method.n ? (unsigned)(c->method.p[c->method.n - 1] - '0') : 0;
+}
+
+enum fork engine_fork_at(const struct node *n, uint64_t number, uint64_t timestamp) {
+    return chain_fork_at(n->config, number, timestamp, true);
+}
+
+static int unsupported_fork(struct node_call *c, enum fork f, struct error *why) {
+    return node_fail(c, why, ENGINE_UNSUPPORTED_FORK, none, "Unsupported fork: %s", fork_name(f));
+}
+
+static void set_status(struct engine_payload_status *s, enum engine_status status,
+                       const struct hash *latest_valid, const char *text) {
+    *s = (struct engine_payload_status){.status = status};
+    if (latest_valid && !hash_is_zero(latest_valid)) {
+        s->has_latest_valid = true;
+        s->latest_valid = *latest_valid;
+    }
+    if (text) s->error = bytes_from_str(text);
+}
+
+// newPayload
+
+int engine_import(struct node *n, struct engine_payload_status *ret, char *text,
+                  const struct block *block, struct error *why) {
+    struct head_verdict verdict;
+    int r = head_import_block(n->head, &verdict, block, why);
+    if (r != 0) return r;
+    (void)snprintf(text, ERROR_TEXT_MAX, "%s", verdict.reason.text);
+    switch (verdict.status) {
+    case HEAD_VALID:
+    case HEAD_KNOWN:
+        set_status(ret, ENGINE_VALID, &verdict.hash, NULL);
+        break;
+    case HEAD_INVALID:
+        set_status(ret, ENGINE_INVALID, &verdict.latest_valid, text);
+        log_warn(n->log, "payload_invalid", F_HEX("hash", BYTES_OF(verdict.hash)),
+                 F_ERR(&verdict.reason));
+        break;
+    case HEAD_UNKNOWN_PARENT:
+        set_status(ret, ENGINE_SYNCING, NULL, NULL);
+        break;
+    }
+    return 0;
+}
+
+struct new_payload {
+    struct execution_payload payload;
+    unsigned parts;
+    struct engine_extra extra;
+    const struct hash *hashes; // V3: versioned hashes of the blobs
+    size_t hash_count;
+};
+
+// Parameters and their structure, as strictly as the version demands.
+static int read_new_payload(struct new_payload *q, struct node_call *c, unsigned version,
+                            struct error *why) {
+    struct arena *a = c->a;
+    int r = engine_payload_decode(&q->payload, &q->parts, node_param(c, 0), a, why);
+    if (r == 0 && version >= 3) {
+        q->extra.has_beacon_root = true;
+        r = engine_hashes_decode(&q->hashes, &q->hash_count, node_param(c, 1), a, why);
+        if (r != 0) r = error_wrap(why, "expectedBlobVersionedHashes");
+        if (r == 0) r = json_hash(&q->extra.beacon_root, node_param(c, 2), why);
+    }
+    if (r == 0 && version >= 4) {
+        q->extra.has_requests = true;
+        r = engine_requests_decode(&q->extra.requests, &q->extra.request_count, node_param(c, 3), a,
+                                   why);
+    }
+    return r == 0 ? 0 : node_bad_params(c, why);
+}
+
+static int check_new_payload(const struct new_payload *q, struct node_call *c, unsigned version,
+                             struct error *why) {
+    enum fork f = engine_fork_at(c->node, q->payload.block_number, q->payload.timestamp);
+    unsigned wanted = version == 1 ? 0 : version >= 3 ? ENGINE_WITHDRAWALS | ENGINE_BLOB_GAS : 0;
+    if (version == 2) { // either of two structures, by the fork
+        wanted = f >= FORK_SHANGHAI ? ENGINE_WITHDRAWALS : 0;
+        if (f >= FORK_CANCUN) return unsupported_fork(c, f, why);
+    }
+    if (q->parts != wanted) {
+        return node_fail(c, why, JSONRPC_INVALID_PARAMS, none,
+                         "the payload is not of the structure that %.*s takes", (int)c->method.n,
+                         (const char *)c->method.p);
+    }
+    if (!engine_range_has(engine_new_payload_range(version), f)) {
+        return unsupported_fork(c, f, why);
+    }
+    return 0;
+}
+
+static bool has_hashes(const struct block *b, const struct hash *hashes, size_t count) {
+    size_t n = 0;
+    for (size_t i = 0; i < b->tx_count; i++) {
+        for (size_t j = 0; j < b->txs[i].blob_count; j++) {
+            if (n == count || !hash_equal(&hashes[n], &b->txs[i].blob_hashes[j])) return false;
+            n++;
+        }
+    }
+    return n == count;
+}
+
+// The block that the payload is; an INVALID status where it is none.
+static int make_block(struct block *ret, bool *ret_good, struct engine_payload_status *status,
+                      const struct new_payload *q, struct node_call *c, unsigned version,
+                      struct error *why) {
+    struct hash hash;
+    *ret_good = false;
+    int r = engine_payload_block(ret, &q->payload, q->parts, &q->extra, c->a, why);
+    if (r == ERR_NO_MEMORY) return r;
+    if (r != 0) {
+        set_status(status, ENGINE_INVALID, NULL, why->text);
+        return 0;
+    }
+    r = header_hash(&hash, &ret->header, why);
+    if (r != 0) return r;
+    if (!hash_equal(&hash, &q->payload.block_hash)) {
+        set_status(status, version == 1 ? ENGINE_INVALID_BLOCK_HASH : ENGINE_INVALID, NULL,
+                   "the block's hash is not the payload's blockHash");
+        return 0;
+    }
+    if (version >= 3 && !has_hashes(ret, q->hashes, q->hash_count)) {
+        set_status(status, ENGINE_INVALID, NULL,
+                   "the transactions' blob hashes are not the expected ones");
+        return 0;
+    }
+    *ret_good = true;
+    return 0;
+}
+
+static int new_payload(struct node_call *c, struct error *why) {
+    unsigned version = engine_version_of(c);
+    struct new_payload q = {0};
+    struct engine_payload_status status;
+    struct block block;
+    char text[ERROR_TEXT_MAX];
+    bool good;
+    int r = read_new_payload(&q, c, version, why);
+    if (r == 0) r = check_new_payload(&q, c, version, why);
+    if (r == 0) r = make_block(&block, &good, &status, &q, c, version, why);
+    if (r == 0 && good) r = engine_import(c->node, &status, text, &block, why);
+    if (r == 0) engine_payload_status_encode(c->result, NULL, &status);
+    return r;
+}
+
+// forkchoiceUpdated
+
+static void answer_forkchoice(struct node_call *c, const struct engine_payload_status *status,
+                              const struct engine_payload_id *id) {
+    json_begin_object(c->result, NULL);
+    engine_payload_status_encode(c->result, "payloadStatus", status);
+    if (id) {
+        json_add_data(c->result, "payloadId", BYTES_OF(*id));
+    } else {
+        json_add_null(c->result, "payloadId");
+    }
+    json_end(c->result);
+}
+
+// What comes out before the head may move: true when the answer is known.
+static bool answer_early(struct node_call *c, const struct engine_forkchoice *f,
+                         const struct head_block **ret_block) {
+    struct engine_payload_status status;
+    struct hash latest_valid;
+    if (head_reject_of(c->node->head, &f->head, &latest_valid)) {
+        set_status(&status, ENGINE_INVALID, &latest_valid, "links to a block that is invalid");
+        answer_forkchoice(c, &status, NULL);
+        return true;
+    }
+    if (head_block_by_hash(c->node->head, ret_block, &f->head, NULL) != 0) {
+        set_status(&status, ENGINE_SYNCING, NULL, NULL);
+        answer_forkchoice(c, &status, NULL);
+        return true;
+    }
+    return false;
+}
+
+static const struct hash *given(const struct hash *h) {
+    return hash_is_zero(h) ? NULL : h;
+}
+
+static int set_head(struct node_call *c, const struct engine_forkchoice *f, struct error *why) {
+    int r = head_set(c->node->head, &f->head, given(&f->safe), given(&f->finalized), why);
+    if (r == ERR_NOT_FOUND || r == ERR_CONFLICT) {
+        return node_fail(c, why, ENGINE_INVALID_FORKCHOICE, none, "Invalid forkchoice state");
+    }
+    if (r == ERR_STALE) {
+        return node_fail(c, why, ENGINE_TOO_DEEP_REORG, none, "Too deep reorg");
+    }
+    return r;
+}
+
+static int check_attributes(struct node_call *c, const struct engine_attributes *v,
+                            const struct head_block *head, unsigned version, struct error *why) {
+    enum fork f = engine_fork_at(c->node, head->block.header.number + 1, v->timestamp);
+    bool withdrawals = version >= 3 || (version == 2 && f >= FORK_SHANGHAI);
+    if (v->has_rollup) {
+        return node_fail(c, why, ENGINE_INVALID_ATTRIBUTES, none,
+                         "Invalid payload attributes: members of a rollup");
+    }
+    if (version == 2 && f >= FORK_CANCUN) return unsupported_fork(c, f, why);
+    if (v->has_withdrawals != withdrawals || v->has_beacon_root != (version >= 3)) {
+        return node_fail(c, why, ENGINE_INVALID_ATTRIBUTES, none,
+                         "Invalid payload attributes: not of the structure that %.*s takes",
+                         (int)c->method.n, (const char *)c->method.p);
+    }
+    if (!engine_range_has(engine_forkchoice_range(version), f)) {
+        return unsupported_fork(c, f, why);
+    }
+    if (v->timestamp <= head->block.header.timestamp) {
+        return node_fail(c, why, ENGINE_INVALID_ATTRIBUTES, none,
+                         "Invalid payload attributes: timestamp %llu is not after the head's %llu",
+                         (unsigned long long)v->timestamp,
+                         (unsigned long long)head->block.header.timestamp);
+    }
+    return 0;
+}
+
+static int start_payload(struct node_call *c, const struct json *in, const struct head_block *head,
+                         struct engine_payload_id *ret, struct error *why) {
+    unsigned version = engine_version_of(c);
+    struct engine_attributes v;
+    int r = engine_attributes_decode(&v, in, c->a, why);
+    if (r != 0) {
+        struct error own = *why;
+        return node_fail(c, why, ENGINE_INVALID_ATTRIBUTES, none, "Invalid payload attributes: %s",
+                         own.text);
+    }
+    r = check_attributes(c, &v, head, version, why);
+    if (r == 0) r = engine_payload_id_of(ret, &head->hash, &v, (uint8_t)version, why);
+    return r == 0 ? payloads_start(c->node->payloads, ret, &head->hash, &v, why) : r;
+}
+
+// An ancestor of the head that is named again changes nothing, and no payload is begun on it.
+static bool is_behind(struct node *n, const struct head_block *b) {
+    const struct head_block *latest = head_latest(n->head);
+    bool behind =
+        b->block.header.number < latest->block.header.number && head_is_canonical(n->head, b);
+    head_block_release(latest);
+    return behind;
+}
+
+static int forkchoice_updated(struct node_call *c, struct error *why) {
+    struct engine_forkchoice f;
+    struct engine_payload_status status;
+    struct engine_payload_id id;
+    const struct head_block *head = NULL;
+    const struct json *attributes = node_param(c, 1);
+    int r = engine_forkchoice_decode(&f, node_param(c, 0), why);
+    if (r == 0 && attributes) r = json_expect(attributes, JSON_OBJECT, why);
+    if (r != 0) return node_bad_params(c, why);
+    if (answer_early(c, &f, &head)) return 0;
+    set_status(&status, ENGINE_VALID, &f.head, NULL);
+    if (is_behind(c->node, head)) {
+        head_block_release(head);
+        answer_forkchoice(c, &status, NULL);
+        return 0;
+    }
+    r = set_head(c, &f, why);
+    // Attributes that are refused leave the head where it is now.
+    if (r == 0 && attributes) r = start_payload(c, attributes, head, &id, why);
+    head_block_release(head);
+    if (r == 0) answer_forkchoice(c, &status, attributes ? &id : NULL);
+    return r;
+}
+
+// The table
+
+#define ORDERED (NODE_ENGINE | NODE_ORDERED)
+static const struct node_method methods[] = {
+    {"engine_newPayloadV1", new_payload, ORDERED},
+    {"engine_newPayloadV2", new_payload, ORDERED},
+    {"engine_newPayloadV3", new_payload, ORDERED},
+    {"engine_newPayloadV4", new_payload, ORDERED},
+    {"engine_forkchoiceUpdatedV1", forkchoice_updated, ORDERED},
+    {"engine_forkchoiceUpdatedV2", forkchoice_updated, ORDERED},
+    {"engine_forkchoiceUpdatedV3", forkchoice_updated, ORDERED},
+    {"engine_getPayloadV1", engine_get_payload, NODE_ENGINE},
+    {"engine_getPayloadV2", engine_get_payload, NODE_ENGINE},
+    {"engine_getPayloadV3", engine_get_payload, NODE_ENGINE},
+    {"engine_getPayloadV4", engine_get_payload, NODE_ENGINE},
+    {"engine_getPayloadV5", engine_get_payload, NODE_ENGINE},
+    {"engine_getPayloadBodiesByHashV1", engine_bodies_by_hash, NODE_ENGINE},
+    {"engine_getPayloadBodiesByRangeV1", engine_bodies_by_range, NODE_ENGINE},
+    {"engine_getBlobsV1", engine_get_blobs, NODE_ENGINE},
+    {"engine_getBlobsV2", engine_get_blobs, NODE_ENGINE},
+    {"engine_getBlobsV3", engine_get_blobs, NODE_ENGINE},
+    {"engine_getClientVersionV1", engine_client_version, NODE_ENGINE | NODE_QUICK},
+    {"engine_exchangeTransitionConfigurationV1", engine_transition, NODE_ENGINE | NODE_QUICK},
+    {"engine_exchangeCapabilities", engine_capabilities, NODE_ENGINE | NODE_QUICK},
+};
+
+#define METHODS (sizeof methods / sizeof methods[0])
+
+int engine_capabilities(struct node_call *c, struct error *why) {
+    int r = json_expect(node_param(c, 0), JSON_ARRAY, why);
+    if (r != 0) return node_bad_params(c, why);
+    json_begin_array(c->result, NULL);
+    for (size_t i = 0; i + 1 < METHODS; i++) { // not itself, as the specification says
+        json_add_str(c->result, NULL, methods[i].name);
+    }
+    json_end(c->result);
+    return 0;
+}
+
+int engine_api_open(struct node *n, struct error *why) {
+    return node_add_methods(n, methods, METHODS, NULL, why);
+}
