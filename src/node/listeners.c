@@ -23,6 +23,7 @@ struct node_listeners {
     struct peers *peers;
     struct server *user, *engine, *ipc, *metrics;
     struct secret key; // of the Engine API's tokens
+    struct route user_route, engine_route;
     struct pool_mailbox mailbox;
     struct loop_fd watch;
     bool watching;
@@ -270,12 +271,12 @@ static int open_server(struct node_listeners *l, struct server **ret, struct ser
 
 static int open_user(struct node_listeners *l, struct service *service, struct error *why) {
     const struct node_values *v = l->node->values;
-    const struct route routes[] = {{"GET,POST,OPTIONS", "/", handle_user, l, 0, ROUTE_QUIET}};
     const struct server_limits limits = {.connections = (unsigned)v->connections,
                                          .body_bytes = v->body_bytes};
     const struct server_listener plain = {0};
     if (!is_given(v->http_addr) && !is_given(v->ws_addr)) return 0;
-    int r = open_server(l, &l->user, service, "rpc", routes, 1, limits, why);
+    l->user_route = (struct route){"GET,POST,OPTIONS", "/", handle_user, l, 0, ROUTE_QUIET};
+    int r = open_server(l, &l->user, service, "rpc", &l->user_route, 1, limits, why);
     if (r == 0 && is_given(v->http_addr)) {
         r = listen_on(l, l->user, "http", v->http_addr, &plain, why);
     }
@@ -311,7 +312,6 @@ static int make_key(const char *path, struct error *why) {
 
 static int open_engine(struct node_listeners *l, struct service *service, struct error *why) {
     const struct node_values *v = l->node->values;
-    const struct route routes[] = {{"GET,POST,OPTIONS", "/", handle_engine, l, 0, ROUTE_QUIET}};
     const struct server_limits limits = {.connections = 256, .body_bytes = ENGINE_BODY_BYTES};
     const struct server_listener plain = {0};
     char path[4096];
@@ -332,7 +332,8 @@ static int open_engine(struct node_listeners *l, struct service *service, struct
         if (r == 0) log_info(l->node->log, "engine_key_made", F_STR("file", path));
     }
     if (r == 0) r = jwt_key_read(&l->key, path, why);
-    if (r == 0) r = open_server(l, &l->engine, service, "engine", routes, 1, limits, why);
+    l->engine_route = (struct route){"GET,POST,OPTIONS", "/", handle_engine, l, 0, ROUTE_QUIET};
+    if (r == 0) r = open_server(l, &l->engine, service, "engine", &l->engine_route, 1, limits, why);
     return r == 0 ? listen_on(l, l->engine, "engine", v->engine_addr, &plain, why) : r;
 }
 

@@ -6,8 +6,9 @@
 
 #include <stdlib.h>
 
-#define FILL_NS_MAX (1 * NS_PER_S) /* of taking transactions: a payload must be there when asked   \
-                                    */
+#define FILL_NS_MAX                                                                                \
+    (1 * NS_PER_S) /* of taking transactions: a payload must be there when asked                   \
+                    */
 #define IMPROVE_NS_MAX (12 * NS_PER_S) /* nobody asks for one any more */
 #define GAS_LEAST 21000u
 

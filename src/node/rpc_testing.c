@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-static const char *api_names[] = {"eth", "net", "web3", "txpool", "debug", "flashbots", "mev", "rpc"};
+static const char *api_names[] = {"eth",   "net",       "web3", "txpool",
+                                  "debug", "flashbots", "mev",  "rpc"};
 
 /* The pool judges against the state after the head, in the block that comes next. */
 static int follow(struct rpc_fixture *f, struct error *why) {
