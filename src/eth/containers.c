@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "eth/containers.h"
 
-#include "eth/blinded_block.h"
+#include "eth/beacon_block.h"
 #include "eth/fork.h"
 
 #include <stddef.h>
 
-/* Limits of the mainnet preset. */
+/* Limits of the mainnet preset; of the minimal one where they differ. */
 #define TRANSACTION_BYTES_MAX (1u << 30)
 #define TRANSACTIONS_MAX (1u << 20)
 #define WITHDRAWALS_MAX 16
+#define WITHDRAWALS_MAX_MINIMAL 4
 #define EXTRA_DATA_MAX 32
 #define COMMITMENTS_MAX 4096
 #define CELL_PROOFS_MAX (8192ull * COMMITMENTS_MAX)
@@ -25,6 +26,7 @@ static const struct ssz_type uint256 = {.kind = SSZ_UINT256, .memory = 32};
 #define FIXED(NAME, N)                                                                             \
     static const struct ssz_type NAME = {.kind = SSZ_BYTES, .limit = (N), .memory = (N)}
 FIXED(bytes8_bits, 8); // bit vector of 64: the committees of an attestation
+FIXED(bytes4_bits, 4); // bit vector of 32: the sync committee of the minimal preset
 FIXED(bytes20, 20);
 FIXED(bytes32, 32);
 FIXED(bytes48, 48);
@@ -58,6 +60,7 @@ static const struct ssz_field withdrawal_fields[] = {
 };
 static const struct ssz_type withdrawal = CONTAINER(struct withdrawal, withdrawal_fields);
 const struct ssz_type ssz_withdrawals = LIST(withdrawal, WITHDRAWALS_MAX);
+static const struct ssz_type withdrawals_minimal = LIST(withdrawal, WITHDRAWALS_MAX_MINIMAL);
 
 /* Payloads and their headers begin alike. */
 #define PAYLOAD_HEAD(S)                                                                            \
@@ -76,6 +79,9 @@ static const struct ssz_field payload_bellatrix_fields[] = {
 static const struct ssz_field payload_capella_fields[] = {PAYLOAD_HEAD(P),
                                                           FIELD(P, transactions, ssz_transactions),
                                                           FIELD(P, withdrawals, ssz_withdrawals)};
+static const struct ssz_field payload_minimal_fields[] = {
+    PAYLOAD_HEAD(P), FIELD(P, transactions, ssz_transactions),
+    FIELD(P, withdrawals, withdrawals_minimal)};
 static const struct ssz_field payload_deneb_fields[] = {
     PAYLOAD_HEAD(P), FIELD(P, transactions, ssz_transactions),
     FIELD(P, withdrawals, ssz_withdrawals), PAYLOAD_BLOB_GAS(P)};
@@ -88,6 +94,7 @@ static const struct ssz_field header_deneb_fields[] = {
     PAYLOAD_BLOB_GAS(H)};
 static const struct ssz_type payload_bellatrix = CONTAINER(P, payload_bellatrix_fields);
 static const struct ssz_type payload_capella = CONTAINER(P, payload_capella_fields);
+static const struct ssz_type payload_minimal = CONTAINER(P, payload_minimal_fields);
 static const struct ssz_type payload_deneb = CONTAINER(P, payload_deneb_fields);
 static const struct ssz_type header_bellatrix = CONTAINER(H, header_bellatrix_fields);
 static const struct ssz_type header_capella = CONTAINER(H, header_capella_fields);
@@ -108,16 +115,16 @@ static const struct ssz_field bid_trace_fields[] = {
 };
 const struct ssz_type ssz_bid_trace = CONTAINER(struct bid_trace, bid_trace_fields);
 
-static const struct ssz_type commitments = LIST(bytes48, COMMITMENTS_MAX);
+const struct ssz_type ssz_commitments = LIST(bytes48, COMMITMENTS_MAX);
 static const struct ssz_type cell_proofs = LIST(bytes48, CELL_PROOFS_MAX);
 static const struct ssz_type blobs = LIST(blob_bytes, COMMITMENTS_MAX);
 static const struct ssz_field bundle_deneb_fields[] = {
-    FIELD(struct blobs_bundle, commitments, commitments),
-    FIELD(struct blobs_bundle, proofs, commitments),
+    FIELD(struct blobs_bundle, commitments, ssz_commitments),
+    FIELD(struct blobs_bundle, proofs, ssz_commitments),
     FIELD(struct blobs_bundle, blobs, blobs),
 };
 static const struct ssz_field bundle_fulu_fields[] = {
-    FIELD(struct blobs_bundle, commitments, commitments),
+    FIELD(struct blobs_bundle, commitments, ssz_commitments),
     FIELD(struct blobs_bundle, proofs, cell_proofs),
     FIELD(struct blobs_bundle, blobs, blobs),
 };
@@ -167,6 +174,9 @@ static const struct ssz_field submit_bellatrix_fields[] = {
 static const struct ssz_field submit_capella_fields[] = {
     FIELD(S, message, ssz_bid_trace), FIELD(S, execution_payload, payload_capella),
     FIELD(S, signature, bytes96)};
+static const struct ssz_field submit_minimal_fields[] = {
+    FIELD(S, message, ssz_bid_trace), FIELD(S, execution_payload, payload_minimal),
+    FIELD(S, signature, bytes96)};
 static const struct ssz_field submit_deneb_fields[] = {
     FIELD(S, message, ssz_bid_trace), FIELD(S, execution_payload, payload_deneb),
     FIELD(S, blobs_bundle, bundle_deneb), FIELD(S, signature, bytes96)};
@@ -180,6 +190,7 @@ static const struct ssz_field submit_fulu_fields[] = {
     FIELD(S, signature, bytes96)};
 static const struct ssz_type submit_bellatrix = CONTAINER(S, submit_bellatrix_fields);
 static const struct ssz_type submit_capella = CONTAINER(S, submit_capella_fields);
+static const struct ssz_type submit_minimal = CONTAINER(S, submit_minimal_fields);
 static const struct ssz_type submit_deneb = CONTAINER(S, submit_deneb_fields);
 static const struct ssz_type submit_electra = CONTAINER(S, submit_electra_fields);
 static const struct ssz_type submit_fulu = CONTAINER(S, submit_fulu_fields);
@@ -197,8 +208,8 @@ static const struct ssz_type submit_fulu = CONTAINER(S, submit_fulu_fields);
     static const struct ssz_type signed_bid_##FORK = CONTAINER(SB, signed_bid_##FORK##_fields)
 BID(bellatrix, header_bellatrix, );
 BID(capella, header_capella, );
-BID(deneb, header_deneb, FIELD(B, blob_kzg_commitments, commitments), );
-BID(electra, header_deneb, FIELD(B, blob_kzg_commitments, commitments),
+BID(deneb, header_deneb, FIELD(B, blob_kzg_commitments, ssz_commitments), );
+BID(electra, header_deneb, FIELD(B, blob_kzg_commitments, ssz_commitments),
     FIELD(B, execution_requests, ssz_execution_requests), );
 #undef B
 #undef SB
@@ -356,6 +367,16 @@ static const struct ssz_field sync_aggregate_fields[] = {
     {"sync_committee_bits", BODY_OFFSET(sync_aggregate, sync_committee_bits), &bytes64_bits},
     {"sync_committee_signature", BODY_OFFSET(sync_aggregate, sync_committee_signature), &bytes96},
 };
+static const struct ssz_field sync_aggregate_minimal_fields[] = {
+    {"sync_committee_bits", BODY_OFFSET(sync_aggregate, sync_committee_bits), &bytes4_bits},
+    {"sync_committee_signature", BODY_OFFSET(sync_aggregate, sync_committee_signature), &bytes96},
+};
+static const struct ssz_type sync_aggregate_minimal = {.kind = SSZ_CONTAINER,
+                                                       .memory =
+                                                           sizeof(((BODY *)0)->sync_aggregate),
+                                                       .name = "sync_aggregate",
+                                                       .fields = sync_aggregate_minimal_fields,
+                                                       .field_count = 2};
 static const struct ssz_type sync_aggregate = {.kind = SSZ_CONTAINER,
                                                .memory = sizeof(((BODY *)0)->sync_aggregate),
                                                .name = "sync_aggregate",
@@ -370,54 +391,117 @@ static const struct ssz_type beacon_deposits = LIST(beacon_deposit, 16);
 static const struct ssz_type signed_exits = LIST(signed_exit, 16);
 static const struct ssz_type signed_changes = LIST(signed_change, 16);
 
-#define BODY_HEAD(ERA)                                                                             \
-    FIELD(BODY, randao_reveal, bytes96), FIELD(BODY, eth1_data, eth1_data),                        \
-        FIELD(BODY, graffiti, bytes32), FIELD(BODY, proposer_slashings, proposer_slashings),       \
-        FIELD(BODY, attester_slashings, slashings_##ERA),                                          \
-        FIELD(BODY, attestations, attestations_##ERA), FIELD(BODY, deposits, beacon_deposits),     \
-        FIELD(BODY, voluntary_exits, signed_exits), FIELD(BODY, sync_aggregate, sync_aggregate)
-#define BLOCK struct blinded_beacon_block
-#define SIGNED_BLOCK struct signed_blinded_beacon_block
-#define BLINDED(FORK, ERA, HEADER, ...)                                                            \
-    static const struct ssz_field body_##FORK##_fields[] = {                                       \
-        BODY_HEAD(ERA), FIELD(BODY, execution_payload_header, HEADER), __VA_ARGS__};               \
-    static const struct ssz_type body_##FORK = CONTAINER(BODY, body_##FORK##_fields);              \
-    static const struct ssz_field blinded_##FORK##_fields[] = {                                    \
-        FIELD(BLOCK, slot, uint64), FIELD(BLOCK, proposer_index, uint64),                          \
-        FIELD(BLOCK, parent_root, bytes32), FIELD(BLOCK, state_root, bytes32),                     \
-        FIELD(BLOCK, body, body_##FORK)};                                                          \
-    static const struct ssz_type blinded_##FORK = CONTAINER(BLOCK, blinded_##FORK##_fields);       \
-    static const struct ssz_field signed_blinded_##FORK##_fields[] = {                             \
-        FIELD(SIGNED_BLOCK, message, blinded_##FORK), FIELD(SIGNED_BLOCK, signature, bytes96)};    \
-    static const struct ssz_type signed_blinded_##FORK =                                           \
-        CONTAINER(SIGNED_BLOCK, signed_blinded_##FORK##_fields)
-BLINDED(bellatrix, phase0, header_bellatrix, );
-BLINDED(capella, phase0, header_capella, FIELD(BODY, bls_to_execution_changes, signed_changes));
-BLINDED(deneb, phase0, header_deneb, FIELD(BODY, bls_to_execution_changes, signed_changes),
-        FIELD(BODY, blob_kzg_commitments, commitments));
-BLINDED(electra, electra, header_deneb, FIELD(BODY, bls_to_execution_changes, signed_changes),
-        FIELD(BODY, blob_kzg_commitments, commitments),
-        FIELD(BODY, execution_requests, ssz_execution_requests));
+/* Blocks and blinded blocks differ in one field, which carries the payload or its header. In C a
+ * whole body is a blinded one with the payload behind it. */
+#define FULL struct beacon_block_body
+#define BODY_FIELD(S, PREFIX, NAME, TYPE)                                                          \
+    { #NAME, offsetof(S, PREFIX NAME), &(TYPE) }
+#define BODY_HEAD(S, PREFIX, ERA, SYNC)                                                            \
+    BODY_FIELD(S, PREFIX, randao_reveal, bytes96), BODY_FIELD(S, PREFIX, eth1_data, eth1_data),    \
+        BODY_FIELD(S, PREFIX, graffiti, bytes32),                                                  \
+        BODY_FIELD(S, PREFIX, proposer_slashings, proposer_slashings),                             \
+        BODY_FIELD(S, PREFIX, attester_slashings, slashings_##ERA),                                \
+        BODY_FIELD(S, PREFIX, attestations, attestations_##ERA),                                   \
+        BODY_FIELD(S, PREFIX, deposits, beacon_deposits),                                          \
+        BODY_FIELD(S, PREFIX, voluntary_exits, signed_exits),                                      \
+        BODY_FIELD(S, PREFIX, sync_aggregate, SYNC)
+#define BODY_TAIL_bellatrix(S, PREFIX)
+#define BODY_TAIL_capella(S, PREFIX) BODY_FIELD(S, PREFIX, bls_to_execution_changes, signed_changes)
+#define BODY_TAIL_deneb(S, PREFIX)                                                                 \
+    BODY_TAIL_capella(S, PREFIX), BODY_FIELD(S, PREFIX, blob_kzg_commitments, ssz_commitments)
+#define BODY_TAIL_electra(S, PREFIX)                                                               \
+    BODY_TAIL_deneb(S, PREFIX), BODY_FIELD(S, PREFIX, execution_requests, ssz_execution_requests)
+#define BLOCK_FIELDS(S, BODY_TYPE)                                                                 \
+    FIELD(S, slot, uint64), FIELD(S, proposer_index, uint64), FIELD(S, parent_root, bytes32),      \
+        FIELD(S, state_root, bytes32), FIELD(S, body, BODY_TYPE)
+#define BLOCK_TYPES(NAME, FORK, ERA, SYNC, HEADER, PAYLOAD)                                        \
+    static const struct ssz_field body_##NAME##_fields[] = {                                       \
+        BODY_HEAD(BODY, , ERA, SYNC), FIELD(BODY, execution_payload_header, HEADER),               \
+        BODY_TAIL_##FORK(BODY, )};                                                                 \
+    static const struct ssz_type body_##NAME = CONTAINER(BODY, body_##NAME##_fields);              \
+    static const struct ssz_field blinded_##NAME##_fields[] = {                                    \
+        BLOCK_FIELDS(struct blinded_beacon_block, body_##NAME)};                                   \
+    static const struct ssz_type blinded_##NAME =                                                  \
+        CONTAINER(struct blinded_beacon_block, blinded_##NAME##_fields);                           \
+    static const struct ssz_field signed_blinded_##NAME##_fields[] = {                             \
+        FIELD(struct signed_blinded_beacon_block, message, blinded_##NAME),                        \
+        FIELD(struct signed_blinded_beacon_block, signature, bytes96)};                            \
+    static const struct ssz_type signed_blinded_##NAME =                                           \
+        CONTAINER(struct signed_blinded_beacon_block, signed_blinded_##NAME##_fields);             \
+    static const struct ssz_field full_body_##NAME##_fields[] = {                                  \
+        BODY_HEAD(FULL, rest., ERA, SYNC), FIELD(FULL, execution_payload, PAYLOAD),                \
+        BODY_TAIL_##FORK(FULL, rest.)};                                                            \
+    static const struct ssz_type full_body_##NAME = CONTAINER(FULL, full_body_##NAME##_fields);    \
+    static const struct ssz_field block_##NAME##_fields[] = {                                      \
+        BLOCK_FIELDS(struct beacon_block, full_body_##NAME)};                                      \
+    static const struct ssz_type block_##NAME =                                                    \
+        CONTAINER(struct beacon_block, block_##NAME##_fields);                                     \
+    static const struct ssz_field signed_block_##NAME##_fields[] = {                               \
+        FIELD(struct signed_beacon_block, message, block_##NAME),                                  \
+        FIELD(struct signed_beacon_block, signature, bytes96)};                                    \
+    static const struct ssz_type signed_block_##NAME =                                             \
+        CONTAINER(struct signed_beacon_block, signed_block_##NAME##_fields)
+BLOCK_TYPES(bellatrix, bellatrix, phase0, sync_aggregate, header_bellatrix, payload_bellatrix);
+BLOCK_TYPES(capella, capella, phase0, sync_aggregate, header_capella, payload_capella);
+BLOCK_TYPES(deneb, deneb, phase0, sync_aggregate, header_deneb, payload_deneb);
+BLOCK_TYPES(electra, electra, electra, sync_aggregate, header_deneb, payload_deneb);
+BLOCK_TYPES(bellatrix_minimal, bellatrix, phase0, sync_aggregate_minimal, header_bellatrix,
+            payload_bellatrix);
+BLOCK_TYPES(capella_minimal, capella, phase0, sync_aggregate_minimal, header_capella,
+            payload_minimal);
 
-static const struct consensus_types types[CONSENSUS_FORK_COUNT] = {
-    [CONSENSUS_BELLATRIX] = {&payload_bellatrix, &header_bellatrix, NULL, &submit_bellatrix,
-                             &bid_bellatrix, &signed_bid_bellatrix, NULL, &blinded_bellatrix,
-                             &signed_blinded_bellatrix},
-    [CONSENSUS_CAPELLA] = {&payload_capella, &header_capella, NULL, &submit_capella, &bid_capella,
-                           &signed_bid_capella, NULL, &blinded_capella, &signed_blinded_capella},
-    [CONSENSUS_DENEB] = {&payload_deneb, &header_deneb, &bundle_deneb, &submit_deneb, &bid_deneb,
-                         &signed_bid_deneb, &unblinded_deneb, &blinded_deneb,
-                         &signed_blinded_deneb},
-    [CONSENSUS_ELECTRA] = {&payload_deneb, &header_deneb, &bundle_deneb, &submit_electra,
-                           &bid_electra, &signed_bid_electra, &unblinded_deneb, &blinded_electra,
-                           &signed_blinded_electra},
-    [CONSENSUS_FULU] = {&payload_deneb, &header_deneb, &bundle_fulu, &submit_fulu, &bid_electra,
-                        &signed_bid_electra, &unblinded_fulu, &blinded_electra,
-                        &signed_blinded_electra},
+/* What is published from Deneb on: the blobs go along. */
+#define CONTENTS struct block_contents
+#define CONTENTS_TYPE(FORK, BLOCK, PROOFS)                                                         \
+    static const struct ssz_field contents_##FORK##_fields[] = {                                   \
+        FIELD(CONTENTS, signed_block, BLOCK), FIELD(CONTENTS, kzg_proofs, PROOFS),                 \
+        FIELD(CONTENTS, blobs, blobs)};                                                            \
+    static const struct ssz_type contents_##FORK = CONTAINER(CONTENTS, contents_##FORK##_fields)
+CONTENTS_TYPE(deneb, signed_block_deneb, ssz_commitments);
+CONTENTS_TYPE(electra, signed_block_electra, ssz_commitments);
+CONTENTS_TYPE(fulu, signed_block_electra, cell_proofs);
+
+/* One row a fork. P: payload and submission, H: header and bids, X: blobs, B: blocks. */
+#define ROW(P, H, HB, X, U, S, B, C, W)                                                            \
+    {                                                                                              \
+        .payload = &payload_##P, .payload_header = &header_##H, .blobs_bundle = (X),               \
+        .submit_request = &submit_##S, .builder_bid = &bid_##HB,                                   \
+        .signed_builder_bid = &signed_bid_##HB, .payload_and_blobs = (U),                          \
+        .blinded_block = &blinded_##B, .signed_blinded_block = &signed_blinded_##B,                \
+        .signed_block = &signed_block_##B, .block_contents = (C), .withdrawals = (W)               \
+    }
+static const struct consensus_types types[CONSENSUS_PRESET_COUNT][CONSENSUS_FORK_COUNT] =
+    {
+        [CONSENSUS_MAINNET] =
+            {
+                [CONSENSUS_BELLATRIX] = ROW(bellatrix, bellatrix, bellatrix, NULL, NULL, bellatrix,
+                                            bellatrix, NULL, NULL),
+                [CONSENSUS_CAPELLA] = ROW(capella, capella, capella, NULL, NULL, capella, capella,
+                                          NULL, &ssz_withdrawals),
+                [CONSENSUS_DENEB] = ROW(deneb, deneb, deneb, &bundle_deneb, &unblinded_deneb, deneb,
+                                        deneb, &contents_deneb, &ssz_withdrawals),
+                [CONSENSUS_ELECTRA] = ROW(deneb, deneb, electra, &bundle_deneb, &unblinded_deneb,
+                                          electra, electra, &contents_electra, &ssz_withdrawals),
+                [CONSENSUS_FULU] = ROW(deneb, deneb, electra, &bundle_fulu, &unblinded_fulu,
+                                       fulu, electra, &contents_fulu, &ssz_withdrawals),
+            },
+        [CONSENSUS_MINIMAL] =
+            {
+                [CONSENSUS_BELLATRIX] = ROW(bellatrix, bellatrix, bellatrix, NULL, NULL, bellatrix,
+                                            bellatrix_minimal, NULL, NULL),
+                [CONSENSUS_CAPELLA] =
+                    ROW(minimal, capella, capella, NULL, NULL, minimal, capella_minimal, NULL,
+                        &withdrawals_minimal),
+            },
 };
 
+const struct consensus_types *consensus_types_of_preset(enum consensus_preset p,
+                                                        enum consensus_fork f) {
+    return types[p][f].payload ? &types[p][f] : NULL;
+}
+
 const struct consensus_types *consensus_types_of(enum consensus_fork f) {
-    return &types[f];
+    return &types[CONSENSUS_MAINNET][f];
 }
 
 static const char *const names[CONSENSUS_FORK_COUNT] = {"bellatrix", "capella", "deneb", "electra",
@@ -441,6 +525,12 @@ int consensus_fork_of(int execution_fork) {
 
 int payload_header_of(struct execution_payload_header *ret, const struct execution_payload *p,
                       enum consensus_fork f, struct arena *a, struct error *why) {
+    return payload_header_of_types(ret, p, &types[CONSENSUS_MAINNET][f], a, why);
+}
+
+int payload_header_of_types(struct execution_payload_header *ret, const struct execution_payload *p,
+                            const struct consensus_types *t, struct arena *a, struct error *why) {
+    bool deneb = t->blobs_bundle != NULL;
     struct execution_payload_header h = {
         .parent_hash = p->parent_hash,
         .fee_recipient = p->fee_recipient,
@@ -455,12 +545,12 @@ int payload_header_of(struct execution_payload_header *ret, const struct executi
         .extra_data = p->extra_data,
         .base_fee_per_gas = p->base_fee_per_gas,
         .block_hash = p->block_hash,
-        .blob_gas_used = f >= CONSENSUS_DENEB ? p->blob_gas_used : 0,
-        .excess_blob_gas = f >= CONSENSUS_DENEB ? p->excess_blob_gas : 0,
+        .blob_gas_used = deneb ? p->blob_gas_used : 0,
+        .excess_blob_gas = deneb ? p->excess_blob_gas : 0,
     };
     int r = ssz_root(&h.transactions_root, &ssz_transactions, &p->transactions, a, why);
-    if (r == 0 && f >= CONSENSUS_CAPELLA) {
-        r = ssz_root(&h.withdrawals_root, &ssz_withdrawals, &p->withdrawals, a, why);
+    if (r == 0 && t->withdrawals) {
+        r = ssz_root(&h.withdrawals_root, t->withdrawals, &p->withdrawals, a, why);
     }
     if (r == 0) *ret = h;
     return r;

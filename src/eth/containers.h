@@ -37,6 +37,13 @@ const char *consensus_fork_name(enum consensus_fork f);
 int consensus_fork_parse(struct bytes name);
 int consensus_fork_of(int execution_fork);
 
+/* Presets: limits that a network is built with. */
+enum consensus_preset {
+    CONSENSUS_MAINNET,
+    CONSENSUS_MINIMAL,
+    CONSENSUS_PRESET_COUNT,
+};
+
 struct execution_payload {
     struct hash parent_hash;
     struct address fee_recipient;
@@ -157,21 +164,31 @@ struct payload_and_blobs {
 /* Descriptions without forks. */
 extern const struct ssz_type ssz_bid_trace, ssz_execution_requests, ssz_validator_registration,
     ssz_signed_validator_registration, ssz_signed_validator_registrations, ssz_transactions,
-    ssz_withdrawals;
+    ssz_commitments, ssz_withdrawals;
 
 /* Descriptions by fork; NULL where the fork has none of the kind. ssz_transactions and
- * ssz_withdrawals give the roots that stand in a payload's header. */
+ * `withdrawals` give the roots that stand in a payload's header. A block is published as
+ * block_contents where there is one, else as signed_block (beacon_block.h). */
 struct consensus_types {
     const struct ssz_type *payload, *payload_header, *blobs_bundle, *submit_request, *builder_bid,
-        *signed_builder_bid, *payload_and_blobs, *blinded_block, *signed_blinded_block;
+        *signed_builder_bid, *payload_and_blobs, *blinded_block, *signed_blinded_block,
+        *signed_block, *block_contents, *withdrawals;
 };
+/* consensus_types_of is that of the mainnet preset; consensus_types_of_preset gives NULL for what
+ * is not described (minimal from Deneb on). */
 const struct consensus_types *consensus_types_of(enum consensus_fork f);
+const struct consensus_types *consensus_types_of_preset(enum consensus_preset p,
+                                                        enum consensus_fork f);
 
-/* payload_header_of fills the header that goes with a payload. a  scratch.
- * errors  ERR_LIMIT, ERR_NO_MEMORY. */
+/* payload_header_of fills the header that goes with a payload (mainnet preset);
+ * payload_header_of_types does for any. a  scratch.  errors  ERR_LIMIT, ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int payload_header_of(struct execution_payload_header *ret,
                                                   const struct execution_payload *payload,
                                                   enum consensus_fork f, struct arena *a,
                                                   struct error *why);
+[[gnu::warn_unused_result]] int payload_header_of_types(struct execution_payload_header *ret,
+                                                        const struct execution_payload *payload,
+                                                        const struct consensus_types *t,
+                                                        struct arena *a, struct error *why);
 
 #endif

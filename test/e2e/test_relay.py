@@ -1,0 +1,539 @@
+"""The relay between builders and proposers: what is taken, what is refused and how, what survives."""
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import struct
+import time
+
+from harness import Folder, PROGRAM, Process, case, free_port, main, wait_until
+from relay_stub import (Beacon, Chain, FORKS, Validation, get, hex_of, key_of, message_of, post,
+                        submit)
+
+RELAY_KEY = "00" * 31 + "2a"
+
+
+class World:
+    """A chain with stubs and a relay; slot `slot` has attributes on `parent` and an empty auction."""
+
+    def __init__(self, folder, chain, beacon, validation):
+        self.folder, self.chain, self.beacon, self.validation = folder, chain, beacon, validation
+        self.port, self.internal = free_port(), free_port()
+        self.parent = hex_of(0x99, 32)
+        self.process = None
+        self.slot = 0
+
+    def start(self, *options):
+        self.process = Process(PROGRAM, "relay", "--listen-addr", f"127.0.0.1:{self.port}",
+                               "--internal-addr", f"127.0.0.1:{self.internal}",
+                               "--beacon", self.beacon.url, "--validation", self.validation.url,
+                               "--database", self.folder / "relay.db", "--secret-key", RELAY_KEY,
+                               *options, log=self.folder / "relay.log")
+        self.process.__enter__()
+        wait_until(self.ready, 15, "the relay is not ready")
+        return self
+
+    def ready(self):
+        try:
+            return get(self.port, "/readyz")[0] == 200 and self.beacon.streams
+        except OSError:
+            return False
+
+    def stop(self):
+        if self.process:
+            self.process.__exit__()
+        self.process = None
+
+    def kill(self):
+        self.process.signal(signal.SIGKILL)
+        self.process.wait()
+        self.stop()
+
+    def register(self, indices=None):
+        regs = [self.chain.registration(i) for i in indices or range(len(self.chain.keys))]
+        answer = post(self.port, "/eth/v1/builder/validators", regs)
+        assert answer[0] == 200, answer
+
+    def open_slot(self, ahead=2):
+        """Moves the head so that the slot `ahead` from now is the next one."""
+        self.slot = self.chain.slot_now() + ahead
+        self.parent = "0x" + os.urandom(32).hex()
+        self.beacon.set_head(self.slot - 1)
+        self.beacon.tell_attributes(self.slot, self.parent)
+        probe = self.chain.submission(self.slot, self.parent, payload={"prev_randao": hex_of(0, 32)})
+        wait_until(lambda: submit(self.port, probe)[1].startswith("incorrect prev_randao"), 5,
+                   "attributes did not arrive")
+        return self
+
+    def submission(self, **options):
+        return self.chain.submission(self.slot, self.parent, **options)
+
+    def submit(self, body=None, **options):
+        return submit(self.port, body or self.submission(), **options)
+
+    def header(self, headers=None, slot=None, parent=None, pubkey=None):
+        slot = slot or self.slot
+        return get(self.port, f"/eth/v1/builder/header/{slot}/{parent or self.parent}/"
+                   f"{pubkey or self.chain.pubkeys[self.chain.proposer(slot)]}", headers)
+
+    def top(self):
+        answer = self.header()
+        if answer[0] == 204:
+            return None
+        assert answer[0] == 200, answer
+        return json.loads(answer[2])["data"]["message"]
+
+    def blinded(self, **options):
+        top = self.top()
+        return self.chain.blinded(self.slot, top["header"], top, **options)
+
+    def give(self, block, version="v1", headers=None):
+        return post(self.port, f"/eth/{version}/builder/blinded_blocks", block,
+                    {"eth-consensus-version": self.chain.fork, **(headers or {})})
+
+    def data(self, path):
+        answer = get(self.port, "/relay/v1/data/" + path)
+        assert answer[0] == 200, answer
+        return json.loads(answer[2])
+
+
+@contextlib.contextmanager
+def world(fork="deneb", slot_seconds=1, options=(), **more):
+    with Folder() as folder, contextlib.ExitStack() as stack:
+        chain = Chain(fork, slot_seconds, **more)
+        stack.callback(chain.close)
+        beacon, validation = Beacon(chain), Validation()
+        stack.callback(beacon.close)
+        stack.callback(validation.close)
+        w = World(folder, chain, beacon, validation)
+        stack.callback(w.stop)
+        beacon.head = chain.slot_now()
+        w.start(*options)
+        w.register()
+        yield w
+
+
+def same(got, expected):
+    assert got == expected, f"{got!r} instead of {expected!r}"
+
+
+@case
+def block_of_every_fork_goes_from_builder_to_chain():
+    """A bid in JSON or SSZ, gzip or not, is offered signed, and its block is published whole."""
+    for fork in FORKS:
+        with world(fork) as w:
+            w.open_slot()
+            low, high = w.submission(value=5), w.submission(value=10 ** 18 + 1)
+            same(w.submit(low), (200, ""))
+            ssz = w.chain.tool.ssz("submission", fork, high)
+            same(w.submit(high, ssz=ssz, gzipped=True), (200, ""))
+            status, fields, body = w.header()
+            same((status, fields["eth-consensus-version"]), (200, fork))
+            bid = json.loads(body)
+            same(bid["version"], fork)
+            same(bid["data"]["message"]["value"], str(10 ** 18 + 1))
+            assert w.chain.tool.verify("bid", fork, w.chain.builder_domain,
+                                       bid["data"]["message"]["pubkey"], bid["data"]["signature"],
+                                       bid["data"]["message"])
+            status, fields, body = w.header({"accept": "application/octet-stream"})
+            same((status, fields["content-type"]), (200, "application/octet-stream"))
+            same(w.chain.tool.json("signed_bid", fork, body), bid["data"])
+            block = w.blinded()
+            status, fields, body = w.give(block)
+            same(status, 200)
+            payload = json.loads(body)["data"]
+            if w.chain.has("deneb"):
+                same(payload["blobs_bundle"], high["blobs_bundle"])
+                payload = payload["execution_payload"]
+            same(payload, high["execution_payload"])
+            version, published = w.beacon.published[0]
+            same(version, fork)
+            signed = published["signed_block"] if w.chain.has("deneb") else published
+            same(signed["message"]["body"]["execution_payload"], high["execution_payload"])
+            same(signed["signature"], block["signature"])
+            kind = "block_contents" if w.chain.has("deneb") else "signed_block"
+            assert w.chain.tool.ssz(kind, fork, published)
+            method = w.validation.calls[-1]["method"]
+            same(method, f"flashbots_validateBuilderSubmissionV{FORKS.index(fork) + 1}")
+
+
+@case
+def submissions_are_refused_with_the_known_texts():
+    """Each wrong submission gets the answer that builders' clients know."""
+    with world("deneb") as w:
+        w.open_slot(4)
+        p = {"payload": {}}
+        slot, parent = w.slot, w.parent
+        past = w.chain.submission(slot - 1, parent)
+        same(w.submit(past), (400, "submission for past slot"))
+        wrong = w.chain.slot_start(slot) + 1
+        p = w.submission(payload={"timestamp": str(wrong)})
+        same(w.submit(p), (400, f"incorrect timestamp. got {wrong}, expected {wrong - 1}"))
+        p = w.submission(trace={"proposer_fee_recipient": hex_of(1, 20)})
+        same(w.submit(p), (400, "fee recipient does not match"))
+        p = w.submission(trace={"proposer_pubkey": w.chain.pubkeys[w.chain.proposer(slot) - 1]})
+        same(w.submit(p), (400, "proposer public key does not match"))
+        same(w.submit(w.submission(value=0)), (200, ""))
+        same(w.submit(w.submission(payload={"transactions": []})), (200, ""))
+        p = w.submission(trace={"block_hash": hex_of(5, 32)})
+        same(w.submit(p), (400, "blockHash mismatch"))
+        p = w.submission(trace={"parent_hash": hex_of(5, 32)})
+        same(w.submit(p), (400, "parentHash mismatch"))
+        p = w.submission(trace={"gas_limit": "29999999"})
+        same(w.submit(p), (400, "gasLimit mismatch"))
+        p = w.chain.submission(slot, hex_of(6, 32))
+        same(w.submit(p), (400, "payload attributes not (yet) known"))
+        p = w.submission(payload={"prev_randao": hex_of(8, 32)})
+        same(w.submit(p), (400, f"incorrect prev_randao - got: {hex_of(8, 32)}, "
+                           f"expected: {hex_of(0x77, 32)}"))
+        p = w.submission(payload={"withdrawals": []})
+        status, text = w.submit(p)
+        same((status, text[:32]), (400, "incorrect withdrawals root - got"))
+        p = w.submission()
+        p["message"]["value"] = "2"  # after it was signed
+        same(w.submit(p), (400, "invalid signature"))
+        p = w.submission(trace={"builder_pubkey": hex_of(0xFF, 48)})
+        same(w.submit(p), (400, "failed verifying builder signature"))
+        far = w.chain.submission(slot + 10 ** 6, parent)
+        same(w.submit(far), (400, "could not find slot duty"))
+        same(w.submit(w.submission(), headers={"eth-consensus-version": "capella"})[0], 400)
+        same(w.submit({"message": {}})[0], 400)
+        same(w.submit(None, ssz=b"\0" * 100)[0], 400)
+        same(w.top(), None)
+        # What passed once is at the floor the second time.
+        good = w.submission()
+        same(w.submit(good), (200, ""))
+        same(w.submit(good), (202, "accepted bid below floor, skipped validation"))
+
+
+@case
+def simulation_decides_and_its_text_is_passed_on():
+    """A block that the validation node refuses is not offered; its words reach the builder."""
+    with world("capella", options=["--validation-timeout", "500ms"]) as w:
+        w.open_slot(6)
+        w.validation.error = "could not apply tx 0: gas limit reached"
+        same(w.submit(), (400, "simulation failed: could not apply tx 0: gas limit reached"))
+        same(w.top(), None)
+        call = w.validation.calls[-1]["params"][0]
+        same((call["registered_gas_limit"], call["message"]["slot"]), ("30000000", str(w.slot)))
+        w.validation.error = "unknown ancestor"
+        same(w.submit(), (400, "simulation failed: unknown ancestor"))
+        w.validation.error, w.validation.delay = None, 1
+        same(w.submit(), (504, "validation request timeout"))
+        w.validation.delay = 0
+        same(w.submit(), (200, ""))
+        same(len(w.data(f"bidtraces/builder_blocks_received?slot={w.slot}")), 1)
+
+
+@case
+def cancellations_replace_and_the_floor_stays():
+    """With cancellations the last bid counts, without them the highest; the floor never sinks."""
+    with world("capella") as w:
+        w.open_slot(8)
+        a, b = key_of(7), key_of(8)
+        same(w.submit(w.submission(key=a, value=100), query="?cancellations=1"), (200, ""))
+        same(w.submit(w.submission(key=a, value=50), query="?cancellations=1"), (200, ""))
+        wait_until(lambda: w.top()["value"] == "50")
+        same(w.submit(w.submission(key=b, value=60)), (200, ""))
+        same(w.top()["value"], "60")
+        same(w.submit(w.submission(key=b, value=60)),
+             (202, "accepted bid below floor, skipped validation"))
+        same(w.submit(w.submission(key=a, value=90), query="?cancellations=1"), (200, ""))
+        same(w.top()["value"], "90")
+        # Below the floor a cancelling bid takes the builder's own away.
+        same(w.submit(w.submission(key=a, value=10), query="?cancellations=1"),
+             (202, "accepted bid below floor, skipped validation"))
+        same(w.top()["value"], "60")
+        same(w.submit(w.submission(key=a, value=95), query="?cancellations=1",
+                      headers={"x-sequence": "7"}), (200, ""))
+        same(w.submit(w.submission(key=a, value=96), query="?cancellations=1",
+                      headers={"x-sequence": "6"}), (400, "already using a newer payload"))
+    with world("capella", options=["--cancellations=false"]) as w:
+        w.open_slot(4)
+        same(w.submit(query="?cancellations=1"), (400, "cancellations are disabled"))
+
+
+@case
+def proposers_cannot_take_two_payloads_or_a_wrong_one():
+    """getPayload is given once a slot, to the right proposer, for what was offered."""
+    with world("deneb", 2) as w:
+        w.open_slot(1)
+        same(w.submit(w.submission(value=1000)), (200, ""))
+        first = w.blinded()
+        same(w.submit(w.submission(value=2000)), (200, ""))
+        second = w.blinded()
+        key = w.chain.keys[w.chain.proposer(w.slot) - 1]
+        answer = w.give(w.blinded(key=key))
+        same((answer[0], message_of(answer)), (400, "could not verify payload signature"))
+        answer = w.give(w.blinded(index=w.chain.proposer(w.slot) - 1))
+        same((answer[0], message_of(answer)), (400, "not the expected proposer index"))
+        header = dict(w.top()["header"], gas_used="20999")
+        answer = w.give(w.chain.blinded(w.slot, header, w.top()))
+        same((answer[0], message_of(answer)), (400, "invalid execution payload header"))
+        header = dict(w.top()["header"], block_hash=hex_of(0x42, 32))
+        answer = w.give(w.chain.blinded(w.slot, header, w.top()))
+        same((answer[0], message_of(answer)),
+             (400, "no execution payload for this request - block was never seen by this relay"))
+        answer = w.give(second, headers={"eth-consensus-version": "electra"})
+        same(answer[0], 400)
+        same(w.beacon.published, [])
+        same(w.give(second)[0], 200)
+        assert time.time() >= w.chain.slot_start(w.slot)  # not before the slot began
+        answer = w.give(first)
+        same((answer[0], message_of(answer)),
+             (400, "another payload for this slot was already delivered"))
+        same(w.give(second)[0], 200)  # the same once more is harmless
+        same(w.submit(w.submission(value=5000)),
+             (400, "payload for this slot was already delivered"))
+        delivered = w.data("bidtraces/proposer_payload_delivered")
+        same([(d["slot"], d["value"], d["num_tx"]) for d in delivered],
+             [(str(w.slot), "2000", "2")])
+
+
+@case
+def second_version_answers_without_the_payload():
+    """POST /eth/v2/builder/blinded_blocks answers 202, and the block is published."""
+    with world("fulu") as w:
+        w.open_slot(1)
+        body = w.submission()
+        same(w.submit(body), (200, ""))
+        block = w.blinded()
+        ssz = w.chain.tool.ssz("signed_blinded_block", "fulu", block)
+        answer = w.give(ssz, "v2", {"content-type": "application/octet-stream"})
+        same((answer[0], answer[2]), (202, b""))
+        wait_until(lambda: w.beacon.published, message="nothing was published")
+        same(w.beacon.published[0][1]["signed_block"]["message"]["body"]["execution_payload"],
+             body["execution_payload"])
+        same(len(w.beacon.published[0][1]["kzg_proofs"]), 128)
+
+
+@case
+def late_calls_and_failed_publishing_are_refused():
+    """After the cutoff nothing is given out; a block that no node takes is not given out."""
+    with world("capella", 2, options=["--payload-cutoff", "300ms", "--header-cutoff", "300ms"]) as w:
+        w.open_slot(1)
+        same(w.submit(), (200, ""))
+        block = w.blinded()
+        time.sleep(max(0, w.chain.slot_start(w.slot) + 0.6 - time.time()))
+        answer = w.header()
+        same((answer[0], message_of(answer)[:13]), (400, "sent too late"))
+        answer = w.give(block)
+        same((answer[0], message_of(answer)[:13]), (400, "sent too late"))
+        w.open_slot(1)
+        same(w.submit(), (200, ""))
+        w.beacon.refuse = True
+        answer = w.give(w.blinded())
+        same((answer[0], message_of(answer)), (400, "failed to publish block"))
+        same(w.header(slot=w.slot - 5)[0], 400)
+        same(message_of(w.header(slot=w.slot - 5)), "slot is too old")
+        same(message_of(w.header(parent="0x12")), "invalid hash")
+        same(message_of(w.header(pubkey="0x12")), "invalid pubkey")
+
+
+@case
+def registrations_are_checked_and_survive():
+    """Wrong times, unknown validators and wrong signatures are refused; the newest is kept."""
+    with world("capella") as w:
+        url, c = "/eth/v1/builder/validators", w.chain
+        now = int(time.time())
+        answer = post(w.port, url, [c.registration(0, timestamp=c.genesis - 1)])
+        same((answer[0], message_of(answer)), (400, "timestamp too early"))
+        answer = post(w.port, url, [c.registration(0, timestamp=now + 100)])
+        same((answer[0], message_of(answer)), (400, "timestamp too far in the future"))
+        bad = c.registration(1, timestamp=now + 1)
+        bad["message"]["gas_limit"] = "1"
+        answer = post(w.port, url, [c.registration(0, timestamp=now + 2, gas_limit=7), bad,
+                                    c.registration(2, timestamp=now + 2, gas_limit=8)])
+        same((answer[0], message_of(answer)),
+             (400, f"failed to verify validator signature for {c.pubkeys[1]}"))
+        same(w.data(f"validator_registration?pubkey={c.pubkeys[0]}")["message"]["gas_limit"], "7")
+        same(w.data(f"validator_registration?pubkey={c.pubkeys[2]}")["message"]["gas_limit"],
+             "30000000")
+        unknown = dict(c.registration(0)["message"], pubkey=c.tool.pubkey(key_of(5)),
+                       timestamp=str(now))
+        unknown = {"message": unknown, "signature": c.tool.sign(
+            "registration", "capella", c.builder_domain, key_of(5), unknown)}
+        answer = post(w.port, url, [unknown])
+        same((answer[0], message_of(answer)),
+             (400, f"not a known validator: {c.tool.pubkey(key_of(5))}"))
+        ssz = c.tool.ssz("registrations", "capella",
+                         [c.registration(3, timestamp=now + 3, gas_limit=9)])
+        same(post(w.port, url, ssz, {"content-type": "application/octet-stream"})[0], 200)
+        same(post(w.port, url, [])[0], 200)
+        w.kill()
+        w.start()
+        same(w.data(f"validator_registration?pubkey={c.pubkeys[0]}")["message"]["gas_limit"], "7")
+        same(w.data(f"validator_registration?pubkey={c.pubkeys[3]}")["message"]["gas_limit"], "9")
+        duties = json.loads(get(w.port, "/relay/v1/builder/validators")[2])
+        assert len(duties) >= 32 and duties[0]["entry"]["message"]["pubkey"] in c.pubkeys
+
+
+@case
+def bids_survive_kill():
+    """What was answered is offered, and its payload given out, after kill -9."""
+    with world("deneb", 2) as w:
+        w.open_slot(3)
+        body = w.submission(value=777)
+        same(w.submit(body), (200, ""))
+        before = w.top()
+        block = w.blinded()
+        w.kill()
+        w.start()
+        same(w.top(), before)
+        status, _, answer = w.give(block)
+        same(status, 200)
+        same(json.loads(answer)["data"]["execution_payload"], body["execution_payload"])
+        w.kill()
+        w.start()
+        # The delivery is known as well: another block of the slot stays refused.
+        same(w.data(f"bidtraces/proposer_payload_delivered?slot={w.slot}")[0]["value"], "777")
+        same(w.data(f"bidtraces/builder_blocks_received?slot={w.slot}")[0]["value"], "777")
+
+
+@case
+def optimistic_builders_are_believed_until_they_cheat():
+    """A builder with collateral is offered at once; a block that fails then demotes all its keys."""
+    with world("capella") as w:
+        w.open_slot(6)
+        key, other = key_of(7), key_of(8)
+        for k in (key, other):
+            pubkey = w.chain.tool.pubkey(k)
+            path = f"/internal/v1/builder/{pubkey}?optimistic=true&high_prio=true"
+            same(post(w.internal, path, b"")[0], 200)
+            path = f"/internal/v1/builder/collateral/{pubkey}?collateral=one&value=1000"
+            same(post(w.internal, path, b"")[0], 200)
+        w.validation.delay = 0.5
+        began = time.monotonic()
+        same(w.submit(w.submission(key=key, value=900)), (200, ""))
+        assert time.monotonic() - began < 0.45
+        same(w.top()["value"], "900")
+        time.sleep(0.8)  # it is validated meanwhile
+        w.validation.error = "invalid merkle root"
+        same(w.submit(w.submission(key=key, value=950)), (200, ""))
+        same(w.top()["value"], "950")
+
+        def demoted(k):
+            return not json.loads(get(w.internal, "/internal/v1/builder/" +
+                                      w.chain.tool.pubkey(k))[2])["is_optimistic"]
+        wait_until(lambda: demoted(key) and demoted(other), message="nobody was demoted")
+        same(w.top()["value"], "900")  # what cheated is not offered any more
+        w.kill()
+        w.start()
+        assert demoted(key) and demoted(other)
+
+
+@case
+def top_bids_are_streamed():
+    """Each new top bid reaches the followers of /ws/v1/top_bid in 188 bytes."""
+    with world("capella") as w:
+        w.open_slot(6)
+        with socket.create_connection(("127.0.0.1", w.port)) as s:
+            s.settimeout(10)
+            s.sendall(b"GET /ws/v1/top_bid HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+                      b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                      b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += s.recv(1)
+            assert b" 101 " in head
+            body = w.submission(value=123456789)
+            same(w.submit(body), (200, ""))
+            frame = b""
+            while len(frame) < 4 + 188:
+                frame += s.recv(4 + 188 - len(frame))
+            same(frame[:4], struct.pack(">BBH", 0x82, 126, 188))
+            ms, slot, number = struct.unpack_from("<QQQ", frame, 4)
+            assert abs(ms / 1000 - time.time()) < 10
+            same((slot, number), (w.slot, w.slot))
+            same("0x" + frame[28:60].hex(), body["message"]["block_hash"])
+            same("0x" + frame[60:92].hex(), w.parent)
+            same("0x" + frame[92:140].hex(), body["message"]["builder_pubkey"])
+            same("0x" + frame[140:160].hex(), hex_of(0xB0, 20))
+            same(int.from_bytes(frame[160:192], "little"), 123456789)
+
+
+@case
+def page_follows_the_auction():
+    """The page comes without foreign parts, and its events tell slots, bids and the winner."""
+    with world("capella") as w:
+        status, fields, page = get(w.port, "/")
+        same(status, 200)
+        assert b"http://" not in page and b"https://" not in page and b"<html lang=" in page
+        assert "default-src 'none'" in fields["content-security-policy"]
+        c = http.client.HTTPConnection("127.0.0.1", w.port, timeout=10)
+        c.request("GET", "/live/events")
+        stream = c.getresponse()
+
+        def next_event(kind):
+            while True:
+                name = stream.readline().decode().strip()
+                if name == f"event: {kind}":
+                    return json.loads(stream.readline().decode()[6:])
+        assert next_event("snapshot")["slot_ms"] == 1000
+        w.open_slot(2)
+        same(next_event("slot")["slot"], w.slot)
+        same(w.submit(w.submission(value=55)), (200, ""))
+        same(next_event("bid")["bid"]["value"], "55")
+        same(next_event("top")["bid"]["value"], "55")
+        same(w.give(w.blinded())[0], 200)
+        told = next_event("delivered")
+        same((told["slot"], told["txs"], told["bid"]["value"]), (w.slot, 2, "55"))
+        c.close()
+
+
+@case
+def data_api_filters_and_limits():
+    """Filters, orders and limits of the data API, and what it refuses."""
+    with world("capella") as w:
+        w.open_slot(6)
+        hashes = []
+        for value in (3, 20, 100):
+            body = w.submission(value=value)
+            hashes.append(body["message"]["block_hash"])
+            same(w.submit(body), (200, ""))
+        received = "bidtraces/builder_blocks_received?"
+        rows = w.data(received + f"slot={w.slot}")
+        same([r["value"] for r in rows], ["100", "20", "3"])
+        assert int(rows[0]["timestamp_ms"]) // 1000 == int(rows[0]["timestamp"])
+        same(w.data(received + f"block_hash={hashes[1]}")[0]["value"], "20")
+        same(len(w.data(received + f"block_number={w.slot}&limit=2")), 2)
+        builder = rows[0]["builder_pubkey"]
+        same(len(w.data(received + f"builder_pubkey={builder}")), 3)
+
+        def refused(path, text):
+            answer = get(w.port, "/relay/v1/data/" + path)
+            same((answer[0], message_of(answer)), (400, text))
+        refused(received, "need to query for specific slot or block_hash or block_number or "
+                "builder_pubkey")
+        refused(received + "cursor=1", "cursor argument not supported")
+        refused(received + "slot=x", "invalid slot argument")
+        refused(received + "slot=1&limit=501", "maximum limit is 500")
+        delivered = "bidtraces/proposer_payload_delivered?"
+        refused(delivered + "limit=201", "maximum limit is 200")
+        refused(delivered + "slot=1&cursor=1", "cannot specify both slot and cursor")
+        refused(delivered + "proposer_pubkey=0x12", "invalid proposer_pubkey argument")
+        refused("validator_registration", "missing pubkey argument")
+        refused("validator_registration?pubkey=0x12", "invalid pubkey")
+        same(w.data(delivered + "order_by=-value"), [])
+
+
+@case
+def fast_slots_work():
+    """Slots of 200 ms: duties, heads and auctions keep up."""
+    with world("deneb", 0.2) as w:
+        done = 0
+        for _ in range(10):
+            w.open_slot(3)
+            if w.submit()[0] != 200:
+                continue
+            top = w.header()
+            if top[0] == 200 and w.give(w.blinded())[0] == 200:
+                done += 1
+        assert done >= 5, f"{done} of 10 slots"
+        same(len(w.beacon.published), done)
+
+
+if __name__ == "__main__":
+    main()
