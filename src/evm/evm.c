@@ -350,7 +350,7 @@ void evm_run(struct evm *vm, struct evm_frame *parent, const struct evm_message 
 }
 
 void evm_execute(struct evm *vm, const struct evm_message *message, struct evm_result *ret) {
-    vm->interpret = evm_interpreter_best();
+    if (!vm->interpret) vm->interpret = evm_interpreter_best();
     evm_run(vm, NULL, message, ret);
 }
 

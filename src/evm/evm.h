@@ -125,6 +125,7 @@ struct evm {
     const struct precompiles *precompiles;
     const struct evm_move *moves; /* borrowed; NULL: none */
     size_t move_count;
+    /* NULL until the first message: the best for this processor. A test may put in another. */
     enum evm_status (*interpret)(struct evm_frame *f, const int32_t **ret_handlers);
     struct u256 *stack;    /* room for every frame's stack */
     uint8_t no_memory[32]; /* what a frame without memory points to */
