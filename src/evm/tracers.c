@@ -1,54 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-#include "evm/tracers.h"
+#include "evm/tracer_internal.h"
 
 #include "base/hex.h"
 #include "evm/opcode.h"
 #include "evm/precompile.h"
-#include "json/write.h"
 
 #include <stdlib.h>
 
-#define CALLS_MAX 65536    // calls of one transaction that are kept
 #define SELECTORS_MAX 4096 // different ones
 
-/* One call of the tree; its parent is before it. */
-struct call {
-    struct evm_message m;
-    struct bytes input, output;
-    struct address created;
-    enum evm_status status;
-    int64_t gas_used;
-    uint32_t parent;
-    bool is_destruct;
-};
-
-struct selector {
-    uint8_t bytes[4];
-    size_t size;
-    uint64_t count;
-};
-
-struct tracer {
-    struct evm_tracer interface;
-    struct buf *out;
-    struct arena memory;
-    void (*end)(struct tracer *t, const struct state *s);
-    bool failed; // a limit or memory
-
-    struct evm_step pending; // struct log: waits for its cost
-    bool has_pending;
-
-    struct call *calls;
-    uint32_t call_count, call_room, open;
-
-    struct selector *selectors;
-    size_t selector_count;
-
-    enum fork fork;
-    struct address origin, to;
-};
-
-const char *const tracer_names[] = {"structlog", "call", "prestate", "4byte", "accesslist", NULL};
+const char *const tracer_names[] = {"structlog", "opcodes",    "call", "prestate",
+                                    "4byte",     "accesslist", "noop", NULL};
 
 /* Struct log. The step is written when its cost is known: at the next step of its frame, at the
  * call it makes, or when its frame ends. */
@@ -110,104 +72,6 @@ static void log_leave(void *ctx, struct evm *vm, const struct evm_message *m,
     finish_step(t, cost, halted ? evm_status_name(r->status) : NULL);
 }
 
-/* Calls. */
-
-static struct bytes keep(struct tracer *t, struct bytes in) {
-    struct bytes copy = arena_copy(&t->memory, in);
-    if (in.n && !copy.p) t->failed = true;
-    return copy.p ? copy : (struct bytes){0};
-}
-
-static struct call *add_call(struct tracer *t) {
-    if (t->call_count == t->call_room) {
-        uint32_t room = t->call_room ? 2 * t->call_room : 64;
-        struct call *p = room <= CALLS_MAX ? realloc(t->calls, room * sizeof *p) : NULL;
-        if (!p) {
-            t->failed = true;
-            return NULL;
-        }
-        t->calls = p;
-        t->call_room = room;
-    }
-    struct call *c = &t->calls[t->call_count];
-    *c = (struct call){.parent = t->open};
-    return c;
-}
-
-static void call_enter(void *ctx, struct evm *vm, const struct evm_message *m, int64_t gas_now) {
-    struct tracer *t = ctx;
-    (void)vm;
-    (void)gas_now;
-    struct call *c = add_call(t);
-    if (!c) return;
-    c->m = *m;
-    c->input = keep(t, m->input);
-    t->open = t->call_count++;
-}
-
-static void call_leave(void *ctx, struct evm *vm, const struct evm_message *m,
-                       const struct evm_result *r) {
-    struct tracer *t = ctx;
-    (void)vm;
-    if (t->failed || t->call_count == 0) return;
-    struct call *c = &t->calls[t->open];
-    c->status = r->status;
-    c->gas_used = m->gas - r->gas_left;
-    c->output = keep(t, r->output);
-    t->open = c->parent;
-}
-
-static void call_destruct(void *ctx, struct evm *vm, const struct address *who,
-                          const struct address *heir, const struct u256 *balance) {
-    struct tracer *t = ctx;
-    (void)vm;
-    struct call *c = add_call(t);
-    if (!c) return;
-    c->is_destruct = true;
-    c->m = (struct evm_message){.sender = *who, .recipient = *heir, .value = *balance};
-    t->call_count++;
-}
-
-static const char *kind_name(const struct call *c) {
-    static const char *const names[] = {"CALL",       "CALLCODE", "DELEGATECALL",
-                                        "STATICCALL", "CREATE",   "CREATE2"};
-    return c->is_destruct ? "SELFDESTRUCT" : names[c->m.kind];
-}
-
-static void write_call(struct tracer *t, struct json_writer *w, const char *key, uint32_t at) {
-    const struct call *c = &t->calls[at];
-    json_begin_object(w, key);
-    json_add_data(w, "from", BYTES_OF(c->m.sender));
-    json_add_quantity(w, "gas", (uint64_t)c->m.gas);
-    json_add_quantity(w, "gasUsed", (uint64_t)c->gas_used);
-    const struct address *to = c->m.kind == EVM_CALL || c->is_destruct || c->m.kind >= EVM_CREATE
-                                   ? &c->m.recipient
-                                   : &c->m.code_address;
-    json_add_data(w, "to", BYTES_OF(*to));
-    json_add_data(w, "input", c->input);
-    if (c->output.n) json_add_data(w, "output", c->output);
-    if (c->status != EVM_SUCCESS) json_add_str(w, "error", evm_status_name(c->status));
-    bool open = false;
-    for (uint32_t i = at + 1; i < t->call_count; i++) {
-        if (t->calls[i].parent != at) continue;
-        if (w->depth + 4 > JSON_WRITE_DEPTH_MAX) break; // deeper than the writer nests
-        if (!open) json_begin_array(w, "calls");
-        open = true;
-        write_call(t, w, NULL, i);
-    }
-    if (open) json_end(w);
-    if (c->m.kind != EVM_STATICCALL) json_add_quantity256(w, "value", c->m.value);
-    json_add_str(w, "type", kind_name(c));
-    json_end(w);
-}
-
-static void call_end(struct tracer *t, const struct state *s) {
-    (void)s;
-    struct json_writer w;
-    json_writer_init(&w, t->out, 0);
-    if (t->call_count) write_call(t, &w, NULL, 0);
-}
-
 /* Selectors. */
 
 static void selector_enter(void *ctx, struct evm *vm, const struct evm_message *m,
@@ -251,61 +115,10 @@ static void selector_end(struct tracer *t, const struct state *unused) {
 
 /* What the state has listed. */
 
-static void add_word_key(struct json_writer *w, const struct u256 *v) {
-    uint8_t word[32];
-    char hex[67] = "0x";
-    u256_store_be(word, *v);
-    hex_encode(hex + 2, (struct bytes){word, 32});
-    json_add_key(w, (struct bytes){(const uint8_t *)hex, 66});
-}
-
-static void add_word(struct json_writer *w, const struct u256 *v) {
+void tracer_add_word(struct json_writer *w, const struct u256 *v) {
     uint8_t word[32];
     u256_store_be(word, *v);
     json_add_data(w, NULL, (struct bytes){word, 32});
-}
-
-static void add_address_key(struct json_writer *w, const struct address *a) {
-    char hex[43] = "0x";
-    hex_encode(hex + 2, BYTES_OF(*a));
-    json_add_key(w, (struct bytes){(const uint8_t *)hex, 42});
-}
-
-static bool is_empty(const struct state_fields *f) {
-    return f->nonce == 0 && u256_is_zero(f->balance) &&
-           hash_equal(&f->code_hash, &STATE_EMPTY_CODE_HASH);
-}
-
-static void prestate_account(struct json_writer *w, const struct state *s,
-                             const struct state_account *a) {
-    add_address_key(w, &a->address);
-    json_begin_object(w, NULL);
-    json_add_quantity256(w, "balance", a->start.balance);
-    if (a->start.nonce) json_add_u64(w, "nonce", a->start.nonce);
-    if (!hash_equal(&a->start.code_hash, &STATE_EMPTY_CODE_HASH)) {
-        const struct evm_code *code = evm_code_find(s->codes, &a->start.code_hash);
-        if (code) json_add_data(w, "code", (struct bytes){code->bytes, code->size});
-    }
-    bool open = false;
-    for (size_t i = 0; i < s->slot_count; i++) {
-        if (s->slots[i]->account != a) continue;
-        if (!open) json_begin_object(w, "storage");
-        open = true;
-        add_word_key(w, &s->slots[i]->key);
-        add_word(w, &s->slots[i]->original);
-    }
-    if (open) json_end(w);
-    json_end(w);
-}
-
-static void prestate_end(struct tracer *t, const struct state *s) {
-    struct json_writer w;
-    json_writer_init(&w, t->out, 0);
-    json_begin_object(&w, NULL);
-    for (size_t i = 0; i < s->entered_count; i++) {
-        if (!is_empty(&s->entered[i]->start)) prestate_account(&w, s, s->entered[i]);
-    }
-    json_end(&w);
 }
 
 static void begin_message(void *ctx, struct evm *vm, const struct evm_message *m, int64_t gas_now) {
@@ -335,7 +148,7 @@ static void access_end(struct tracer *t, const struct state *s) {
         json_add_data(&w, "address", BYTES_OF(a->address));
         json_begin_array(&w, "storageKeys");
         for (size_t k = 0; k < s->slot_count; k++) {
-            if (s->slots[k]->account == a) add_word(&w, &s->slots[k]->key);
+            if (s->slots[k]->account == a) tracer_add_word(&w, &s->slots[k]->key);
         }
         json_end(&w);
         json_end(&w);
@@ -345,34 +158,36 @@ static void access_end(struct tracer *t, const struct state *s) {
 
 /* All of them. */
 
-static void set_kind(struct tracer *t, size_t kind) {
+static void noop_end(struct tracer *t, const struct state *s) {
+    (void)s;
+    buf_append_str(t->out, "{}");
+}
+
+static void set_kind(struct tracer *t, const char *name) {
     struct evm_tracer *i = &t->interface;
-    switch (kind) {
-    case 0:
+    if (strcmp(name, "structlog") == 0) {
         *i = (struct evm_tracer){
             .wants_steps = true, .step = log_step, .enter = log_enter, .leave = log_leave};
-        break;
-    case 1:
-        *i = (struct evm_tracer){
-            .enter = call_enter, .leave = call_leave, .destruct = call_destruct};
-        t->end = call_end;
-        break;
-    case 2:
-        t->end = prestate_end;
-        break;
-    case 3:
+    } else if (strcmp(name, "opcodes") == 0) {
+        tracer_opcodes_init(t);
+    } else if (strcmp(name, "call") == 0) {
+        tracer_call_init(t);
+    } else if (strcmp(name, "prestate") == 0) {
+        t->end = tracer_prestate_end;
+    } else if (strcmp(name, "4byte") == 0) {
         *i = (struct evm_tracer){.enter = selector_enter};
         t->end = selector_end;
-        break;
-    default:
+    } else if (strcmp(name, "noop") == 0) {
+        t->end = noop_end;
+    } else {
         *i = (struct evm_tracer){.enter = begin_message};
         t->end = access_end;
-        break;
     }
     i->ctx = t;
 }
 
-int tracer_new(struct tracer **ret, const char *name, struct buf *out, struct error *why) {
+int tracer_new_with(struct tracer **ret, const char *name, const struct tracer_options *options,
+                    struct buf *out, struct error *why) {
     size_t kind = 0;
     while (tracer_names[kind] && strcmp(tracer_names[kind], name) != 0) {
         kind++;
@@ -381,22 +196,33 @@ int tracer_new(struct tracer **ret, const char *name, struct buf *out, struct er
     struct tracer *t = calloc(1, sizeof *t);
     if (!t) return error_set(why, ERR_NO_MEMORY, "no memory for a tracer");
     t->out = out;
+    if (options) t->options = *options;
     arena_init(&t->memory, 0);
-    set_kind(t, kind);
+    set_kind(t, name);
     *ret = t;
     return 0;
+}
+
+int tracer_new(struct tracer **ret, const char *name, struct buf *out, struct error *why) {
+    return tracer_new_with(ret, name, NULL, out, why);
 }
 
 void tracer_free(struct tracer *t) {
     if (!t) return;
     free(t->calls);
     free(t->selectors);
+    free(t->slots);
     arena_free(&t->memory);
     free(t);
 }
 
 struct evm_tracer *tracer_interface(struct tracer *t) {
     return &t->interface;
+}
+
+void tracer_set_transaction(struct tracer *t, const struct tracer_transaction *tx) {
+    t->transaction = *tx;
+    t->has_transaction = true;
 }
 
 int tracer_end(struct tracer *t, const struct state *s, struct error *why) {

@@ -1,5 +1,6 @@
-/* `buildernet orderflow`: what the orderflow core makes of requests.
+/* `buildernet orderflow`: serves; tells what requests are, and where an order went.
  * SPDX-License-Identifier: MIT */
+#include "orderflow/orderflow.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "main/program.h"
@@ -12,7 +13,7 @@
 #define INPUT_MAX (256u << 20)
 #define USAGE 64
 
-static const char usage[] =
+static const char inspect_usage[] =
     "usage: buildernet orderflow inspect [--first] [--system] FILE|-\n\n"
     "inspect  tells identifiers, signers and validity of requests, one JSON line each. FILE holds\n"
     "         a JSON-RPC request a line, or objects {\"body\": \"...\", "
@@ -44,13 +45,12 @@ static int inspect(const char *path, const struct flow_inspect_settings *s) {
     return valid ? 0 : 1;
 }
 
-int orderflow_main(int argc, char **argv) {
+static int inspect_main(int argc, char **argv) {
     struct flow_inspect_settings s = {.generation = ORDER_SECOND,
                                       .now_us = clock_wall_ns(&clock_system) / 1000};
     const char *path = NULL;
-    bool help = argc == 2 && strcmp(argv[1], "--help") == 0;
-    bool known = argc >= 3 && strcmp(argv[1], "inspect") == 0;
-    for (int i = 2; known && i < argc; i++) {
+    bool help = argc == 1 && strcmp(argv[0], "--help") == 0, known = true;
+    for (int i = 0; known && i < argc; i++) {
         if (strcmp(argv[i], "--first") == 0) {
             s.generation = ORDER_FIRST;
         } else if (strcmp(argv[i], "--system") == 0) {
@@ -62,6 +62,27 @@ int orderflow_main(int argc, char **argv) {
         }
     }
     if (known && path) return inspect(path, &s);
-    fputs(usage, help ? stdout : stderr);
+    fputs(inspect_usage, help ? stdout : stderr);
     return help ? 0 : USAGE;
+}
+
+int orderflow_main(int argc, char **argv) {
+    struct config *config;
+    struct orderflow_values values;
+    struct error why;
+    if (argc > 1 && strcmp(argv[1], "inspect") == 0) return inspect_main(argc - 2, argv + 2);
+    int r = config_load(&config, &orderflow_program, &values, argc, argv, &why);
+    if (r != 0) return fail(&why);
+    struct bytes text = config_output(config);
+    int status = 0;
+    if (text.n) {
+        (void)fwrite(text.p, 1, text.n, stdout);
+    } else if (config_verb_index(config) == ORDERFLOW_VERB_TRACE) {
+        struct config_list arguments = config_arguments(config);
+        status = orderflow_trace(&values, arguments.items, arguments.count);
+    } else {
+        status = orderflow_serve(config, &values);
+    }
+    config_free(config);
+    return status;
 }

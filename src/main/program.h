@@ -21,6 +21,7 @@ program_run hub_main;
 program_run node_main;
 program_run quote_service_program;
 program_run orderflow_main;
+program_run send_main;
 program_run relay_main;
 program_run system_api_main;
 program_run trie_main;

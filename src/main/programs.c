@@ -16,6 +16,7 @@ const struct program programs[] = {
     {"node", "a chain for devnets and builders: JSON-RPC, Engine API, slots", node_main},
     {"quote-service", "make quotes for guests without a device", quote_service_program},
     {"orderflow", "take, rank and share transactions and bundles", orderflow_main},
+    {"send", "sign and send transactions and bundles to a node", send_main},
     {"relay", "auction between block builders and proposers", relay_main},
     {"system-api", "let an operator control a sealed node: events, actions, uploads",
      system_api_main},

@@ -69,6 +69,16 @@ static ssize_t put(struct conn *c, const uint8_t *p, size_t n) {
     return want == SSL_ERROR_WANT_WRITE || want == SSL_ERROR_WANT_READ ? ERR_AGAIN : ERR_CLOSED;
 }
 
+void conn_flush(struct conn *c) {
+    while (c->state == CONN_OPEN && !c->blocked && c->out_at < c->out.n) {
+        ssize_t r = put(c, c->out.p + c->out_at, c->out.n - c->out_at);
+        if (r < 0)
+            c->blocked = true; // an error shows again at the next flush
+        else
+            c->out_at += (size_t)r, c->out_bytes += (size_t)r;
+    }
+}
+
 static void linger_start(struct conn *c) {
     if (c->tls) SSL_shutdown(c->tls);
     shutdown(c->watch.fd, SHUT_WR);
@@ -151,14 +161,7 @@ int conn_queued(struct conn *c) {
 int conn_write(struct conn *c, struct bytes in) {
     if (c->state != CONN_OPEN) return 0; // on its way out; the owner hears of it
     if (in.n >= DIRECT_BYTES && !c->blocked) {
-        // Everything queued goes first, then as much as the socket takes without a copy.
-        while (c->out_at < c->out.n && !c->blocked) {
-            ssize_t r = put(c, c->out.p + c->out_at, c->out.n - c->out_at);
-            if (r < 0)
-                c->blocked = true; // an error shows again at the next flush
-            else
-                c->out_at += (size_t)r, c->out_bytes += (size_t)r;
-        }
+        conn_flush(c); // everything queued goes first, then what the socket takes without a copy
         if (c->out_at == c->out.n) {
             c->out.n = c->out_at = 0;
             while (in.n && !c->blocked) {
@@ -175,6 +178,30 @@ int conn_write(struct conn *c, struct bytes in) {
 }
 
 /* ---- input ---- */
+
+/* What a read of the session that gave nothing stands for. */
+static ssize_t read_failed(struct conn *c) {
+    c->maybe_more = false;
+    int want = SSL_get_error(c->tls, 0);
+    if (want == SSL_ERROR_WANT_READ || want == SSL_ERROR_WANT_WRITE) return ERR_AGAIN;
+    if (want == SSL_ERROR_ZERO_RETURN) return 0;
+    bool cut = want == SSL_ERROR_SYSCALL ||
+               ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+    ERR_clear_error();
+    return cut ? ERR_CLOSED : ERR_INVALID;
+}
+
+ssize_t conn_peek(struct conn *c, void *ret, size_t n) {
+    if (c->state != CONN_OPEN || !c->maybe_more) return ERR_AGAIN;
+    if (!c->tls) {
+        ssize_t r = recv(c->watch.fd, ret, n, MSG_PEEK);
+        if (r >= 0) return r;
+        return errno == EAGAIN || errno == EINTR ? ERR_AGAIN : ERR_CLOSED;
+    }
+    size_t got = 0;
+    if (SSL_peek_ex(c->tls, ret, n, &got) == 1) return (ssize_t)got;
+    return read_failed(c);
+}
 
 ssize_t conn_read(struct conn *c, void *ret, size_t n) {
     if (c->state != CONN_OPEN || !c->maybe_more) return ERR_AGAIN;
@@ -194,14 +221,7 @@ ssize_t conn_read(struct conn *c, void *ret, size_t n) {
         c->in_bytes += got;
         return (ssize_t)got;
     }
-    c->maybe_more = false;
-    int want = SSL_get_error(c->tls, 0);
-    if (want == SSL_ERROR_WANT_READ || want == SSL_ERROR_WANT_WRITE) return ERR_AGAIN;
-    if (want == SSL_ERROR_ZERO_RETURN) return 0;
-    bool cut = want == SSL_ERROR_SYSCALL ||
-               ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
-    ERR_clear_error();
-    return cut ? ERR_CLOSED : ERR_INVALID;
+    return read_failed(c);
 }
 
 void conn_pause(struct conn *c) {

@@ -89,6 +89,10 @@ void conn_finish(struct conn *c);
  */
 [[gnu::warn_unused_result]] ssize_t conn_read(struct conn *c, void *ret, size_t n);
 
+/* conn_peek is conn_read that leaves the bytes where they are: who speaks which protocol is told by
+ * its first bytes, and the next owner reads them again. */
+[[gnu::warn_unused_result]] ssize_t conn_peek(struct conn *c, void *ret, size_t n);
+
 /* conn_pause stops `readable` (the peer is slowed by its window); conn_resume brings it back and
  * also continues a handshake that a hook paused. */
 void conn_pause(struct conn *c);
@@ -98,6 +102,10 @@ void conn_resume(struct conn *c);
  * Returns 0; ERR_AGAIN: queued, and the queue is above CONN_HIGH_BYTES: wait for `drained`;
  * ERR_NO_MEMORY: not queued, close the connection. */
 [[gnu::warn_unused_result]] int conn_write(struct conn *c, struct bytes in);
+
+/* conn_flush writes what is queued now, as far as the socket takes it: before conn_close, so that
+ * last words are heard. Failures show at the next write. */
+void conn_flush(struct conn *c);
 
 /* conn_queue gives the output queue for appending directly (headers are written in place); follow
  * it with conn_queued, which answers like conn_write. */

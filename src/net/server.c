@@ -233,6 +233,14 @@ void server_adopt(struct server *s, struct conn *c) {
     if (!sc->dead) conn_resume(c);
 }
 
+void server_keep(struct server *s, struct conn *c) {
+    struct server_conn *sc = (struct server_conn *)((char *)c - offsetof(struct server_conn, conn));
+    (void)s;
+    sc->protocol = PROTOCOL_TUNNEL;
+    sc->idle = false;
+    sc->deadline_ns = 0;
+}
+
 void server_drop(struct server *s, struct conn *c) {
     (void)s;
     struct server_conn *sc = (struct server_conn *)((char *)c - offsetof(struct server_conn, conn));

@@ -139,7 +139,9 @@ void server_retire(struct server *s, struct conn *c);
 unsigned server_connections(const struct server *s);
 unsigned server_exchanges(const struct server *s);
 
-/* server_adopt gives a connection back after `admit`; server_drop closes it instead. */
+/* server_adopt gives a connection back after `admit`; server_drop closes it instead. server_keep
+ * leaves it to its owner for good, as an upgrade does: none of HTTP's time limits hold any more. */
+void server_keep(struct server *s, struct conn *c);
 void server_adopt(struct server *s, struct conn *c);
 void server_drop(struct server *s, struct conn *c);
 

@@ -255,7 +255,7 @@ struct rpc_table {
 };
 extern const struct rpc_table rpc_block_table, rpc_state_table, rpc_call_table, rpc_fee_table,
     rpc_log_table, rpc_filter_table, rpc_subscription_table, rpc_pool_table, rpc_net_table,
-    rpc_debug_table, rpc_trace_table, rpc_simulate_table, rpc_bundle_table, rpc_witness_table;
+    rpc_trace_table, rpc_simulate_table, rpc_bundle_table, rpc_witness_table;
 
 #define RPC_TABLE(name, methods_)                                                                  \
     const struct rpc_table name = {(methods_), sizeof(methods_) / sizeof *(methods_)}

@@ -2,32 +2,12 @@
 #include "base/hex.h"
 #include "crypto/keccak.h"
 #include "eth/tx_check.h"
+#include "node/rpc_ask_testing.h"
 #include "node/rpc_internal.h"
-#include "node/rpc_testing.h"
 #include "test/harness/test.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* Connections are the listeners' matter: here notifications are kept. */
-static struct buf notified;
-static void (*on_gone)(void *context, uint64_t peer);
-static void *on_gone_context;
-
-void node_notify(struct node *n, uint64_t peer, struct bytes message) {
-    (void)n;
-    buf_printf(&notified, "%llu:", (unsigned long long)peer);
-    buf_append(&notified, message);
-    buf_append_byte(&notified, '\n');
-}
-
-int node_on_peer_gone(struct node *n, void (*gone)(void *context, uint64_t peer), void *context,
-                      struct error *why) {
-    (void)n, (void)why;
-    on_gone = gone;
-    on_gone_context = context;
-    return 0;
-}
 
 static struct rpc_fixture f;
 static struct error why;
@@ -38,49 +18,6 @@ static void begin(void) {
 
 static void end(void) {
     rpc_fixture_close(&f);
-    buf_free(&notified);
-}
-
-/* Asks a method and gives the whole answer. */
-static const struct json *ask(const char *method, const char *params) {
-    const struct json *doc;
-    char *message = arena_printf(
-        &f.arena, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}", method, params);
-    struct bytes answer = rpc_fixture_ask(&f, bytes_from_str(message));
-    CHECK_OK(json_parse(&doc, answer, &f.arena, NULL, &why), &why);
-    return doc;
-}
-
-static const struct json *result(const char *method, const char *params) {
-    const struct json *doc = ask(method, params), *error = json_get(doc, "error");
-    if (error) {
-        FAIL("%s%s: %.*s", method, params, (int)json_raw(error).n, (const char *)json_raw(error).p);
-    }
-    return json_get(doc, "result");
-}
-
-/* The text of a result's raw JSON. */
-static const char *raw(const struct json *v) {
-    return arena_str(&f.arena, json_raw(v));
-}
-
-static void check_error(const char *method, const char *params, int64_t code, const char *text) {
-    const struct json *error = json_get(ask(method, params), "error");
-    int64_t got;
-    struct bytes message;
-    if (!error) FAIL("%s%s gave a result", method, params);
-    CHECK_OK(json_get_i64(&got, error, "code", &why), &why);
-    CHECK_OK(json_get_string(&message, error, "message", &why), &why);
-    if (got != code)
-        FAIL("%s%s: code %lld (%.*s)", method, params, (long long)got, (int)message.n,
-             (const char *)message.p);
-    if (text) CHECK_STR(arena_str(&f.arena, message), text);
-}
-
-static uint64_t number(const struct json *object, const char *key) {
-    uint64_t v = 0;
-    CHECK_OK(json_get_quantity(&v, object, key, &why), &why);
-    return v;
 }
 
 static void extend(size_t blocks, size_t txs) {
@@ -89,24 +26,17 @@ static void extend(size_t blocks, size_t txs) {
     }
 }
 
-static const char *hash_text(const struct hash *h) {
-    return arena_printf(&f.arena, "0x%s", hex_text(&f.arena, BYTES_OF(*h)));
-}
-static const char *address_text(const struct address *a) {
-    return arena_printf(&f.arena, "0x%s", hex_text(&f.arena, BYTES_OF(*a)));
-}
-
 TEST(small_answers) {
     begin();
-    CHECK_STR(raw(result("eth_blockNumber", "[]")), "\"0x0\"");
-    CHECK_STR(raw(result("eth_accounts", "[]")), "[]");
-    CHECK_STR(raw(result("eth_syncing", "[]")), "false");
-    CHECK_STR(raw(result("net_listening", "[]")), "true");
-    CHECK_STR(raw(result("web3_sha3", "[\"0x\"]")),
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_blockNumber", "[]")), "\"0x0\"");
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_accounts", "[]")), "[]");
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_syncing", "[]")), "false");
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "net_listening", "[]")), "true");
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "web3_sha3", "[\"0x\"]")),
               "\"0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470\"");
-    check_error("web3_sha3", "[]", JSONRPC_INVALID_PARAMS, NULL);
-    check_error("web3_sha3", "[\"00\"]", JSONRPC_INVALID_PARAMS, NULL);
-    check_error("eth_nonsense", "[]", JSONRPC_METHOD_NOT_FOUND, NULL);
+    rpc_check_error(&f, "web3_sha3", "[]", JSONRPC_INVALID_PARAMS, NULL);
+    rpc_check_error(&f, "web3_sha3", "[\"00\"]", JSONRPC_INVALID_PARAMS, NULL);
+    rpc_check_error(&f, "eth_nonsense", "[]", JSONRPC_METHOD_NOT_FOUND, NULL);
     end();
 }
 
@@ -115,32 +45,37 @@ TEST(blocks_by_number_tag_and_hash) {
     extend(5, 10);
     const struct head_block *b;
     CHECK_OK(head_block_by_number(f.head, &b, 3, &why), &why);
-    const struct json *v = result("eth_getBlockByNumber", "[\"0x3\",true]");
+    const struct json *v = rpc_result(&f, "eth_getBlockByNumber", "[\"0x3\",true]");
     struct block read;
     CHECK_OK(block_json_decode(&read, v, &f.arena, &why), &why); // checks every hash
     CHECK_U64(read.tx_count, b->block.tx_count);
-    CHECK_U64(number(v, "size"), b->rlp.n);
-    char *params = arena_printf(&f.arena, "[\"%s\",false]", hash_text(&b->hash));
-    v = result("eth_getBlockByHash", params);
+    CHECK_U64(rpc_number(v, "size"), b->rlp.n);
+    char *params = arena_printf(&f.arena, "[\"%s\",false]", rpc_hash_text(&f, &b->hash));
+    v = rpc_result(&f, "eth_getBlockByHash", params);
     CHECK_U64(json_count(json_get(v, "transactions")), b->block.tx_count);
-    CHECK_STR(raw(json_get(v, "uncles")), "[]");
+    CHECK_STR(rpc_raw(&f, json_get(v, "uncles")), "[]");
     CHECK_U64(json_count(json_get(v, "withdrawals")), b->block.withdrawal_count);
-    CHECK_U64(number(result("eth_getBlockByNumber", "[\"latest\",false]"), "number"), 5);
-    CHECK_U64(number(result("eth_getBlockByNumber", "[\"earliest\",false]"), "number"), 0);
-    CHECK_STR(raw(result("eth_getBlockByNumber", "[\"0x6\",false]")), "null");
-    CHECK_STR(raw(result("eth_getBlockByNumber", "[\"finalized\",false]")), "null");
-    CHECK_U64(number(result("eth_getHeaderByNumber", "[\"0x3\"]"), "number"), 3);
-    CHECK_STR(raw(result("eth_getHeaderByNumber", "[\"pending\"]")), "null");
+    CHECK_U64(rpc_number(rpc_result(&f, "eth_getBlockByNumber", "[\"latest\",false]"), "number"),
+              5);
+    CHECK_U64(rpc_number(rpc_result(&f, "eth_getBlockByNumber", "[\"earliest\",false]"), "number"),
+              0);
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getBlockByNumber", "[\"0x6\",false]")), "null");
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getBlockByNumber", "[\"finalized\",false]")), "null");
+    CHECK_U64(rpc_number(rpc_result(&f, "eth_getHeaderByNumber", "[\"0x3\"]"), "number"), 3);
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getHeaderByNumber", "[\"pending\"]")), "null");
     params = arena_printf(&f.arena, "\"0x%zx\"", b->block.tx_count);
-    CHECK_STR(raw(result("eth_getBlockTransactionCountByNumber", "[\"0x3\"]")), params);
-    CHECK_STR(raw(result("eth_getUncleCountByBlockNumber", "[\"0x3\"]")), "\"0x0\"");
-    CHECK_STR(raw(result("eth_getUncleByBlockNumberAndIndex", "[\"0x3\",\"0x0\"]")), "null");
-    check_error("eth_getBlockByNumber", "[3,false]", JSONRPC_INVALID_PARAMS, NULL);
-    check_error("eth_getBlockByNumber", "[]", JSONRPC_INVALID_PARAMS, NULL);
-    check_error("eth_getBlockByNumber", "[\"0x03\",false]", JSONRPC_INVALID_PARAMS, NULL);
-    check_error("eth_getBlockByHash", "[\"0x3\",false]", JSONRPC_INVALID_PARAMS, NULL);
-    check_error("debug_getRawBlock", "[\"0x99\"]", -32000, "block #153 not found");
-    v = result("debug_getRawBlock", "[\"0x3\"]");
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getBlockTransactionCountByNumber", "[\"0x3\"]")),
+              params);
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getUncleCountByBlockNumber", "[\"0x3\"]")),
+              "\"0x0\"");
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getUncleByBlockNumberAndIndex", "[\"0x3\",\"0x0\"]")),
+              "null");
+    rpc_check_error(&f, "eth_getBlockByNumber", "[3,false]", JSONRPC_INVALID_PARAMS, NULL);
+    rpc_check_error(&f, "eth_getBlockByNumber", "[]", JSONRPC_INVALID_PARAMS, NULL);
+    rpc_check_error(&f, "eth_getBlockByNumber", "[\"0x03\",false]", JSONRPC_INVALID_PARAMS, NULL);
+    rpc_check_error(&f, "eth_getBlockByHash", "[\"0x3\",false]", JSONRPC_INVALID_PARAMS, NULL);
+    rpc_check_error(&f, "debug_getRawBlock", "[\"0x99\"]", -32000, "block #153 not found");
+    v = rpc_result(&f, "debug_getRawBlock", "[\"0x3\"]");
     struct bytes rlp;
     CHECK_OK(json_data(&rlp, v, &f.arena, &why), &why);
     CHECK_BYTES(rlp, b->rlp);
@@ -153,29 +88,31 @@ TEST(transactions_and_receipts) {
     extend(3, 20);
     const struct head_block *b;
     CHECK_OK(head_block_by_number(f.head, &b, 2, &why), &why);
-    const struct json *all = result("eth_getBlockReceipts", "[\"0x2\"]");
+    const struct json *all = rpc_result(&f, "eth_getBlockReceipts", "[\"0x2\"]");
     CHECK_U64(json_count(all), b->block.tx_count);
     uint64_t logs = 0, gas = 0, i = 0;
     json_each(r, all) {
-        char *params = arena_printf(&f.arena, "[\"%s\"]", hash_text(&b->block.txs[i].hash));
-        CHECK_STR(raw(result("eth_getTransactionReceipt", params)), raw(r));
-        gas += number(r, "gasUsed");
-        CHECK_U64(number(r, "cumulativeGasUsed"), gas);
+        char *params = arena_printf(&f.arena, "[\"%s\"]", rpc_hash_text(&f, &b->block.txs[i].hash));
+        CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getTransactionReceipt", params)), rpc_raw(&f, r));
+        gas += rpc_number(r, "gasUsed");
+        CHECK_U64(rpc_number(r, "cumulativeGasUsed"), gas);
         json_each(l, json_get(r, "logs")) {
-            CHECK_U64(number(l, "logIndex"), logs++);
-            CHECK_U64(number(l, "transactionIndex"), i);
-            CHECK_U64(number(l, "blockTimestamp"), b->block.header.timestamp);
+            CHECK_U64(rpc_number(l, "logIndex"), logs++);
+            CHECK_U64(rpc_number(l, "transactionIndex"), i);
+            CHECK_U64(rpc_number(l, "blockTimestamp"), b->block.header.timestamp);
         }
-        const struct json *t = result("eth_getTransactionByHash", params);
+        const struct json *t = rpc_result(&f, "eth_getTransactionByHash", params);
         struct tx read;
         CHECK_OK(tx_json_decode(&read, t, &f.arena, &why), &why);
         CHECK_BYTES(read.raw, b->block.txs[i].raw);
-        CHECK_U64(number(t, "transactionIndex"), i);
+        CHECK_U64(rpc_number(t, "transactionIndex"), i);
         char *at = arena_printf(&f.arena, "[\"0x2\",\"0x%llx\"]", (unsigned long long)i);
-        CHECK_STR(raw(result("eth_getTransactionByBlockNumberAndIndex", at)), raw(t));
+        CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getTransactionByBlockNumberAndIndex", at)),
+                  rpc_raw(&f, t));
         struct bytes data;
-        CHECK_OK(json_data(&data, result("eth_getRawTransactionByHash", params), &f.arena, &why),
-                 &why);
+        CHECK_OK(
+            json_data(&data, rpc_result(&f, "eth_getRawTransactionByHash", params), &f.arena, &why),
+            &why);
         CHECK_BYTES(data, b->block.txs[i].raw);
         i++;
     }
@@ -184,11 +121,12 @@ TEST(transactions_and_receipts) {
     head_block_release(b);
     static const char *const none =
         "[\"0x00000000000000000000000000000000000000000000000000000000deadbeef\"]";
-    CHECK_STR(raw(result("eth_getTransactionReceipt", none)), "null");
-    CHECK_STR(raw(result("eth_getTransactionByHash", none)), "null");
-    CHECK_STR(raw(result("debug_getRawTransaction", none)), "null");
-    CHECK_STR(raw(result("eth_getBlockReceipts", "[\"0x9\"]")), "null");
-    CHECK_STR(raw(result("eth_getTransactionByBlockNumberAndIndex", "[\"0x2\",\"0xfff\"]")),
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getTransactionReceipt", none)), "null");
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getTransactionByHash", none)), "null");
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "debug_getRawTransaction", none)), "null");
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getBlockReceipts", "[\"0x9\"]")), "null");
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getTransactionByBlockNumberAndIndex",
+                                     "[\"0x2\",\"0xfff\"]")),
               "null");
     end();
 }
@@ -201,50 +139,53 @@ TEST(state_and_proofs) {
     for (unsigned i = 0; i < 3; i++) {
         struct account_proof p;
         bool exists;
-        const char *who = address_text(i == 0   ? &f.play.senders[0]
-                                       : i == 1 ? &contract
-                                                : &(struct address){{9}});
+        const char *who = rpc_address_text(&f, i == 0   ? &f.play.senders[0]
+                                               : i == 1 ? &contract
+                                                        : &(struct address){{9}});
         const struct json *v =
-            result("eth_getProof", arena_printf(&f.arena,
-                                                "[\"%s\",[\"0x0\",\"0x1\","
-                                                "\"0x0000000000000000000000000000000000000000000000"
-                                                "000000000000000002\"],\"latest\"]",
-                                                who));
+            rpc_result(&f, "eth_getProof",
+                       arena_printf(&f.arena,
+                                    "[\"%s\",[\"0x0\",\"0x1\","
+                                    "\"0x0000000000000000000000000000000000000000000000"
+                                    "000000000000000002\"],\"latest\"]",
+                                    who));
         CHECK_OK(account_proof_decode(&p, v, &f.arena, &why), &why);
         CHECK_OK(account_proof_check(&exists, &p, &b->block.header.state_root, &why), &why);
         CHECK(exists == (i < 2));
         char *at = arena_printf(&f.arena, "[\"%s\",\"latest\"]", who);
-        CHECK_STR(raw(result("eth_getBalance", at)), raw(json_get(v, "balance")));
-        CHECK_STR(raw(result("eth_getTransactionCount", at)), raw(json_get(v, "nonce")));
+        CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getBalance", at)),
+                  rpc_raw(&f, json_get(v, "balance")));
+        CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getTransactionCount", at)),
+                  rpc_raw(&f, json_get(v, "nonce")));
         struct bytes code;
-        CHECK_OK(json_data(&code, result("eth_getCode", at), &f.arena, &why), &why);
+        CHECK_OK(json_data(&code, rpc_result(&f, "eth_getCode", at), &f.arena, &why), &why);
         struct hash hash = keccak256(code);
         CHECK_BYTES(BYTES_OF(hash), BYTES_OF(p.account.code_hash));
         for (unsigned k = 0; k < 3; k++) {
             struct hash word;
             at = arena_printf(&f.arena, "[\"%s\",\"0x%x\",\"latest\"]", who, k);
-            CHECK_OK(json_hash(&word, result("eth_getStorageAt", at), &why), &why);
+            CHECK_OK(json_hash(&word, rpc_result(&f, "eth_getStorageAt", at), &why), &why);
             CHECK(u256_equal(u256_load_be(word.b), p.slots[k].value));
         }
         const struct json *slots = json_get(v, "storageProof");
-        CHECK_STR(raw(json_get(json_at(slots, 1), "key")), "\"0x1\"");
+        CHECK_STR(rpc_raw(&f, json_get(json_at(slots, 1), "key")), "\"0x1\"");
         CHECK_U64(json_text(json_get(json_at(slots, 2), "key")).n, 66);
     }
     head_block_release(b);
-    check_error("eth_getStorageAt",
-                "[\"0x0000000000000000000000000000000000000001\",\"0xasdf\",\"latest\"]",
-                JSONRPC_INVALID_PARAMS, NULL);
-    check_error("eth_getBalance", "[\"0x00\",\"latest\"]", JSONRPC_INVALID_PARAMS, NULL);
-    check_error("eth_getBalance", "[]", JSONRPC_INVALID_PARAMS, NULL);
-    check_error("eth_getBalance", "[\"0x0000000000000000000000000000000000000001\",\"0x99\"]",
-                -32000, NULL);
-    check_error("eth_getBalance",
-                "[\"0x0000000000000000000000000000000000000001\",{\"blockHash\":"
-                "\"0x0000000000000000000000000000000000000000000000000000000000000001\"}]",
-                -32001, NULL);
-    CHECK_STR(
-        raw(result("eth_getBalance", "[\"0x0000000000000000000000000000000000000001\",\"0x0\"]")),
-        "\"0x0\"");
+    rpc_check_error(&f, "eth_getStorageAt",
+                    "[\"0x0000000000000000000000000000000000000001\",\"0xasdf\",\"latest\"]",
+                    JSONRPC_INVALID_PARAMS, NULL);
+    rpc_check_error(&f, "eth_getBalance", "[\"0x00\",\"latest\"]", JSONRPC_INVALID_PARAMS, NULL);
+    rpc_check_error(&f, "eth_getBalance", "[]", JSONRPC_INVALID_PARAMS, NULL);
+    rpc_check_error(&f, "eth_getBalance",
+                    "[\"0x0000000000000000000000000000000000000001\",\"0x99\"]", -32000, NULL);
+    rpc_check_error(&f, "eth_getBalance",
+                    "[\"0x0000000000000000000000000000000000000001\",{\"blockHash\":"
+                    "\"0x0000000000000000000000000000000000000000000000000000000000000001\"}]",
+                    -32001, NULL);
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getBalance",
+                                     "[\"0x0000000000000000000000000000000000000001\",\"0x0\"]")),
+              "\"0x0\"");
     end();
 }
 
@@ -268,27 +209,31 @@ static const char *with_code(const char *call, const char *more) {
 TEST(calls_with_overrides) {
     begin();
     extend(1, 5);
-    CHECK_STR(raw(result("eth_call", with_code("", ""))),
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_call", with_code("", ""))),
               "\"0x000000000000000000000000000000000000000000000000000000000000002a\"");
-    check_error("eth_call", with_code(",\"data\":\"0x00\"", ""), 3, "execution reverted: no");
+    rpc_check_error(&f, "eth_call", with_code(",\"data\":\"0x00\"", ""), 3,
+                    "execution reverted: no");
     const struct json *error =
-        json_get(ask("eth_call", with_code(",\"data\":\"0x00\"", "")), "error");
+        json_get(rpc_ask(&f, "eth_call", with_code(",\"data\":\"0x00\"", "")), "error");
     CHECK(json_text(json_get(error, "data")).n == 2 + 2 * 100);
-    check_error("eth_call", with_code(",\"data\":\"0x0000\",\"gas\":\"0x186a0\"", ""), -32000,
-                "out of gas");
+    rpc_check_error(&f, "eth_call", with_code(",\"data\":\"0x0000\",\"gas\":\"0x186a0\"", ""),
+                    -32000, "out of gas");
     // Block overrides: NUMBER, TIMESTAMP, BASEFEE, PREVRANDAO.
     CHECK_STR(
-        raw(result("eth_call", "[{\"input\":\"0x4342484418181860005260206000f3\"},\"latest\",null,"
+        rpc_raw(&f, rpc_result(&f, "eth_call",
+                               "[{\"input\":\"0x4342484418181860005260206000f3\"},\"latest\",null,"
                                "{\"number\":\"0x1\",\"time\":\"0x2\",\"baseFeePerGas\":\"0x4\","
                                "\"prevRandao\":\"0x8\"}]")),
         "\"0x000000000000000000000000000000000000000000000000000000000000000b\"");
-    check_error("eth_call", "[{\"to\":" THERE ",\"value\":\"0x1\"},\"latest\"]", -32000, NULL);
-    check_error("eth_call", "[{\"to\":" THERE ",\"chainId\":\"0x999\"}]", JSONRPC_INVALID_PARAMS,
-                NULL);
-    check_error("eth_call", "[{\"to\":" THERE "},\"0x99\"]", -32000, NULL);
-    check_error("eth_call", "[]", JSONRPC_INVALID_PARAMS, NULL);
-    CHECK_STR(raw(result("eth_call", "[{\"to\":" THERE "}]")), "\"0x\"");
-    CHECK_STR(raw(result("eth_call", "[{\"to\":" THERE "},\"pending\"]")), "\"0x\"");
+    rpc_check_error(&f, "eth_call", "[{\"to\":" THERE ",\"value\":\"0x1\"},\"latest\"]", -32000,
+                    NULL);
+    rpc_check_error(&f, "eth_call", "[{\"to\":" THERE ",\"chainId\":\"0x999\"}]",
+                    JSONRPC_INVALID_PARAMS, NULL);
+    rpc_check_error(&f, "eth_call", "[{\"to\":" THERE "},\"0x99\"]", -32000, NULL);
+    rpc_check_error(&f, "eth_call", "[]", JSONRPC_INVALID_PARAMS, NULL);
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_call", "[{\"to\":" THERE "}]")), "\"0x\"");
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_call", "[{\"to\":" THERE "},\"pending\"]")),
+              "\"0x\"");
     end();
 }
 
@@ -299,7 +244,7 @@ TEST(a_call_that_does_not_end_is_stopped) {
     // Nobody turns the loop here: the machine's flag is set by hand, as the watchdog would.
     extend(1, 1);
     struct rpc *r = f.node.rpc;
-    (void)result("eth_call", "[{\"to\":" THERE "}]"); // makes a machine
+    (void)rpc_result(&f, "eth_call", "[{\"to\":" THERE "}]"); // makes a machine
     CHECK_U64(r->machine_count, 1);
     CHECK(r->watchdog.fire != NULL);
     pthread_mutex_lock(&r->machines_lock);
@@ -314,31 +259,31 @@ TEST(a_call_that_does_not_end_is_stopped) {
 TEST(gas_estimates_are_exact) {
     begin();
     extend(1, 5);
-    CHECK_STR(raw(result("eth_estimateGas", "[{\"to\":" THERE "}]")), "\"0x5208\"");
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_estimateGas", "[{\"to\":" THERE "}]")), "\"0x5208\"");
     const char *params = with_code("", "");
     uint64_t gas;
-    CHECK_OK(json_quantity(&gas, result("eth_estimateGas", params), &why), &why);
+    CHECK_OK(json_quantity(&gas, rpc_result(&f, "eth_estimateGas", params), &why), &why);
     CHECK(gas > 21000 && gas < 30000);
     char *with = arena_printf(&f.arena, ",\"gas\":\"0x%llx\"", (unsigned long long)gas);
-    (void)result("eth_call", with_code(with, ""));
+    (void)rpc_result(&f, "eth_call", with_code(with, ""));
     with = arena_printf(&f.arena, ",\"gas\":\"0x%llx\"", (unsigned long long)gas - 1);
-    check_error("eth_call", with_code(with, ""), -32000, NULL);
-    check_error("eth_estimateGas", with_code(",\"data\":\"0x00\"", ""), 3,
-                "execution reverted: no");
-    check_error("eth_estimateGas", with_code(",\"data\":\"0x0000\"", ""), -32000, NULL);
-    check_error("eth_estimateGas", "[{\"to\":" THERE ",\"value\":\"0x1\"}]", -32000, NULL);
+    rpc_check_error(&f, "eth_call", with_code(with, ""), -32000, NULL);
+    rpc_check_error(&f, "eth_estimateGas", with_code(",\"data\":\"0x00\"", ""), 3,
+                    "execution reverted: no");
+    rpc_check_error(&f, "eth_estimateGas", with_code(",\"data\":\"0x0000\"", ""), -32000, NULL);
+    rpc_check_error(&f, "eth_estimateGas", "[{\"to\":" THERE ",\"value\":\"0x1\"}]", -32000, NULL);
     end();
 }
 
 TEST(access_lists_settle) {
     begin();
     extend(1, 5);
-    const struct json *v = result("eth_createAccessList", with_code("", ""));
+    const struct json *v = rpc_result(&f, "eth_createAccessList", with_code("", ""));
     const struct json *list = json_get(v, "accessList");
     CHECK_U64(json_count(list), 1);
     CHECK_U64(json_count(json_get(json_at(list, 0), "storageKeys")), 1);
-    CHECK(number(v, "gasUsed") > 21000);
-    v = result("eth_createAccessList", "[{\"to\":" THERE "}]");
+    CHECK(rpc_number(v, "gasUsed") > 21000);
+    v = rpc_result(&f, "eth_createAccessList", "[{\"to\":" THERE "}]");
     CHECK_U64(json_count(json_get(v, "accessList")), 0);
     end();
 }
@@ -347,7 +292,7 @@ TEST(logs_by_range_hash_address_and_topic) {
     begin();
     extend(6, 20);
     const struct json *all =
-        result("eth_getLogs", "[{\"fromBlock\":\"0x1\",\"toBlock\":\"latest\"}]");
+        rpc_result(&f, "eth_getLogs", "[{\"fromBlock\":\"0x1\",\"toBlock\":\"latest\"}]");
     size_t expected = 0, of_one = 0;
     struct address one = play_address(0xc0, 1);
     for (uint64_t n = 1; n <= 6; n++) {
@@ -360,51 +305,52 @@ TEST(logs_by_range_hash_address_and_topic) {
                 of_one += address_equal(&b->receipts[i].logs[k].address, &one);
             }
         }
-        char *params = arena_printf(&f.arena, "[{\"blockHash\":\"%s\"}]", hash_text(&b->hash));
-        CHECK_U64(json_count(result("eth_getLogs", params)), in_block);
+        char *params =
+            arena_printf(&f.arena, "[{\"blockHash\":\"%s\"}]", rpc_hash_text(&f, &b->hash));
+        CHECK_U64(json_count(rpc_result(&f, "eth_getLogs", params)), in_block);
         expected += in_block;
         head_block_release(b);
     }
     CHECK(expected > 0 && of_one > 0);
     CHECK_U64(json_count(all), expected);
     char *params = arena_printf(&f.arena, "[{\"fromBlock\":\"earliest\",\"address\":\"%s\"}]",
-                                address_text(&one));
-    CHECK_U64(json_count(result("eth_getLogs", params)), of_one);
-    check_error("eth_getLogs", "[{\"fromBlock\":\"0x3\",\"toBlock\":\"0x2\"}]",
-                JSONRPC_INVALID_PARAMS, "invalid block range params");
-    check_error("eth_getLogs", "[{\"fromBlock\":\"0x3\",\"toBlock\":\"0x9\"}]",
-                JSONRPC_INVALID_PARAMS, "block range extends beyond current head block");
-    check_error("eth_getLogs", "[{\"fromBlock\":\"pending\"}]", -32000, NULL);
-    check_error(
-        "eth_getLogs",
+                                rpc_address_text(&f, &one));
+    CHECK_U64(json_count(rpc_result(&f, "eth_getLogs", params)), of_one);
+    rpc_check_error(&f, "eth_getLogs", "[{\"fromBlock\":\"0x3\",\"toBlock\":\"0x2\"}]",
+                    JSONRPC_INVALID_PARAMS, "invalid block range params");
+    rpc_check_error(&f, "eth_getLogs", "[{\"fromBlock\":\"0x3\",\"toBlock\":\"0x9\"}]",
+                    JSONRPC_INVALID_PARAMS, "block range extends beyond current head block");
+    rpc_check_error(&f, "eth_getLogs", "[{\"fromBlock\":\"pending\"}]", -32000, NULL);
+    rpc_check_error(
+        &f, "eth_getLogs",
         "[{\"blockHash\":\"0x0000000000000000000000000000000000000000000000000000000000000001\"}]",
         -32000, "unknown block");
     f.values.log_blocks = 3;
-    check_error("eth_getLogs", "[{\"fromBlock\":\"0x1\"}]", -32005,
-                "query exceeds max block range 3");
+    rpc_check_error(&f, "eth_getLogs", "[{\"fromBlock\":\"0x1\"}]", -32005,
+                    "query exceeds max block range 3");
     f.values.log_blocks = 1000;
     f.values.log_results = 2;
-    check_error("eth_getLogs", "[{\"fromBlock\":\"0x1\"}]", -32005,
-                "query returned more than 2 results");
+    rpc_check_error(&f, "eth_getLogs", "[{\"fromBlock\":\"0x1\"}]", -32005,
+                    "query returned more than 2 results");
     end();
 }
 
 TEST(filters_tell_what_came_since) {
     begin();
     extend(1, 5);
-    const char *logs = raw(result("eth_newFilter", "[{}]"));
-    const char *blocks = raw(result("eth_newBlockFilter", "[]"));
-    const char *txs = raw(result("eth_newPendingTransactionFilter", "[]"));
+    const char *logs = rpc_raw(&f, rpc_result(&f, "eth_newFilter", "[{}]"));
+    const char *blocks = rpc_raw(&f, rpc_result(&f, "eth_newBlockFilter", "[]"));
+    const char *txs = rpc_raw(&f, rpc_result(&f, "eth_newPendingTransactionFilter", "[]"));
     char *of_logs = arena_printf(&f.arena, "[%s]", logs),
          *of_blocks = arena_printf(&f.arena, "[%s]", blocks);
     char *of_txs = arena_printf(&f.arena, "[%s]", txs);
-    CHECK_STR(raw(result("eth_getFilterChanges", of_logs)), "[]");
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getFilterChanges", of_logs)), "[]");
     extend(2, 20);
-    CHECK_U64(json_count(result("eth_getFilterChanges", of_blocks)), 2);
-    CHECK_STR(raw(result("eth_getFilterChanges", of_blocks)), "[]");
-    const struct json *changes = result("eth_getFilterChanges", of_logs);
-    const struct json *by_range = result("eth_getLogs", "[{\"fromBlock\":\"0x2\"}]");
-    CHECK_STR(raw(changes), raw(by_range));
+    CHECK_U64(json_count(rpc_result(&f, "eth_getFilterChanges", of_blocks)), 2);
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getFilterChanges", of_blocks)), "[]");
+    const struct json *changes = rpc_result(&f, "eth_getFilterChanges", of_logs);
+    const struct json *by_range = rpc_result(&f, "eth_getLogs", "[{\"fromBlock\":\"0x2\"}]");
+    CHECK_STR(rpc_raw(&f, changes), rpc_raw(&f, by_range));
     CHECK(json_count(changes) > 0);
     struct tx t = {.type = TX_FEE_MARKET,
                    .has_to = true,
@@ -412,21 +358,22 @@ TEST(filters_tell_what_came_since) {
                    .max_fee = u256_from_u64(100000000000),
                    .max_priority_fee = u256_from_u64(1000000000)};
     CHECK_OK(rpc_fixture_send(&f, 2, &t, &why), &why);
-    CHECK_STR(raw(result("eth_getFilterChanges", of_txs)),
-              arena_printf(&f.arena, "[\"%s\"]", hash_text(&t.hash)));
-    CHECK_STR(raw(result("eth_getFilterLogs", of_logs)), raw(result("eth_getLogs", "[{}]")));
-    check_error("eth_getFilterLogs", of_blocks, -32000, "filter not found");
-    CHECK_STR(raw(result("eth_uninstallFilter", of_blocks)), "true");
-    CHECK_STR(raw(result("eth_uninstallFilter", of_blocks)), "false");
-    check_error("eth_getFilterChanges", of_blocks, -32000, "filter not found");
-    check_error("eth_newFilter", "[{\"address\":1}]", JSONRPC_INVALID_PARAMS, NULL);
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getFilterChanges", of_txs)),
+              arena_printf(&f.arena, "[\"%s\"]", rpc_hash_text(&f, &t.hash)));
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getFilterLogs", of_logs)),
+              rpc_raw(&f, rpc_result(&f, "eth_getLogs", "[{}]")));
+    rpc_check_error(&f, "eth_getFilterLogs", of_blocks, -32000, "filter not found");
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_uninstallFilter", of_blocks)), "true");
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_uninstallFilter", of_blocks)), "false");
+    rpc_check_error(&f, "eth_getFilterChanges", of_blocks, -32000, "filter not found");
+    rpc_check_error(&f, "eth_newFilter", "[{\"address\":1}]", JSONRPC_INVALID_PARAMS, NULL);
     end();
 }
 
 static size_t notifications(const char *part) {
     rpc_events_drain(f.node.rpc);
     size_t n = 0;
-    const char *all = arena_str(&f.arena, buf_view(&notified));
+    const char *all = arena_str(&f.arena, buf_view(&f.notified));
     for (const char *at = all; (at = strstr(at, part)) != NULL; at++) {
         n++;
     }
@@ -435,20 +382,23 @@ static size_t notifications(const char *part) {
 
 TEST(subscriptions_are_told_until_they_end) {
     begin();
-    check_error("eth_subscribe", "[\"newHeads\"]", JSONRPC_METHOD_NOT_FOUND,
-                "notifications not supported");
+    rpc_check_error(&f, "eth_subscribe", "[\"newHeads\"]", JSONRPC_METHOD_NOT_FOUND,
+                    "notifications not supported");
     f.peer = 5;
-    check_error("eth_subscribe", "[\"nothing\"]", JSONRPC_INVALID_PARAMS, NULL);
-    check_error("eth_subscribe", "[]", JSONRPC_INVALID_PARAMS, NULL);
-    const char *heads = raw(result("eth_subscribe", "[\"newHeads\"]"));
-    const char *logs = raw(result("eth_subscribe", "[\"logs\",{}]"));
-    const char *hashes = raw(result("eth_subscribe", "[\"newPendingTransactions\"]"));
-    const char *whole = raw(result("eth_subscribe", "[\"newPendingTransactions\",true]"));
-    const char *sync = raw(result("eth_subscribe", "[\"syncing\"]"));
+    rpc_check_error(&f, "eth_subscribe", "[\"nothing\"]", JSONRPC_INVALID_PARAMS, NULL);
+    rpc_check_error(&f, "eth_subscribe", "[]", JSONRPC_INVALID_PARAMS, NULL);
+    const char *heads = rpc_raw(&f, rpc_result(&f, "eth_subscribe", "[\"newHeads\"]"));
+    const char *logs = rpc_raw(&f, rpc_result(&f, "eth_subscribe", "[\"logs\",{}]"));
+    const char *hashes =
+        rpc_raw(&f, rpc_result(&f, "eth_subscribe", "[\"newPendingTransactions\"]"));
+    const char *whole =
+        rpc_raw(&f, rpc_result(&f, "eth_subscribe", "[\"newPendingTransactions\",true]"));
+    const char *sync = rpc_raw(&f, rpc_result(&f, "eth_subscribe", "[\"syncing\"]"));
     CHECK_U64(notifications(sync), 1);
     extend(2, 20);
     CHECK_U64(notifications(heads), 2);
-    CHECK_U64(notifications(logs), json_count(result("eth_getLogs", "[{\"fromBlock\":\"0x1\"}]")));
+    CHECK_U64(notifications(logs),
+              json_count(rpc_result(&f, "eth_getLogs", "[{\"fromBlock\":\"0x1\"}]")));
     struct tx t = {.type = TX_FEE_MARKET,
                    .has_to = true,
                    .gas = 21000,
@@ -459,14 +409,15 @@ TEST(subscriptions_are_told_until_they_end) {
     CHECK_U64(notifications(whole), 1);
     CHECK_U64(notifications("\"method\":\"eth_subscription\""), notifications("5:{"));
     f.peer = 6; // not the one that may end it
-    check_error("eth_unsubscribe", arena_printf(&f.arena, "[%s]", heads), -32000, NULL);
+    rpc_check_error(&f, "eth_unsubscribe", arena_printf(&f.arena, "[%s]", heads), -32000, NULL);
     f.peer = 5;
-    CHECK_STR(raw(result("eth_unsubscribe", arena_printf(&f.arena, "[%s]", heads))), "true");
-    check_error("eth_unsubscribe", arena_printf(&f.arena, "[%s]", heads), -32000,
-                "subscription not found");
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_unsubscribe", arena_printf(&f.arena, "[%s]", heads))),
+              "true");
+    rpc_check_error(&f, "eth_unsubscribe", arena_printf(&f.arena, "[%s]", heads), -32000,
+                    "subscription not found");
     extend(1, 1);
     CHECK_U64(notifications(heads), 2);
-    on_gone(on_gone_context, 5);
+    f.on_gone(f.on_gone_context, 5);
     size_t before = notifications("5:{");
     extend(1, 20);
     CHECK_U64(notifications("5:{"), before);
@@ -480,48 +431,53 @@ TEST(reorganisations_take_logs_back) {
     const struct head_block *parent;
     CHECK_OK(head_block_by_number(f.head, &parent, 1, &why), &why);
     f.peer = 1;
-    const char *sub = raw(result("eth_subscribe", "[\"logs\",{}]"));
-    const char *filter = raw(result("eth_newFilter", "[{}]"));
-    size_t logs = json_count(result("eth_getLogs", "[{\"fromBlock\":\"0x2\"}]"));
+    const char *sub = rpc_raw(&f, rpc_result(&f, "eth_subscribe", "[\"logs\",{}]"));
+    const char *filter = rpc_raw(&f, rpc_result(&f, "eth_newFilter", "[{}]"));
+    size_t logs = json_count(rpc_result(&f, "eth_getLogs", "[{\"fromBlock\":\"0x2\"}]"));
     CHECK_OK(play_block(&f.play, f.producer, &parent->hash, 20, 0, &other, &f.arena, &why), &why);
     struct head_verdict v;
     CHECK_OK(head_import(f.head, &v, other.rlp, &why), &why);
     CHECK_OK(head_set(f.head, &other.hash, NULL, NULL, &why), &why);
     head_block_release(parent);
     CHECK_U64(notifications("\"removed\":true"), logs);
-    size_t added = json_count(result("eth_getLogs", "[{\"fromBlock\":\"0x2\"}]"));
+    size_t added = json_count(rpc_result(&f, "eth_getLogs", "[{\"fromBlock\":\"0x2\"}]"));
     CHECK_U64(notifications(sub), logs + added);
-    CHECK_U64(json_count(result("eth_getFilterChanges", arena_printf(&f.arena, "[%s]", filter))),
-              logs + added);
+    CHECK_U64(
+        json_count(rpc_result(&f, "eth_getFilterChanges", arena_printf(&f.arena, "[%s]", filter))),
+        logs + added);
     end();
 }
 
 TEST(fees) {
     begin();
     extend(4, 20);
-    const struct json *h = result("eth_feeHistory", "[\"0x3\",\"latest\",[0,50,100]]");
-    CHECK_U64(number(h, "oldestBlock"), 2);
+    const struct json *h = rpc_result(&f, "eth_feeHistory", "[\"0x3\",\"latest\",[0,50,100]]");
+    CHECK_U64(rpc_number(h, "oldestBlock"), 2);
     CHECK_U64(json_count(json_get(h, "baseFeePerGas")), 4);
     CHECK_U64(json_count(json_get(h, "gasUsedRatio")), 3);
     CHECK_U64(json_count(json_get(h, "reward")), 3);
     CHECK_U64(json_count(json_at(json_get(h, "reward"), 0)), 3);
     CHECK_U64(json_count(json_get(h, "baseFeePerBlobGas")), 4);
-    CHECK_STR(raw(json_at(json_get(h, "baseFeePerGas"), 0)),
-              raw(json_get(result("eth_getBlockByNumber", "[\"0x2\",false]"), "baseFeePerGas")));
-    CHECK_U64(
-        json_count(json_get(result("eth_feeHistory", "[100,\"latest\",null]"), "gasUsedRatio")), 5);
+    CHECK_STR(rpc_raw(&f, json_at(json_get(h, "baseFeePerGas"), 0)),
+              rpc_raw(&f, json_get(rpc_result(&f, "eth_getBlockByNumber", "[\"0x2\",false]"),
+                                   "baseFeePerGas")));
+    CHECK_U64(json_count(json_get(rpc_result(&f, "eth_feeHistory", "[100,\"latest\",null]"),
+                                  "gasUsedRatio")),
+              5);
     CHECK(json_is_null(
-        json_get(result("eth_feeHistory", "[\"0x0\",\"latest\",[]]"), "gasUsedRatio")));
-    check_error("eth_feeHistory", "[\"0x1\",\"0x9\",[]]", -32000,
-                "request beyond head block: requested 9, head 4");
-    check_error("eth_feeHistory", "[\"0x1\",\"latest\",[50,1]]", JSONRPC_INVALID_PARAMS, NULL);
-    check_error("eth_feeHistory", "[\"0x1\",\"latest\",[101]]", JSONRPC_INVALID_PARAMS, NULL);
-    check_error("eth_feeHistory", "[]", JSONRPC_INVALID_PARAMS, NULL);
+        json_get(rpc_result(&f, "eth_feeHistory", "[\"0x0\",\"latest\",[]]"), "gasUsedRatio")));
+    rpc_check_error(&f, "eth_feeHistory", "[\"0x1\",\"0x9\",[]]", -32000,
+                    "request beyond head block: requested 9, head 4");
+    rpc_check_error(&f, "eth_feeHistory", "[\"0x1\",\"latest\",[50,1]]", JSONRPC_INVALID_PARAMS,
+                    NULL);
+    rpc_check_error(&f, "eth_feeHistory", "[\"0x1\",\"latest\",[101]]", JSONRPC_INVALID_PARAMS,
+                    NULL);
+    rpc_check_error(&f, "eth_feeHistory", "[]", JSONRPC_INVALID_PARAMS, NULL);
     struct u256 price, tip;
-    CHECK_OK(json_quantity256(&price, result("eth_gasPrice", "[]"), &why), &why);
-    CHECK_OK(json_quantity256(&tip, result("eth_maxPriorityFeePerGas", "[]"), &why), &why);
+    CHECK_OK(json_quantity256(&price, rpc_result(&f, "eth_gasPrice", "[]"), &why), &why);
+    CHECK_OK(json_quantity256(&tip, rpc_result(&f, "eth_maxPriorityFeePerGas", "[]"), &why), &why);
     CHECK(u256_compare(price, tip) > 0);
-    CHECK_STR(raw(result("eth_blobBaseFee", "[]")), "\"0x1\"");
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_blobBaseFee", "[]")), "\"0x1\"");
     end();
 }
 
@@ -535,48 +491,53 @@ TEST(the_pool_and_the_pending_block) {
                    .value = u256_from_u64(5),
                    .max_fee = u256_from_u64(100000000000),
                    .max_priority_fee = u256_from_u64(1000000000)};
-    char *sender = arena_printf(&f.arena, "[\"%s\",\"pending\"]", address_text(&f.play.senders[3]));
+    char *sender =
+        arena_printf(&f.arena, "[\"%s\",\"pending\"]", rpc_address_text(&f, &f.play.senders[3]));
     uint64_t before, after;
-    CHECK_OK(json_quantity(&before, result("eth_getTransactionCount", sender), &why), &why);
+    CHECK_OK(json_quantity(&before, rpc_result(&f, "eth_getTransactionCount", sender), &why), &why);
     CHECK_OK(rpc_fixture_send(&f, 3, &t, &why), &why);
-    CHECK_OK(json_quantity(&after, result("eth_getTransactionCount", sender), &why), &why);
+    CHECK_OK(json_quantity(&after, rpc_result(&f, "eth_getTransactionCount", sender), &why), &why);
     CHECK_U64(after, before + 1);
-    CHECK_STR(raw(result("txpool_status", "[]")), "{\"pending\":\"0x1\",\"queued\":\"0x0\"}");
-    const struct json *content = result("txpool_content", "[]");
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "txpool_status", "[]")),
+              "{\"pending\":\"0x1\",\"queued\":\"0x0\"}");
+    const struct json *content = rpc_result(&f, "txpool_content", "[]");
     const struct json *of_sender =
-        json_get(json_get(content, "pending"), address_text(&f.play.senders[3]));
+        json_get(json_get(content, "pending"), rpc_address_text(&f, &f.play.senders[3]));
     CHECK_U64(json_count(of_sender), 1);
-    char *from = arena_printf(&f.arena, "[\"%s\"]", address_text(&f.play.senders[3]));
-    CHECK_STR(raw(json_get(result("txpool_contentFrom", from), "pending")), raw(of_sender));
-    CHECK_U64(json_count(json_get(result("txpool_inspect", "[]"), "pending")), 1);
-    char *hash = arena_printf(&f.arena, "[\"%s\"]", hash_text(&t.hash));
-    const struct json *pending = result("eth_getTransactionByHash", hash);
+    char *from = arena_printf(&f.arena, "[\"%s\"]", rpc_address_text(&f, &f.play.senders[3]));
+    CHECK_STR(rpc_raw(&f, json_get(rpc_result(&f, "txpool_contentFrom", from), "pending")),
+              rpc_raw(&f, of_sender));
+    CHECK_U64(json_count(json_get(rpc_result(&f, "txpool_inspect", "[]"), "pending")), 1);
+    char *hash = arena_printf(&f.arena, "[\"%s\"]", rpc_hash_text(&f, &t.hash));
+    const struct json *pending = rpc_result(&f, "eth_getTransactionByHash", hash);
     CHECK(json_is_null(json_get(pending, "blockHash")));
-    CHECK_STR(raw(result("eth_getTransactionReceipt", hash)), "null");
-    const struct json *next = result("eth_getBlockByNumber", "[\"pending\",true]");
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getTransactionReceipt", hash)), "null");
+    const struct json *next = rpc_result(&f, "eth_getBlockByNumber", "[\"pending\",true]");
     CHECK(json_is_null(json_get(next, "hash")));
-    CHECK_U64(number(next, "number"), 2);
+    CHECK_U64(rpc_number(next, "number"), 2);
     CHECK_U64(json_count(json_get(next, "transactions")), 1);
-    CHECK_STR(raw(result("eth_getBlockTransactionCountByNumber", "[\"pending\"]")), "\"0x1\"");
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getBlockTransactionCountByNumber", "[\"pending\"]")),
+              "\"0x1\"");
     char *again = arena_printf(&f.arena, "[\"0x%s\"]", hex_text(&f.arena, t.raw));
-    check_error("eth_sendRawTransaction", again, -32000, NULL);
-    check_error("eth_sendRawTransaction", "[\"0x00\"]", -32000, NULL);
-    check_error("eth_sendRawTransaction", "[\"00\"]", JSONRPC_INVALID_PARAMS, NULL);
-    check_error("eth_sendRawTransaction", "[]", JSONRPC_INVALID_PARAMS, NULL);
+    rpc_check_error(&f, "eth_sendRawTransaction", again, -32000, NULL);
+    rpc_check_error(&f, "eth_sendRawTransaction", "[\"0x00\"]", -32000, NULL);
+    rpc_check_error(&f, "eth_sendRawTransaction", "[\"00\"]", JSONRPC_INVALID_PARAMS, NULL);
+    rpc_check_error(&f, "eth_sendRawTransaction", "[]", JSONRPC_INVALID_PARAMS, NULL);
     CHECK_OK(rpc_fixture_mine(&f, &why), &why);
-    CHECK_U64(number(result("eth_getTransactionReceipt", hash), "status"), 1);
-    CHECK_STR(raw(result("txpool_status", "[]")), "{\"pending\":\"0x0\",\"queued\":\"0x0\"}");
+    CHECK_U64(rpc_number(rpc_result(&f, "eth_getTransactionReceipt", hash), "status"), 1);
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "txpool_status", "[]")),
+              "{\"pending\":\"0x0\",\"queued\":\"0x0\"}");
     end();
 }
 
 TEST(the_configuration_of_forks) {
     begin();
-    const struct json *v = result("eth_config", "[]");
+    const struct json *v = rpc_result(&f, "eth_config", "[]");
     const struct json *now = json_get(v, "current");
     CHECK(json_is_null(json_get(v, "next")) && json_is_null(json_get(v, "last")));
     CHECK_U64(json_count(json_get(now, "precompiles")), 17);
     CHECK_U64(json_count(json_get(now, "systemContracts")), 5);
-    CHECK_STR(raw(json_get(json_get(now, "blobSchedule"), "max")), "9");
+    CHECK_STR(rpc_raw(&f, json_get(json_get(now, "blobSchedule"), "max")), "9");
     end();
 }
 

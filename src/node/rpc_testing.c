@@ -10,6 +10,27 @@
 static const char *api_names[] = {"eth",   "net",       "web3", "txpool",
                                   "debug", "flashbots", "mev",  "rpc"};
 
+/* Connections are the listeners' matter: here what is sent to them is kept. The fixture stands
+ * around its node. */
+static struct rpc_fixture *fixture_of(struct node *n) {
+    return (struct rpc_fixture *)((char *)n - offsetof(struct rpc_fixture, node));
+}
+
+void node_notify(struct node *n, uint64_t peer, struct bytes message) {
+    struct buf *to = &fixture_of(n)->notified;
+    buf_printf(to, "%llu:", (unsigned long long)peer);
+    buf_append(to, message);
+    buf_append_byte(to, '\n');
+}
+
+int node_on_peer_gone(struct node *n, void (*gone)(void *context, uint64_t peer), void *context,
+                      struct error *why) {
+    (void)why;
+    fixture_of(n)->on_gone = gone;
+    fixture_of(n)->on_gone_context = context;
+    return 0;
+}
+
 /* The pool judges against the state after the head, in the block that comes next. */
 static int follow(struct rpc_fixture *f, struct error *why) {
     const struct head_block *b = head_latest(f->head);
@@ -85,6 +106,7 @@ void rpc_fixture_close(struct rpc_fixture *f) {
     map_free(&f->node.methods);
     arena_free(&f->node.memory);
     arena_free(&f->arena);
+    buf_free(&f->notified);
 }
 
 static int take(struct rpc_fixture *f, const struct produced *made, struct error *why) {

@@ -165,6 +165,10 @@ void local_free(struct local *l) {
     free(l);
 }
 
+bool local_is_feed(const struct local *l) {
+    return l->is_feed;
+}
+
 struct local_stats local_stats(const struct local *l) {
     struct local_stats s = l->stats;
     s.waiting = atomic_load(&l->waiting);

@@ -61,6 +61,9 @@ void local_free(struct local *l);
 /* local_is_full: local_order would refuse. Any thread. */
 bool local_is_full(const struct local *l);
 
+/* local_is_feed: the builder is reached over the feed (and not JSON-RPC). */
+bool local_is_feed(const struct local *l);
+
 struct local_stats local_stats(const struct local *l);
 
 /* local_idle: nothing waits and nothing is on its way (the end of a drain). */

@@ -13,8 +13,8 @@
 
 #include "crypto/sender_cache.h"
 #include "eth/fork.h"
-#include "eth/tx_sidecar.h"
 #include "eth/order_id.h"
+#include "eth/tx_sidecar.h"
 
 enum order_generation {
     ORDER_FIRST,

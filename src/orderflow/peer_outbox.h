@@ -103,6 +103,9 @@ void peer_outbox_spill_all(struct peer_outbox *o, uint64_t now_ns);
 
 /* Orders in memory that are not settled, all that wait to be sent (spilled ones too). */
 uint64_t peer_outbox_count(const struct peer_outbox *o);
+static inline bool peer_outbox_waits(const struct peer_outbox *o) {
+    return o->waiting > 0 || spill_records(o->spill) > 0;
+}
 static inline bool peer_outbox_is_empty(const struct peer_outbox *o) {
     return o->first == o->end && spill_records(o->spill) == 0;
 }

@@ -2,13 +2,14 @@
  *
  *   SHARE_HTTP    signed JSON-RPC over HTTPS: peers of the first generation
  *   SHARE_FRAMES  framed TCP over TLS, bitcode, a signature a message: peers of FlowProxy 2.1
- *   SHARE_STREAM  ours: kept sessions over mutual TLS, batched, acknowledged, resent after a
- *                 reconnect without duplicates
+ *   SHARE_STREAM  ours: one kept session of two nodes over mutual TLS, both ways, batched,
+ *                 acknowledged, resent after a reconnect without duplicates (peer_wire.h)
  *
- * A share belongs to one loop; its callbacks come on that loop's thread. share_order may be called
- * by any thread. Each peer has its own bounded queue: a slow peer never slows another, and what
- * does not fit is spilled to disk, oldest expired first, every loss counted.
- * Orders of peers are never sent on. SPDX-License-Identifier: MIT */
+ * A share belongs to one loop; its callbacks come on that loop's thread. share_order and
+ * share_answer may be called by any thread. Each peer has its own bounded queue: a slow peer never
+ * slows another, and what does not fit is spilled to disk, oldest expired first, every loss
+ * counted. Peers are dialed for ever, with growing pauses. Orders of peers are never sent on. What
+ * each transport guarantees: docs/orderflow-peers.md. SPDX-License-Identifier: MIT */
 #ifndef ORDERFLOW_SHARE_H
 #define ORDERFLOW_SHARE_H
 
@@ -21,19 +22,26 @@
 struct share;
 struct share_ticket;
 
+#define SHARE_PORT 5544u
+
 enum share_transport {
-    SHARE_AUTO, /* ours when the peer answers it, else frames, else HTTP */
+    SHARE_AUTO, /* what the peer answers to our names of protocols: ours, HTTP, else frames */
     SHARE_HTTP,
     SHARE_FRAMES,
     SHARE_STREAM,
 };
+const char *share_transport_name(enum share_transport t);
+/* share_transport_parse gives the transport of a name ("auto", "http", "frames", "stream"). */
+[[gnu::warn_unused_result]] int share_transport_parse(enum share_transport *ret, struct bytes name,
+                                                      struct error *why);
 
 /* One peer as the hub tells of it. Texts are copied by share_set_peers. */
 struct share_peer {
     const char *name;      /* shorter than FLOW_PEER_NAME_MAX */
-    const char *host;      /* dns_name, else ip; for the name check and SNI */
-    const char *address;   /* "host[:port]" to connect to; port 5544 when none is given */
-    struct bytes cert_pem; /* the only certificate that is trusted; empty: plain TCP */
+    const char *host;      /* dns_name, else ip; sent as SNI; NULL: the address's host */
+    const char *address;   /* "host[:port]" to connect to; SHARE_PORT when none is given */
+    struct bytes cert_pem; /* its first certificate is the only one that is trusted; empty: plain
+                              TCP, where share_options.allow_plain */
     struct address signer; /* of its request signatures */
     enum share_transport transport;
 };
@@ -49,6 +57,10 @@ struct share_received {
     const char *peer;       /* name, NULL when only the signature can tell */
     int priority;           /* what the peer says: enum order_priority, -1: nothing */
     uint64_t sent_ns;       /* wall clock, 0: not said */
+    /* Streams only; else zero. */
+    struct address signer; /* who sent it to the network, as the peer verified it */
+    uint64_t received_ns;  /* the peer's wall clock when it came there */
+    uint64_t expires_ns;
 };
 
 struct share_options {
@@ -57,30 +69,41 @@ struct share_options {
     struct metrics *metrics;
     const struct clock *clock;            /* NULL: clock_system */
     const struct flow_identity *identity; /* signs for transports 1 and 2 */
+    const char *name;                     /* of this node, as the hub lists it */
     struct tls_identity certificate; /* client certificate towards peers; empty: none. Copied. */
     const char *spill_folder;        /* NULL: nothing is spilled to disk */
     uint64_t spill_bytes_max;        /* a peer; 0: 1 GiB */
     unsigned queue_orders;           /* a peer, in memory; 0: 16,384 */
     uint64_t queue_bytes;            /* a peer, in memory; 0: 64 MiB */
-    unsigned connections;            /* a peer, transports 1 and 2; 0: 4 */
+    unsigned connections;            /* a peer, transport 1; 0: 4 */
+    size_t body_bytes_max;           /* of a peer's order; 0: 16 MiB */
+    bool allow_plain; /* peers without certificate are spoken to over plain TCP (development) */
     /* A peer's order. The receiver copies what it needs and calls share_answer once, later or at
-     * once, from any thread. */
+     * once, from any thread. PEER_ERROR_INTERNAL at once, inside the call, means "not now": a
+     * stream is then held back and its order offered again. */
     void (*received)(void *context, const struct share_received *r, struct share_ticket *t);
+    /* A peer acknowledged an order. NULL: nothing. */
+    void (*shared)(void *context, const char *peer, struct flow_order *o);
     /* A peer's session came up or went down (log, readiness). NULL: nothing. */
     void (*peer_changed)(void *context, const char *peer, bool up);
+    /* A peer did not prove itself by what the hub told: look there. At most once a second. NULL:
+     * nothing. */
+    void (*stale)(void *context);
     void *context;
 };
 
 [[gnu::warn_unused_result]] int share_new(struct share **ret, const struct share_options *options,
                                           struct error *why);
-/* share_free ends all sessions at once. share_drain stops to take orders, sends what is queued and
- * waits for acknowledgements, at most deadline_ns, spills the rest, then calls done on the loop. */
+/* share_free ends all sessions at once; before the peers' server is freed. share_drain stops to
+ * take orders, sends what is queued and waits for acknowledgements, at most deadline_ns, then calls
+ * done on the loop. */
 void share_free(struct share *s);
 void share_drain(struct share *s, uint64_t deadline_ns, void (*done)(void *context), void *context);
 
-/* share_set_peers replaces the peers (never oneself); sessions of peers that did not change go on.
- * A peer that cannot be used (bad certificate, no address) is skipped and counted.
- * ret_used (may be NULL): how many are used. loop's thread. */
+/* share_set_peers replaces the peers (never oneself); sessions of peers that did not change go on,
+ * also when only the certificate did. A peer that cannot be used (bad certificate, no address, no
+ * name) is skipped, logged and counted. loop's thread.
+ * ret_used (may be NULL): how many are used. errors  ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int share_set_peers(struct share *s, const struct share_peer *peers,
                                                 size_t count, size_t *ret_used, struct error *why);
 
@@ -93,21 +116,26 @@ void share_drain(struct share *s, uint64_t deadline_ns, void (*done)(void *conte
 [[gnu::warn_unused_result]] int share_order(struct share *s, struct flow_order *o,
                                             struct error *why);
 
+/* share_wants: a peer gets this form, signed. A worker that builds it beforehand
+ * (flow_order_body) saves the loop the signature. Any thread. */
+bool share_wants(const struct share *s, enum flow_form form);
+
 /* share_answer ends a ticket: status and, with PEER_SUCCESS, the hash, else a text. A status that
  * says "again later" is PEER_ERROR_INTERNAL: streams then send the order again. Any thread. */
 void share_answer(struct share_ticket *t, enum peer_status status, const struct hash *hash,
                   const char *text);
 
-/* share_admit is the admit hook (context: the share) of the peers' listener: it looks at the first
- * bytes of a connection; frames are kept, HTTP is given back to the server. share_stream_handle is
- * the handler of route SHARE_STREAM_PATH on the same server, where our streams begin. */
-#define SHARE_STREAM_PATH "/buildernet/orderflow/v1"
+/* The peers' listener: a net server with share_admit as its admit hook (context: the share), which
+ * looks at the agreed protocol or the first bytes of a connection; streams and frames are kept,
+ * HTTP is given back to the server. share_listener_tls fills what its TLS needs: role, protocols,
+ * hooks, a client certificate that may be shown. Whom a certificate stands for is judged against
+ * the newest peers; one that stands for nobody proves nothing. */
 void share_admit(struct server *s, struct conn *c, void *share);
-void share_stream_handle(struct exchange *x, void *share);
+void share_listener_tls(struct tls_options *o);
 
 struct share_peer_stats {
     char name[FLOW_PEER_NAME_MAX];
-    enum share_transport transport;
+    enum share_transport transport; /* in use, SHARE_AUTO before the first session */
     bool up;
     uint64_t sent, acknowledged, resent, failed, dropped;  /* orders; dropped: expired or no room */
     uint64_t queued, queued_bytes, spilled, spilled_bytes; /* now */

@@ -1,0 +1,123 @@
+/* What the parts of the running program share. SPDX-License-Identifier: MIT */
+#ifndef ORDERFLOW_APP_H
+#define ORDERFLOW_APP_H
+
+#include "hub_client/hub_client.h"
+#include "net/resolver.h"
+#include "net/service.h"
+#include "orderflow/intake.h"
+#include "orderflow/orderflow.h"
+#include "orderflow/replies.h"
+
+#define APP_ROUTES_MAX 8
+#define APP_PROXIES_MAX 64
+
+struct app;
+
+/* One listener of orders. */
+struct door {
+    struct app *app;
+    enum intake_door kind;
+    bool first;      /* the first generation's manners of HTTP */
+    size_t body_max; /* of a request */
+    struct server *server;
+    struct route routes[APP_ROUTES_MAX];
+    size_t route_count;
+    struct socket_address address;
+    struct metric *requests, *rate_limited, *rate_limited_first, *duplicates, *body_bytes, *refused;
+};
+
+/* How the builder is. */
+enum app_builder {
+    APP_BUILDER_UNKNOWN, /* not asked yet */
+    APP_BUILDER_READY,
+    APP_BUILDER_NOT_READY,
+    APP_BUILDER_AWAY,
+};
+
+struct app {
+    struct config *config;
+    struct orderflow_values *values;
+    struct log *log;
+    struct loop *loop;
+    struct metrics *metrics;
+    struct service *service;
+    struct resolver *names;
+    struct pool *pool;
+    struct pool_mailbox mailbox;
+    struct loop_fd mailbox_watch;
+
+    struct flow_identity identity;
+    struct buf cert_pem, key_pem; /* this node's certificate; empty: none */
+    struct tls *user_tls, *system_tls;
+
+    struct sender_cache *signers, *senders;
+    struct gate *gate;
+    struct book *book;
+    struct peers *peers;
+    struct tip *tip;
+    struct trace *trace;
+    struct journal *journal;
+    struct local *local;
+    struct share *share;
+    struct archive *archive;
+    struct intake *intake;
+    struct replies *replies;
+    bool (*archive_full)(struct app *a); /* NULL: no history */
+    /* Of the peers' listener, when streams and frames are taken too. */
+    void (*system_admit)(struct server *s, struct conn *c, void *context);
+    void *system_admit_context;
+
+    struct door user, system;
+    struct server *cert_server, *metrics_server, *stats_server;
+    struct route cert_route, metrics_routes[APP_ROUTES_MAX], stats_routes[2];
+    struct socket_block proxies[APP_PROXIES_MAX];
+    size_t proxy_count;
+
+    struct hub_client *hub;
+    struct hub_watcher hub_watcher;
+    void (*certificate_changed)(struct app *a);                        /* NULL: nobody else */
+    void (*peers_changed)(struct app *a, const struct hub_peers *now); /* NULL: nobody else */
+    bool hub_seen; /* its list came at least once */
+
+    enum app_builder builder;
+    struct client *ready_client;
+    struct loop_timer ready_timer, chore_timer;
+    unsigned ready_status;
+    struct pool_task chore;
+    bool chore_runs;
+};
+
+/* ---- identity.c: key and certificate ---- */
+[[gnu::warn_unused_result]] int app_open_identity(struct app *a, struct error *why);
+void app_close_identity(struct app *a);
+/* app_load_certificate reads the certificate again (or makes one at the start) and swaps it in on
+ * the listeners; sessions go on. */
+[[gnu::warn_unused_result]] int app_load_certificate(struct app *a, struct error *why);
+
+/* ---- doors.c: listeners of orders ---- */
+[[gnu::warn_unused_result]] int door_open(struct door *d, struct app *a, enum intake_door kind,
+                                          struct error *why);
+
+/* ---- side_doors.c: certificate, metrics, builder's statistics ---- */
+[[gnu::warn_unused_result]] int side_doors_open(struct app *a, struct error *why);
+
+/* ---- neighbours.c: hub, builder's readiness ---- */
+[[gnu::warn_unused_result]] int neighbours_open(struct app *a, struct error *why);
+void neighbours_close(struct app *a);
+/* neighbours_certificate_changed: the hub is told. */
+void neighbours_certificate_changed(struct app *a);
+/* app_ready: 0, or ERR_BUSY with the reason. */
+[[gnu::warn_unused_result]] int app_ready(void *app, struct error *why);
+
+/* ---- app_metrics.c ---- */
+[[gnu::warn_unused_result]] int app_metrics_open(struct app *a, struct error *why);
+void door_metrics_open(struct door *d);
+
+/* app_listen opens a listener of a server, whose address is given as text, and logs it. */
+[[gnu::warn_unused_result]] int app_listen(struct app *a, struct server *s, const char *name,
+                                           const struct server_listener *listener,
+                                           const char *address, struct socket_address *ret,
+                                           struct error *why);
+
+#endif

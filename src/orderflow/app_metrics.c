@@ -1,0 +1,153 @@
+/* Metrics of the program: names of the deployed proxies where they count the same thing.
+ * SPDX-License-Identifier: MIT */
+#include "orderflow/app.h"
+
+#define APP_METRICS(X)                                                                             \
+    X(APP_REQUESTS, METRIC_COUNTER, "orderflow_requests_total", "Requests that came.", "handler")  \
+    X(APP_REFUSED, METRIC_COUNTER, "orderflow_requests_refused_total",                             \
+      "Requests that were refused, without those over a limit.", "handler")                        \
+    X(APP_LIMITED, METRIC_COUNTER, "flowproxy_ingress_requests_rate_limited",                      \
+      "Requests over a limit.", "handler")                                                         \
+    X(APP_CACHE_HIT, METRIC_COUNTER, "flowproxy_ingress_order_cache_hit",                          \
+      "Requests whose reply was known.", "handler")                                                \
+    X(APP_BODY, METRIC_SUMMARY, "flowproxy_ingress_request_body_size_bytes",                       \
+      "Bytes of a request.", "handler")                                                            \
+    X(APP_ENTITIES, METRIC_GAUGE, "flowproxy_ingress_entity_count", "Signers known now.", NULL)    \
+    X(APP_ORDER_CACHE, METRIC_GAUGE, "flowproxy_ingress_order_cache_entry_count",                  \
+      "Orders remembered.", NULL)                                                                  \
+    X(APP_ORDER_RATIO, METRIC_GAUGE, "flowproxy_ingress_order_cache_hit_ratio",                    \
+      "Duplicates among orders, percent.", NULL)                                                   \
+    X(APP_SIGNER_RATIO, METRIC_GAUGE, "flowproxy_ingress_signer_cache_hit_ratio",                  \
+      "Transaction senders that were known, percent.", NULL)                                       \
+    X(APP_KEYS, METRIC_GAUGE, "orderflow_replacement_keys", "Replacement keys remembered.", NULL)  \
+    X(APP_FORGOTTEN, METRIC_GAUGE, "orderflow_book_forgotten",                                     \
+      "Orders and keys forgotten early, for want of room.", NULL)                                  \
+    X(APP_JOBS, METRIC_GAUGE, "orderflow_jobs", "Requests and messages at work.", NULL)            \
+    X(APP_POOL, METRIC_GAUGE, "orderflow_pool_waiting", "Jobs that wait for a worker.", NULL)      \
+    X(APP_PEERS, METRIC_GAUGE, "flowproxy_builderhub_peer_count", "Peers in the hub's list.",      \
+      NULL)                                                                                        \
+    X(APP_LOCAL_WAITING, METRIC_GAUGE, "orderflow_builder_waiting_orders",                         \
+      "Orders that wait for the builder.", NULL)                                                   \
+    X(APP_LOCAL_BYTES, METRIC_GAUGE, "orderflow_builder_waiting_bytes", "Their bytes.", NULL)      \
+    X(APP_LOCAL_FLIGHT, METRIC_GAUGE, "orderflow_builder_in_flight_orders",                        \
+      "Orders sent and not answered.", NULL)                                                       \
+    X(APP_LOCAL_DELIVERED, METRIC_GAUGE, "orderflow_builder_delivered",                            \
+      "Orders the builder took, since the start.", NULL)                                           \
+    X(APP_LOCAL_REFUSED, METRIC_GAUGE, "orderflow_builder_refused", "And refused.", NULL)          \
+    X(APP_LOCAL_EXPIRED, METRIC_GAUGE, "orderflow_builder_expired",                                \
+      "Orders whose last block passed before the builder took them.", NULL)                        \
+    X(APP_LOCAL_RETRIED, METRIC_GAUGE, "orderflow_builder_retried", "Orders sent again.", NULL)    \
+    X(APP_LOCAL_UP, METRIC_GAUGE, "orderflow_builder_connected", "The builder takes orders.",      \
+      NULL)                                                                                        \
+    X(APP_JOURNAL_BYTES, METRIC_GAUGE, "orderflow_journal_bytes", "Bytes of the journal.", NULL)   \
+    X(APP_JOURNAL_REPLAYED, METRIC_GAUGE, "orderflow_journal_replayed",                            \
+      "Orders taken up from the journal at the start.", NULL)                                      \
+    X(APP_TIP, METRIC_GAUGE, "orderflow_newest_block", "Newest block that is known; 0: none.",     \
+      NULL)                                                                                        \
+    X(APP_RATE_LIMITS, METRIC_COUNTER, "orderflow_proxy_api_user_rate_limits",                     \
+      "Users' requests over a limit.", NULL)
+METRICS_DECLARE(app_metric, APP_METRICS)
+
+void door_metrics_open(struct door *d) {
+    struct metrics *m = d->app->metrics;
+    const char *const name[] = {d->kind == INTAKE_USER ? "user" : "system"};
+    d->requests = metrics_get(m, &app_metric_table[APP_REQUESTS], name);
+    d->refused = metrics_get(m, &app_metric_table[APP_REFUSED], name);
+    d->rate_limited = metrics_get(m, &app_metric_table[APP_LIMITED], name);
+    d->duplicates = metrics_get(m, &app_metric_table[APP_CACHE_HIT], name);
+    d->body_bytes = metrics_get(m, &app_metric_table[APP_BODY], name);
+    if (d->kind == INTAKE_USER) {
+        d->rate_limited_first = metrics_get(m, &app_metric_table[APP_RATE_LIMITS], NULL);
+    }
+}
+
+static double entities(void *a) {
+    return (double)gate_entities(((struct app *)a)->gate);
+}
+static double orders(void *a) {
+    return (double)book_stats(((struct app *)a)->book).ids;
+}
+static double keys(void *a) {
+    return (double)book_stats(((struct app *)a)->book).keys;
+}
+static double forgotten(void *a) {
+    return (double)book_stats(((struct app *)a)->book).forgotten;
+}
+static double order_ratio(void *a) {
+    struct book_stats s = book_stats(((struct app *)a)->book);
+    return s.seen > 0 ? 100 * (double)s.duplicate / (double)s.seen : 0;
+}
+static double signer_ratio(void *a) {
+    struct sender_cache_stats s = sender_cache_stats(((struct app *)a)->senders);
+    return s.hits + s.misses > 0 ? 100 * (double)s.hits / (double)(s.hits + s.misses) : 0;
+}
+static double jobs(void *a) {
+    return (double)intake_jobs(((struct app *)a)->intake);
+}
+static double waiting(void *a) {
+    return (double)pool_waiting(((struct app *)a)->pool);
+}
+static double peer_count(void *a) {
+    return (double)peers_count(((struct app *)a)->peers);
+}
+static double newest(void *a) {
+    return (double)tip_number(((struct app *)a)->tip);
+}
+
+#define LOCAL(name, member)                                                                        \
+    static double name(void *context) {                                                            \
+        const struct app *a = context;                                                             \
+        return a->local ? (double)local_stats(a->local).member : 0;                                \
+    }
+LOCAL(local_waiting, waiting)
+LOCAL(local_bytes, waiting_bytes)
+LOCAL(local_flight, in_flight)
+LOCAL(local_delivered, delivered)
+LOCAL(local_refused, refused)
+LOCAL(local_expired, expired)
+LOCAL(local_retried, retried)
+LOCAL(local_up, connected)
+
+static double journal_size(void *context) {
+    const struct app *a = context;
+    return a->journal ? (double)journal_stats(a->journal).bytes : 0;
+}
+static double journal_taken(void *context) {
+    const struct app *a = context;
+    return a->journal ? (double)journal_stats(a->journal).replayed : 0;
+}
+
+int app_metrics_open(struct app *a, struct error *why) {
+    static const struct {
+        enum app_metric metric;
+        double (*value)(void *context);
+    } calls[] = {
+        {APP_ENTITIES, entities},
+        {APP_ORDER_CACHE, orders},
+        {APP_ORDER_RATIO, order_ratio},
+        {APP_SIGNER_RATIO, signer_ratio},
+        {APP_KEYS, keys},
+        {APP_FORGOTTEN, forgotten},
+        {APP_JOBS, jobs},
+        {APP_POOL, waiting},
+        {APP_PEERS, peer_count},
+        {APP_LOCAL_WAITING, local_waiting},
+        {APP_LOCAL_BYTES, local_bytes},
+        {APP_LOCAL_FLIGHT, local_flight},
+        {APP_LOCAL_DELIVERED, local_delivered},
+        {APP_LOCAL_REFUSED, local_refused},
+        {APP_LOCAL_EXPIRED, local_expired},
+        {APP_LOCAL_RETRIED, local_retried},
+        {APP_LOCAL_UP, local_up},
+        {APP_JOURNAL_BYTES, journal_size},
+        {APP_JOURNAL_REPLAYED, journal_taken},
+        {APP_TIP, newest},
+    };
+    int r = 0;
+    metrics_add_process(a->metrics);
+    for (size_t i = 0; r == 0 && i < sizeof calls / sizeof *calls; i++) {
+        r = metrics_gauge_call(a->metrics, &app_metric_table[calls[i].metric], calls[i].value, a,
+                               why);
+    }
+    return r;
+}

@@ -1,0 +1,311 @@
+/* The listeners of users and of peers that speak JSON-RPC over HTTP. A request's body is gathered
+ * straight into its job; limits that need no cryptography are asked here, before a worker is.
+ * SPDX-License-Identifier: MIT */
+#include "orderflow/app.h"
+
+#include <stdio.h>
+
+#define JSON_TYPE "application/json"
+#define RETRY_DEFAULT_S 1
+
+/* A request on its way: the job's owner. Lives in the exchange's arena. */
+struct visit {
+    struct door *door;
+    struct exchange *x;
+    struct intake_job *job;
+    struct hash key; /* of the kept replies */
+    bool refused;    /* answered before its end: the rest is dropped */
+};
+
+static const struct exchange_events no_events;
+
+/* ---- answering ---- */
+
+static void send_reply(struct exchange *x, int status, struct bytes body, uint64_t retry_ns) {
+    char text[24];
+    if (status == 429 || status == 503) {
+        uint64_t s = (retry_ns + NS_PER_S - 1) / NS_PER_S;
+        (void)snprintf(text, sizeof text, "%llu",
+                       (unsigned long long)(s > 0 ? s : RETRY_DEFAULT_S));
+        (void)exchange_add_header(x, "retry-after", bytes_from_str(text));
+    }
+    exchange_respond_text(x, status, JSON_TYPE, body);
+}
+
+static void count_refusal(struct door *d, enum order_fault fault) {
+    metric_inc(fault == ORDER_FAULT_RATE ? d->rate_limited : d->refused);
+    if (fault == ORDER_FAULT_RATE) metric_inc(d->rate_limited_first);
+}
+
+static void refuse_now(struct door *d, struct exchange *x, enum order_fault fault, const char *text,
+                       uint64_t retry_ns) {
+    struct intake_job job = {.intake = d->app->intake, .first = d->first};
+    buf_init(&job.reply, 4096);
+    arena_init(&job.scratch, 4096);
+    intake_refuse(&job, fault, text);
+    count_refusal(d, fault);
+    exchange_set_events(x, &no_events, NULL);
+    send_reply(x, job.http_status, buf_view(&job.reply), retry_ns);
+    buf_free(&job.reply);
+    arena_free(&job.scratch);
+}
+
+/* On the loop, after the worker. */
+static void judged(struct intake_job *job) {
+    struct visit *v = job->owner;
+    struct exchange *x = v->x;
+    struct door *d = v->door;
+    if (job->fault == ORDER_ACCEPTED && job->repeatable) {
+        replies_put(d->app->replies, &v->key, &job->signer, buf_view(&job->reply),
+                    loop_now_ns(d->app->loop));
+    }
+    if (job->fault != ORDER_ACCEPTED) count_refusal(d, job->fault);
+    exchange_set_events(x, &no_events, NULL);
+    send_reply(x, job->http_status, buf_view(&job->reply), job->retry_ns);
+    intake_job_free(job);
+    exchange_release(x);
+}
+
+/* ---- a whole request ---- */
+
+/* The claimed signer: whether he is over his limit, and how urgent his request is. */
+static bool ask_claimed(struct visit *v, unsigned *ret_lane) {
+    struct app *a = v->door->app;
+    struct request_signature s;
+    *ret_lane = ORDER_MEDIUM;
+    if (v->door->kind != INTAKE_USER ||
+        request_signature_parse(&s, bytes_from_str(v->job->header), NULL) != 0) {
+        return true;
+    }
+    struct gate_pass p = gate_claimed(a->gate, &s.claimed, loop_now_ns(a->loop));
+    if (p.score >= ORDER_SCORE_SPAM) *ret_lane = ORDER_LOW;
+    v->job->retry_ns = p.retry_ns;
+    return !p.over;
+}
+
+/* The same bytes again: the same answer, if the signer may still ask. */
+static bool answer_again(struct visit *v) {
+    struct app *a = v->door->app;
+    struct bytes reply;
+    struct address signer;
+    uint64_t now = loop_now_ns(a->loop);
+    v->key = replies_key(bytes_from_str(v->job->header), buf_view(&v->job->body));
+    if (!replies_get(a->replies, &reply, &signer, &v->key, now)) return false;
+    if (v->door->kind == INTAKE_USER && gate_signer(a->gate, &signer, now).over) return false;
+    metric_inc(v->door->duplicates);
+    exchange_set_events(v->x, &no_events, NULL);
+    send_reply(v->x, 200, reply, 0);
+    return true;
+}
+
+static void submit(struct visit *v) {
+    struct intake_job *job = v->job;
+    struct app *a = v->door->app;
+    unsigned lane;
+    metric_observe(v->door->body_bytes, (double)job->body.n);
+    job->received_ns = clock_wall_ns(&clock_system);
+    job->arrived_ns = clock_monotonic_ns(&clock_system);
+    if (answer_again(v)) {
+        intake_job_free(job);
+        return;
+    }
+    if (!ask_claimed(v, &lane)) {
+        refuse_now(v->door, v->x, ORDER_FAULT_RATE, "the signer's requests are more than its limit",
+                   job->retry_ns);
+        intake_job_free(job);
+        return;
+    }
+    if (job->priority == ORDER_HIGH) lane = ORDER_HIGH;
+    exchange_hold(v->x);
+    exchange_set_events(v->x, &no_events, NULL);
+    if (intake_submit(job, &a->mailbox, lane)) return;
+    refuse_now(v->door, v->x, ORDER_FAULT_BUSY, "too many requests wait for a worker", NS_PER_S);
+    intake_job_free(job);
+    exchange_release(v->x);
+}
+
+/* ---- its bytes ---- */
+
+static void too_large(struct visit *v) {
+    char text[80];
+    (void)snprintf(text, sizeof text, "request body is too big, max size: %zu", v->door->body_max);
+    v->refused = true;
+    refuse_now(v->door, v->x, ORDER_FAULT_SIZE, text, 0);
+    intake_job_free(v->job);
+    v->job = NULL;
+}
+
+static void on_body(struct exchange *x, void *context, struct bytes in, bool end) {
+    struct visit *v = context;
+    (void)x;
+    if (v->refused) return;
+    if (in.n > v->door->body_max - v->job->body.n) {
+        too_large(v);
+        return;
+    }
+    buf_append(&v->job->body, in);
+    if (v->job->body.failed) {
+        v->refused = true;
+        refuse_now(v->door, v->x, ORDER_FAULT_BUSY, "no memory for the request", NS_PER_S);
+        intake_job_free(v->job);
+        return;
+    }
+    if (end) submit(v);
+}
+
+static void on_gone(struct exchange *x, void *context) {
+    struct visit *v = context;
+    (void)x;
+    if (!v->refused && v->job) intake_job_free(v->job);
+}
+
+static const struct exchange_events events = {.body = on_body, .gone = on_gone};
+
+static void read_signature(struct intake_job *job, const struct exchange *x) {
+    struct bytes h = {NULL, 0};
+    if (!job->first) h = exchange_header(x, "x-buildernet-signature");
+    if (!h.p) h = exchange_header(x, "x-flashbots-signature");
+    job->has_header = h.n > 0;
+    if (h.n >= sizeof job->header) h.n = sizeof job->header - 1; // too long to be one: refused
+    if (h.n > 0) memcpy(job->header, h.p, h.n);
+    job->header[h.n] = '\0';
+}
+
+/* The address, or the key that the request carries. */
+static struct gate_pass ask_client(struct door *d, const struct exchange *x) {
+    uint8_t ip[16];
+    struct gate_pass none = {.priority = -1};
+    if (d->kind != INTAKE_USER) return none;
+    socket_address_ip(ip, exchange_client(x));
+    return gate_client(d->app->gate, ip, exchange_header(x, "x-api-key"),
+                       loop_now_ns(d->app->loop));
+}
+
+static void take(struct exchange *x, void *context) {
+    struct door *d = context;
+    int64_t length;
+    metric_inc(d->requests);
+    if (d->app->archive_full && d->app->archive_full(d->app) && d->kind == INTAKE_USER) {
+        refuse_now(d, x, ORDER_FAULT_BACKUP, NULL, 0);
+        return;
+    }
+    struct gate_pass p = ask_client(d, x);
+    if (p.over) {
+        refuse_now(d, x, ORDER_FAULT_RATE, "the client's requests are more than its limit",
+                   p.retry_ns);
+        return;
+    }
+    struct visit *v = arena_new(exchange_arena(x), struct visit);
+    struct intake_job *job = v ? intake_job_new(d->app->intake, d->kind) : NULL;
+    if (!job) {
+        refuse_now(d, x, ORDER_FAULT_BUSY, "too many requests are at work", NS_PER_S);
+        return;
+    }
+    *v = (struct visit){.door = d, .x = x, .job = job};
+    job->owner = v;
+    job->done = judged;
+    job->priority = p.priority;
+    job->gzip =
+        d->app->values->gzip && bytes_equal_str(exchange_header(x, "content-encoding"), "gzip");
+    read_signature(job, x);
+    exchange_set_events(x, &events, v);
+    bool has = exchange_has_body(x, &length);
+    if (has && length > 0 && (uint64_t)length > d->body_max) too_large(v);
+    if (!has) submit(v);
+}
+
+/* ---- the first generation's manners ---- */
+
+static void take_first(struct exchange *x, void *context) {
+    if (exchange_request(x)->method != HTTP_POST) {
+        exchange_respond_text(x, 405, "text/plain; charset=utf-8",
+                              BYTES_LIT("only POST method is allowed\n"));
+        return;
+    }
+    if (!bytes_equal_str(exchange_header(x, "content-type"), JSON_TYPE)) {
+        exchange_respond_text(x, 415, "text/plain; charset=utf-8",
+                              BYTES_LIT("header Content-Type must be application/json\n"));
+        return;
+    }
+    take(x, context);
+}
+
+static void live(struct exchange *x, void *context) {
+    (void)context;
+    exchange_respond(x, 200, BYTES_LIT(""));
+}
+
+static void ready(struct exchange *x, void *context) {
+    struct door *d = context;
+    struct error why = {.text = ""};
+    int r = app_ready(d->app, &why);
+    bool asked = d->app->values->builder_ready && *d->app->values->builder_ready;
+    const char *text = r == 0     ? asked || !d->first ? "OK" : "ready"
+                       : d->first ? "not ready"
+                                  : why.text;
+    exchange_respond_text(x, r == 0 ? 200 : 503, "text/plain; charset=utf-8", bytes_from_str(text));
+}
+
+static void never_ready(struct exchange *x, void *context) {
+    (void)context;
+    exchange_respond_text(x, 404, "text/plain; charset=utf-8",
+                          BYTES_LIT("ready handler is not set\n"));
+}
+
+/* ---- opening ---- */
+
+static void add_route(struct door *d, struct route r) {
+    r.context = d;
+    d->routes[d->route_count++] = r;
+}
+
+static void add_routes(struct door *d) {
+    const unsigned stream = ROUTE_STREAM | ROUTE_QUIET;
+    if (d->first) {
+        add_route(d, (struct route){"*", "/", take_first, NULL, UINT64_MAX, stream | ROUTE_PREFIX});
+    } else {
+        add_route(d, (struct route){"POST", "/", take, NULL, UINT64_MAX, stream});
+        add_route(d, (struct route){"GET", "/health", live, NULL, 0, ROUTE_QUIET});
+    }
+    add_route(d, (struct route){"GET", "/livez", live, NULL, 0, ROUTE_QUIET});
+    add_route(d, (struct route){"GET", "/readyz", d->kind == INTAKE_USER ? ready : never_ready,
+                                NULL, 0, ROUTE_QUIET});
+}
+
+int door_open(struct door *d, struct app *a, enum intake_door kind, struct error *why) {
+    const struct orderflow_values *v = a->values;
+    bool user = kind == INTAKE_USER;
+    d->app = a;
+    d->kind = kind;
+    d->first = !user || v->api == INTAKE_FIRST;
+    d->body_max = v->request_bytes;
+    if (d->first) {
+        d->body_max = v->request_bytes_first > 0 ? v->request_bytes_first : ORDER_BODY_MAX_FIRST;
+    }
+    door_metrics_open(d);
+    add_routes(d);
+    const struct server_options o = {
+        .routes = d->routes,
+        .route_count = d->route_count,
+        .limits = {.connections = (unsigned)v->connections,
+                   .connections_per_client = user ? (unsigned)v->connections_per_client : 0,
+                   .body_bytes = UINT64_MAX,
+                   .streams = 256,
+                   .body_ns = v->read_timeout_ns,
+                   .write_ns = v->write_timeout_ns,
+                   .idle_ns = v->idle_timeout_ns},
+        .log = a->log,
+        .metrics = a->metrics,
+        .name = user ? "user" : "system",
+        .trusted = a->proxies,
+        .trusted_count = a->proxy_count,
+    };
+    int r = server_new(&d->server, a->loop, &o, why);
+    if (r == 0) r = service_add_server(a->service, d->server, why);
+    if (r != 0) return r;
+    const struct server_listener ln = {.tls = user ? a->user_tls : a->system_tls,
+                                       .admit = user ? NULL : a->system_admit,
+                                       .admit_context = a->system_admit_context};
+    return app_listen(a, d->server, o.name, &ln, user ? v->user_addr : v->system_addr, &d->address,
+                      why);
+}

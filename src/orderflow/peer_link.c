@@ -1,0 +1,328 @@
+/* A link's life: dialed by us or taken from the peers' listener, until it ends.
+ * SPDX-License-Identifier: MIT */
+#include "orderflow/share_internal.h"
+
+#include "net/certificate.h"
+
+#include <netinet/tcp.h>
+#include <stdlib.h>
+
+#define USER_TIMEOUT_MS 10000 /* the kernel gives a peer up that acknowledges nothing */
+
+static void on_open(struct conn *c);
+static void on_readable(struct conn *c);
+static void on_drained(struct conn *c);
+static void on_closed(struct conn *c, const struct error *why);
+static const struct conn_events link_events = {on_open, on_readable, on_drained, on_closed};
+
+/* ---- life ---- */
+
+static void on_timer(struct loop_timer *t);
+
+struct peer_link *link_new(struct share *s, bool dialed) {
+    struct peer_link *l = calloc(1, sizeof *l);
+    if (!l) return NULL;
+    l->share = s;
+    l->dialed = dialed;
+    l->holds = 1;
+    l->begun_ns = loop_now_ns(s->loop);
+    l->timer.fire = on_timer;
+    buf_init(&l->in, 0);
+    list_push_back(&s->links, &l->node);
+    s->link_count++;
+    return l;
+}
+
+void link_hold(struct peer_link *l) {
+    l->holds++;
+}
+
+void link_release(struct peer_link *l) {
+    if (--l->holds > 0) return;
+    if (l->kind == LINK_STREAM) peer_stream_free(&l->stream);
+    buf_free(&l->in);
+    free(l->answers);
+    free(l);
+}
+
+void link_end(struct peer_link *l, const struct error *reason) {
+    struct share *s = l->share;
+    struct peer *p = l->peer;
+    if (l->ended) return;
+    l->ended = true;
+    if (reason) {
+        log_info(s->log, "peer_session_ended", F_STR("peer", p ? p->name : ""),
+                 F_BOOL("dialed", l->dialed), F_ERR(reason));
+    }
+    list_remove(&l->node);
+    s->link_count--;
+    loop_timer_clear(s->loop, &l->timer);
+    if (l->server && l->conn) {
+        server_drop(l->server, l->conn);
+    } else if (l->conn) {
+        conn_close(l->conn);
+    }
+    l->conn = NULL;
+    if (p) peer_link_lost(p, l);
+    l->peer = NULL;
+    if (p) peer_release(p);
+    link_release(l);
+}
+
+void link_flush(struct peer_link *l) {
+    struct error why = {0};
+    if (l->ended) return;
+    int r = conn_queued(l->conn);
+    if (r == ERR_NO_MEMORY) {
+        error_set(&why, ERR_NO_MEMORY, "no memory for what is sent");
+        link_end(l, &why);
+    } else if (conn_pending(l->conn) > SHARE_UNREAD_BYTES) {
+        error_set(&why, ERR_LIMIT, "the peer does not read");
+        link_end(l, &why);
+    }
+}
+
+bool link_certificate(struct hash *ret, const struct peer_link *l) {
+    X509 *leaf = l->conn && l->conn->tls ? SSL_get0_peer_certificate(l->conn->tls) : NULL;
+    if (leaf) certificate_fingerprint(ret, leaf);
+    return leaf != NULL;
+}
+
+void link_set_timer(struct peer_link *l, uint64_t in_ns) {
+    (void)!loop_timer_set(l->share->loop, &l->timer, loop_now_ns(l->share->loop) + in_ns, NULL);
+}
+
+static void on_timer(struct loop_timer *t) {
+    struct peer_link *l = LIST_ENTRY(t, struct peer_link, timer);
+    struct error why = {0};
+    if (l->kind == LINK_OPENING) {
+        error_set(&why, ERR_TIMEOUT, l->dialed ? "the peer does not answer" : "the peer is silent");
+        link_end(l, &why);
+        return;
+    }
+    if (l->old_ns && loop_now_ns(l->share->loop) - l->old_ns >= SHARE_OLD_NS) {
+        error_set(&why, ERR_STALE, "the peer's certificate is no longer listed");
+        link_end(l, &why);
+        return;
+    }
+    link_hold(l);
+    if (l->held_back) link_go_on(l);
+    if (!l->ended && l->kind == LINK_STREAM) link_stream_tick(l);
+    if (!l->ended && l->kind == LINK_FRAMES_OUT) link_frames_tick(l);
+    if (!l->ended && !loop_timer_armed(&l->timer)) link_set_timer(l, SHARE_TICK_NS);
+    link_release(l);
+}
+
+/* ---- dialing ---- */
+
+static void tune(int fd) {
+    int timeout = USER_TIMEOUT_MS;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout);
+    socket_no_delay(fd);
+}
+
+int link_connect(struct peer *p, const struct socket_address *a, struct error *why) {
+    struct share *s = p->share;
+    SSL *session = NULL;
+    if (s->link_count >= SHARE_LINKS_MAX) {
+        return error_set(why, ERR_LIMIT, "more than %u sessions", SHARE_LINKS_MAX);
+    }
+    int r = p->tls ? tls_session_new(&session, p->tls, p->host, why) : 0;
+    if (r != 0) return r;
+    struct peer_link *l = link_new(s, true);
+    if (!l) {
+        tls_session_free(session);
+        return error_set(why, ERR_NO_MEMORY, "no memory for a session");
+    }
+    l->peer = peer_hold(p);
+    r = conn_connect(&l->own, s->loop, a, session, &link_events, l, why);
+    if (r != 0) {
+        l->peer = NULL; // whoever dials hears it from the return
+        peer_release(p);
+        link_end(l, NULL);
+        return r;
+    }
+    l->conn = &l->own;
+    p->dialing = l;
+    tune(l->own.watch.fd);
+    link_set_timer(l, SHARE_CONNECT_NS);
+    return 0;
+}
+
+/* Which transport the peer has agreed to. */
+static int agree(enum share_transport *ret, const struct peer_link *l, struct error *why) {
+    enum share_transport wanted = l->peer->configured;
+    struct bytes alpn = l->conn->tls ? tls_session_alpn(l->conn->tls) : (struct bytes){NULL, 0};
+    bool ours = bytes_equal_str(alpn, WIRE_ALPN);
+    *ret = ours || (wanted == SHARE_STREAM && !l->conn->tls) ? SHARE_STREAM
+           : alpn.n > 0                                      ? SHARE_HTTP
+                                                             : SHARE_FRAMES;
+    if (wanted == SHARE_AUTO || wanted == *ret) return 0;
+    return error_set(why, ERR_UNSUPPORTED, "the peer speaks %s, not %s", share_transport_name(*ret),
+                     share_transport_name(wanted));
+}
+
+static void begin_http(struct peer_link *l) {
+    struct peer *p = l->peer;
+    p->spoken = SHARE_HTTP;
+    p->dialing = NULL;
+    l->dialed = false; // ended for good: nothing is dialed anew for it
+    struct error why = {0};
+    if (!p->http && peer_http_new(&p->http, p, &why) != 0) {
+        peer_failed(p);
+    } else {
+        log_info(p->share->log, "peer_up", F_STR("peer", p->name), F_STR("transport", "http"));
+        metric_set(p->metric[PEER_UP], 1);
+        share_update_wants(p->share);
+        share_pump_later(p);
+    }
+    link_end(l, NULL);
+}
+
+static void on_open(struct conn *c) {
+    struct peer_link *l = c->owner;
+    enum share_transport t;
+    struct error why = {0};
+    if (!l->dialed) return;
+    l->stands = true;
+    if (agree(&t, l, &why) != 0) {
+        link_end(l, &why);
+        return;
+    }
+    link_set_timer(l, SHARE_HELLO_NS);
+    if (t == SHARE_STREAM) {
+        link_stream_begin(l);
+    } else if (t == SHARE_HTTP) {
+        begin_http(l);
+    } else {
+        link_frames_begin(l);
+    }
+}
+
+/* ---- input ---- */
+
+static void feed(struct peer_link *l, struct bytes in) {
+    if (l->kind == LINK_STREAM) {
+        link_stream_feed(l, in);
+    } else {
+        link_frames_feed(l, in);
+    }
+}
+
+static void read_failed(struct peer_link *l, ssize_t n) {
+    struct error why = {0};
+    if (n == 0) {
+        error_set(&why, ERR_CLOSED, "the peer has ended the session");
+    } else {
+        error_set(&why, (enum err)n, "connection lost");
+    }
+    link_end(l, &why);
+}
+
+static void read_all(struct peer_link *l) {
+    uint8_t *p = loop_scratch(l->share->loop);
+    size_t read = 0;
+    link_hold(l);
+    while (!l->ended && !l->held_back && read < SHARE_READ_BYTES) {
+        ssize_t n = conn_read(l->conn, p, LOOP_SCRATCH_BYTES);
+        if (n == ERR_AGAIN) break;
+        if (n <= 0) {
+            read_failed(l, n);
+            break;
+        }
+        read += (size_t)n;
+        feed(l, bytes_make(p, (size_t)n));
+    }
+    link_release(l);
+}
+
+/* The first byte tells the protocol where nothing was agreed on. */
+static void look(struct peer_link *l) {
+    uint8_t first;
+    struct server *server = l->server;
+    struct conn *c = l->conn;
+    ssize_t n = conn_peek(c, &first, 1);
+    if (n == ERR_AGAIN) return;
+    if (n <= 0) {
+        read_failed(l, n);
+        return;
+    }
+    if (first == WIRE_HELLO || first == PEER_FRAME_MAGIC) {
+        server_keep(server, c);
+        if (first == WIRE_HELLO) {
+            link_stream_begin(l);
+        } else {
+            link_frames_begin(l);
+        }
+        if (!l->ended) read_all(l);
+        return;
+    }
+    l->conn = NULL; // the server's again
+    l->server = NULL;
+    link_end(l, NULL);
+    server_adopt(server, c);
+}
+
+static void on_readable(struct conn *c) {
+    struct peer_link *l = c->owner;
+    if (l->kind == LINK_OPENING) {
+        link_hold(l);
+        look(l);
+        link_release(l);
+    } else {
+        read_all(l);
+    }
+}
+
+static void on_drained(struct conn *c) {
+    struct peer_link *l = c->owner;
+    if (l->kind == LINK_STREAM) link_stream_pump(l);
+    if (l->kind == LINK_FRAMES_OUT) link_frames_pump(l);
+}
+
+static void on_closed(struct conn *c, const struct error *why) {
+    struct peer_link *l = c->owner;
+    if (l->dialed && why->code == ERR_UNTRUSTED) share_is_stale(l->share);
+    link_end(l, why);
+}
+
+void link_hold_back(struct peer_link *l) {
+    l->held_back = true;
+    conn_pause(l->conn);
+    l->stream.heard_ns = loop_now_ns(l->share->loop); // silence of our own making
+    link_set_timer(l, SHARE_AGAIN_NS);
+}
+
+void link_go_on(struct peer_link *l) {
+    l->held_back = false;
+    link_set_timer(l, SHARE_TICK_NS);
+    feed(l, (struct bytes){NULL, 0});
+    if (!l->ended && !l->held_back) conn_resume(l->conn);
+}
+
+/* ---- accepting ---- */
+
+void share_admit(struct server *server, struct conn *c, void *context) {
+    struct share *s = context;
+    bool http = c->tls && tls_session_alpn(c->tls).n > 0 &&
+                !bytes_equal_str(tls_session_alpn(c->tls), WIRE_ALPN);
+    if (http) {
+        server_adopt(server, c);
+        return;
+    }
+    struct peer_link *l = NULL;
+    if (!s->stopping && s->link_count < SHARE_LINKS_MAX) l = link_new(s, false);
+    if (!l) {
+        metric_inc(s->accepted_refused);
+        server_drop(server, c);
+        return;
+    }
+    l->server = server;
+    l->conn = c;
+    conn_rebind(c, &link_events, l);
+    tune(c->watch.fd);
+    link_set_timer(l, SHARE_HELLO_NS);
+    link_hold(l);
+    look(l); // bytes may have come with the handshake's last
+    link_release(l);
+}

@@ -1,0 +1,30 @@
+/* Replies: what was answered to exactly these bytes a moment ago, so that a repeated request costs
+ * a SHA-256 and a look-up, no recovery and no JSON.
+ *
+ * The key covers signature header and body, so a hit says that the signature is valid. Fixed size:
+ * a place holds the last reply that fell on it. Only accepted orders whose repetition changes
+ * nothing are put in. One thread at a time. SPDX-License-Identifier: MIT */
+#ifndef ORDERFLOW_REPLIES_H
+#define ORDERFLOW_REPLIES_H
+
+#include "base/buf.h"
+
+struct replies;
+
+#define REPLY_BYTES_MAX 256u
+
+/* replies_new: places 0: 32,768 (11 MiB). errors  ERR_NO_MEMORY. */
+[[gnu::warn_unused_result]] int replies_new(struct replies **ret, size_t places, uint64_t keep_ns,
+                                            struct error *why);
+void replies_free(struct replies *r);
+
+struct hash replies_key(struct bytes header, struct bytes body);
+
+/* replies_get gives the reply (valid until the next put) and who had signed; false: none. */
+bool replies_get(struct replies *r, struct bytes *ret, struct address *ret_signer,
+                 const struct hash *key, uint64_t now_ns);
+/* replies_put: replies longer than REPLY_BYTES_MAX are not kept. */
+void replies_put(struct replies *r, const struct hash *key, const struct address *signer,
+                 struct bytes reply, uint64_t now_ns);
+
+#endif

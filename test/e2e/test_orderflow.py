@@ -1,0 +1,444 @@
+"""Orderflow: promises to senders and to the builder, tried on the real program."""
+import http.client
+import http.server
+import json
+import signal
+import socket
+import threading
+import time
+
+import harness
+import wallet
+from harness import PROGRAM, Folder, Process, case, free_port, run, wait_until
+
+USER, OTHER = 0x1111, 0x2222
+UUID = "550e8400-e29b-41d4-a716-446655440000"
+
+
+class Builder:
+    """A block builder's JSON-RPC and readiness; keeps what it gets."""
+
+    def __init__(self, port=0):
+        builder = self
+        self.requests, self.ready, self.status, self.delay = [], True, 200, 0
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self, status, body=b""):
+                self.send_response(status)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_POST(self):  # pylint: disable=invalid-name
+                body = self.rfile.read(int(self.headers["content-length"]))
+                time.sleep(builder.delay)
+                if builder.status == 200:
+                    builder.requests.append((dict(self.headers), json.loads(body)))
+                self.answer(builder.status, b'{"jsonrpc":"2.0","id":1,"result":null}')
+
+            def do_GET(self):  # pylint: disable=invalid-name
+                self.answer(200 if builder.ready else 503)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def params(self, method="eth_sendBundle"):
+        return [r["params"][0] for _, r in self.requests if r["method"] == method]
+
+
+class Node:
+    """A running orderflow program with its builder."""
+
+    def __init__(self, folder, *flags, builder=None, name="node"):
+        self.folder, self.flags, self.name = folder, flags, name
+        self.own_builder = builder is None
+        self.builder = builder or Builder()
+        self.user, self.system, self.metrics = free_port(), free_port(), free_port()
+        self.process = None
+
+    def start(self):
+        builder = f"http://127.0.0.1:{self.builder.port}"
+        self.process = Process(
+            PROGRAM, "orderflow", "--builder-name", self.name,
+            "--user-listen-addr", f"127.0.0.1:{self.user}",
+            "--system-listen-addr", f"127.0.0.1:{self.system}",
+            "--metrics-addr", f"127.0.0.1:{self.metrics}",
+            *(["--builder-url", builder] if "--builder-url" not in self.flags else []),
+            "--builder-ready-endpoint", builder,
+            *self.flags, log=self.folder / f"{self.name}.log").__enter__()
+        wait_until(lambda: harness.is_listening(self.user), message=self.process.logged())
+        return self
+
+    def kill(self):
+        self.process.signal(signal.SIGKILL)
+        self.process.wait()
+        self.process.__exit__()
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.process.__exit__()
+        if self.own_builder:
+            self.builder.close()
+
+    def post(self, body, headers=None, port=None, path="/"):
+        if isinstance(body, str):
+            body = body.encode()
+        c = http.client.HTTPConnection("127.0.0.1", port or self.user, timeout=20)
+        try:
+            c.request("POST", path, body, {"content-type": "application/json", **(headers or {})})
+            r = c.getresponse()
+            return r.status, r.read().decode(), {k.lower(): v for k, v in r.getheaders()}
+        finally:
+            c.close()
+
+    def send(self, method, param, key=USER, port=None, header="X-BuilderNet-Signature", **extra):
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": [param]}).encode()
+        signed = {header: wallet.request_signature(key, body), **extra}
+        status, text, headers = self.post(body, signed, port)
+        return status, json.loads(text), headers
+
+    def metric(self, name):
+        _, _, text = harness.request(self.metrics, "GET", "/metrics", tls=False)
+        for line in text.decode().splitlines():
+            if line.startswith(name + " "):
+                return float(line.split()[-1])
+        return None
+
+
+RAW = ["0x" + wallet.transaction(USER, n).hex() for n in range(4)]
+
+
+@case
+def a_bundle_reaches_the_builder_with_defaults_filled_in():
+    """The builder gets a user's bundle with signer, version and bundleHash; the user the hash."""
+    with Folder() as folder, Node(folder) as node:
+        status, answer, _ = node.send("eth_sendBundle", {"txs": RAW[:2], "blockNumber": "0x10"})
+        assert status == 200, answer
+        wait_until(lambda: node.builder.requests)
+        headers, request = node.builder.requests[0]
+        bundle = request["params"][0]
+        assert bundle["txs"] == RAW[:2] and bundle["blockNumber"] == "0x10"
+        assert bundle["signingAddress"] == "0x" + wallet.address(USER).hex()
+        assert bundle["version"] == "v2"
+        assert bundle["bundleHash"] == answer["result"]["bundleHash"]
+        assert headers["x-buildernet-priority"] == "medium"
+        assert abs(int(headers["x-buildernet-sentatus"]) / 1e6 - time.time()) < 5
+        assert abs(answer["result"]["receivedTimestampMs"] / 1e3 - time.time()) < 5
+
+
+@case
+def a_transaction_answers_with_its_hash():
+    """eth_sendRawTransaction answers the transaction's hash; one of another chain is refused."""
+    with Folder() as folder, Node(folder) as node:
+        raw = wallet.transaction(USER, 7)
+        status, answer, _ = node.send("eth_sendRawTransaction", "0x" + raw.hex())
+        assert (status, answer["result"]) == (200, "0x" + wallet.keccak(raw).hex())
+        wait_until(lambda: node.builder.params("eth_sendRawTransaction") == ["0x" + raw.hex()])
+        other = wallet.transaction(USER, 8, chain=5)
+        status, answer, _ = node.send("eth_sendRawTransaction", "0x" + other.hex())
+        assert status == 400 and answer["error"]["code"] == -32602, answer
+        assert "chain" in answer["error"]["data"], answer
+
+
+@case
+def refusals_have_the_deployed_codes_and_say_why():
+    """Each kind of refusal has its code, HTTP status and message; data tells the reason."""
+    with Folder() as folder, Node(folder) as node:
+        good = '{"jsonrpc":"2.0","id":7,"method":"eth_sendBundle","params":[{"txs":[]}]}'
+        sign = lambda body: {"X-Flashbots-Signature": wallet.request_signature(USER, body.encode())}
+        rows = [
+            (good, {}, 400, -32603, "Invalid signature", None),
+            (good, {"X-Flashbots-Signature": "0x00:0x00"}, 400, -32603, "Invalid signature", None),
+            (good, sign(good + " "), 400, -32603, "Invalid signature", None),
+            (good, sign(good), 400, -32602, "Invalid params", 7),
+            (good[:-1], sign(good[:-1]), 400, -32700, "Parse error", None),
+            (b := good.replace("2.0", "1.0"), sign(b), 400, -32600, "Invalid Request", None),
+            (b := good.replace("eth_sendBundle", "eth_x"), sign(b), 404, -32601,
+             "Method not found: eth_x", 7),
+            (b := good.replace('[{"txs":[]}]', "[]"), sign(b), 400, -32602, "Invalid params", 7),
+            (b := good.replace('"txs":[]', '"txs":["0x01"]'), sign(b), 400, -32602,
+             "Invalid params", 7),
+        ]
+        for body, headers, status, code, message, ident in rows:
+            got, text, _ = node.post(body, headers)
+            answer = json.loads(text)
+            assert (got, answer["error"]["code"], answer["error"]["message"], answer["id"]) == \
+                (status, code, message, ident), (body, text)
+            assert answer["error"]["data"], text
+        assert "txs[0]" in answer["error"]["data"], answer
+        assert not node.builder.requests
+
+
+@case
+def the_older_methods_answer_in_their_own_way():
+    """mev_sendBundle, eth_cancelBundle: null as result; bid_subsidiseBlock is not for users."""
+    with Folder() as folder, Node(folder) as node:
+        share = {"version": "v0.1", "inclusion": {"block": "0x1"}, "body": [{"tx": RAW[0]}],
+                 "replacementUuid": UUID}
+        status, answer, _ = node.send("mev_sendBundle", share)
+        assert (status, answer) == (200, {"jsonrpc": "2.0", "id": 1, "result": None})
+        share["body"] = [{"tx": RAW[1]}]
+        node.send("mev_sendBundle", share)
+        status, answer, _ = node.send("eth_cancelBundle", {"replacementUuid": UUID})
+        assert (status, answer["result"]) == (200, None)
+        status, answer, _ = node.send("bid_subsidiseBlock", 5)
+        assert (status, answer["error"]["code"]) == (200, -32000)
+        assert answer["error"]["message"] == "subsidy can only be called on system API"
+        wait_until(lambda: len(node.builder.requests) == 3)
+        nonces = [p["metadata"]["replacementNonce"] for p in node.builder.params("mev_sendBundle")]
+        assert sorted(nonces) == [0, 1], nonces
+
+
+@case
+def the_first_generation_is_spoken_whole():
+    """--api first: its verbs, content type, size, ids and texts."""
+    with Folder() as folder, Node(folder, "--api", "first", "--max-request-body-size-bytes",
+                                  "4000") as node:
+        status, answer, _ = node.send("eth_sendBundle", {"txs": RAW[:1]},
+                                      header="X-Flashbots-Signature")
+        assert (status, answer) == (200, {"jsonrpc": "2.0", "id": 1, "result": None})
+        wait_until(lambda: node.builder.requests)
+        headers, request = node.builder.requests[0]
+        assert list(request) == ["method", "params", "id", "jsonrpc"], request
+        assert headers["x-flashbots-signature"].startswith("0x")
+        status, text, _ = node.post("x" * 5000)
+        assert (status, json.loads(text)["error"]["code"]) == (200, -32600), text
+        assert json.loads(text)["error"]["message"] == "request body is too big, max size: 4000"
+        status, text, _ = node.post("{}")
+        assert json.loads(text)["error"]["message"] == "no signature provided", text
+        assert node.post("{}", {"content-type": "text/plain"})[0] == 415
+        status, _, body = harness.request(node.user, "PUT", "/any", tls=False)
+        assert (status, body) == (405, b"only POST method is allowed\n")
+        status, answer, _ = node.send("eth_sendBundle", {"signingAddress": "0x" + "11" * 20},
+                                      header="X-Flashbots-Signature")
+        assert answer["error"]["message"] == "signing address field should not be set", answer
+
+
+@case
+def replacements_keep_their_order():
+    """The higher nonce wins, A, B, A under one uuid is three orders, a repetition none."""
+    with Folder() as folder, Node(folder) as node:
+        bundle = lambda n, **more: {"txs": [RAW[n]], "replacementUuid": UUID, **more}
+        for n in (0, 1, 0):
+            assert node.send("eth_sendBundle", bundle(n))[0] == 200
+        wait_until(lambda: len(node.builder.requests) == 3)
+        sent = [(p["replacementNonce"], p["txs"][0]) for p in node.builder.params()]
+        assert [raw for _, raw in sorted(sent)] == [RAW[0], RAW[1], RAW[0]]
+        high = bundle(2, replacementNonce=10**16 + 2)
+        for param in (high, high, bundle(3, replacementNonce=10**16 + 1), high):
+            assert node.send("eth_sendBundle", param)[0] == 200
+        cancel = {"txs": [], "replacementUuid": UUID, "replacementNonce": 10**16 + 3}
+        assert node.send("eth_sendBundle", cancel)[0] == 200
+        assert node.send("eth_sendBundle", bundle(0, replacementNonce=10**16 + 2))[0] == 200
+        wait_until(lambda: len(node.builder.requests) == 5)
+        assert node.send("eth_sendBundle", bundle(0), key=OTHER)[0] == 200  # another namespace
+        wait_until(lambda: len(node.builder.requests) == 6)
+        assert [p["txs"] for p in node.builder.params()][3:5] == [[RAW[2]], []]
+
+
+@case
+def nothing_invalid_is_remembered():
+    """After a refused twin the valid order is taken: with a bad signature, as a stranger's."""
+    with Folder() as folder, Node(folder) as node:
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_sendRawTransaction",
+                           "params": [RAW[0]]}).encode()
+        good = wallet.request_signature(USER, body)
+        bad = good[:-4] + ("00" if good[-4:-2] != "00" else "01") + good[-2:]
+        assert node.post(body, {"X-BuilderNet-Signature": bad})[0] == 400
+        assert node.post(body, {"X-BuilderNet-Signature": good})[0] == 200
+        assert node.post(body, {"X-BuilderNet-Signature": bad})[0] == 400
+        wait_until(lambda: len(node.builder.requests) == 1)
+
+
+@case
+def a_builder_that_was_away_gets_everything():
+    """Orders that were taken while the builder was down or failing arrive when it is back."""
+    with Folder() as folder:
+        port = free_port()
+        builder = Builder(port)
+        builder.close()
+        with Node(folder, "--builder-url", f"http://127.0.0.1:{port}", builder=builder) as node:
+            for n in range(4):
+                assert node.send("eth_sendRawTransaction", RAW[n])[0] == 200
+            status, _, text = harness.request(node.user, "GET", "/readyz", tls=False)
+            assert status == 503 and text == b"builder not answering readyz request", text
+            back = Builder(port)
+            back.status = 503
+            time.sleep(0.3)
+            assert not back.requests
+            back.status = 200
+            wait_until(lambda: len(back.requests) == 4, 15)
+            assert sorted(back.params("eth_sendRawTransaction")) == sorted(RAW)
+            wait_until(lambda: harness.request(node.user, "GET", "/readyz", tls=False)[0] == 200)
+            back.ready = False
+            wait_until(lambda: harness.request(node.user, "GET", "/readyz", tls=False)[2] ==
+                       b"builder not ready")
+            back.close()
+
+
+@case
+def a_crash_loses_no_answered_order():
+    """Orders that were answered before a SIGKILL reach the builder after the restart, once."""
+    with Folder() as folder:
+        builder = Builder()
+        builder.status = 503
+        node = Node(folder, "--journal-folder", folder / "journal", builder=builder)
+        node.start()
+        taken = []
+        raws = ["0x" + wallet.transaction(USER, 100 + n).hex() for n in range(30)]
+
+        def flood():
+            for raw in raws:
+                try:
+                    if node.send("eth_sendRawTransaction", raw)[0] == 200:
+                        taken.append(raw)
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=flood)
+        thread.start()
+        wait_until(lambda: len(taken) >= 10)
+        node.kill()
+        thread.join()
+        assert not builder.requests
+        builder.status = 200
+        with node:
+            wait_until(lambda: set(taken) <= set(builder.params("eth_sendRawTransaction")), 20)
+            got = builder.params("eth_sendRawTransaction")
+            assert len(got) == len(set(got)), "twice"
+            before = len(got)
+            assert node.send("eth_sendRawTransaction", taken[0])[0] == 200
+            time.sleep(0.3)
+            assert len(builder.requests) == before, "a known order went on again"
+        builder.close()
+
+
+@case
+def limits_are_asked_before_the_signature():
+    """Over its limit a signer gets 429 with Retry-After; a stranger cannot use his limit up."""
+    with Folder() as folder, Node(folder, "--enable-rate-limiting", "--rate-limit-count", "5",
+                                  "--rate-limit-lookback-s", "60s") as node:
+        param = lambda n: {"txs": [RAW[n % 4]], "minTimestamp": n}
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "x", "params": []}).encode()
+        forged = wallet.request_signature(OTHER, body).split(":")[1]
+        for _ in range(20):
+            claimed = "0x" + wallet.address(USER).hex() + ":" + forged
+            assert node.post(body, {"X-BuilderNet-Signature": claimed})[0] == 400
+        statuses = [node.send("eth_sendBundle", param(n))[0] for n in range(8)]
+        assert statuses == [200] * 5 + [429] * 3, statuses
+        status, answer, headers = node.send("eth_sendBundle", param(9))
+        assert answer["error"]["message"] == "Rate limited" and answer["error"]["code"] == -32603
+        assert int(headers["retry-after"]) >= 1
+        assert node.send("eth_sendBundle", param(1), key=OTHER)[0] == 200
+
+
+@case
+def rules_set_senders_apart():
+    """A rules file gives a signer a priority and a limit; SIGHUP reads it again."""
+    with Folder() as folder:
+        rules = folder / "rules.toml"
+        signer = "0x" + wallet.address(USER).hex()
+        rules.write_text(f'[[sender]]\nsigner = "{signer}"\npriority = "low"\n')
+        with Node(folder, "--rules-file", rules) as node:
+            node.send("eth_sendBundle", {"txs": RAW[:2]})
+            wait_until(lambda: len(node.builder.requests) == 1)
+            assert node.builder.requests[0][0]["x-buildernet-priority"] == "low"
+            rules.write_text(f'[[sender]]\nsigner = "{signer}"\npriority = "high"\n')
+            node.process.signal(signal.SIGHUP)
+            wait_until(lambda: "configuration_reloaded" in node.process.logged())
+            node.send("eth_sendBundle", {"txs": RAW[1:3]})
+            wait_until(lambda: len(node.builder.requests) == 2)
+            assert node.builder.requests[1][0]["x-buildernet-priority"] == "high"
+            rules.write_text("[[sender]]\nprioriti = 1\n")
+            node.process.signal(signal.SIGHUP)
+            wait_until(lambda: "unknown member" in node.process.logged())
+            assert node.send("eth_sendBundle", {"txs": RAW[2:]})[0] == 200
+
+
+@case
+def hostile_requests_do_no_harm():
+    """Oversized, deeply nested, mistyped and cut-off requests are refused; honest ones go on."""
+    with Folder() as folder, Node(folder, "--max-request-size", "64KiB") as node:
+        signed = lambda body: {"X-BuilderNet-Signature": wallet.request_signature(USER, body)}
+        deep = b'{"jsonrpc":"2.0","id":1,"method":"eth_sendBundle","params":' + b"[" * 20000
+        assert node.post(deep, signed(deep))[0] == 400
+        status, text, _ = node.post(b"x" * 70000)
+        assert status == 413 and json.loads(text)["error"]["code"] == -32600, text
+        for param in (None, 5, "0x", [], {"txs": 5}, {"txs": [5]}, {"txs": ["0xzz"]},
+                      {"txs": RAW[:1], "refundPercent": 100}, {"txs": RAW[:1], "version": "v3"},
+                      {"txs": RAW[:1], "replacementUuid": "x"}, {"txs": RAW[:1] * 101}):
+            status, answer, _ = node.send("eth_sendBundle", param)
+            assert status in (400, 413), (param, answer)
+        with socket.create_connection(("127.0.0.1", node.user)) as s:
+            s.sendall(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 50\r\n\r\n{")
+        assert node.send("eth_sendBundle", {"txs": RAW[:1]})[0] == 200
+        wait_until(lambda: len(node.builder.requests) == 1)
+
+
+@case
+def send_and_trace_tell_what_happens():
+    """`send` signs, sends and explains; `orderflow trace` tells the order's way."""
+    with Folder() as folder, Node(folder, name="alpha") as node:
+        key = folder / "key"
+        key.write_text(f"{USER:064x}")
+        key.chmod(0o600)
+        url = f"http://127.0.0.1:{node.user}"
+        send = lambda *words: run(PROGRAM, "send", *words, "--url", url, "--key", f"file:{key}")
+        done = send("bundle", *RAW[:2], "--block", "20", "--uuid", UUID, "--reverting",
+                    "0x" + "22" * 32, "--nonce", "5", "--refund-percent", "10", "--field",
+                    "desiredState=\"BottomOfBlock\"")
+        assert done.returncode == 0, done.stderr
+        assert ("0x" + wallet.address(USER).hex()) in done.stdout.lower()
+        wait_until(lambda: node.builder.params())
+        bundle = node.builder.params()[0]
+        assert bundle["blockNumber"] == "0x14" and bundle["refundPercent"] == 10
+        assert bundle["replacementNonce"] == 5 and bundle["replacementUuid"] == UUID
+        taken = done.stdout.split("taken: ")[1].strip()
+        metrics = f"http://127.0.0.1:{node.metrics}"
+        wait_until(lambda: "delivered" in run(PROGRAM, "orderflow", "trace", taken, metrics).stdout)
+        story = run(PROGRAM, "orderflow", "trace", taken, metrics).stdout
+        for word in ("alpha", "received from user", "verified", "accepted", "delivered"):
+            assert word in story, story
+        assert send("cancel", "--uuid", UUID, "--nonce", "6").returncode == 0
+        wait_until(lambda: len(node.builder.params()) == 2)
+        assert "replaced" in run(PROGRAM, "orderflow", "trace", taken, metrics).stdout
+        bad = send("bundle", "0x01")
+        assert bad.returncode == 65 and "txs[0]" in bad.stderr, bad.stderr
+        bad = send("bundle", "0x01", "--no-check")
+        assert bad.returncode == 65 and "Invalid params" in bad.stderr, bad.stderr
+        file = folder / "bundle.json"
+        file.write_text(json.dumps({"txs": RAW[2:3], "blockNumber": "0x1", "minTimestamp": 1}))
+        assert send("bundle", str(file), "--block", "0x30").returncode == 0
+        wait_until(lambda: len(node.builder.params()) == 3)
+        assert node.builder.params()[2]["blockNumber"] == "0x30"
+        assert send("tx", RAW[3]).returncode == 0
+        assert run(PROGRAM, "orderflow", "trace", "0x" + "00" * 32, metrics).returncode != 0
+
+
+@case
+def what_is_on_its_way_goes_out_at_the_end():
+    """SIGTERM: orders that were answered still reach a slow builder."""
+    with Folder() as folder, Node(folder, "--builder-connections", "1") as node:
+        node.builder.delay = 0.2
+        for raw in RAW:
+            assert node.send("eth_sendRawTransaction", raw)[0] == 200
+        node.process.signal(signal.SIGTERM)
+        assert node.process.wait() == 0
+        assert len(node.builder.requests) == 4
+
+
+
+harness.main()
