@@ -102,6 +102,11 @@ void app_close_identity(struct app *a);
 /* ---- side_doors.c: certificate, metrics, builder's statistics ---- */
 [[gnu::warn_unused_result]] int side_doors_open(struct app *a, struct error *why);
 
+/* ---- share_app.c: sharing with peers ---- */
+[[gnu::warn_unused_result]] int app_share_open(struct app *a, struct error *why);
+/* app_share_drain turns the loop until peers have taken what is queued, at most deadline_ns. */
+void app_share_drain(struct app *a, uint64_t deadline_ns);
+
 /* ---- neighbours.c: hub, builder's readiness ---- */
 [[gnu::warn_unused_result]] int neighbours_open(struct app *a, struct error *why);
 void neighbours_close(struct app *a);

@@ -158,14 +158,14 @@ static int open_client(struct peer_http *h, struct error *why) {
     const struct tls_options t = {.role = TLS_CLIENT,
                                   .identity = {buf_view(&s->cert_pem), buf_view(&s->key_pem)},
                                   .trust = TLS_TRUST_PINS,
-                                  .pins = &p->pin,
-                                  .pin_count = 1,
+                                  .pins = p->pins,
+                                  .pin_count = p->pin_count,
                                   .alpn = protocols,
                                   .clock = s->clock};
     char url[RESOLVER_NAME_MAX + 32];
     bool six = strchr(p->address, ':') != NULL;
     (void)snprintf(url, sizeof url, six ? "%s://[%s]:%u" : "%s://%s:%u",
-                   p->has_pin ? "https" : "http", p->address, p->port);
+                   p->pin_count ? "https" : "http", p->address, p->port);
     struct client_options o = {.url = url,
                                .tls_host = p->host,
                                .names = s->names,
@@ -176,7 +176,7 @@ static int open_client(struct peer_http *h, struct error *why) {
                                .body_ns = ANSWER_NS,
                                .keep_ns = KEEP_NS,
                                .retry_any = true};
-    int r = p->has_pin ? tls_new(&h->tls, &t, why) : 0;
+    int r = p->pin_count ? tls_new(&h->tls, &t, why) : 0;
     o.tls = h->tls;
     return r == 0 ? client_new(&h->client, s->loop, &o, why) : r;
 }

@@ -56,7 +56,7 @@ static struct peer *identify(struct peer_link *l, struct bytes name) {
     if (l->conn->tls || !s->options.allow_plain) return NULL;
     if (name.n > 0) memcpy(text, name.p, name.n);
     struct peer *p = share_find_name(s, text);
-    return p && !p->has_pin ? p : NULL;
+    return p && p->pin_count == 0 ? p : NULL;
 }
 
 static void on_hello(struct peer_link *l, const struct wire_hello *h) {

@@ -242,6 +242,7 @@ static int open_all(struct app *a, struct error *why) {
     if (r == 0) r = open_builder(a, why);
     if (r == 0) r = open_intake(a, why);
     if (r == 0) r = app_metrics_open(a, why);
+    if (r == 0) r = app_share_open(a, why);
     if (r == 0) r = open_journal(a, why);
     if (r == 0) r = open_doors(a, why);
     if (r == 0) r = neighbours_open(a, why);
@@ -261,6 +262,8 @@ static void finish_orders(struct app *a) {
         uint64_t now = clock_monotonic_ns(&clock_system);
         if (now >= until || loop_turn(a->loop, NS_PER_MS, &why) != 0) break;
     }
+    uint64_t now = clock_monotonic_ns(&clock_system);
+    app_share_drain(a, now < until ? until - now : 0);
     if (!a->local) return;
     struct local_stats s = local_stats(a->local);
     log_info(a->log, "stopped", F_U64("delivered", s.delivered), F_U64("waiting", s.waiting));
@@ -277,6 +280,7 @@ static void close_all(struct app *a) {
         loop_fd_remove(a->loop, &a->mailbox_watch);
         pool_mailbox_close(&a->mailbox);
     }
+    share_free(a->share); // before the listener whose connections it holds
     server_free(a->user.server);
     server_free(a->system.server);
     server_free(a->cert_server);

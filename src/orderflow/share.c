@@ -118,9 +118,40 @@ static void take_answers(struct share *s) {
 
 /* ---- orders from other threads ---- */
 
+/* Takes the hold over. */
+static void give_to_all(struct share *s, struct flow_order *o) {
+    uint64_t now = clock_wall_ns(s->clock);
+    struct outbox_order order = share_order_of(o);
+    if (!s->introduced) {
+        peer_outbox_push(&s->early, &order, now);
+        return;
+    }
+    list_each(node, &s->peers) {
+        struct peer *p = LIST_ENTRY(node, struct peer, node);
+        flow_order_hold(o);
+        peer_outbox_push(&p->outbox, &order, now);
+        share_pump_later(p);
+    }
+    flow_order_release(o);
+}
+
+/* The first peers are known: they get what waited for them. */
+void share_introduced(struct share *s) {
+    uint64_t seq, now = clock_wall_ns(s->clock);
+    s->introduced = true;
+    for (struct flow_order *o; (o = peer_outbox_next(&s->early, now, &seq)) != NULL;) {
+        give_to_all(s, flow_order_hold(o));
+        peer_outbox_settle(&s->early, seq, true);
+    }
+}
+
 int share_order(struct share *s, struct flow_order *o, struct error *why) {
     if (atomic_load_explicit(&s->closed, memory_order_acquire)) {
         return error_set(why, ERR_CLOSED, "sharing has ended");
+    }
+    if (s->thread == (unsigned long)pthread_self()) {
+        give_to_all(s, flow_order_hold(o));
+        return 0;
     }
     if (!queue_push(&s->handover, flow_order_hold(o))) {
         flow_order_release(o);
@@ -135,18 +166,6 @@ bool share_wants(const struct share *s, enum flow_form form) {
     if (form == FLOW_BITCODE) return atomic_load_explicit(&s->wants_bitcode, memory_order_relaxed);
     if (form == FLOW_JSON_FIRST) return atomic_load_explicit(&s->wants_first, memory_order_relaxed);
     return false;
-}
-
-static void give_to_all(struct share *s, struct flow_order *o) {
-    uint64_t now = clock_wall_ns(s->clock);
-    struct outbox_order order = share_order_of(o);
-    list_each(node, &s->peers) {
-        struct peer *p = LIST_ENTRY(node, struct peer, node);
-        flow_order_hold(o);
-        peer_outbox_push(&p->outbox, &order, now);
-        share_pump_later(p);
-    }
-    flow_order_release(o);
 }
 
 static void on_wake(struct loop_fd *w, unsigned events) {
@@ -187,6 +206,7 @@ void share_is_stale(struct share *s) {
 static void on_tick(struct loop_timer *t) {
     struct share *s = LIST_ENTRY(t, struct share, tick);
     uint64_t now = clock_wall_ns(s->clock);
+    peer_outbox_expire(&s->early, now);
     list_each(node, &s->peers) {
         struct peer *p = LIST_ENTRY(node, struct peer, node);
         peer_outbox_expire(&p->outbox, now);
@@ -205,6 +225,8 @@ static int copy_options(struct share *s, const struct share_options *o, struct e
     if (!s->options.queue_bytes) s->options.queue_bytes = SHARE_QUEUE_BYTES;
     if (!s->options.connections) s->options.connections = 4;
     if (!s->options.body_bytes_max) s->options.body_bytes_max = WIRE_BODY_MAX;
+    peer_outbox_init(&s->early, s->options.queue_orders, s->options.queue_bytes, NULL,
+                     &share_order_actions);
     s->loop = o->loop;
     s->log = o->log;
     s->clock = o->clock ? o->clock : &clock_system;
@@ -243,6 +265,7 @@ int share_new(struct share **ret, const struct share_options *options, struct er
     list_init(&s->peers);
     list_init(&s->links);
     list_init(&s->to_pump);
+    s->thread = (unsigned long)pthread_self();
     buf_init(&s->cert_pem, 0);
     buf_init(&s->key_pem, 0);
     s->wake.fd = -1;
@@ -262,6 +285,10 @@ int share_new(struct share **ret, const struct share_options *options, struct er
     }
     *ret = s;
     return 0;
+}
+
+void share_set_name(struct share *s, const char *name) {
+    (void)snprintf(s->name, sizeof s->name, "%s", name);
 }
 
 static void end_sessions(struct share *s) {
@@ -294,6 +321,7 @@ void share_free(struct share *s) {
         s->free_tickets = t->next;
         free(t);
     }
+    if (s->early.actions) peer_outbox_free(&s->early);
     if (s->names) resolver_free(s->names);
     buf_free(&s->cert_pem);
     if (s->key_pem.n) bytes_wipe(s->key_pem.p, s->key_pem.n);

@@ -37,11 +37,12 @@ const char *share_transport_name(enum share_transport t);
 
 /* One peer as the hub tells of it. Texts are copied by share_set_peers. */
 struct share_peer {
-    const char *name;      /* shorter than FLOW_PEER_NAME_MAX */
-    const char *host;      /* dns_name, else ip; sent as SNI; NULL: the address's host */
-    const char *address;   /* "host[:port]" to connect to; SHARE_PORT when none is given */
-    struct bytes cert_pem; /* its first certificate is the only one that is trusted; empty: plain
-                              TCP, where share_options.allow_plain */
+    const char *name;    /* shorter than FLOW_PEER_NAME_MAX */
+    const char *host;    /* dns_name, else ip; sent as SNI; NULL: the address's host */
+    const char *address; /* "host[:port]" to connect to; SHARE_PORT when none is given */
+    /* The first certificate of each is trusted, no other; both empty: plain TCP, where
+     * share_options.allow_plain. */
+    struct bytes cert_pem, cert_pem_more;
     struct address signer; /* of its request signatures */
     enum share_transport transport;
 };
@@ -92,8 +93,11 @@ struct share_options {
     void *context;
 };
 
+/* share_new is called on the loop's thread. errors  ERR_IO, ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int share_new(struct share **ret, const struct share_options *options,
                                           struct error *why);
+/* share_set_name: the own name turned out later, before the first peers. */
+void share_set_name(struct share *s, const char *name);
 /* share_free ends all sessions at once; before the peers' server is freed. share_drain stops to
  * take orders, sends what is queued and waits for acknowledgements, at most deadline_ns, then calls
  * done on the loop. */
@@ -111,7 +115,8 @@ void share_drain(struct share *s, uint64_t deadline_ns, void (*done)(void *conte
 [[gnu::warn_unused_result]] int share_set_certificate(struct share *s, struct tls_identity identity,
                                                       struct error *why);
 
-/* share_order queues an order for every peer; takes its own hold. Never blocks. Any thread.
+/* share_order queues an order for every peer; takes its own hold. Never blocks. Any thread. Before
+ * the first peers are set orders wait for them, as many as a peer's queue takes.
  * errors  ERR_BUSY (the hand-over queue to the loop is full), ERR_CLOSED (draining). */
 [[gnu::warn_unused_result]] int share_order(struct share *s, struct flow_order *o,
                                             struct error *why);

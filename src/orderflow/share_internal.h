@@ -25,7 +25,8 @@
 #define SHARE_QUEUE_ORDERS 16384u
 #define SHARE_QUEUE_BYTES (UINT64_C(64) << 20)
 #define SHARE_SPILL_BYTES (UINT64_C(1) << 30)
-#define SHARE_HANDOVER_MAX 16384u       /* orders between other threads and the loop */
+#define SHARE_HANDOVER_MAX 16384u /* orders between other threads and the loop */
+#define SHARE_PINS_MAX 2u
 #define SHARE_PEERS_MAX 256u            /* more are skipped */
 #define SHARE_LINKS_MAX 1024u           /* connections, both ways */
 #define SHARE_LINKS_PEER_MAX 16u        /* accepted from one known peer */
@@ -113,8 +114,8 @@ struct peer {
     char name[FLOW_PEER_NAME_MAX];
     char *host, *address; /* SNI; where to connect, without port */
     unsigned port;
-    struct hash pin;
-    bool has_pin;
+    struct hash pins[SHARE_PINS_MAX];
+    size_t pin_count;
     struct address signer;
     enum share_transport configured, spoken;
     struct tls *tls;
@@ -148,6 +149,9 @@ struct share {
     bool draining, stopping;
     atomic_bool closed; /* share_order takes nothing any more */
     atomic_bool wants_first, wants_bitcode;
+    struct peer_outbox early;               /* orders before the first peers */
+    bool introduced;                        /* peers were set */
+    unsigned long thread;                   /* the loop's */
     struct queue handover;                  /* of flow orders */
     _Atomic(struct share_ticket *) answers; /* a stack */
     atomic_bool awake;                      /* the loop knows of handover and answers */
@@ -170,6 +174,8 @@ void share_ticket_free(struct share_ticket *t);
 /* share_receive hands an order on. Returns true when it was answered within the call. */
 bool share_receive(struct share *s, const struct share_received *r, struct share_ticket *t);
 void share_pump_later(struct peer *p);
+/* share_introduced: peers were set for the first time. */
+void share_introduced(struct share *s);
 /* share_is_stale asks for a new list of peers. */
 void share_is_stale(struct share *s);
 
@@ -183,6 +189,7 @@ struct peer *share_find(struct share *s, const struct hash *fingerprint, struct 
 struct peer *share_find_name(struct share *s, const char *name);
 void share_count(struct peer *p);
 void share_update_wants(struct share *s);
+bool peer_has_pin(const struct peer *p, const struct hash *fingerprint);
 
 /* ---- share_orders.c ---- */
 

@@ -67,13 +67,13 @@ static int renew_tls(struct peer *p, struct error *why) {
     struct tls_options o = {.role = TLS_CLIENT,
                             .identity = {buf_view(&s->cert_pem), buf_view(&s->key_pem)},
                             .trust = TLS_TRUST_PINS,
-                            .pins = &p->pin,
-                            .pin_count = 1,
+                            .pins = p->pins,
+                            .pin_count = p->pin_count,
                             .alpn = p->configured == SHARE_HTTP     ? http_protocols
                                     : p->configured == SHARE_FRAMES ? NULL
                                                                     : dial_protocols,
                             .clock = s->clock};
-    if (!p->has_pin) return 0;
+    if (p->pin_count == 0) return 0;
     return p->tls ? tls_reload(p->tls, &o, why) : tls_new(&p->tls, &o, why);
 }
 
@@ -202,7 +202,6 @@ void share_count(struct peer *p) {
 /* Splits "host", "host:port", "[ipv6]:port", a bare IPv6 address. */
 static int split_address(char **ret_host, unsigned *ret_port, const char *address,
                          struct error *why) {
-    struct socket_address parsed;
     struct bytes text = bytes_from_str(address);
     const char *colon = address ? strrchr(address, ':') : NULL;
     bool bare6 = colon && strchr(address, ':') != colon && address[0] != '[';
@@ -227,7 +226,6 @@ static int split_address(char **ret_host, unsigned *ret_port, const char *addres
             return error_set(why, ERR_INVALID, "a host name has letters, digits, dots, dashes");
         }
     }
-    (void)parsed;
     *ret_host = strndup((const char *)text.p, text.n);
     return *ret_host ? 0 : error_set(why, ERR_NO_MEMORY, "no memory for a peer");
 }
@@ -235,16 +233,16 @@ static int split_address(char **ret_host, unsigned *ret_port, const char *addres
 struct wanted {
     char *host, *address;
     unsigned port;
-    struct hash pin;
-    bool has_pin;
+    struct hash pins[SHARE_PINS_MAX];
+    size_t pin_count;
 };
 
 static int read_pin(struct wanted *w, struct bytes pem, struct error *why) {
     X509 *cert;
     int r = certificate_parse(&cert, pem, why);
     if (r != 0) return r;
-    certificate_fingerprint(&w->pin, cert);
-    w->has_pin = true;
+    certificate_fingerprint(&w->pins[w->pin_count], cert);
+    if (w->pin_count == 0 || !hash_equal(&w->pins[0], &w->pins[w->pin_count])) w->pin_count++;
     X509_free(cert);
     return 0;
 }
@@ -259,10 +257,11 @@ static int judge(struct wanted *w, const struct share *s, const struct share_pee
     if (s->name[0] && bytes_equal_str(name, s->name)) {
         return error_set(why, ERR_CONFLICT, "this is the node itself");
     }
-    if (in->cert_pem.n == 0 && !s->options.allow_plain) {
+    if (in->cert_pem.n + in->cert_pem_more.n == 0 && !s->options.allow_plain) {
         return error_set(why, ERR_UNTRUSTED, "the hub has no certificate of it");
     }
     int r = in->cert_pem.n ? read_pin(w, in->cert_pem, why) : 0;
+    if (r == 0 && in->cert_pem_more.n) r = read_pin(w, in->cert_pem_more, why);
     if (r == 0) r = split_address(&w->address, &w->port, in->address, why);
     if (r == 0) {
         w->host = strdup(in->host && *in->host ? in->host : w->address);
@@ -277,8 +276,8 @@ static void mark_old(struct peer *p) {
     list_each(node, &p->share->links) {
         struct peer_link *l = LIST_ENTRY(node, struct peer_link, node);
         if (l->peer != p) continue;
-        bool listed = p->has_pin && link_certificate(&shown, l) && hash_equal(&shown, &p->pin);
-        if (listed || !p->has_pin) {
+        bool listed = link_certificate(&shown, l) && peer_has_pin(p, &shown);
+        if (listed || p->pin_count == 0) {
             l->old_ns = 0;
         } else if (l->old_ns == 0) {
             l->old_ns = loop_now_ns(p->share->loop);
@@ -297,17 +296,17 @@ static int update(struct peer *p, struct wanted *w, const struct share_peer *in,
                   struct error *why) {
     bool moved = fresh || strcmp(p->address, w->address) != 0 || p->port != w->port ||
                  p->configured != in->transport;
-    bool certified = fresh || p->has_pin != w->has_pin || !hash_equal(&p->pin, &w->pin) ||
-                     strcmp(p->host, w->host) != 0;
+    bool certified = fresh || p->pin_count != w->pin_count ||
+                     memcmp(p->pins, w->pins, sizeof p->pins) != 0 || strcmp(p->host, w->host) != 0;
     p->signer = in->signer;
     if (!moved && !certified) return 0;
     take(&p->host, &w->host);
     take(&p->address, &w->address);
     p->port = w->port;
-    p->pin = w->pin;
-    p->has_pin = w->has_pin;
+    memcpy(p->pins, w->pins, sizeof p->pins);
+    p->pin_count = w->pin_count;
     p->configured = in->transport;
-    if (!p->has_pin) {
+    if (p->pin_count == 0) {
         tls_free(p->tls);
         p->tls = NULL;
     }
@@ -366,6 +365,7 @@ int share_set_peers(struct share *s, const struct share_peer *peers, size_t coun
         if (!p->kept) remove_peer(p);
     }
     share_update_wants(s);
+    if (!s->introduced && used > 0) share_introduced(s);
     if (ret_used) *ret_used = used;
     return status;
 }
@@ -381,6 +381,13 @@ void share_update_wants(struct share *s) {
     atomic_store_explicit(&s->wants_bitcode, bitcode, memory_order_relaxed);
 }
 
+bool peer_has_pin(const struct peer *p, const struct hash *fingerprint) {
+    for (size_t i = 0; i < p->pin_count; i++) {
+        if (hash_equal(&p->pins[i], fingerprint)) return true;
+    }
+    return false;
+}
+
 struct peer *share_find_name(struct share *s, const char *name) {
     list_each(node, &s->peers) {
         struct peer *p = LIST_ENTRY(node, struct peer, node);
@@ -393,7 +400,7 @@ struct peer *share_find(struct share *s, const struct hash *fingerprint, struct 
     struct peer *found = NULL;
     list_each(node, &s->peers) {
         struct peer *p = LIST_ENTRY(node, struct peer, node);
-        if (!p->has_pin || !hash_equal(&p->pin, fingerprint)) continue;
+        if (!peer_has_pin(p, fingerprint)) continue;
         if (bytes_equal_str(name, p->name)) return p;
         if (!found) found = p;
     }

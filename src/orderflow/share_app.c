@@ -1,0 +1,141 @@
+/* Sharing in the program: settings and the hub's list in, intake's orders out.
+ * SPDX-License-Identifier: MIT */
+#include "orderflow/app.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TEXT_BYTES 300
+
+/* ---- from the sharing ---- */
+
+static void on_received(void *context, const struct share_received *r, struct share_ticket *t) {
+    intake_received(((struct app *)context)->intake, r, t);
+}
+
+static void on_stale(void *context) {
+    struct app *a = context;
+    if (a->hub) hub_client_refresh(a->hub);
+}
+
+/* ---- from the intake, on workers ---- */
+
+static int give(void *context, struct flow_order *o, struct error *why) {
+    struct app *a = context;
+    const struct flow_body *body;
+    // Signatures are dear: made here they do not hold up the loop.
+    static const enum flow_form forms[] = {FLOW_BITCODE, FLOW_JSON_FIRST};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        if (!share_wants(a->share, forms[i])) continue;
+        int r = flow_order_body(&body, o, forms[i], &a->identity, why);
+        if (r != 0) return r;
+    }
+    return share_order(a->share, o, why);
+}
+
+/* ---- from the hub ---- */
+
+/* What share_peer points into. */
+struct texts {
+    char name[TEXT_BYTES], host[TEXT_BYTES], address[TEXT_BYTES];
+};
+
+static void copy_text(char ret[TEXT_BYTES], struct bytes in) {
+    (void)snprintf(ret, TEXT_BYTES, "%.*s", (int)in.n, in.n ? (const char *)in.p : "");
+}
+
+/* The certificate that its listener of peers shows: what the orderflow service registered, or the
+ * instance whose balancer stands in front. */
+static void fill(struct share_peer *ret, struct texts *t, const struct hub_peer *p,
+                 const struct app *a) {
+    const struct hub_credential *own = hub_peer_credential(p, HUB_SERVICE_ORDERFLOW);
+    const struct hub_credential *node = hub_peer_credential(p, HUB_SERVICE_INSTANCE);
+    copy_text(t->name, p->name);
+    copy_text(t->host, hub_peer_host(p));
+    copy_text(t->address, hub_peer_host(p));
+    *ret = (struct share_peer){.name = t->name,
+                               .host = t->host,
+                               .address = t->address,
+                               .transport = (enum share_transport)a->values->peer_transport};
+    if (own) ret->cert_pem = own->tls_cert;
+    if (own && own->has_address) ret->signer = own->address;
+    if (node) ret->cert_pem_more = node->tls_cert;
+}
+
+static bool is_self(const struct app *a, const struct hub_peer *p) {
+    const struct hub_credential *own = hub_peer_credential(p, HUB_SERVICE_ORDERFLOW);
+    return own && own->has_address && address_equal(&own->address, &a->identity.address);
+}
+
+static void on_peers(struct app *a, const struct hub_peers *now) {
+    struct error why = {.text = ""};
+    struct share_peer *peers = calloc(now->count + 1, sizeof *peers);
+    struct texts *texts = calloc(now->count + 1, sizeof *texts);
+    size_t n = 0, used = 0;
+    int r = peers && texts ? 0 : error_set(&why, ERR_NO_MEMORY, "no memory for peers");
+    for (size_t i = 0; r == 0 && i < now->count; i++) {
+        fill(&peers[n], &texts[n], &now->peers[i], a);
+        if (is_self(a, &now->peers[i])) {
+            share_set_name(a->share, texts[n].name);
+        } else {
+            n++;
+        }
+    }
+    if (r == 0) r = share_set_peers(a->share, peers, n, &used, &why);
+    if (r != 0) log_error(a->log, "peers_not_taken", F_ERR(&why));
+    log_info(a->log, "peers_shared_with", F_U64("count", used), F_U64("listed", n));
+    free(peers);
+    free(texts);
+}
+
+static void on_certificate(struct app *a) {
+    const struct tls_identity own = {buf_view(&a->cert_pem), buf_view(&a->key_pem)};
+    struct error why = {.text = ""};
+    if (share_set_certificate(a->share, own, &why) != 0) {
+        log_error(a->log, "certificate_not_taken", F_ERR(&why));
+    }
+}
+
+/* ---- life ---- */
+
+int app_share_open(struct app *a, struct error *why) {
+    const struct orderflow_values *v = a->values;
+    const struct share_options o = {
+        .loop = a->loop,
+        .log = a->log,
+        .metrics = a->metrics,
+        .identity = &a->identity,
+        .name = v->name,
+        .certificate = {buf_view(&a->cert_pem), buf_view(&a->key_pem)},
+        .spill_folder = v->spill_folder && *v->spill_folder ? v->spill_folder : NULL,
+        .spill_bytes_max = v->spill_bytes,
+        .connections = (unsigned)v->peer_connections,
+        .allow_plain = v->allow_plain_peers,
+        .received = on_received,
+        .stale = on_stale,
+        .context = a,
+    };
+    const struct intake_sinks sinks = {
+        .share = give, .answer = share_answer, .context = a};
+    int r = share_new(&a->share, &o, why);
+    if (r != 0) return error_wrap(why, "sharing");
+    intake_set_sinks(a->intake, &sinks);
+    a->system_admit = share_admit;
+    a->system_admit_context = a->share;
+    a->peers_changed = on_peers;
+    a->certificate_changed = on_certificate;
+    return 0;
+}
+
+static void on_drained(void *context) {
+    *(bool *)context = true;
+}
+
+void app_share_drain(struct app *a, uint64_t deadline_ns) {
+    bool drained = false;
+    struct error why = {.text = ""};
+    if (!a->share) return;
+    share_drain(a->share, deadline_ns, on_drained, &drained);
+    while (!drained && loop_turn(a->loop, NS_PER_MS, &why) == 0) {
+    }
+}
