@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include "orderflow/journal.h"
+
+#include "base/file.h"
+#include "orderflow/testing.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct error why;
+static struct clock_fake fake;
+static char folder[64];
+
+struct seen {
+    unsigned count;
+    uint64_t expires_ns[64];
+    struct hash first; /* SHA-256 is not needed: the first record's data as it was */
+    size_t bytes;
+    uint8_t data[512];
+    size_t data_bytes;
+};
+
+static void note(void *context, const struct journal_record *r) {
+    struct seen *s = context;
+    if (s->count == 0 && r->data.n <= sizeof s->data) {
+        memcpy(s->data, r->data.p, r->data.n);
+        s->data_bytes = r->data.n;
+        s->bytes = r->bytes;
+    }
+    if (s->count < 64) s->expires_ns[s->count] = r->expires_ns;
+    s->count++;
+}
+
+static void begin(void) {
+    clock_fake_init(&fake, 10 * NS_PER_S);
+    (void)snprintf(folder, sizeof folder, "/tmp/journal-test-XXXXXX");
+    CHECK(mkdtemp(folder) != NULL);
+}
+
+static unsigned each_file(void (*fn)(const char *path)) {
+    unsigned n = 0;
+    DIR *d = opendir(folder);
+    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+        char path[400];
+        (void)snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        if (strncmp(e->d_name, "orders-", 7) == 0) n++;
+        if (fn && e->d_name[0] != '.') fn(path);
+    }
+    (void)closedir(d);
+    return n;
+}
+
+static void drop(const char *path) {
+    (void)unlink(path);
+}
+
+static void end(void) {
+    (void)each_file(drop);
+    (void)rmdir(folder);
+}
+
+static struct journal *reopen(struct seen *s, enum journal_sync sync) {
+    struct journal *j;
+    const struct journal_options o = {.folder = folder, .clock = &fake.clock, .sync = sync};
+    *s = (struct seen){.count = 0};
+    CHECK_OK(journal_open(&j, &o, note, s, &why), &why);
+    return j;
+}
+
+static struct flow_order *order(unsigned n, uint64_t expires_s) {
+    char param[100];
+    (void)snprintf(param, sizeof param, "{\"txs\":[\"0x%04x\"]}", n);
+    return test_order("eth_sendBundle", param, 0, expires_s * NS_PER_S);
+}
+
+static void append(struct journal *j, unsigned n, uint64_t expires_s) {
+    struct flow_order *o = order(n, expires_s);
+    CHECK_OK(journal_append(j, o, &why), &why);
+    flow_order_release(o);
+}
+
+TEST(orders_come_back_until_they_are_over) {
+    struct seen s;
+    begin();
+    for (int sync = JOURNAL_SYNC_NONE; sync <= JOURNAL_SYNC_ALWAYS; sync++) {
+        struct journal *j = reopen(&s, (enum journal_sync)sync);
+        CHECK_U64(s.count, 2u * (unsigned)sync);
+        append(j, 1, 100);
+        append(j, 2, 11);
+        append(j, 3, 200);
+        journal_close(j);
+        fake.wall_ns = 12 * NS_PER_S;
+        j = reopen(&s, (enum journal_sync)sync);
+        CHECK_U64(s.count, 2u * (unsigned)sync + 2);
+        CHECK_U64(s.expires_ns[0], 100 * NS_PER_S);
+        journal_close(j);
+    }
+    const struct flow_body *body;
+    struct flow_order *o = order(1, 100);
+    CHECK_OK(flow_order_body(&body, o, FLOW_BITCODE, NULL, &why), &why);
+    CHECK(bytes_equal(body->data, bytes_make(s.data, s.data_bytes)));
+    CHECK_U64(s.bytes, o->bytes);
+    flow_order_release(o);
+    end();
+}
+
+TEST(files_go_when_all_in_them_is_over) {
+    struct seen s;
+    begin();
+    struct journal *j = reopen(&s, JOURNAL_SYNC_INTERVAL);
+    append(j, 1, 20);
+    journal_tidy(j);
+    CHECK_U64(each_file(NULL), 1);
+    CHECK(journal_stats(j).bytes > 0);
+    fake.wall_ns = 21 * NS_PER_S;
+    journal_tidy(j);
+    journal_tidy(j);
+    CHECK_U64(each_file(NULL), 1);
+    CHECK_U64(journal_stats(j).bytes, 0);
+    append(j, 2, 40);
+    journal_close(j);
+    j = reopen(&s, JOURNAL_SYNC_NONE);
+    CHECK_U64(s.count, 1);
+    journal_close(j);
+    end();
+}
+
+static size_t cut_bytes;
+static void cut(const char *path) {
+    struct buf b;
+    buf_init(&b, 0);
+    if (strstr(path, "lock")) return;
+    CHECK_OK(file_read(&b, path, &why), &why);
+    if (b.n > cut_bytes) CHECK(truncate(path, (off_t)(b.n - cut_bytes)) == 0);
+    buf_free(&b);
+}
+
+static void flip(const char *path) {
+    struct buf b;
+    buf_init(&b, 0);
+    if (strstr(path, "lock")) return;
+    CHECK_OK(file_read(&b, path, &why), &why);
+    if (b.n > 100) {
+        b.p[JOURNAL_HEAD + 4] ^= 1;
+        CHECK_OK(file_write_atomic(path, buf_view(&b), NULL, &why), &why);
+    }
+    buf_free(&b);
+}
+
+TEST(a_torn_end_loses_only_the_torn_record) {
+    struct seen s;
+    for (cut_bytes = 1; cut_bytes < 60; cut_bytes += 7) {
+        begin();
+        struct journal *j = reopen(&s, JOURNAL_SYNC_NONE);
+        for (unsigned n = 0; n < 5; n++) {
+            append(j, n, 100);
+        }
+        journal_close(j);
+        (void)each_file(cut);
+        j = reopen(&s, JOURNAL_SYNC_NONE);
+        CHECK_U64(s.count, 4);
+        CHECK_U64(journal_stats(j).damaged, 1);
+        append(j, 9, 100);
+        journal_close(j);
+        j = reopen(&s, JOURNAL_SYNC_NONE);
+        CHECK_U64(s.count, 5);
+        journal_close(j);
+        end();
+    }
+}
+
+TEST(damage_is_noticed) {
+    struct seen s;
+    begin();
+    struct journal *j = reopen(&s, JOURNAL_SYNC_NONE);
+    append(j, 1, 100);
+    append(j, 2, 100);
+    journal_close(j);
+    (void)each_file(flip);
+    j = reopen(&s, JOURNAL_SYNC_NONE);
+    CHECK_U64(s.count, 0);
+    CHECK_U64(journal_stats(j).damaged, 1);
+    journal_close(j);
+    end();
+}
+
+TEST(one_process_has_a_folder_and_it_is_bounded) {
+    struct seen s;
+    struct journal *j, *other;
+    begin();
+    const struct journal_options o = {.folder = folder, .clock = &fake.clock, .bytes_max = 200};
+    CHECK_OK(journal_open(&j, &o, note, &s, &why), &why);
+    CHECK_ERR(journal_open(&other, &o, note, &s, &why), ERR_CONFLICT);
+    append(j, 1, 100);
+    struct flow_order *two = order(2, 100);
+    int r = 0;
+    for (int i = 0; i < 5 && r == 0; i++) {
+        r = journal_append(j, two, &why);
+    }
+    CHECK_I64(r, ERR_LIMIT);
+    flow_order_release(two);
+    journal_close(j);
+    end();
+    const struct journal_options nowhere = {.folder = "/nonexistent/folder"};
+    CHECK_ERR(journal_open(&j, &nowhere, note, &s, &why), ERR_NOT_FOUND);
+}
+
+TEST_MAIN()

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+#include "orderflow/local.h"
+
+#include "eth/order_feed.h"
+#include "net/server.h"
+#include "net/testing.h"
+#include "orderflow/testing.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+/* A loop, the way to the builder, and a builder of either kind. */
+struct world {
+    struct loop *loop;
+    struct local *local;
+    unsigned settled, stale, refused;
+    bool replaced; /* nothing is in force */
+    /* JSON-RPC */
+    struct server *server;
+    struct route route;
+    int status;
+    unsigned calls;
+    char last[256];
+    /* feed */
+    int listener, fd;
+    char path[64];
+    struct buf in;
+    uint64_t session, orders[64];
+    size_t order_count;
+};
+
+static struct error why;
+
+static bool in_force(void *context, const struct flow_order *o) {
+    (void)o;
+    return !((struct world *)context)->replaced;
+}
+
+static void settled(void *context, const struct flow_order *o, int code) {
+    struct world *w = context;
+    (void)o;
+    w->settled += code == 0;
+    w->stale += code == ERR_STALE || code == ERR_CONFLICT;
+    w->refused += code != 0 && code != ERR_STALE && code != ERR_CONFLICT;
+}
+
+static void open_local(struct world *w, const char *url) {
+    const struct local_options o = {.loop = w->loop,
+                                    .url = url,
+                                    .generation = ORDER_SECOND,
+                                    .connections = 2,
+                                    .orders_max = 8,
+                                    .in_force = in_force,
+                                    .settled = settled,
+                                    .context = w};
+    CHECK_OK(local_new(&w->local, &o, &why), &why);
+}
+
+static struct flow_order *order(unsigned n) {
+    char param[100];
+    (void)snprintf(param, sizeof param, "{\"txs\":[\"0x%04x\"]}", n);
+    return test_order("eth_sendBundle", param, 0, UINT64_MAX);
+}
+
+static int give(struct world *w, struct flow_order *o) {
+    int r = local_order(w->local, o, &why);
+    flow_order_release(o);
+    return r;
+}
+
+/* ---- JSON-RPC ---- */
+
+static void answer(struct exchange *x, void *context) {
+    struct world *w = context;
+    struct bytes body = exchange_body(x);
+    w->calls++;
+    (void)snprintf(w->last, sizeof w->last, "%.*s", (int)body.n, (const char *)body.p);
+    exchange_respond(x, w->status, BYTES_LIT("{}"));
+}
+
+static void open_rpc(struct world *w) {
+    struct socket_address bound;
+    char url[80], text[SOCKET_TEXT_MAX];
+    struct server_listener ln = {.tls = NULL};
+    CHECK_OK(loop_new(&w->loop, NULL, &why), &why);
+    w->route = (struct route){"POST", "/rpc", answer, w, 1u << 20, 0};
+    w->status = 200;
+    const struct server_options o = {.routes = &w->route, .route_count = 1};
+    CHECK_OK(server_new(&w->server, w->loop, &o, &why), &why);
+    CHECK_OK(socket_address_parse(&ln.address, BYTES_LIT("127.0.0.1:0"), 0, &why), &why);
+    CHECK_OK(server_listen(w->server, &bound, &ln, &why), &why);
+    (void)socket_address_text(text, &bound);
+    (void)snprintf(url, sizeof url, "http://%s/rpc", text);
+    open_local(w, url);
+}
+
+static void close_rpc(struct world *w) {
+    local_free(w->local);
+    server_free(w->server);
+    loop_free(w->loop);
+}
+
+TEST(rpc_delivers_and_tries_again) {
+    struct world w = {.status = 200};
+    open_rpc(&w);
+    CHECK_OK(give(&w, order(1)), &why);
+    TURN_UNTIL(w.loop, w.settled == 1);
+    CHECK(strstr(w.last, "\"bundleHash\"") != NULL);
+    CHECK(local_stats(w.local).connected && local_idle(w.local));
+    w.status = 503;
+    CHECK_OK(give(&w, order(2)), &why);
+    CHECK_OK(give(&w, order(3)), &why);
+    TURN_UNTIL(w.loop, w.calls >= 4);
+    CHECK_U64(w.settled, 1);
+    CHECK(!local_stats(w.local).connected);
+    w.status = 200;
+    TURN_UNTIL(w.loop, w.settled == 3);
+    CHECK(local_stats(w.local).retried >= 2);
+    w.status = 400; // what the builder refuses is not sent again
+    CHECK_OK(give(&w, order(4)), &why);
+    TURN_UNTIL(w.loop, w.refused == 1);
+    close_rpc(&w);
+}
+
+TEST(rpc_leaves_out_what_was_replaced_and_is_bounded) {
+    struct world w = {.status = 200};
+    open_rpc(&w);
+    unsigned taken = 0;
+    for (unsigned n = 0; n < 20; n++) {
+        taken += give(&w, order(n)) == 0;
+    }
+    CHECK_U64(taken, 8);
+    CHECK(local_is_full(w.local));
+    w.replaced = true;
+    TURN_UNTIL(w.loop, local_idle(w.local));
+    CHECK_U64(w.calls, 0);
+    CHECK_U64(w.stale, 8);
+    CHECK_U64(local_stats(w.local).superseded, 8);
+    close_rpc(&w);
+}
+
+TEST(rpc_needs_a_url) {
+    struct loop *l;
+    struct local *local;
+    CHECK_OK(loop_new(&l, NULL, &why), &why);
+    const struct local_options o = {.loop = l, .url = "builder"};
+    CHECK(local_new(&local, &o, &why) < 0);
+    loop_free(l);
+}
+
+/* ---- feed ---- */
+
+static void open_feed(struct world *w) {
+    char url[80];
+    struct socket_address a;
+    CHECK_OK(loop_new(&w->loop, NULL, &why), &why);
+    (void)snprintf(w->path, sizeof w->path, "unix:/tmp/feed-test-%d", (int)getpid());
+    CHECK_OK(socket_address_parse(&a, bytes_from_str(w->path), 0, &why), &why);
+    CHECK_OK(socket_listen(&w->listener, &a, &(struct socket_listen_options){0}, &why), &why);
+    w->fd = -1;
+    buf_init(&w->in, 0);
+    (void)snprintf(url, sizeof url, "feed:%s", w->path + 5);
+    open_local(w, url);
+}
+
+static void close_feed(struct world *w) {
+    local_free(w->local);
+    loop_free(w->loop);
+    if (w->fd >= 0) (void)close(w->fd);
+    (void)close(w->listener);
+    (void)unlink(w->path + 5);
+    buf_free(&w->in);
+}
+
+static void say(struct world *w, void (*put)(struct buf *out, uint64_t n), uint64_t n) {
+    struct buf out;
+    buf_init(&out, 0);
+    put(&out, n);
+    CHECK(write(w->fd, out.p, out.n) == (ssize_t)out.n);
+    buf_free(&out);
+}
+
+/* The builder's side: reads what there is. */
+static void listen_on(struct world *w) {
+    struct feed_frame f;
+    uint8_t some[65536];
+    if (w->fd < 0) w->fd = accept4(w->listener, NULL, NULL, SOCK_NONBLOCK);
+    if (w->fd < 0) return;
+    ssize_t n = read(w->fd, some, sizeof some);
+    if (n > 0) buf_append(&w->in, bytes_make(some, (size_t)n));
+    while (feed_frame_parse(&f, buf_view(&w->in), NULL) == 0) {
+        if (f.kind == FEED_HELLO) w->session = f.session;
+        if (f.kind == FEED_ORDER && w->order_count < 64) w->orders[w->order_count++] = f.sequence;
+        buf_drop_front(&w->in, f.bytes);
+    }
+}
+
+static void welcome(struct world *w, uint64_t held) {
+    struct buf out;
+    buf_init(&out, 0);
+    feed_put_welcome(&out, w->session, held);
+    CHECK(write(w->fd, out.p, out.n) == (ssize_t)out.n);
+    buf_free(&out);
+}
+
+static void hang_up(struct world *w) {
+    (void)close(w->fd);
+    w->fd = -1;
+    buf_clear(&w->in);
+    w->order_count = 0;
+    w->session = 0;
+}
+
+TEST(feed_goes_on_where_it_was) {
+    struct world w = {.fd = -1};
+    open_feed(&w);
+    TURN_UNTIL(w.loop, (listen_on(&w), w.session != 0));
+    uint64_t session = w.session;
+    CHECK_OK(give(&w, order(1)), &why);
+    CHECK_OK(give(&w, order(2)), &why);
+    CHECK(!local_stats(w.local).connected);
+    welcome(&w, 0);
+    TURN_UNTIL(w.loop, (listen_on(&w), w.order_count == 2));
+    CHECK(w.orders[0] == 1 && w.orders[1] == 2);
+    say(&w, feed_put_acknowledge, 1);
+    TURN_UNTIL(w.loop, w.settled == 1);
+    CHECK_U64(local_stats(w.local).in_flight, 1);
+    hang_up(&w); // the second was never acknowledged
+    TURN_UNTIL(w.loop, (listen_on(&w), w.session != 0));
+    CHECK_U64(w.session, session);
+    welcome(&w, 1);
+    CHECK_OK(give(&w, order(3)), &why);
+    TURN_UNTIL(w.loop, (listen_on(&w), w.order_count == 2));
+    CHECK(w.orders[0] == 2 && w.orders[1] == 3);
+    say(&w, feed_put_acknowledge, 3);
+    TURN_UNTIL(w.loop, w.settled == 3);
+    CHECK(local_idle(w.local));
+    close_feed(&w);
+}
+
+TEST(feed_tells_a_restarted_builder_all_that_may_land) {
+    struct world w = {.fd = -1};
+    open_feed(&w);
+    TURN_UNTIL(w.loop, (listen_on(&w), w.session != 0));
+    welcome(&w, 0);
+    for (unsigned n = 1; n <= 3; n++) {
+        CHECK_OK(give(&w, order(n)), &why);
+    }
+    TURN_UNTIL(w.loop, (listen_on(&w), w.order_count == 3));
+    say(&w, feed_put_acknowledge, 3);
+    TURN_UNTIL(w.loop, w.settled == 3);
+    hang_up(&w);
+    TURN_UNTIL(w.loop, (listen_on(&w), w.session != 0));
+    welcome(&w, 0); // it holds nothing
+    TURN_UNTIL(w.loop, (listen_on(&w), w.order_count == 3));
+    CHECK(w.orders[0] == 1 && w.orders[2] == 3);
+    CHECK_U64(local_stats(w.local).retried, 3);
+    CHECK_U64(w.settled, 3); // counted once
+    close_feed(&w);
+}
+
+static void refuse_second(struct buf *out, uint64_t n) {
+    feed_put_refuse(out, n, ERR_INVALID, "no");
+    feed_put_acknowledge(out, n);
+}
+
+TEST(feed_counts_refusals_and_drops_bad_frames) {
+    struct world w = {.fd = -1};
+    open_feed(&w);
+    TURN_UNTIL(w.loop, (listen_on(&w), w.session != 0));
+    welcome(&w, 0);
+    CHECK_OK(give(&w, order(1)), &why);
+    TURN_UNTIL(w.loop, (listen_on(&w), w.order_count == 1));
+    say(&w, refuse_second, 1);
+    TURN_UNTIL(w.loop, w.refused == 1);
+    CHECK_U64(local_stats(w.local).in_flight, 0);
+    say(&w, feed_put_hello, 5); // not the builder's to send
+    TURN_UNTIL(w.loop, !local_stats(w.local).connected);
+    hang_up(&w);
+    TURN_UNTIL(w.loop, (listen_on(&w), w.session != 0));
+    close_feed(&w);
+}
+
+TEST_MAIN()
