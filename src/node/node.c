@@ -13,6 +13,7 @@
 #include "node/listeners.h"
 #include "node/payload.h"
 #include "node/rpc.h"
+#include "node/slots.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -35,6 +36,7 @@ struct program {
     bool subscribed;
     struct head_view *pool_view; // that the pool reads
     struct dev *dev;
+    struct slots *slots;
 };
 
 // The pool follows the head
@@ -217,8 +219,13 @@ static int open_all(struct program *p, struct error *why) {
     if (r == 0) r = node_listeners_open(&n->listeners, n, p->service, why);
     if (r == 0) r = engine_api_open(n, why);
     if (r == 0) r = rpc_open(&n->rpc, n, why);
-    if (r == 0 && n->values->dev) r = dev_open(&p->dev, n, why);
+    if (r == 0 && n->values->slot_ns) {
+        r = slots_open(&p->slots, n, why);
+    } else if (r == 0 && n->values->dev) {
+        r = dev_open(&p->dev, n, why);
+    }
     if (r == 0) r = node_listeners_start(n->listeners, p->service, why);
+    if (r == 0 && p->slots) r = slots_start(p->slots, why);
     return r == 0 && p->dev ? dev_start(p->dev, why) : r;
 }
 
@@ -226,6 +233,7 @@ static void close_all(struct program *p) {
     struct node *n = &p->node;
     atomic_store(&n->stopping, true);
     dev_close(p->dev);
+    slots_close(p->slots);
     pool_stop(n->engine);
     pool_stop(n->workers);
     rpc_close(n->rpc);
