@@ -307,9 +307,9 @@ static int make(struct flow_order **ret, struct intake_job *job, enum flow_sourc
                                  .expires_ns = expires_ns,
                                  .bytes = job->bytes > 0 ? job->bytes : job->body.n};
     const struct order *o = &job->order;
-    // A peer signs for itself; whose order it is stands in the order.
-    if (source == FLOW_FROM_PEER) f.signer = (struct address){{0}};
     if (source != FLOW_FROM_USER) {
+        // A peer signs for itself; whose order it is stands in the order.
+        f.signer = job->origin;
         if (o->method == ORDER_SEND_BUNDLE && o->bundle.fields & BUNDLE_SIGNING_ADDRESS) {
             f.signer = o->bundle.signing_address;
         } else if (o->method == ORDER_SEND_SHARE && o->share.has_signer) {

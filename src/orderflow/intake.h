@@ -106,7 +106,9 @@ struct intake_job {
     enum flow_form form;
     char peer[FLOW_PEER_NAME_MAX]; /* proved; "" when only the signature can tell */
     uint64_t sent_ns;
-    size_t bytes; /* of the message, when it is not the body; 0: it is */
+    struct address origin; /* who sent it to the network, as the peer verified it; zero: not said */
+    uint64_t expires_ns;   /* as the peer says; 0: not said */
+    size_t bytes;          /* of the message, when it is not the body; 0: it is */
     struct share_ticket *ticket;
     /* Where the reply goes. */
     void *owner;

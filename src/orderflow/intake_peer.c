@@ -100,6 +100,9 @@ void intake_run_peer(struct intake_job *job) {
         observe_nonce(job);
         if (job->priority < 0) job->priority = (int)order_priority_of(&job->order, 0);
         uint64_t expires = tip_expiry(o->tip, &job->order, job->received_ns);
+        // The later of both: the peer may know the newest block better, and clocks differ.
+        uint64_t latest = job->received_ns + TIP_LIFETIME_MAX_NS;
+        if (job->expires_ns > expires && job->expires_ns < latest) expires = job->expires_ns;
         r = intake_accept(job, FLOW_FROM_PEER, expires, false, &job->why);
     }
     if (r == 0) {
@@ -131,7 +134,9 @@ void intake_received(void *context, const struct share_received *r, struct share
     }
     job->method = r->method;
     job->form = r->form;
-    job->sent_ns = r->sent_ns;
+    job->sent_ns = r->sent_ns > 0 ? r->sent_ns : r->received_ns;
+    job->origin = r->signer;
+    job->expires_ns = r->expires_ns;
     job->priority = r->priority >= ORDER_HIGH && r->priority <= ORDER_LOW ? r->priority : -1;
     job->ticket = t;
     job->done = received_done;
@@ -152,7 +157,7 @@ void intake_replay(void *context, const struct journal_record *r) {
     struct intake_job *job = intake_job_new(i, INTAKE_PEER);
     if (!job) return;
     job->method = r->method;
-    job->signer = r->signer;
+    job->origin = r->signer;
     job->received_ns = r->received_ns;
     job->priority = (int)r->priority;
     job->bytes = r->bytes;
