@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,7 +28,7 @@ static bool place_fd(int fd, int target) {
 /* In the child between fork and exec: only calls that are safe after fork in a threaded process.
  * On failure errno goes through the status pipe. */
 [[gnu::noreturn]] static void child(const struct process_options *o, const int fds[3],
-                                    int status_fd) {
+                                    int status_fd, pid_t parent) {
     static char *const plain_environment[] = {
         (char *)(uintptr_t) "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         (char *)(uintptr_t) "LANG=C.UTF-8", NULL};
@@ -35,11 +36,14 @@ static bool place_fd(int fd, int target) {
     for (int i = 1; i < NSIG; i++) {
         (void)signal(i, SIG_DFL);
     }
+    // The parent may have ended before this was asked for.
+    bool alone =
+        o->die_with_parent && (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent);
     sigset_t none;
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     // All four stand above 2 (see above_standard), so that placing one cannot overwrite another.
-    bool ok = place_fd(fds[0], 0) && place_fd(fds[1], 1) && place_fd(fds[2], 2) &&
+    bool ok = !alone && place_fd(fds[0], 0) && place_fd(fds[1], 1) && place_fd(fds[2], 2) &&
               place_fd(status_fd, 3) && fcntl(3, F_SETFD, FD_CLOEXEC) == 0;
     if (ok) status_fd = 3;
     ok =
@@ -79,6 +83,16 @@ static void close_pipes(struct pipes *s) {
     }
 }
 
+// One file takes the place of both pipes' write ends; their read ends see the end at once.
+static bool redirect_output(struct pipes *s, int fd) {
+    for (int i = 0; i < 2; i++) {
+        close_fd(&s->out[i][1]);
+        s->out[i][1] = fcntl(fd, F_DUPFD_CLOEXEC, 4);
+        if (s->out[i][1] < 0) return false;
+    }
+    return true;
+}
+
 static bool open_pipes(struct pipes *s) {
     *s = (struct pipes){-1, {{-1, -1}, {-1, -1}}, {-1, -1}};
     s->in = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -107,7 +121,7 @@ int process_start(struct process *p, const struct process_options *o, struct err
         buf_init(&p->out[i], o->output_bytes ? o->output_bytes : 1);
     }
     struct pipes s;
-    if (!open_pipes(&s)) {
+    if (!open_pipes(&s) || (o->output_fd > 0 && !redirect_output(&s, o->output_fd))) {
         int os = errno;
         close_pipes(&s);
         return error_set_os(why, ERR_IO, os, "no pipes for %s", o->argv[0]);
@@ -116,8 +130,9 @@ int process_start(struct process *p, const struct process_options *o, struct err
     sigset_t all, old;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &old);
+    pid_t parent = getpid();
     pid_t pid = fork();
-    if (pid == 0) child(o, (int[]){s.in, s.out[0][1], s.out[1][1]}, s.status[1]);
+    if (pid == 0) child(o, (int[]){s.in, s.out[0][1], s.out[1][1]}, s.status[1], parent);
     int os = errno;
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (pid < 0) {

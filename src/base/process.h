@@ -16,11 +16,13 @@
 struct process_options {
     const char *const *argv; /* argv[0] is an absolute path; ended by NULL */
     const char *const
-        *environment;    /* "NAME=value" ended by NULL; NULL: PATH and LANG=C.UTF-8 only */
-    const char *folder;  /* working directory; NULL: "/" */
-    uint64_t limit_ns;   /* time after which the group is killed; 0: none */
-    uint64_t grace_ns;   /* between SIGTERM and SIGKILL at the limit; 0: SIGKILL at once */
-    size_t output_bytes; /* kept of stdout and stderr each; the rest is read and dropped */
+        *environment;     /* "NAME=value" ended by NULL; NULL: PATH and LANG=C.UTF-8 only */
+    const char *folder;   /* working directory; NULL: "/" */
+    uint64_t limit_ns;    /* time after which the group is killed; 0: none */
+    uint64_t grace_ns;    /* between SIGTERM and SIGKILL at the limit; 0: SIGKILL at once */
+    size_t output_bytes;  /* kept of stdout and stderr each; the rest is read and dropped */
+    int output_fd;        /* above 0: stdout and stderr go to this file instead (borrowed) */
+    bool die_with_parent; /* SIGKILL when the thread that started it ends */
 };
 
 struct process {

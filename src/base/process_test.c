@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct process p;
@@ -86,6 +88,48 @@ TEST(a_running_child_can_be_left) {
     CHECK(process_read(&p));
     process_free(&p);
     CHECK_I64(p.pidfd, -1);
+}
+
+TEST(output_can_go_to_a_file) {
+    char path[] = "/tmp/buildernet-process-XXXXXX", got[64];
+    int fd = mkstemp(path);
+    const char *argv[] = {"/bin/sh", "-c", "echo out; echo err >&2", NULL};
+    struct process_options o = {.argv = argv, .output_fd = fd};
+    CHECK(fd > 0 && unlink(path) == 0);
+    CHECK_OK(process_run(&p, &o, &why), &why);
+    CHECK_I64(p.exit_status, 0);
+    CHECK_U64(p.out[0].n + p.out[1].n, 0);
+    ssize_t n = pread(fd, got, sizeof got, 0);
+    CHECK(n > 0);
+    CHECK_BYTES(bytes_make(got, (size_t)n), BYTES_LIT("out\nerr\n"));
+    process_free(&p);
+    (void)close(fd);
+}
+
+// A child of a child: the one in between is killed, and what it started goes with it.
+TEST(a_child_can_be_tied_to_its_parent) {
+    int ends[2];
+    CHECK(pipe2(ends, O_CLOEXEC) == 0);
+    pid_t middle = fork();
+    if (middle == 0) {
+        const char *argv[] = {"/bin/sleep", "30", NULL};
+        struct process_options o = {.argv = argv, .die_with_parent = true};
+        bool ok = process_start(&p, &o, NULL) == 0 &&
+                  write(ends[1], &p.pid, sizeof p.pid) == (ssize_t)sizeof p.pid;
+        (void)pause();
+        _exit(ok ? 0 : 1);
+    }
+    pid_t leaf = 0;
+    CHECK(read(ends[0], &leaf, sizeof leaf) == (ssize_t)sizeof leaf && leaf > 0);
+    int watched = (int)syscall(SYS_pidfd_open, leaf, 0u);
+    CHECK(watched >= 0);
+    (void)kill(middle, SIGKILL);
+    CHECK(waitpid(middle, NULL, 0) == middle);
+    struct pollfd f = {.fd = watched, .events = POLLIN};
+    CHECK(poll(&f, 1, 5000) == 1);
+    (void)close(watched);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
 }
 
 TEST(signals_arrive_as_numbers) {
