@@ -15,6 +15,7 @@ program_run boot_main;
 program_run builder_main;
 program_run collateral_main;
 program_run crypto_main;
+program_run devnet_main;
 program_run eth_main;
 program_run evm_main;
 program_run hub_main;

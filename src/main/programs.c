@@ -10,6 +10,7 @@ const struct program programs[] = {
     {"builder", "build the most valuable block and bid with it at the relays", builder_main},
     {"collateral", "serve collateral from a folder", collateral_main},
     {"crypto", "time the cryptography", crypto_main},
+    {"devnet", "a whole network on this machine", devnet_main},
     {"eth", "tell what bytes are: transactions, blocks, SSZ, RLP", eth_main},
     {"evm", "run code and the field's test files", evm_main},
     {"hub", "identity, allow-list, configuration, secrets and discovery", hub_main},

@@ -35,6 +35,13 @@ class World:
         os.mkfifo(folder / "events")
 
     def __enter__(self):
+        try:
+            return self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def start(self):
         run(PROGRAM, "attest", "simulate", "platform", cwd=self.folder)
         self.start_hub()
         self.admin("/measurements", {"measurement_id": "image", "attestation_type": "dcap-tdx",

@@ -1,0 +1,229 @@
+/* What a running network can be told, by the command line, the page and scenarios alike.
+ * SPDX-License-Identifier: MIT */
+#include "devnet/net.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct call {
+    struct net *net;
+    const char *const *words; /* behind the command's name */
+    size_t count;
+    struct buf *out;
+    struct error *why;
+};
+
+static int usage(const struct call *c, const char *text) {
+    return error_set(c->why, ERR_SYNTAX, "%s", text);
+}
+
+static void note(const struct call *c, const char *kind, const char *text) {
+    buf_append_str(c->out, text);
+    buf_append_byte(c->out, '\n');
+    events_say(c->net->events, kind, "%s", text);
+}
+
+// fault
+
+static void list_faults(const struct call *c) {
+    const struct fault_list *list = &c->net->faults;
+    for (size_t i = 0; i < list->count; i++) {
+        buf_printf(c->out, "%-3u ", list->faults[i].id);
+        fault_text(c->out, &list->faults[i]);
+        buf_append_byte(c->out, '\n');
+    }
+    if (list->count == 0) buf_append_str(c->out, "no faults\n");
+}
+
+static void tell_fault(const struct call *c, const char *verb, const struct fault *f) {
+    struct json_writer *w = events_begin(c->net->events, "fault");
+    json_add_str(w, "action", verb);
+    fault_write(w, "fault", f);
+    events_end(c->net->events);
+    buf_printf(c->out, "%s %u: ", verb, f->id);
+    fault_text(c->out, f);
+    buf_append_byte(c->out, '\n');
+}
+
+static int add_fault(const struct call *c) {
+    struct fault_list *list = &c->net->faults;
+    struct buf text;
+    struct fault f;
+    buf_init(&text, 1024);
+    for (size_t i = 1; i < c->count; i++) {
+        if (i > 1) buf_append_byte(&text, ' ');
+        buf_append_str(&text, c->words[i]);
+    }
+    int r = buf_check(&text, c->why);
+    if (r == 0) r = fault_parse(&f, buf_view(&text), c->why);
+    buf_free(&text);
+    if (r < 0) return r;
+    if (list->count == FAULTS_MAX) {
+        return error_set(c->why, ERR_LIMIT, "at most %d faults", FAULTS_MAX);
+    }
+    f.id = ++c->net->fault_ids;
+    list->faults[list->count++] = f;
+    links_faults(c->net->links, list);
+    tell_fault(c, "added", &f);
+    return 0;
+}
+
+static int remove_faults(const struct call *c, const char *id) {
+    struct fault_list *list = &c->net->faults;
+    unsigned wanted = id ? (unsigned)strtoul(id, NULL, 10) : 0;
+    bool found = id == NULL;
+    for (size_t i = list->count; i-- > 0;) {
+        if (id && list->faults[i].id != wanted) continue;
+        struct fault f = list->faults[i];
+        memmove(&list->faults[i], &list->faults[i + 1],
+                (list->count - i - 1) * sizeof list->faults[0]);
+        list->count--;
+        found = true;
+        tell_fault(c, "removed", &f);
+    }
+    if (!found) return error_set(c->why, ERR_NOT_FOUND, "there is no fault %s", id);
+    links_faults(c->net->links, list);
+    return 0;
+}
+
+static int run_fault(const struct call *c) {
+    const char *verb = c->count ? c->words[0] : "list";
+    if (strcmp(verb, "list") == 0) {
+        list_faults(c);
+        return 0;
+    }
+    if (strcmp(verb, "add") == 0) return add_fault(c);
+    if (strcmp(verb, "clear") == 0) return remove_faults(c, NULL);
+    if (strcmp(verb, "remove") == 0 && c->count == 2) return remove_faults(c, c->words[1]);
+    return usage(c, "fault list | add FROM->TO KIND … | remove ID | clear");
+}
+
+// role
+
+// Calls fn for every role that the name stands for: one, or all of a node.
+static int each_role(const struct call *c, const char *name, void (*fn)(struct role *r)) {
+    struct roles *s = c->net->roles;
+    size_t n = strlen(name), found = 0;
+    for (size_t i = 0; i < roles_count(s); i++) {
+        struct role *r = roles_at(s, i);
+        if (strncmp(r->name, name, n) != 0 || (r->name[n] != '\0' && r->name[n] != '.')) continue;
+        fn(r);
+        found++;
+    }
+    return found ? 0 : error_set(c->why, ERR_NOT_FOUND, "there is no role %s", name);
+}
+
+static int run_role(const struct call *c) {
+    static const struct {
+        const char *name;
+        void (*fn)(struct role *r);
+    } table[] = {{"kill", role_kill},
+                 {"pause", role_pause},
+                 {"resume", role_resume},
+                 {"stop", role_stop},
+                 {"start", role_start}};
+    for (size_t i = 0; c->count == 2 && i < sizeof table / sizeof table[0]; i++) {
+        if (strcmp(c->words[0], table[i].name) != 0) continue;
+        int r = each_role(c, c->words[1], table[i].fn);
+        if (r == 0) {
+            char text[96];
+            (void)snprintf(text, sizeof text, "%s %s", c->words[1], c->words[0]);
+            note(c, "fault", text);
+        }
+        return r;
+    }
+    return usage(c, "role kill|pause|resume|stop|start ROLE|NODE");
+}
+
+// Images and nodes
+
+// An image's name, or a node's, which stands for the image that it runs.
+static const char *image_of(const struct call *c, const char *name) {
+    const struct net_node *node = net_node_find(c->net, name);
+    return node ? node->image : name;
+}
+
+static int allow(const struct call *c, bool allowed) {
+    uint8_t mrtd[NET_MRTD_BYTES];
+    char text[128];
+    if (c->count != 1) return usage(c, allowed ? "allow IMAGE|NODE" : "revoke IMAGE|NODE");
+    const char *image = image_of(c, c->words[0]);
+    net_image_mrtd(mrtd, c->net->s->seed, image);
+    int r = hub_allow(c->net, image, mrtd, allowed, c->why);
+    (void)snprintf(text, sizeof text, "measurement of %s %s", image,
+                   allowed ? "allowed" : "revoked");
+    if (r == 0) note(c, "hub", text);
+    return r;
+}
+
+static int run_allow(const struct call *c) {
+    return allow(c, true);
+}
+
+static int run_revoke(const struct call *c) {
+    return allow(c, false);
+}
+
+static int run_add_node(const struct call *c) {
+    struct net *n = c->net;
+    char text[96];
+    if (c->count > 1) return usage(c, "add-node [IMAGE]");
+    if (n->node_count == NET_NODES_MAX) {
+        return error_set(c->why, ERR_LIMIT, "at most %d nodes", NET_NODES_MAX);
+    }
+    struct net_node *node = &n->nodes[n->node_count];
+    unsigned number = n->nodes[n->node_count - 1].number + 1;
+    *node = (struct net_node){.number = number};
+    (void)snprintf(node->name, sizeof node->name, "node-%u", number);
+    (void)snprintf(node->builder_name, sizeof node->builder_name, "node_%u", number);
+    if (c->count) (void)snprintf(node->image, sizeof node->image, "%s", c->words[0]);
+    int r = plan_node(n, node, c->why);
+    if (r < 0) return r;
+    n->node_count++;
+    r = hub_add_node(n, node, c->why);
+    if (r == 0) r = describe_store(n, c->why);
+    (void)snprintf(text, sizeof text, "%s added, running %s", node->name, node->image);
+    if (r == 0) note(c, "node", text);
+    return r;
+}
+
+// The rest
+
+static int run_record(const struct call *c) {
+    char path[PATH_MAX];
+    if (c->count != 1) return usage(c, "record FILE|off");
+    bool off = strcmp(c->words[0], "off") == 0;
+    if (*c->words[0] == '/') {
+        (void)snprintf(path, sizeof path, "%s", c->words[0]);
+    } else {
+        (void)snprintf(path, sizeof path, "%s/%s", c->net->folder.path, c->words[0]);
+    }
+    int r = links_record(c->net->links, off ? NULL : path, c->why);
+    if (r == 0) note(c, "record", off ? "recording ended" : path);
+    return r;
+}
+
+static int run_down(const struct call *c) {
+    buf_append_str(c->out, "stopping\n");
+    service_stop(c->net->service);
+    return 0;
+}
+
+int devnet_command(struct net *n, const struct config_list *words, struct buf *out,
+                   struct error *why) {
+    static const struct {
+        const char *name;
+        int (*run)(const struct call *c);
+    } table[] = {{"fault", run_fault},   {"role", run_role},         {"allow", run_allow},
+                 {"revoke", run_revoke}, {"add-node", run_add_node}, {"record", run_record},
+                 {"down", run_down}};
+    for (size_t i = 0; words->count && i < sizeof table / sizeof table[0]; i++) {
+        if (strcmp(words->items[0], table[i].name) != 0) continue;
+        const struct call c = {n, words->items + 1, words->count - 1, out, why};
+        return table[i].run(&c);
+    }
+    return error_set(why, ERR_NOT_FOUND, "there is no command \"%s\"",
+                     words->count ? words->items[0] : "");
+}

@@ -1,0 +1,44 @@
+/* Program: `buildernet devnet`: a whole network on this machine, and the proof that it works.
+ *
+ * `up` runs every part as a process of its own, supervised, with all connections through relays
+ * that can make faults; the other verbs talk to the running network over its control address, which
+ * devnet.json in its folder tells. No container, no privilege, nothing outside the folder.
+ *
+ * Thread: the main thread. SPDX-License-Identifier: MIT */
+#ifndef DEVNET_DEVNET_H
+#define DEVNET_DEVNET_H
+
+#include "config/config.h"
+
+struct devnet_settings {
+    const char *folder, *name, *seed, *scenario, *record;
+    uint64_t nodes, port_base, slot_ns, timeout_ns, load_rate, page_port;
+    bool until_bundle, until_ready, show, keep, json, check, follow, yes;
+    const char *slot_filter, *order_filter;
+};
+
+extern const struct config_program devnet_program;
+
+enum devnet_verb {
+    DEVNET_UP,
+    DEVNET_DOWN,
+    DEVNET_STATUS,
+    DEVNET_FEED,
+    DEVNET_LOGS,
+    DEVNET_FAULT,
+    DEVNET_ROLE,
+    DEVNET_ALLOW,
+    DEVNET_REVOKE,
+    DEVNET_ADD_NODE,
+    DEVNET_ROTATE,
+    DEVNET_RECORD,
+    DEVNET_REPLAY,
+    DEVNET_SHOW,
+};
+
+/* devnet_up runs a network until it is told to end. devnet_ask does every other verb. Both give the
+ * exit status. */
+int devnet_up(const struct devnet_settings *s);
+int devnet_ask(const struct devnet_settings *s, enum devnet_verb verb, struct config_list words);
+
+#endif

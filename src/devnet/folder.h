@@ -1,0 +1,38 @@
+/* Folder: where one network keeps everything, and the lock that says who runs it.
+ *
+ * Only folders that a devnet made are ever emptied or removed: they hold a file `devnet.lock`,
+ * which the running network has locked. Nothing outside the folder is touched.
+ *
+ * Thread: one at a time. SPDX-License-Identifier: MIT */
+#ifndef DEVNET_FOLDER_H
+#define DEVNET_FOLDER_H
+
+#include "base/arena.h"
+#include "base/error.h"
+
+struct folder {
+    char *path; /* absolute */
+    int lock_fd;
+};
+
+/* folder_default: $XDG_STATE_HOME/buildernet/NAME, else ~/.local/state/buildernet/NAME; in the
+ * arena, NULL without a home or memory. */
+char *folder_default(struct arena *a, const char *name);
+
+/* folder_open makes the folder (and its parents), or empties what an ended network left there, and
+ * locks it. errors  ERR_CONFLICT (a network runs there, or it is not a devnet's folder and not
+ * empty), ERR_IO. */
+[[gnu::warn_unused_result]] int folder_open(struct folder *ret, struct arena *a, const char *path,
+                                            bool keep_content, struct error *why);
+
+/* folder_close unlocks; remove: takes the folder and all in it away. */
+void folder_close(struct folder *f, bool remove);
+
+/* folder_is_running: somebody has the lock. */
+bool folder_is_running(const char *path);
+
+/* folder_make makes one below it, with parents ("node-1/etc"). */
+[[gnu::warn_unused_result]] int folder_make(const struct folder *f, const char *name,
+                                            struct error *why);
+
+#endif

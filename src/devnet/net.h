@@ -1,0 +1,106 @@
+/* Net: one running network: its parts, and what is known of it. The loop's thread only.
+ * SPDX-License-Identifier: MIT */
+#ifndef DEVNET_NET_H
+#define DEVNET_NET_H
+
+#include "base/list.h"
+#include "base/metrics.h"
+#include "devnet/devnet.h"
+#include "devnet/events.h"
+#include "devnet/folder.h"
+#include "devnet/identity.h"
+#include "devnet/links.h"
+#include "devnet/ports.h"
+#include "devnet/role.h"
+#include "net/service.h"
+
+#define NET_NODES_MAX 32
+#define NET_MRTD_BYTES 48
+#define NET_SOURCE_FIRST 10 /* node 1 is 127.0.0.11 */
+#define NET_VERSION 1       /* of devnet.json and /api/state */
+#define NET_NETWORK "devnet"
+
+enum net_state { NET_STARTING, NET_READY, NET_DEGRADED, NET_STOPPING };
+
+/* What a node's boot says about itself, asked for again and again. */
+struct net_boot {
+    struct client *client;
+    struct client_call *asking;
+    struct buf body;
+    struct buf status; /* the last JSON document of /status; empty: none */
+    bool enabled;
+    char hub[16]; /* "ok", "refused", "away", "unknown" */
+};
+
+struct net_node {
+    char name[24];         /* "node-1" */
+    char builder_name[24]; /* "node_1", as the hub knows it */
+    unsigned number;
+    char image[32]; /* the name of its image */
+    uint8_t mrtd[NET_MRTD_BYTES];
+    struct identity_ecdsa orderflow, builder;
+    struct identity_bls relay_key;
+    unsigned hub_port, boot_port, api_port; /* its way to the hub, its boot, its System API */
+    unsigned user_port, peers_port, builder_port;
+    struct net_boot boot;
+};
+
+struct net {
+    const struct devnet_settings *s;
+    struct loop *loop;
+    struct log *log;
+    struct metrics *metrics;
+    struct service *service;
+    struct server *server;
+    struct arena arena; /* for as long as the network runs */
+    struct folder folder;
+    struct ports ports;
+    struct roles *roles;
+    struct links *links;
+    struct events *events;
+    struct fault_list faults;
+    unsigned fault_ids;
+    char program[4096]; /* of the multi-call binary */
+    struct net_node nodes[NET_NODES_MAX];
+    size_t node_count;
+    unsigned page_port, hub_port, hub_admin_port, hub_front_port;
+    enum net_state state;
+    uint64_t started_ns, ready_ns; /* ready_ns: from the start to readiness; 0: not yet */
+    struct loop_timer tick;
+    bool hub_filled;
+    int status; /* of the program */
+    char verdict[ERROR_TEXT_MAX];
+};
+
+/* plan.c: the roles, with their files and addresses. */
+[[gnu::warn_unused_result]] int plan_network(struct net *n, struct error *why);
+[[gnu::warn_unused_result]] int plan_node(struct net *n, struct net_node *node, struct error *why);
+/* plan_role adds a role and tells the links. */
+[[gnu::warn_unused_result]] int plan_add(struct net *n, const struct role *r, struct error *why);
+
+/* hub_admin.c: what the operator of the hub does. Blocking; the hub answers in milliseconds. */
+[[gnu::warn_unused_result]] int hub_allow(struct net *n, const char *image,
+                                          const uint8_t mrtd[NET_MRTD_BYTES], bool enabled,
+                                          struct error *why);
+[[gnu::warn_unused_result]] int hub_add_node(struct net *n, struct net_node *node,
+                                             struct error *why);
+
+/* describe.c: devnet.json, and the state as everybody is shown it. */
+[[gnu::warn_unused_result]] int describe_store(struct net *n, struct error *why);
+void describe_state(struct net *n, struct buf *out);
+
+/* api.c: the control address. */
+[[gnu::warn_unused_result]] int api_open(struct net *n, struct error *why);
+
+/* command.c: what the control address can be told. `words` as on the command line.
+ * errors  ERR_SYNTAX, ERR_NOT_FOUND, …; out gets the answer. */
+[[gnu::warn_unused_result]] int devnet_command(struct net *n, const struct config_list *words,
+                                               struct buf *out, struct error *why);
+
+/* watch.c: readiness, boots, the disabled nodes. */
+void watch_tick(struct net *n);
+void watch_close(struct net *n);
+struct net_node *net_node_find(struct net *n, const char *name);
+void net_image_mrtd(uint8_t ret[NET_MRTD_BYTES], const char *seed, const char *image);
+
+#endif

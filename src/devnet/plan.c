@@ -1,0 +1,296 @@
+/* Which processes a network is, with their command lines, files and addresses.
+ * SPDX-License-Identifier: MIT */
+#include "attest/simulator.h"
+#include "base/file.h"
+#include "base/hex.h"
+#include "devnet/net.h"
+#include "devnet/templates.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define IMAGE "node-image"
+
+static struct role describe(const struct net *n, const char *name, const char *program) {
+    struct role r = {.program = program};
+    (void)snprintf(r.name, sizeof r.name, "%s", name);
+    r.argv[r.argc++] = n->program;
+    r.argv[r.argc++] = program;
+    return r;
+}
+
+// Words of a command line; the last is NULL.
+static bool words(struct role *r, const char *const *list) {
+    for (; *list; list++) {
+        if (r->argc == ROLE_ARGV_MAX - 1) return false;
+        r->argv[r->argc++] = *list;
+    }
+    return true;
+}
+#define WORDS(r, ...) words((r), (const char *const[]){__VA_ARGS__, NULL})
+
+// "--flag", "127.0.0.1:PORT".
+static bool listens(struct role *r, struct net *n, const char *flag, unsigned port) {
+    return WORDS(r, flag) && role_arg(r, &n->arena, "127.0.0.1:%u", port);
+}
+
+static int too_large(struct error *why) {
+    return error_set(why, ERR_LIMIT, "the network is too large");
+}
+
+int plan_add(struct net *n, const struct role *what, struct error *why) {
+    struct role *r;
+    return roles_add(&r, n->roles, what, why);
+}
+
+static int reserve(struct net *n, unsigned *const *ports, struct error *why) {
+    int r = 0;
+    for (; *ports && r == 0; ports++) {
+        r = ports_reserve(*ports, &n->ports, why);
+    }
+    return r;
+}
+#define RESERVE(n, ...) reserve((n), (unsigned *const[]){__VA_ARGS__, NULL}, why)
+
+static int store(struct net *n, const char *name, struct bytes content, mode_t mode,
+                 struct error *why) {
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/%s", n->folder.path, name) >= (int)sizeof path) {
+        return error_set(why, ERR_LIMIT, "%s: name too long", name);
+    }
+    return file_write_atomic(path, content, &(struct file_write_options){.mode = mode}, why);
+}
+
+// Platform
+
+static int make_platform(struct net *n, struct error *why) {
+    struct simulator *s;
+    char path[PATH_MAX];
+    const struct simulator_spec spec = {.now = clock_wall_ns(&clock_system) / NS_PER_S};
+    int r = simulator_new(&s, &spec, why);
+    if (r < 0) return r;
+    (void)snprintf(path, sizeof path, "%s/platform", n->folder.path);
+    r = simulator_save(s, path, why);
+    simulator_free(s);
+    return r < 0 ? error_wrap(why, "simulated platform") : 0;
+}
+
+// What may reach the hub at all; which of them is let in is the hub's word.
+static int store_images(struct net *n, struct error *why) {
+    static const char *const images[] = {IMAGE, "stranger-image"};
+    struct buf out;
+    struct json_writer w;
+    char digits[2 * NET_MRTD_BYTES + 1] = "";
+    buf_init(&out, 0);
+    json_writer_init(&w, &out, JSON_PRETTY);
+    json_begin_array(&w, NULL);
+    for (size_t i = 0; i < sizeof images / sizeof images[0]; i++) {
+        uint8_t mrtd[NET_MRTD_BYTES];
+        net_image_mrtd(mrtd, n->s->seed, images[i]);
+        hex_encode(digits, bytes_make(mrtd, sizeof mrtd));
+        json_begin_object(&w, NULL);
+        json_add_str(&w, "measurement_id", images[i]);
+        json_add_str(&w, "attestation_type", "dcap-tdx");
+        json_begin_object(&w, "measurements");
+        json_begin_object(&w, "0");
+        json_add_str(&w, "expected", digits);
+        json_end(&w);
+        json_end(&w);
+        json_end(&w);
+    }
+    json_end(&w);
+    int r = buf_check(&out, why);
+    if (r == 0) r = store(n, "images.json", buf_view(&out), 0644, why);
+    buf_free(&out);
+    return r;
+}
+
+static int plan_collateral(struct net *n, struct error *why) {
+    struct role r = describe(n, "collateral", "collateral");
+    unsigned port;
+    int code = RESERVE(n, &port);
+    if (code < 0) return code;
+    bool ok = WORDS(&r, "serve", "platform/collateral", "--max-requests-per-client", "0") &&
+              listens(&r, n, "--listen-addr", port) &&
+              role_address(&r, &n->arena, "pccs", "http", port);
+    r.health_url = r.addresses[0].url;
+    r.health_path = "/readyz";
+    return ok ? plan_add(n, &r, why) : too_large(why);
+}
+
+// Hub
+
+static int plan_hub(struct net *n, struct error *why) {
+    struct role r = describe(n, "hub", "hub");
+    uint8_t key[32];
+    char digits[65] = "";
+    unsigned internal;
+    identity_bytes(key, sizeof key, n->s->seed, "hub/secrets");
+    hex_encode(digits, bytes_make(key, sizeof key));
+    int code = store(n, "hub.key", bytes_from_str(digits), 0600, why);
+    if (code == 0) code = RESERVE(n, &n->hub_port, &n->hub_admin_port, &internal);
+    if (code < 0) return code;
+    bool ok = WORDS(&r, "--database", "hub.db", "--secrets-key", "file:hub.key",
+                    "--disable-admin-auth", "--metrics-addr", "") &&
+              listens(&r, n, "--listen-addr", n->hub_port) &&
+              listens(&r, n, "--admin-addr", n->hub_admin_port) &&
+              listens(&r, n, "--internal-addr", internal) &&
+              role_address(&r, &n->arena, "nodes", "http", n->hub_port) &&
+              role_address(&r, &n->arena, "admin", "http", n->hub_admin_port) &&
+              role_address(&r, &n->arena, "internal", "http", internal);
+    r.health_url = r.addresses[0].url;
+    r.health_path = "/readyz";
+    return ok ? plan_add(n, &r, why) : too_large(why);
+}
+
+// An attested proxy, up to what its two verbs have in common.
+static bool proxy(struct net *n, struct role *r, const char *verb, unsigned port, unsigned health,
+                  unsigned target, const uint8_t mrtd[NET_MRTD_BYTES]) {
+    char digits[2 * NET_MRTD_BYTES + 1] = "";
+    const struct role *collateral = roles_find(n->roles, "collateral");
+    hex_encode(digits, bytes_make(mrtd, NET_MRTD_BYTES));
+    bool ok =
+        WORDS(r, verb, "--quote-source", "simulator:platform", "--measurements-file", "images.json",
+              "--root", "platform/root.pem", "--collateral", "platform/collateral") &&
+        listens(r, n, "--listen-addr", port) &&
+        listens(r, n, "--listen-addr-healthcheck", health) &&
+        listens(r, n, "--target-addr", target) &&
+        role_arg(r, &n->arena, "--%s-attestation-type", verb) && WORDS(r, "dcap-tdx") &&
+        WORDS(r, "--simulated-fields") && role_arg(r, &n->arena, "mrtd=%s", digits) &&
+        role_address(r, &n->arena, "health", "http", health);
+    r->health_url = r->addresses[0].url;
+    r->health_path = "/readyz";
+    return ok && (!collateral || role_need(r, "collateral"));
+}
+
+static int plan_hub_proxy(struct net *n, struct error *why) {
+    struct role r = describe(n, "hub-proxy", "attested-proxy");
+    uint8_t mrtd[NET_MRTD_BYTES];
+    unsigned port, health;
+    int code = RESERVE(n, &port, &health, &n->hub_front_port);
+    if (code < 0) return code;
+    net_image_mrtd(mrtd, n->s->seed, IMAGE);
+    bool ok = proxy(n, &r, "server", port, health, n->hub_port, mrtd) && role_need(&r, "hub") &&
+              role_address(&r, &n->arena, "nodes", "https", n->hub_front_port);
+    if (!ok) return too_large(why);
+    code = links_front(n->links, "hub", n->hub_front_port, port, why);
+    return code == 0 ? plan_add(n, &r, why) : code;
+}
+
+// Nodes
+
+static char *node_role(struct net *n, const struct net_node *node, const char *part) {
+    return arena_printf(&n->arena, "%s.%s", node->name, part);
+}
+
+static int plan_node_proxy(struct net *n, struct net_node *node, struct error *why) {
+    char *name = node_role(n, node, "proxy");
+    unsigned health;
+    int code = RESERVE(n, &node->hub_port, &health);
+    if (code < 0 || !name) return code < 0 ? code : too_large(why);
+    struct role r = describe(n, name, "attested-proxy");
+    r.node = node->name;
+    r.source = NET_SOURCE_FIRST + node->number;
+    bool ok = proxy(n, &r, "client", node->hub_port, health, n->hub_front_port, node->mrtd) &&
+              WORDS(&r, "--allow-self-signed") && role_need(&r, "hub-proxy") &&
+              role_address(&r, &n->arena, "hub", "http", node->hub_port);
+    return ok ? plan_add(n, &r, why) : too_large(why);
+}
+
+static int store_templates(struct net *n, struct error *why) {
+    struct node_template t;
+    int r = folder_make(&n->folder, "templates/etc", why);
+    for (size_t i = 0; r == 0 && node_templates(i, &t); i++) {
+        char name[256];
+        (void)snprintf(name, sizeof name, "templates/%s", t.path);
+        r = store(n, name, t.content, 0644, why);
+    }
+    return r;
+}
+
+static int plan_node_boot(struct net *n, struct net_node *node, struct error *why) {
+    char *name = node_role(n, node, "boot");
+    char path[PATH_MAX];
+    int code = RESERVE(n, &node->boot_port);
+    if (code < 0 || !name) return code < 0 ? code : too_large(why);
+    code = folder_make(&n->folder, node->name, why);
+    (void)snprintf(path, sizeof path, "%s/%s/events.fifo", n->folder.path, node->name);
+    if (code == 0 && mkfifo(path, 0600) < 0 && errno != EEXIST) {
+        code = error_set_os(why, ERR_IO, errno, "%s", path);
+    }
+    if (code < 0) return code;
+    struct role r = describe(n, name, "boot");
+    r.node = node->name;
+    bool ok = WORDS(&r, "--templates", "templates", "--poll-peers", "1s", "--poll-configuration",
+                    "1s", "--last-good-after", "5s", "--hub-url") &&
+              role_arg(&r, &n->arena, "http://127.0.0.1:%u", node->hub_port) &&
+              listens(&r, n, "--listen-addr", node->boot_port) && WORDS(&r, "--target") &&
+              role_arg(&r, &n->arena, "%s", node->name) && WORDS(&r, "--state-dir") &&
+              role_arg(&r, &n->arena, "%s/boot", node->name) && WORDS(&r, "--events-fifo") &&
+              role_arg(&r, &n->arena, "%s/events.fifo", node->name) &&
+              WORDS(&r, "--enabled-file") && role_arg(&r, &n->arena, "%s/enabled", node->name) &&
+              role_address(&r, &n->arena, "status", "http", node->boot_port);
+    r.health_url = r.addresses[0].url;
+    r.health_path = "/readyz";
+    char *proxy_name = node_role(n, node, "proxy");
+    ok = ok && proxy_name && role_need(&r, proxy_name);
+    return ok ? plan_add(n, &r, why) : too_large(why);
+}
+
+static int plan_node_api(struct net *n, struct net_node *node, struct error *why) {
+    char *name = node_role(n, node, "system-api"), *boot = node_role(n, node, "boot");
+    char folder[64];
+    int code = name && boot ? ports_reserve(&node->api_port, &n->ports, why) : too_large(why);
+    (void)snprintf(folder, sizeof folder, "%s/system-api", node->name);
+    if (code == 0) code = folder_make(&n->folder, folder, why);
+    if (code < 0) return code;
+    struct role r = describe(n, name, "system-api");
+    r.node = node->name;
+    bool ok =
+        WORDS(&r, "--config") && role_arg(&r, &n->arena, "%s/etc/system-api.toml", node->name) &&
+        role_address(&r, &n->arena, "operator", "https", node->api_port) && role_need(&r, boot);
+    return ok ? plan_add(n, &r, why) : too_large(why);
+}
+
+int plan_node(struct net *n, struct net_node *node, struct error *why) {
+    char purpose[64];
+    if (!*node->image) (void)snprintf(node->image, sizeof node->image, "%s", IMAGE);
+    net_image_mrtd(node->mrtd, n->s->seed, node->image);
+    (void)snprintf(purpose, sizeof purpose, "%s/orderflow", node->name);
+    int r = identity_ecdsa(&node->orderflow, n->s->seed, purpose, why);
+    (void)snprintf(purpose, sizeof purpose, "%s/builder", node->name);
+    if (r == 0) r = identity_ecdsa(&node->builder, n->s->seed, purpose, why);
+    (void)snprintf(purpose, sizeof purpose, "%s/relay", node->name);
+    if (r == 0) r = identity_bls(&node->relay_key, n->s->seed, purpose, why);
+    if (r == 0) r = plan_node_proxy(n, node, why);
+    if (r == 0) r = plan_node_boot(n, node, why);
+    if (r == 0) r = plan_node_api(n, node, why);
+    return r;
+}
+
+void net_image_mrtd(uint8_t ret[NET_MRTD_BYTES], const char *seed, const char *image) {
+    char purpose[80];
+    (void)snprintf(purpose, sizeof purpose, "image/%s", image);
+    identity_bytes(ret, NET_MRTD_BYTES, seed, purpose);
+}
+
+int plan_network(struct net *n, struct error *why) {
+    int r = folder_make(&n->folder, "logs", why);
+    if (r == 0) r = make_platform(n, why);
+    if (r == 0) r = store_images(n, why);
+    if (r == 0) r = store_templates(n, why);
+    if (r == 0) r = plan_collateral(n, why);
+    if (r == 0) r = plan_hub(n, why);
+    if (r == 0) r = plan_hub_proxy(n, why);
+    for (unsigned i = 1; r == 0 && i <= n->s->nodes; i++) {
+        struct net_node *node = &n->nodes[n->node_count++];
+        node->number = i;
+        (void)snprintf(node->name, sizeof node->name, "node-%u", i);
+        (void)snprintf(node->builder_name, sizeof node->builder_name, "node_%u", i);
+        r = plan_node(n, node, why);
+    }
+    return r;
+}

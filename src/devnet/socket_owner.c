@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#include "devnet/socket_owner.h"
+
+#include <dirent.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+// The inode of the socket whose local end is `own` and whose remote end is `other`; 0: none.
+static unsigned long inode_of(const struct sockaddr_in *own, const struct sockaddr_in *other) {
+    FILE *f = fopen("/proc/net/tcp", "re");
+    char line[512];
+    unsigned long found = 0;
+    if (!f) return 0;
+    while (!found && fgets(line, sizeof line, f)) {
+        unsigned local, local_port, remote, remote_port;
+        unsigned long inode;
+        // Addresses stand there as the machine's words, ports as numbers.
+        if (sscanf(line, " %*u: %8x:%4x %8x:%4x %*x %*s %*s %*s %*u %*d %lu", &local, &local_port,
+                   &remote, &remote_port, &inode) != 5) {
+            continue;
+        }
+        if (local == own->sin_addr.s_addr && local_port == ntohs(own->sin_port) &&
+            remote == other->sin_addr.s_addr && remote_port == ntohs(other->sin_port)) {
+            found = inode;
+        }
+    }
+    (void)fclose(f);
+    return found;
+}
+
+static bool has_socket(pid_t pid, const char *name) {
+    char path[64];
+    bool found = false;
+    (void)snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    DIR *d = opendir(path);
+    if (!d) return false;
+    for (const struct dirent *e; !found && (e = readdir(d));) {
+        char target[64];
+        ssize_t n = readlinkat(dirfd(d), e->d_name, target, sizeof target - 1);
+        if (n <= 0) continue;
+        target[n] = '\0';
+        found = strcmp(target, name) == 0;
+    }
+    (void)closedir(d);
+    return found;
+}
+
+size_t socket_owner(int fd, const pid_t *pids, size_t count) {
+    struct sockaddr_in here, there;
+    socklen_t n = sizeof here, m = sizeof there;
+    char name[64];
+    if (getsockname(fd, (struct sockaddr *)&here, &n) < 0 ||
+        getpeername(fd, (struct sockaddr *)&there, &m) < 0 || there.sin_family != AF_INET) {
+        return count;
+    }
+    unsigned long inode = inode_of(&there, &here);
+    if (!inode) return count;
+    (void)snprintf(name, sizeof name, "socket:[%lu]", inode);
+    for (size_t i = 0; i < count; i++) {
+        if (pids[i] > 0 && has_socket(pids[i], name)) return i;
+    }
+    return count;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#include "devnet/templates.h"
+
+#define TEMPLATES(X)                                                                               \
+    X(schema, "schema.toml")                                                                       \
+    X(system_api, "etc/system-api.toml.mustache_0600")
+
+#define DECLARE(name, path_)                                                                       \
+    extern const uint8_t node_template_##name[] __attribute__((visibility("hidden")));             \
+    extern const uint8_t node_template_##name##_end[] __attribute__((visibility("hidden")));
+TEMPLATES(DECLARE)
+
+#define ROW(name, path_) {path_, node_template_##name, node_template_##name##_end},
+
+static const struct {
+    const char *path;
+    const uint8_t *begin, *end;
+} table[] = {TEMPLATES(ROW)};
+
+bool node_templates(size_t i, struct node_template *ret) {
+    if (i >= sizeof table / sizeof table[0]) return false;
+    ret->path = table[i].path;
+    ret->content = bytes_make(table[i].begin, (size_t)(table[i].end - table[i].begin));
+    return true;
+}

@@ -1,0 +1,249 @@
+/* `devnet up`: makes a network, looks after it, ends it. SPDX-License-Identifier: MIT */
+#include "devnet/net.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TICK_NS (50 * NS_PER_MS)
+#define RESTARTS_MAX 20
+#define START_LIMIT_NS (30 * NS_PER_S)
+
+#define IMAGE "node-image"
+
+static void say(struct net *n, const char *part, const char *text) {
+    if (n->s->json) return;
+    double after = (double)(loop_now_ns(n->loop) - n->started_ns) / 1e9;
+    (void)printf("%8.3f  %-18s %s\n", after, part, text);
+    (void)fflush(stdout);
+}
+
+// Roles
+
+static int fill_hub(struct net *n, struct error *why) {
+    uint8_t mrtd[NET_MRTD_BYTES];
+    net_image_mrtd(mrtd, n->s->seed, IMAGE);
+    int r = hub_allow(n, IMAGE, mrtd, true, why);
+    for (size_t i = 0; r == 0 && i < n->node_count; i++) {
+        r = hub_add_node(n, &n->nodes[i], why);
+    }
+    return r;
+}
+
+static void on_role(void *context, struct role *r, enum role_state before) {
+    struct net *n = context;
+    struct error why;
+    char text[ERROR_TEXT_MAX];
+    struct json_writer *w = events_begin(n->events, "role");
+    json_add_str(w, "role", r->name);
+    json_add_str(w, "state", role_state_name(r->state));
+    json_add_str(w, "before", role_state_name(before));
+    json_add_str(w, "reason", r->why.code ? r->why.text : NULL);
+    events_end(n->events);
+    if (r->state == ROLE_READY && strcmp(r->name, "hub") == 0 && !n->hub_filled) {
+        n->hub_filled = fill_hub(n, &why) == 0;
+        if (!n->hub_filled) {
+            say(n, "hub", why.text);
+            n->status = 1;
+            service_stop(n->service);
+        }
+    }
+    if (r->state == ROLE_READY && before == ROLE_STARTING) {
+        (void)snprintf(text, sizeof text, "ready after %.0f ms%s%s", (double)r->ready_ns / 1e6,
+                       r->address_count ? "  " : "", r->address_count ? r->addresses[0].url : "");
+        say(n, r->name, text);
+    } else if (r->state == ROLE_FAILED || r->state == ROLE_UNREADY) {
+        say(n, r->name, r->why.text);
+    }
+}
+
+static void on_process(void *context, struct role *r, pid_t pid) {
+    struct net *n = context;
+    links_role(n->links, r->name, pid, r->source);
+}
+
+// The end
+
+static void on_all_stopped(void *context) {
+    struct net *n = context;
+    loop_stop(n->loop);
+}
+
+// The service drains its listener; the roles end meanwhile.
+static void stopping(void *context) {
+    struct net *n = context;
+    n->state = NET_STOPPING;
+    events_say(n->events, "network", "stopping");
+    events_hang_up(n->events);
+    loop_timer_clear(n->loop, &n->tick);
+    watch_close(n);
+}
+
+static void stop_roles(struct net *n) {
+    struct error why;
+    bool had_roles = n->roles && roles_count(n->roles) > 0;
+    if (had_roles) {
+        roles_stop(n->roles, on_all_stopped, n);
+        if (loop_run(n->loop, &why) < 0) log_error(n->log, "end_failed", F_ERR(&why));
+    }
+    roles_free(n->roles);
+    n->roles = NULL;
+}
+
+// Looking after it
+
+static int ready(void *context, struct error *why) {
+    const struct net *n = context;
+    if (n->state == NET_READY) return 0;
+    return error_set(why, ERR_BUSY, "the network is not ready");
+}
+
+static void tell_ready(struct net *n) {
+    char text[128];
+    (void)snprintf(text, sizeof text, "ready after %.2f s; http://127.0.0.1:%u",
+                   (double)n->ready_ns / 1e9, n->page_port);
+    say(n, "network", text);
+}
+
+static void on_tick(struct loop_timer *t) {
+    struct net *n = LIST_ENTRY(t, struct net, tick);
+    uint64_t now = loop_now_ns(n->loop);
+    bool was_ready = n->ready_ns != 0;
+    watch_tick(n);
+    if (n->ready_ns && !was_ready) {
+        tell_ready(n);
+        if (n->s->until_ready) service_stop(n->service);
+    }
+    if (n->s->timeout_ns && now - n->started_ns > n->s->timeout_ns && n->status != 0) {
+        say(n, "network", *n->verdict ? n->verdict : "the time is up");
+        service_stop(n->service);
+        return;
+    }
+    (void)!loop_timer_set(n->loop, t, now + TICK_NS, NULL);
+}
+
+// The beginning
+
+static int open_folder(struct net *n, struct error *why) {
+    char *path = NULL;
+    if (n->s->folder && *n->s->folder) {
+        path = arena_str(&n->arena, bytes_from_str(n->s->folder));
+    } else {
+        path = folder_default(&n->arena, n->s->name);
+    }
+    if (!path)
+        return error_set(why, ERR_NOT_FOUND, "no home for the network's folder: give --folder");
+    return folder_open(&n->folder, &n->arena, path, false, why);
+}
+
+static int open_log(struct net *n, struct error *why) {
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s/devnet.log", n->folder.path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0) return error_set(why, ERR_IO, "%s cannot be written", path);
+    const struct log_options o = {.fd = fd, .level = LOG_INFO, .program = "devnet"};
+    return log_open(&n->log, &o, why);
+}
+
+static int find_program(struct net *n, struct error *why) {
+    ssize_t length = readlink("/proc/self/exe", n->program, sizeof n->program - 1);
+    if (length <= 0) return error_set(why, ERR_NOT_FOUND, "this program's file is not known");
+    n->program[length] = '\0';
+    return 0;
+}
+
+static int open_parts(struct net *n, struct error *why) {
+    const struct service_options service = {.name = "devnet",
+                                            .log = n->log,
+                                            .metrics = n->metrics,
+                                            .drain_ns = 2 * NS_PER_S,
+                                            .ready = ready,
+                                            .stopping = stopping,
+                                            .context = n};
+    const struct roles_options roles = {.loop = n->loop,
+                                        .log = n->log,
+                                        .program = n->program,
+                                        .folder = n->folder.path,
+                                        .restarts_max = RESTARTS_MAX,
+                                        .start_limit_ns = START_LIMIT_NS,
+                                        .changed = on_role,
+                                        .process = on_process,
+                                        .context = n};
+    uint64_t seed;
+    identity_bytes(&seed, sizeof seed, n->s->seed, "links");
+    int r = service_new(&n->service, n->loop, &service, why);
+    if (r == 0) r = events_new(&n->events, n->loop, why);
+    if (r == 0) r = links_new(&n->links, n->log, seed, why);
+    if (r == 0) r = roles_new(&n->roles, &roles, why);
+    n->page_port = (unsigned)n->s->page_port;
+    if (r == 0 && !n->page_port) r = ports_reserve(&n->page_port, &n->ports, why);
+    if (r == 0) r = api_open(n, why);
+    return r;
+}
+
+static int start(struct net *n, struct error *why) {
+    int r = open_folder(n, why);
+    if (r == 0) r = find_program(n, why);
+    if (r == 0) r = open_log(n, why);
+    if (r == 0) r = loop_new(&n->loop, NULL, why);
+    if (r < 0) return r;
+    n->started_ns = loop_now_ns(n->loop);
+    r = metrics_new(&n->metrics, NULL, why);
+    if (r == 0) r = open_parts(n, why);
+    if (r == 0) r = plan_network(n, why);
+    if (r == 0) r = describe_store(n, why);
+    n->tick.fire = on_tick;
+    if (r == 0) r = loop_timer_set(n->loop, &n->tick, loop_now_ns(n->loop) + TICK_NS, why);
+    return r;
+}
+
+static void close_all(struct net *n) {
+    char path[PATH_MAX];
+    if (n->loop) {
+        loop_timer_clear(n->loop, &n->tick);
+        watch_close(n);
+        stop_roles(n);
+    }
+    links_free(n->links);
+    server_free(n->server);
+    events_free(n->events);
+    service_free(n->service);
+    loop_free(n->loop);
+    metrics_free(n->metrics);
+    log_close(n->log);
+    ports_release(&n->ports);
+    if (n->folder.path) {
+        (void)snprintf(path, sizeof path, "%s/devnet.json", n->folder.path);
+        (void)unlink(path);
+        bool keep = n->s->keep || n->status != 0;
+        if (keep && !n->s->json) (void)printf("kept: %s\n", n->folder.path);
+        folder_close(&n->folder, !keep);
+    }
+    bytes_wipe(n->nodes, sizeof n->nodes);
+    arena_free(&n->arena);
+}
+
+int devnet_up(const struct devnet_settings *s) {
+    static struct net n; // large, and one a process
+    struct error why;
+    (void)umask(077);
+    (void)signal(SIGPIPE, SIG_IGN);
+    n = (struct net){.s = s, .folder = {.lock_fd = -1}};
+    n.status = s->until_ready || s->until_bundle ? 1 : 0;
+    arena_init(&n.arena, 64u << 20);
+    ports_init(&n.ports, (unsigned)s->port_base);
+    int r = start(&n, &why);
+    if (r == 0) r = service_run(n.service, &why);
+    if (r == 0 && s->until_ready && n.ready_ns) n.status = 0;
+    if (r < 0) {
+        (void)fprintf(stderr, "buildernet devnet: %s\n", why.text);
+        n.status = error_class_of(r)->exit_status;
+    }
+    int status = n.status;
+    close_all(&n);
+    return status;
+}
