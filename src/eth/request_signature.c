@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "orderflow/request_signature.h"
+#include "eth/request_signature.h"
 
 #include "base/hex.h"
 #include "crypto/keccak.h"
