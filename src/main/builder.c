@@ -1,4 +1,5 @@
 /* `buildernet builder`. SPDX-License-Identifier: MIT */
+#include "builder/app.h"
 #include "main/builder_tools.h"
 #include "main/program.h"
 
@@ -6,11 +7,24 @@
 #include <string.h>
 
 int builder_main(int argc, char **argv) {
-    if (argc > 1 && strcmp(argv[1], "backtest") == 0) {
-        return builder_backtest(argc - 1, argv + 1, false);
+    struct config *config;
+    struct builder_values values;
+    struct error why;
+    const char *verb = argc > 1 ? argv[1] : "";
+    if (strcmp(verb, "backtest") == 0) return builder_backtest(argc - 1, argv + 1, false);
+    if (strcmp(verb, "explain") == 0) return builder_backtest(argc - 1, argv + 1, true);
+    int r = config_load(&config, &builder_program, &values, argc, argv, &why);
+    if (r != 0) {
+        (void)fprintf(stderr, "buildernet builder: %s\n", why.text);
+        return error_class_of(r)->exit_status;
     }
-    if (argc > 1 && strcmp(argv[1], "explain") == 0) {
-        return builder_backtest(argc - 1, argv + 1, true);
+    struct bytes text = config_output(config);
+    int status = 0;
+    if (text.n) {
+        (void)fwrite(text.p, 1, text.n, stdout);
+    } else {
+        status = app_run(config, &values);
     }
-    return 64;
+    config_free(config);
+    return status;
 }

@@ -1,0 +1,138 @@
+/* The builder's program: what belongs together while it runs. Everything on the loop's thread but
+ * the builders and the import of blocks.
+ *
+ *   beacon (attributes) ─┐
+ *   relays (proposers) ──┼─▶ slots ─▶ work ─▶ builders ─▶ built block ─▶ relays
+ *   node (blocks) ───────┘              ▲
+ *   RPC, feed, node's pool ─▶ order pool ┘
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef BUILDER_APP_H
+#define BUILDER_APP_H
+
+#include "builder/beacon_link.h"
+#include "builder/crew.h"
+#include "builder/node_link.h"
+#include "builder/order_pool.h"
+#include "builder/relay_link.h"
+#include "builder/settings.h"
+#include "builder/telemetry.h"
+#include "net/resolver.h"
+#include "net/service.h"
+#include "net/ws.h"
+
+#define BEACONS_MAX 8u
+#define TOP_BIDS_MAX 8u
+#define ATTRIBUTES_KEPT 10u
+
+/* Attributes that came, with what they point to. */
+struct kept_attributes {
+    struct slot_attributes a;
+    struct arena memory;
+    bool used;  /* a work was begun with them, or they were passed over for good */
+    bool taken; /* the place is in use */
+    bool refused_logged;
+};
+
+/* What a slot came to, for its log line. */
+struct slot_tally {
+    unsigned built, submitted, accepted, refused;
+    struct u256 value, true_value;
+    size_t orders, txs;
+    uint64_t gas;
+    const char *builder;
+};
+
+#define BIDS_KEPT 512u
+
+/* A bid that left, so that it is known when it lands. */
+struct kept_bid {
+    struct hash hash;
+    struct u256 value, own;
+};
+
+struct top_bid_link;
+struct feed_server;
+
+struct app {
+    struct config *config;
+    struct builder_values values;
+    struct builder_setup setup;
+    struct log *log;
+    struct loop *loop;
+    struct service *service;
+    struct telemetry telemetry;
+    struct server *rpc_server, *full_server, *redacted_server;
+    struct resolver *names;
+    struct tls *tls;
+    struct arena genesis_memory;
+    struct genesis genesis;
+    struct head *head;
+    struct sender_cache *senders;
+    struct order_pool *pool;
+    struct crew *builders;
+    struct node_link *node;
+    struct beacon_link *beacons[BEACONS_MAX];
+    size_t beacon_count;
+    struct relay_link *relays[RELAYS_MAX]; /* by priority */
+    size_t relay_count;
+    struct top_bid_link *top_bids[TOP_BIDS_MAX];
+    size_t top_bid_count;
+    struct feed_server *feed;
+    struct block_list *listed;
+    uint64_t listed_at_ns; /* wall: age of the file */
+
+    /* slots.c */
+    struct kept_attributes attributes[ATTRIBUTES_KEPT];
+    size_t attributes_at;
+    struct slot_work *work; /* at hand */
+    struct slot_tally tally;
+    struct loop_timer slot_end, tick;
+    uint64_t last_begun_ns;
+    uint64_t must_win[64]; /* blocks that were asked for, a ring */
+    size_t must_win_at;
+    struct kept_bid bids[BIDS_KEPT]; /* a ring */
+    size_t bids_at;
+    struct u256 spent_day; /* own funds in landed blocks of the last 24 hours */
+    uint64_t spent_since_ns;
+    bool enabled; /* by the enable file */
+    bool stopping;
+};
+
+/* slots.c: which block to build, and what becomes of it. */
+[[gnu::warn_unused_result]] int build_slots_start(struct app *a, struct error *why);
+void build_slots_stop(struct app *a);
+void build_slots_attributes(void *app, const struct slot_attributes *s);
+void build_slots_duties(void *app, struct relay_link *r);
+void build_slots_head(void *app);
+void build_slots_built(void *app, struct built_block *b); /* any thread */
+void build_slots_answered(void *app, struct relay_link *r, const struct built_block *b,
+                          enum relay_answer answer, struct bytes text, uint64_t took_ns);
+void build_slots_best_bid(struct app *a, const struct top_bid *bid);
+void build_slots_must_win(struct app *a, uint64_t block);
+
+/* intake.c: orders come in. */
+void intake_added(void *app, const struct build_order *o); /* news of the pool */
+void intake_removed(void *app, const struct build_order *o);
+void intake_transaction(void *app, struct bytes raw); /* of the node's pool */
+/* intake_order takes one order in; ret_hash its name for the sender, may be NULL.
+ * errors  those of build_request_of and the pool. */
+[[gnu::warn_unused_result]] int intake_order(struct app *a, const struct feed_order *o,
+                                             enum build_source source, struct hash *ret_hash,
+                                             struct error *why);
+void intake_rpc(struct exchange *x, void *app);
+
+/* feed_server.c: the orderflow program's socket. */
+[[gnu::warn_unused_result]] int feed_server_new(struct feed_server **ret, struct app *a,
+                                                const char *path, struct error *why);
+void feed_server_free(struct feed_server *f);
+
+/* top_bid_link.c: streams of the best bids. */
+[[gnu::warn_unused_result]] int top_bid_link_new(struct top_bid_link **ret, struct app *a,
+                                                 const char *url, struct error *why);
+void top_bid_link_free(struct top_bid_link *t);
+
+/* app_run serves until the end; gives the exit status. */
+int app_run(struct config *config, const struct builder_values *values);
+
+#endif

@@ -1,0 +1,43 @@
+/* The execution client that the builder follows: its blocks become ours, its pool's transactions
+ * orders.
+ *
+ * Over one WebSocket: newHeads, then debug_getRawBlock of each; what is missing in between is asked
+ * for, by number when it is much, by parent when it is a branch. Blocks are executed on a thread of
+ * their own and the head is set as the client says; the state is the builder's own, so that no one
+ * waits for the client's disk. Pending transactions are asked for in network form, with blobs.
+ * A broken connection is opened again, for ever.
+ *
+ * Thread: the loop's; blocks are imported on the link's thread.
+ * Source: geth's pubsub and debug namespaces. SPDX-License-Identifier: MIT */
+#ifndef BUILDER_NODE_LINK_H
+#define BUILDER_NODE_LINK_H
+
+#include "base/log.h"
+#include "chain/head.h"
+#include "net/client.h"
+
+struct node_link;
+
+struct node_link_options {
+    struct loop *loop;
+    const char *url; /* ws://HOST:PORT[/path] */
+    struct resolver *names;
+    struct tls *tls;
+    struct log *log;
+    struct head *head;
+    bool transactions; /* follow the pool */
+    /* The head is another one now. */
+    void (*head_changed)(void *context);
+    /* A pending transaction, in network form; the bytes live during the call. */
+    void (*transaction)(void *context, struct bytes raw);
+    void *context;
+};
+
+[[gnu::warn_unused_result]] int
+node_link_new(struct node_link **ret, const struct node_link_options *options, struct error *why);
+void node_link_free(struct node_link *n);
+
+/* node_link_synced: connected, and the head is the client's. */
+bool node_link_synced(const struct node_link *n);
+
+#endif

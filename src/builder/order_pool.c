@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+#include "builder/order_pool.h"
+
+#include "base/list.h"
+#include "base/map.h"
+
+#include <stdlib.h>
+
+struct pooled {
+    struct list_node link;     // by arrival, in `publics` or `privates`
+    struct list_node key_link; // among those of one key
+    const struct build_order *order;
+    uint64_t added_ns;
+    uint64_t until; // last block, by the head at arrival where the order names none
+};
+
+/* One replacement key: its living order and what is known of it. */
+struct key_state {
+    uint8_t key[36]; // uuid, signer
+    struct list orders;
+    uint64_t nonce; // the highest that was seen
+    bool cancelled; // that nonce was a cancellation
+    uint64_t touched_ns;
+    struct list_node link; // by age
+};
+
+struct order_pool {
+    struct order_pool_options o;
+    struct map by_id;
+    struct map keys;
+    struct list publics, privates; // oldest first
+    struct list key_list;
+    struct map recent_ids;
+    struct hash *recent; // ring
+    size_t recent_at, recent_count;
+    uint64_t head;
+    struct order_pool_counts counts;
+};
+
+int order_pool_new(struct order_pool **ret, const struct order_pool_options *options,
+                   struct error *why) {
+    struct order_pool *p = calloc(1, sizeof *p);
+    if (!p || !(p->recent = calloc(POOL_RECENT_MAX, sizeof *p->recent))) {
+        free(p);
+        return error_set(why, ERR_NO_MEMORY, "no memory for the order pool");
+    }
+    p->o = *options;
+    if (p->o.orders_max == 0) p->o.orders_max = 100000;
+    if (p->o.bytes_max == 0) p->o.bytes_max = (size_t)1 << 30;
+    if (p->o.public_age_ns == 0) p->o.public_age_ns = UINT64_C(60000000000);
+    map_init(&p->by_id, 0);
+    map_init(&p->keys, 0);
+    map_init(&p->recent_ids, 0);
+    list_init(&p->publics);
+    list_init(&p->privates);
+    list_init(&p->key_list);
+    *ret = p;
+    return 0;
+}
+
+static void forget_key(struct order_pool *p, struct key_state *k) {
+    (void)map_remove(&p->keys, bytes_make(k->key, sizeof k->key));
+    list_remove(&k->link);
+    free(k);
+}
+
+static void remove_one(struct order_pool *p, struct pooled *one, bool tell) {
+    const struct build_order *o = one->order;
+    (void)map_remove(&p->by_id, BYTES_OF(o->id));
+    list_remove(&one->link);
+    list_remove(&one->key_link);
+    p->counts.bytes -= o->bytes;
+    if (o->kind == BUILD_TX) {
+        p->counts.txs--;
+    } else {
+        p->counts.bundles--;
+    }
+    if (tell && p->o.removed) p->o.removed(p->o.context, o);
+    build_order_release(o);
+    free(one);
+}
+
+void order_pool_free(struct order_pool *p) {
+    if (!p) return;
+    while (!list_is_empty(&p->publics)) {
+        remove_one(p, LIST_ENTRY(list_first(&p->publics), struct pooled, link), false);
+    }
+    while (!list_is_empty(&p->privates)) {
+        remove_one(p, LIST_ENTRY(list_first(&p->privates), struct pooled, link), false);
+    }
+    while (!list_is_empty(&p->key_list)) {
+        forget_key(p, LIST_ENTRY(list_first(&p->key_list), struct key_state, link));
+    }
+    map_free(&p->by_id);
+    map_free(&p->keys);
+    map_free(&p->recent_ids);
+    free(p->recent);
+    free(p);
+}
+
+/* Repeats: ids of the last orders, whether they still live or not. */
+
+static bool is_recent(const struct order_pool *p, const struct hash *id) {
+    return map_get(&p->recent_ids, BYTES_OF(*id)) != NULL;
+}
+
+static void note_recent(struct order_pool *p, const struct hash *id) {
+    struct hash *at = &p->recent[p->recent_at];
+    if (p->recent_count == POOL_RECENT_MAX) {
+        (void)map_remove(&p->recent_ids, BYTES_OF(*at));
+    } else {
+        p->recent_count++;
+    }
+    *at = *id;
+    p->recent_at = (p->recent_at + 1) % POOL_RECENT_MAX;
+    if (map_put(&p->recent_ids, BYTES_OF(*at), at, NULL, NULL) != 0) p->counts.refused++;
+}
+
+/* Replacement keys. */
+
+static void key_bytes(uint8_t ret[36], const struct order_replacement *r) {
+    memcpy(ret, r->uuid.b, 16);
+    memcpy(ret + 16, r->signer.b, 20);
+}
+
+static struct key_state *key_of(struct order_pool *p, const struct order_replacement *r,
+                                uint64_t now_ns) {
+    uint8_t key[36];
+    key_bytes(key, r);
+    struct key_state *k = map_get(&p->keys, bytes_make(key, sizeof key));
+    if (!k) {
+        k = calloc(1, sizeof *k);
+        if (!k) return NULL;
+        memcpy(k->key, key, sizeof key);
+        list_init(&k->orders);
+        if (map_put(&p->keys, bytes_make(k->key, sizeof k->key), k, NULL, NULL) != 0) {
+            free(k);
+            return NULL;
+        }
+    }
+    list_remove(&k->link);
+    list_push_back(&p->key_list, &k->link);
+    k->touched_ns = now_ns;
+    return k;
+}
+
+static void drop_orders(struct order_pool *p, struct key_state *k) {
+    while (!list_is_empty(&k->orders)) {
+        remove_one(p, LIST_ENTRY(list_first(&k->orders), struct pooled, key_link), true);
+    }
+}
+
+// Whether an order of a key may come in; what it replaces goes.
+static int replace(struct order_pool *p, struct key_state *k, uint64_t nonce, struct error *why) {
+    bool known = !list_is_empty(&k->orders) || k->cancelled || k->nonce != 0;
+    bool newer = !known || nonce > k->nonce;
+    if (!newer) {
+        return error_set(why, ERR_STALE,
+                         k->cancelled ? "the order was cancelled"
+                                      : "a newer order of its key is known");
+    }
+    drop_orders(p, k);
+    k->nonce = nonce;
+    k->cancelled = false;
+    return 0;
+}
+
+bool order_pool_cancel(struct order_pool *p, const struct build_cancel *c, uint64_t now_ns) {
+    struct key_state *k = key_of(p, &c->key, now_ns);
+    if (!k || (k->nonce > c->key.nonce)) return false;
+    bool any = !list_is_empty(&k->orders);
+    k->nonce = c->key.nonce;
+    k->cancelled = true;
+    drop_orders(p, k);
+    return any;
+}
+
+/* Orders. */
+
+static bool has_blobs(const struct build_order *o) {
+    for (size_t i = 0; i < o->tx_count; i++) {
+        if (o->txs[i].tx.type == TX_BLOB) return true;
+    }
+    return false;
+}
+
+static int admit(struct order_pool *p, const struct build_order *o, struct error *why) {
+    if (p->o.ignore_cancellable && o->has_key) {
+        return error_set(why, ERR_UNSUPPORTED, "orders with a replacement key are not taken");
+    }
+    if (p->o.ignore_blobs && has_blobs(o)) {
+        return error_set(why, ERR_UNSUPPORTED, "orders with blobs are not taken");
+    }
+    if (o->last_block != 0 && o->last_block <= p->head) {
+        return error_set(why, ERR_STALE, "block %llu has passed",
+                         (unsigned long long)o->last_block);
+    }
+    if (map_get(&p->by_id, BYTES_OF(o->id)) || (!o->has_key && is_recent(p, &o->id))) {
+        return error_set(why, ERR_CONFLICT, "the order is known");
+    }
+    while (p->counts.txs + p->counts.bundles >= p->o.orders_max ||
+           p->counts.bytes + o->bytes > p->o.bytes_max) {
+        if (list_is_empty(&p->publics)) return error_set(why, ERR_LIMIT, "the pool is full");
+        p->counts.evicted++;
+        remove_one(p, LIST_ENTRY(list_first(&p->publics), struct pooled, link), true);
+    }
+    return 0;
+}
+
+static int add(struct order_pool *p, const struct build_order *o, uint64_t now_ns,
+               struct error *why) {
+    struct key_state *k = NULL;
+    int r = admit(p, o, why);
+    if (r == 0 && o->has_key) {
+        k = key_of(p, &o->key, now_ns);
+        r = k ? replace(p, k, o->key.nonce, why)
+              : error_set(why, ERR_NO_MEMORY, "no memory for an order");
+    }
+    if (r != 0) return r;
+    struct pooled *one = calloc(1, sizeof *one);
+    if (!one) return error_set(why, ERR_NO_MEMORY, "no memory for an order");
+    one->order = o;
+    one->added_ns = now_ns;
+    one->until = o->last_block ? o->last_block : p->head + POOL_OPEN_BLOCKS;
+    r = map_put(&p->by_id, BYTES_OF(o->id), one, NULL, why);
+    if (r != 0) {
+        free(one);
+        return r;
+    }
+    (void)build_order_retain(o);
+    list_push_back(o->source == BUILD_FROM_MEMPOOL ? &p->publics : &p->privates, &one->link);
+    if (k) list_push_back(&k->orders, &one->key_link);
+    p->counts.bytes += o->bytes;
+    if (o->kind == BUILD_TX) {
+        p->counts.txs++;
+    } else {
+        p->counts.bundles++;
+    }
+    note_recent(p, &o->id);
+    if (p->o.added) p->o.added(p->o.context, o);
+    return 0;
+}
+
+int order_pool_add(struct order_pool *p, const struct build_order *o, uint64_t now_ns,
+                   struct error *why) {
+    int r = add(p, o, now_ns, why);
+    if (r != 0) p->counts.refused++;
+    return r;
+}
+
+void order_pool_drop(struct order_pool *p, const struct build_order *o) {
+    struct pooled *one = map_get(&p->by_id, BYTES_OF(o->id));
+    if (one) remove_one(p, one, true);
+}
+
+void order_pool_head(struct order_pool *p, uint64_t number, uint64_t now_ns) {
+    p->head = number;
+    struct list *lists[] = {&p->publics, &p->privates};
+    for (size_t i = 0; i < 2; i++) {
+        list_each_safe(node, lists[i]) {
+            struct pooled *one = LIST_ENTRY(node, struct pooled, link);
+            bool old = i == 0 && now_ns > one->added_ns + p->o.public_age_ns;
+            if (old || one->until <= number) remove_one(p, one, true);
+        }
+    }
+    while (!list_is_empty(&p->key_list)) {
+        struct key_state *k = LIST_ENTRY(list_first(&p->key_list), struct key_state, link);
+        if (!list_is_empty(&k->orders) || now_ns < k->touched_ns + POOL_CANCEL_KEEP_NS) break;
+        forget_key(p, k);
+    }
+}
+
+void order_pool_each(const struct order_pool *p, uint64_t block,
+                     void (*each)(void *arg, const struct build_order *o), void *arg) {
+    const struct list *lists[] = {&p->privates, &p->publics};
+    for (size_t i = 0; i < 2; i++) {
+        list_each(node, lists[i]) {
+            const struct build_order *o = LIST_ENTRY(node, struct pooled, link)->order;
+            bool fits = (o->first_block == 0 || block >= o->first_block) &&
+                        (o->last_block == 0 || block <= o->last_block);
+            if (fits) each(arg, o);
+        }
+    }
+}
+
+struct order_pool_counts order_pool_counts_now(const struct order_pool *p) {
+    return p->counts;
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/file.h"
+#include "builder/app.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TICK_NS (250 * NS_PER_MS)
+#define DAY_NS (86400 * NS_PER_S)
+
+static uint64_t wall_now(void) {
+    return clock_wall_ns(&clock_system);
+}
+
+/* The end of a slot. */
+
+static void note_used_nonces(void *arg, const struct job_entry *e) {
+    struct app *a = arg;
+    bool used = e->state == ENTRY_FAILED && e->sim.status == COMMIT_NONCE_LOW;
+    if (used && e->job.order->kind == BUILD_TX) order_pool_drop(a->pool, e->job.order);
+}
+
+static void log_slot(struct app *a) {
+    struct job_counts orders = job_counts_now(a->work->job);
+    const struct slot_tally *t = &a->tally;
+    log_info(a->log, "slot", F_U64("slot", a->work->slot),
+             F_U64("block", a->work->parent_number + 1), F_U64("built", t->built),
+             F_U64("submitted", t->submitted), F_U64("accepted", t->accepted),
+             F_U64("refused", t->refused), F_U256("bid_wei", t->value),
+             F_U256("true_value_wei", t->true_value), F_STR("builder", t->builder),
+             F_U64("orders", t->orders), F_U64("txs", t->txs), F_U64("gas", t->gas),
+             F_U64("ready", orders.ready), F_U64("failed", orders.failed),
+             F_U64("waiting", orders.waiting), F_U64("cancelled", orders.cancelled));
+}
+
+static void end_work(struct app *a) {
+    if (!a->work) return;
+    loop_timer_clear(a->loop, &a->slot_end);
+    crew_end(a->builders);
+    for (size_t i = 0; i < a->relay_count; i++) {
+        relay_link_drop(a->relays[i]);
+    }
+    log_slot(a);
+    struct slot_work *work = a->work;
+    a->work = NULL; // what the pool drops now is no job's any more
+    job_each(work->job, note_used_nonces, a);
+    slot_work_release(work);
+}
+
+static void slot_over(struct loop_timer *t) {
+    end_work((struct app *)(void *)((char *)t - offsetof(struct app, slot_end)));
+}
+
+/* The beginning. */
+
+static const struct relay_duty *duty_of(struct app *a, uint64_t slot) {
+    const struct relay_duty *first = NULL;
+    for (size_t i = 0; i < a->relay_count; i++) {
+        const struct relay_duty *d = relay_link_duty(a->relays[i], slot);
+        if (d && !first) first = d; // they stand by priority
+    }
+    return first;
+}
+
+static void add_order(void *arg, const struct build_order *o) {
+    struct app *a = arg;
+    struct error why;
+    int r = job_add(a->work->job, o, clock_monotonic_ns(&clock_system), NULL, &why);
+    if (r != 0 && r != ERR_CONFLICT) log_warn(a->log, "order_not_added", F_ERR(&why));
+}
+
+static bool asked_to_win(const struct app *a, uint64_t block) {
+    for (size_t i = 0; i < sizeof a->must_win / sizeof *a->must_win; i++) {
+        if (a->must_win[i] == block) return true;
+    }
+    return false;
+}
+
+static void set_times(const struct app *a, struct slot_work *w) {
+    const struct builder_values *v = &a->values;
+    uint64_t after = v->bids_after_ns ? v->bids_after_ns : v->slot_ns / 3;
+    w->slot_start_ns = w->attributes.timestamp * NS_PER_S;
+    w->bids_until_ns = w->slot_start_ns + after;
+    w->bids_from_ns = v->bids_before_ns ? w->slot_start_ns - v->bids_before_ns : 0;
+}
+
+static int make_work(struct app *a, const struct slot_attributes *s, const struct relay_duty *d,
+                     const struct head_block *parent, struct error *why) {
+    struct slot_work w = {
+        .slot = s->slot,
+        .parent_hash = s->parent_hash,
+        .parent_number = parent->block.header.number,
+        .attributes = {.timestamp = s->timestamp,
+                       .prev_randao = s->prev_randao,
+                       .fee_recipient = a->setup.keys.address,
+                       .withdrawals = s->withdrawals,
+                       .withdrawal_count = s->withdrawal_count,
+                       .parent_beacon_root = s->parent_beacon_root,
+                       .gas_limit = d->gas_limit,
+                       .extra_data = bytes_from_str(a->values.extra_data)},
+        .proposer = d->fee_recipient,
+        .proposer_pubkey = d->pubkey,
+        .listed = a->listed,
+        .must_win = asked_to_win(a, parent->block.header.number + 1),
+        .halted = !a->enabled || a->values.dry_run,
+        .spent_day = a->spent_day,
+    };
+    int fork = chain_fork_at(&a->genesis.config, w.parent_number + 1, s->timestamp, true);
+    int consensus = consensus_fork_of(fork);
+    if (consensus < 0) return error_set(why, ERR_UNSUPPORTED, "a fork without payloads");
+    w.fork = (enum consensus_fork)consensus;
+    if (a->values.dry_run) w.halted = false; // sealed, and not sent
+    set_times(a, &w);
+    int r = job_new(&w.job, (size_t)a->values.effects_bytes, why);
+    if (r == 0) r = slot_work_new(&a->work, &w, why);
+    if (r != 0) job_free(w.job);
+    return r;
+}
+
+static int begin_work(struct app *a, const struct slot_attributes *s, const struct relay_duty *d,
+                      const struct head_block *parent, struct error *why) {
+    end_work(a);
+    int r = make_work(a, s, d, parent, why);
+    if (r != 0) return r;
+    struct slot_work *w = a->work;
+    a->tally = (struct slot_tally){0};
+    a->last_begun_ns = loop_now_ns(a->loop);
+    order_pool_each(a->pool, w->parent_number + 1, add_order, a);
+    crew_begin(a->builders, w);
+    telemetry_slot(&a->telemetry);
+    uint64_t now = wall_now();
+    uint64_t left = w->bids_until_ns > now ? w->bids_until_ns - now : 0;
+    log_debug(a->log, "slot_begun", F_U64("slot", s->slot), F_U64("block", w->parent_number + 1),
+              F_DURATION("left", left));
+    return loop_timer_set(a->loop, &a->slot_end, loop_now_ns(a->loop) + left, why);
+}
+
+static bool is_at_hand(const struct app *a, const struct slot_attributes *s) {
+    const struct slot_work *w = a->work;
+    return w && w->slot == s->slot && hash_equal(&w->parent_hash, &s->parent_hash) &&
+           hash_equal(&w->attributes.prev_randao, &s->prev_randao) &&
+           w->attributes.timestamp == s->timestamp;
+}
+
+static void pass_over(struct app *a, struct kept_attributes *k, const char *reason) {
+    k->used = true;
+    log_info(a->log, "slot_passed_over", F_U64("slot", k->a.slot), F_STR("reason", reason));
+}
+
+// Begins with attributes when all that is needed is there.
+static void try_begin(struct app *a, struct kept_attributes *k) {
+    const struct head_block *parent;
+    struct error why;
+    if (k->used || !k->taken || a->stopping || is_at_hand(a, &k->a)) return;
+    uint64_t after = a->values.bids_after_ns ? a->values.bids_after_ns : a->values.slot_ns / 3;
+    if (wall_now() >= k->a.timestamp * NS_PER_S + after) {
+        k->used = true;
+        return;
+    }
+    const struct relay_duty *d = duty_of(a, k->a.slot);
+    if (!d) return;
+    if (block_list_has(a->listed, &d->fee_recipient)) {
+        pass_over(a, k, "the proposer's fee recipient is on the block list");
+        return;
+    }
+    if (head_block_by_hash(a->head, &parent, &k->a.parent_hash, NULL) != 0) return;
+    k->used = true;
+    int r = begin_work(a, &k->a, d, parent, &why);
+    head_block_release(parent);
+    if (r != 0) log_error(a->log, "slot_failed", F_U64("slot", k->a.slot), F_ERR(&why));
+}
+
+// Newest attributes first: those of a head that was left are of no use.
+static void try_all(struct app *a) {
+    for (size_t i = 0; i < ATTRIBUTES_KEPT; i++) {
+        size_t at = (a->attributes_at + ATTRIBUTES_KEPT - 1 - i) % ATTRIBUTES_KEPT;
+        struct kept_attributes *k = &a->attributes[at];
+        bool older = a->work && k->a.slot < a->work->slot;
+        if (!older) try_begin(a, k);
+        if (k->taken && k->used && k->a.slot == (a->work ? a->work->slot : 0)) break;
+    }
+}
+
+static bool same_attributes(const struct slot_attributes *x, const struct slot_attributes *y) {
+    return x->slot == y->slot && x->timestamp == y->timestamp &&
+           hash_equal(&x->parent_hash, &y->parent_hash) &&
+           hash_equal(&x->prev_randao, &y->prev_randao) &&
+           x->withdrawal_count == y->withdrawal_count;
+}
+
+void build_slots_attributes(void *app, const struct slot_attributes *s) {
+    struct app *a = app;
+    for (size_t i = 0; i < ATTRIBUTES_KEPT; i++) {
+        if (a->attributes[i].taken && same_attributes(&a->attributes[i].a, s)) return;
+    }
+    struct kept_attributes *k = &a->attributes[a->attributes_at];
+    a->attributes_at = (a->attributes_at + 1) % ATTRIBUTES_KEPT;
+    arena_reset(&k->memory);
+    size_t bytes = s->withdrawal_count * sizeof(struct withdrawal);
+    struct bytes list = arena_copy(&k->memory, bytes_make(s->withdrawals, bytes));
+    k->taken = !bytes || list.p;
+    k->used = k->refused_logged = false;
+    k->a = *s;
+    k->a.withdrawals = (const struct withdrawal *)(const void *)list.p;
+    try_begin(a, k);
+}
+
+void build_slots_duties(void *app, struct relay_link *r) {
+    struct app *a = app;
+    (void)r;
+    try_all(a);
+}
+
+// A block of ours is the head: what it cost is spent.
+static void note_landed(struct app *a, const struct head_block *b) {
+    for (size_t i = 0; i < BIDS_KEPT; i++) {
+        struct kept_bid *bid = &a->bids[i];
+        if (!hash_equal(&bid->hash, &b->hash)) continue;
+        a->spent_day = u256_add(a->spent_day, bid->own);
+        telemetry_landed(&a->telemetry, bid->own);
+        log_info(a->log, "block_landed", F_U64("block", b->block.header.number),
+                 F_HEX("hash", BYTES_OF(b->hash)), F_U256("bid_wei", bid->value),
+                 F_U256("own_wei", bid->own));
+        bid->hash = (struct hash){{0}};
+        return;
+    }
+}
+
+void build_slots_head(void *app) {
+    struct app *a = app;
+    const struct head_block *b = head_latest(a->head);
+    uint64_t number = b->block.header.number;
+    note_landed(a, b);
+    head_block_release(b);
+    order_pool_head(a->pool, number, loop_now_ns(a->loop));
+    telemetry_block(&a->telemetry, number);
+    try_all(a);
+}
+
+/* Built blocks. */
+
+static void keep_bid(struct app *a, const struct built_block *b) {
+    a->bids[a->bids_at] = (struct kept_bid){b->produced.hash, b->value, b->own};
+    a->bids_at = (a->bids_at + 1) % BIDS_KEPT;
+    if (!u256_is_zero(b->own)) telemetry_subsidy(&a->telemetry, b->own);
+}
+
+static void log_built(struct app *a, const struct built_block *b) {
+    log_info(a->log, "block_built", F_U64("slot", b->work->slot),
+             F_U64("block", b->produced.header.number), F_HEX("hash", BYTES_OF(b->produced.hash)),
+             F_STR("builder", b->builder), F_U256("bid_wei", b->value),
+             F_U256("true_value_wei", b->true_value), F_U64("orders", b->orders),
+             F_U64("txs", b->txs), F_U64("gas", b->gas), F_DURATION("fill", b->fill_ns),
+             F_DURATION("seal", b->seal_ns), F_DURATION("outcome", b->produced.times.outcome_ns),
+             F_DURATION("root", b->produced.times.root_ns),
+             F_DURATION("header", b->produced.times.header_ns), F_DURATION("check", b->check_ns),
+             F_DURATION("sign", b->sign_ns));
+}
+
+static void submit(struct app *a, struct built_block *b) {
+    for (size_t i = 0; i < a->relay_count; i++) {
+        struct relay_link *r = a->relays[i];
+        const struct relay_duty *d = relay_link_duty(r, b->work->slot);
+        bool agrees = d && address_equal(&d->fee_recipient, &b->work->proposer) &&
+                      memcmp(&d->pubkey, &b->work->proposer_pubkey, sizeof d->pubkey) == 0;
+        if (!agrees || !relay_link_settings(r)->submits) continue;
+        relay_link_submit(r, b);
+        telemetry_submitted(&a->telemetry, relay_link_settings(r)->optimistic);
+        a->tally.submitted++;
+    }
+}
+
+static void take_built(void *arg) {
+    struct built_block *b = arg;
+    struct app *a = b->app;
+    bool late = !a->work || b->work != a->work || wall_now() >= b->work->bids_until_ns;
+    if (!late && !a->stopping) {
+        a->tally.built++;
+        a->tally.value = b->value;
+        a->tally.true_value = b->true_value;
+        a->tally.orders = b->orders;
+        a->tally.txs = b->txs;
+        a->tally.gas = b->gas;
+        a->tally.builder = b->builder;
+        log_built(a, b);
+        telemetry_built(&a->telemetry, b);
+        keep_bid(a, b);
+        if (!a->values.dry_run && a->enabled) submit(a, b);
+    }
+    built_block_release(b);
+}
+
+void build_slots_built(void *app, struct built_block *b) {
+    struct app *a = app;
+    b->app = a;
+    if (loop_post(a->loop, take_built, b) != 0) built_block_release(b);
+}
+
+void build_slots_answered(void *app, struct relay_link *r, const struct built_block *b,
+                          enum relay_answer answer, struct bytes text, uint64_t took_ns) {
+    struct app *a = app;
+    const struct relay_settings *s = relay_link_settings(r);
+    bool at_hand = a->work == b->work;
+    struct bytes shown = bytes_slice(text, 0, 256);
+    telemetry_answered(&a->telemetry, s->name, s->optimistic, answer, took_ns);
+    if (at_hand && answer == RELAY_ACCEPTED) a->tally.accepted++;
+    bool bad = answer == RELAY_REFUSED || answer == RELAY_BLOCK_INVALID ||
+               answer == RELAY_OWN_FAULT || answer == RELAY_CONNECTION ||
+               answer == RELAY_RATE_LIMITED;
+    if (at_hand && bad) a->tally.refused++;
+    if (answer == RELAY_BLOCK_INVALID) {
+        log_error(a->log, "relay_says_invalid", F_STR("relay", s->name),
+                  F_HEX("hash", BYTES_OF(b->produced.hash)), F_BYTES("text", shown));
+    } else if (bad) {
+        log_warn(a->log, "bid_refused", F_STR("relay", s->name),
+                 F_STR("class", relay_answer_name(answer)), F_BYTES("text", shown));
+    } else {
+        log_debug(a->log, "bid_answered", F_STR("relay", s->name),
+                  F_STR("class", relay_answer_name(answer)), F_DURATION("took", took_ns));
+    }
+    bool over = answer == RELAY_SLOT_OVER || answer == RELAY_BLOCK_INVALID;
+    if (at_hand && over && a->relay_count == 1) slot_work_halt(a->work, true);
+}
+
+/* The auction. */
+
+static bool is_own_key(const struct app *a, const struct bytes48 *key) {
+    const struct build_keys *k = &a->setup.keys;
+    return memcmp(key, &k->relay_pubkey, sizeof *key) == 0 ||
+           (k->has_optimistic && memcmp(key, &k->optimistic_pubkey, sizeof *key) == 0);
+}
+
+void build_slots_best_bid(struct app *a, const struct top_bid *bid) {
+    struct slot_work *w = a->work;
+    if (!w || bid->slot != w->slot || !hash_equal(&bid->parent_hash, &w->parent_hash)) return;
+    if (is_own_key(a, &bid->builder_pubkey)) return;
+    if (slot_work_note_best(w, bid->value)) crew_wake(a->builders);
+}
+
+void build_slots_must_win(struct app *a, uint64_t block) {
+    a->must_win[a->must_win_at] = block;
+    a->must_win_at = (a->must_win_at + 1) % (sizeof a->must_win / sizeof *a->must_win);
+    if (!a->work || a->work->parent_number + 1 != block) return;
+    slot_work_must_win(a->work);
+    crew_wake(a->builders);
+}
+
+/* Now and then: the enable file, gauges, the day's own funds. */
+
+static void check_enabled(struct app *a) {
+    const char *file = a->values.enable_file;
+    bool enabled = !file || !*file || access(file, F_OK) == 0;
+    uint64_t age = a->values.block_list_age_ns;
+    if (age && a->listed_at_ns && wall_now() > a->listed_at_ns + age) enabled = false;
+    if (enabled == a->enabled) return;
+    a->enabled = enabled;
+    log_info(a->log, enabled ? "bidding_enabled" : "bidding_disabled");
+    if (a->work) slot_work_halt(a->work, !enabled);
+    crew_wake(a->builders);
+}
+
+static void on_tick(struct loop_timer *t) {
+    struct app *a = (struct app *)(void *)((char *)t - offsetof(struct app, tick));
+    struct order_pool_counts c = order_pool_counts_now(a->pool);
+    struct error why;
+    check_enabled(a);
+    telemetry_pool(&a->telemetry, c.txs, c.bundles);
+    if (wall_now() > a->spent_since_ns + DAY_NS) {
+        a->spent_day = U256_ZERO;
+        a->spent_since_ns = wall_now();
+    }
+    if (loop_timer_set(a->loop, &a->tick, loop_now_ns(a->loop) + TICK_NS, &why) != 0) {
+        log_error(a->log, "timer_lost", F_ERR(&why));
+    }
+}
+
+int build_slots_start(struct app *a, struct error *why) {
+    a->slot_end.fire = slot_over;
+    a->tick.fire = on_tick;
+    a->spent_since_ns = wall_now();
+    a->enabled = true;
+    for (size_t i = 0; i < ATTRIBUTES_KEPT; i++) {
+        arena_init(&a->attributes[i].memory, 0);
+    }
+    return loop_timer_set(a->loop, &a->tick, loop_now_ns(a->loop), why);
+}
+
+void build_slots_stop(struct app *a) {
+    a->stopping = true;
+    if (a->work) end_work(a);
+    if (a->loop && a->tick.fire) loop_timer_clear(a->loop, &a->tick);
+    for (size_t i = 0; i < ATTRIBUTES_KEPT; i++) {
+        arena_free(&a->attributes[i].memory);
+    }
+}
