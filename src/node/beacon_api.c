@@ -486,6 +486,10 @@ static void on_block_root(struct exchange *x, void *context) {
     answer_end(&a, x);
 }
 
+static void on_publish(struct exchange *x, void *context) {
+    beacon_publish(x, ((struct beacon_api *)context)->slots);
+}
+
 // Events
 
 static void forget(struct follower *f) {
@@ -669,6 +673,8 @@ static const struct route table[] = {
     {"GET", "/eth/v1/beacon/headers", on_headers, NULL, 0, ROUTE_QUIET},
     {"GET", "/eth/v1/beacon/headers/{id}", on_header, NULL, 0, ROUTE_QUIET},
     {"GET", "/eth/v1/beacon/blocks/{id}/root", on_block_root, NULL, 0, ROUTE_QUIET},
+    {"POST", "/eth/v1/beacon/blocks", on_publish, NULL, 0, ROUTE_QUIET},
+    {"POST", "/eth/v2/beacon/blocks", on_publish, NULL, 0, ROUTE_QUIET},
     {"GET", "/eth/v1/events", on_events, NULL, 0, ROUTE_STREAM | ROUTE_QUIET},
 };
 #define ROUTES (sizeof table / sizeof table[0])

@@ -14,6 +14,7 @@
 #include "node/payload.h"
 #include "node/rpc.h"
 #include "node/slots.h"
+#include "node/validate.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -31,12 +32,12 @@ struct program {
     struct config *settings;
     struct genesis genesis;
     struct service *service;
-    struct sender_cache *senders;
     struct head_subscriber subscriber;
     bool subscribed;
     struct head_view *pool_view; // that the pool reads
     struct dev *dev;
     struct slots *slots;
+    struct validate *validate;
 };
 
 // The pool follows the head
@@ -141,7 +142,7 @@ static int open_head(struct program *p, struct error *why) {
     const struct head_options o = {.genesis = &p->genesis,
                                    .folder = folder,
                                    .threads = (unsigned)v->threads,
-                                   .senders = p->senders,
+                                   .senders = p->node.senders,
                                    .log = n->log,
                                    .clock = loop_clock(n->loop)};
     if (folder) (void)mkdir(folder, 0700);
@@ -178,7 +179,7 @@ static int open_pool(struct program *p, struct error *why) {
         .clock = loop_clock(n->loop),
         .log = n->log,
         .metrics = n->metrics,
-        .senders = p->senders};
+        .senders = p->node.senders};
     int r = txpool_open(&n->txpool, &o, why);
     if (r != 0) return r;
     const struct head_block *latest = head_latest(n->head);
@@ -203,7 +204,7 @@ static int open_loop(struct program *p, struct error *why) {
 
 static int open_chain(struct program *p, struct error *why) {
     struct node *n = &p->node;
-    int r = sender_cache_new(&p->senders, SENDERS_CACHED, why);
+    int r = sender_cache_new(&p->node.senders, SENDERS_CACHED, why);
     if (r == 0) r = open_genesis(p, why);
     if (r == 0) r = open_head(p, why);
     if (r == 0) r = open_pool(p, why);
@@ -219,6 +220,7 @@ static int open_all(struct program *p, struct error *why) {
     if (r == 0) r = node_listeners_open(&n->listeners, n, p->service, why);
     if (r == 0) r = engine_api_open(n, why);
     if (r == 0) r = rpc_open(&n->rpc, n, why);
+    if (r == 0) r = validate_open(&p->validate, n, why);
     if (r == 0 && n->values->slot_ns) {
         r = slots_open(&p->slots, n, why);
     } else if (r == 0 && n->values->dev) {
@@ -237,13 +239,14 @@ static void close_all(struct program *p) {
     pool_stop(n->engine);
     pool_stop(n->workers);
     rpc_close(n->rpc);
+    validate_close(p->validate);
     node_listeners_close(n->listeners);
     payloads_close(n->payloads);
     if (p->subscribed) head_unsubscribe(n->head, &p->subscriber);
     txpool_close(n->txpool);
     head_view_close(p->pool_view);
     head_close(n->head);
-    sender_cache_free(p->senders);
+    sender_cache_free(p->node.senders);
     service_free(p->service);
     metrics_free(n->metrics);
     loop_free(n->loop);

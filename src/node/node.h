@@ -29,6 +29,7 @@
 #include <stdatomic.h>
 
 struct head;
+struct sender_cache;
 struct txpool;
 struct payloads;
 struct rpc;
@@ -45,12 +46,13 @@ struct node {
     const struct genesis *genesis;     /* header with its state root */
     const struct chain_config *config; /* = &genesis->config */
     struct hash genesis_hash;
-    struct head *head;         /* chain/head.h: any thread */
-    struct txpool *txpool;     /* chain/txpool.h: any thread */
-    struct pool *workers;      /* for calls of users */
-    struct pool *engine;       /* one thread: Engine API, in order */
-    struct payloads *payloads; /* node/payload.h: blocks made here */
-    struct rpc *rpc;           /* node/rpc.h */
+    struct head *head;            /* chain/head.h: any thread */
+    struct txpool *txpool;        /* chain/txpool.h: any thread */
+    struct pool *workers;         /* for calls of users */
+    struct pool *engine;          /* one thread: Engine API, in order */
+    struct sender_cache *senders; /* any thread */
+    struct payloads *payloads;    /* node/payload.h: blocks made here */
+    struct rpc *rpc;              /* node/rpc.h */
     struct node_listeners *listeners;
     struct map methods; /* name -> struct method_row; read-only once the listeners are open */
     struct arena memory;

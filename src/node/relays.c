@@ -27,6 +27,7 @@ struct relay {
     struct client *client;
     char *url; // without the key
     bool pinned;
+    bool registered; // it took the newest registrations
     struct bytes48 pubkey;
 };
 
@@ -66,6 +67,7 @@ struct relays {
     struct relay all[RELAYS_MAX];
     size_t count;
     struct list questions;
+    struct buf registrations; // the newest
     struct asking asking;
     struct metrics *metrics;
 };
@@ -193,6 +195,7 @@ static void on_registered(struct question *q, const struct error *why) {
     struct error own;
     const char *url = q->relays->all[q->relay].url;
     if (!why && q->status == 200) {
+        q->relays->all[q->relay].registered = true;
         log_info(q->relays->options.log, "validators_registered", F_STR("relay", url));
         return;
     }
@@ -201,15 +204,25 @@ static void on_registered(struct question *q, const struct error *why) {
              F_ERR(why ? why : &own));
 }
 
-void relays_register(struct relays *r, struct bytes registrations) {
+void relays_remind(struct relays *r) {
     struct error why;
-    for (size_t i = 0; i < r->count; i++) {
-        if (!ask_one(r, i, HTTP_POST, "/eth/v1/builder/validators", registrations,
+    for (size_t i = 0; i < r->count && r->registrations.n; i++) {
+        if (r->all[i].registered) continue;
+        if (!ask_one(r, i, HTTP_POST, "/eth/v1/builder/validators", buf_view(&r->registrations),
                      CONSENSUS_CAPELLA, REGISTER_NS, on_registered, &why)) {
             log_warn(r->options.log, "registration_failed", F_STR("relay", r->all[i].url),
                      F_ERR(&why));
         }
     }
+}
+
+void relays_register(struct relays *r, struct bytes registrations) {
+    buf_clear(&r->registrations);
+    buf_append(&r->registrations, registrations);
+    for (size_t i = 0; i < r->count; i++) {
+        r->all[i].registered = false;
+    }
+    relays_remind(r);
 }
 
 // Bids
@@ -431,6 +444,7 @@ int relays_open(struct relays **ret, const struct relays_options *o, struct erro
     r->options = *o;
     r->metrics = o->metrics;
     list_init(&r->questions);
+    buf_init(&r->registrations, 0);
     arena_init(&r->asking.memory, 0);
     *ret = r;
     int code = resolver_new(&r->names, NAMES_KEEP_NS, why);
@@ -451,6 +465,7 @@ void relays_close(struct relays *r) {
         free(r->all[i].url);
     }
     resolver_free(r->names);
+    buf_free(&r->registrations);
     arena_free(&r->asking.memory);
     free(r);
 }

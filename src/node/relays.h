@@ -30,8 +30,10 @@ void relays_close(struct relays *r); /* NULL is allowed; no answer comes any mor
 size_t relays_count(const struct relays *r);
 const char *relays_url(const struct relays *r, size_t i);
 
-/* relays_register sends registrations (the JSON array) to all. What fails is logged. */
+/* relays_register sends registrations (the JSON array, copied) to all; relays_remind sends them
+ * again to those that have not taken them. What fails is logged. */
 void relays_register(struct relays *r, struct bytes registrations);
+void relays_remind(struct relays *r);
 
 /* What a bid must be for. */
 struct bid_terms {

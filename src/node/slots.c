@@ -55,8 +55,11 @@ static void register_validators(struct slots *s, uint64_t epoch) {
     struct arena a;
     struct buf out;
     struct error why;
-    if (relays_count(s->relays) == 0 || (s->registered && s->last_registered_epoch == epoch))
+    if (relays_count(s->relays) == 0) return;
+    if (s->registered && s->last_registered_epoch == epoch) {
+        relays_remind(s->relays);
         return;
+    }
     s->registered = true;
     s->last_registered_epoch = epoch;
     arena_init(&a, 0);
