@@ -110,6 +110,8 @@ void app_share_drain(struct app *a, uint64_t deadline_ns);
 /* ---- neighbours.c: hub, builder's readiness ---- */
 [[gnu::warn_unused_result]] int neighbours_open(struct app *a, struct error *why);
 void neighbours_close(struct app *a);
+/* app_hub_url: the hub's, by either of its names; NULL: none. */
+const char *app_hub_url(const struct orderflow_values *v);
 /* neighbours_certificate_changed: the hub is told. */
 void neighbours_certificate_changed(struct app *a);
 /* app_ready: 0, or ERR_BUSY with the reason. */

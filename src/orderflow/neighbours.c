@@ -136,11 +136,16 @@ void neighbours_certificate_changed(struct app *a) {
     if (a->hub && enrol(a, &why) != 0) log_error(a->log, "not_registered", F_ERR(&why));
 }
 
+const char *app_hub_url(const struct orderflow_values *v) {
+    const char *url = v->hub_url && *v->hub_url ? v->hub_url : v->hub_url_first;
+    return url && *url ? url : NULL;
+}
+
 static int open_hub(struct app *a, struct error *why) {
     const struct orderflow_values *v = a->values;
-    const char *url = v->hub_url ? v->hub_url : v->hub_url_first;
+    const char *url = app_hub_url(v);
     struct hub_source *source;
-    if (!url || !*url) return 0;
+    if (!url) return 0;
     const struct hub_http_options http = {.transport = {.url = url, .names = a->names}};
     const struct hub_client_options o = {
         .log = a->log, .metrics = a->metrics, .peers_every_ns = v->peers_every_ns};

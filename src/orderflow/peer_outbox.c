@@ -19,6 +19,7 @@ void peer_outbox_init(struct peer_outbox *o, size_t items_max, uint64_t bytes_ma
     }
     o->bytes_max = bytes_max;
     o->first = o->next = o->end = o->top = 1;
+    o->soonest_ns = UINT64_MAX;
     o->spill = spill;
     o->actions = actions;
     buf_init(&o->scratch, SPILL_RECORD_MAX);
@@ -57,10 +58,22 @@ static bool is_expired(uint64_t expires_ns, uint64_t now_ns) {
     return expires_ns != 0 && expires_ns <= now_ns;
 }
 
+static uint64_t earlier(uint64_t soonest_ns, uint64_t expires_ns) {
+    return expires_ns != 0 && expires_ns < soonest_ns ? expires_ns : soonest_ns;
+}
+
+/* Looks through the ring only when something in it can have expired: a full ring behind a peer that
+ * is away is asked for room with every order. */
 static void drop_expired(struct peer_outbox *o, uint64_t now_ns) {
+    if (o->soonest_ns > now_ns) return;
+    o->soonest_ns = UINT64_MAX;
     for (uint64_t seq = o->first; seq < o->end; seq++) {
         struct outbox_item *i = item_at(o, seq);
-        if (i->state == OUTBOX_DONE || !is_expired(i->expires_ns, now_ns)) continue;
+        if (i->state == OUTBOX_DONE) continue;
+        if (!is_expired(i->expires_ns, now_ns)) {
+            o->soonest_ns = earlier(o->soonest_ns, i->expires_ns);
+            continue;
+        }
         finish(o, i);
         o->stats.expired++;
     }
@@ -95,6 +108,7 @@ static void put(struct peer_outbox *o, const struct outbox_order *order, bool ag
                                                  .again = again};
     o->bytes += order->bytes;
     o->waiting += order->bytes;
+    o->soonest_ns = earlier(o->soonest_ns, order->expires_ns);
 }
 
 static bool spill_one(struct peer_outbox *o, void *order, uint64_t expires_ns, uint64_t now_ns) {

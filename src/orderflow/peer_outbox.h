@@ -55,6 +55,7 @@ struct peer_outbox {
     uint64_t top;              /* above everything that was ever sent */
     uint64_t bytes;            /* of items that are not done */
     uint64_t waiting;          /* bytes that wait to be sent */
+    uint64_t soonest_ns;       /* nothing in the ring expires before */
     const struct outbox_actions *actions;
     struct spill *spill; /* owned; NULL: none */
     struct buf scratch;

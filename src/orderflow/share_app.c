@@ -13,6 +13,10 @@ static void on_received(void *context, const struct share_received *r, struct sh
     intake_received(((struct app *)context)->intake, r, t);
 }
 
+static void on_shared(void *context, const char *peer, struct flow_order *o) {
+    trace_peer(((struct app *)context)->trace, &o->id, peer, clock_wall_ns(&clock_system));
+}
+
 static void on_stale(void *context) {
     struct app *a = context;
     if (a->hub) hub_client_refresh(a->hub);
@@ -112,11 +116,15 @@ int app_share_open(struct app *a, struct error *why) {
         .connections = (unsigned)v->peer_connections,
         .allow_plain = v->allow_plain_peers,
         .received = on_received,
+        .shared = on_shared,
         .stale = on_stale,
         .context = a,
     };
     const struct intake_sinks sinks = {
-        .share = give, .answer = share_answer, .context = a};
+        .share = app_hub_url(a->values) ? give : NULL, /* without a hub there are no peers */
+        .answer = share_answer,
+        .context = a,
+    };
     int r = share_new(&a->share, &o, why);
     if (r != 0) return error_wrap(why, "sharing");
     intake_set_sinks(a->intake, &sinks);

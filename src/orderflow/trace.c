@@ -10,6 +10,7 @@
 
 #define ENTRIES_DEFAULT 65536u
 #define SHOWN_MAX 64
+#define NAMES_MAX 256
 
 static const char *const stage_names[TRACE_STAGES] = {
     [TRACE_RECEIVED] = "received", [TRACE_VERIFIED] = "verified",   [TRACE_DECODED] = "decoded",
@@ -26,14 +27,11 @@ struct entry {
     enum order_method method;
     enum flow_source source;
     enum order_priority priority;
-    char peer[FLOW_PEER_NAME_MAX];
     uint64_t sent_ns, bytes;
     uint64_t at[TRACE_STAGES];
-    struct {
-        char name[FLOW_PEER_NAME_MAX];
-        uint64_t at_ns;
-    } shared[TRACE_PEERS_MAX];
-    unsigned shared_count;
+    uint64_t shared_ns[TRACE_PEERS_MAX];
+    uint8_t shared_by[TRACE_PEERS_MAX]; /* number of the peer's name */
+    uint8_t shared_count, from;         /* from: number of the peer it came from */
 };
 
 struct trace {
@@ -42,6 +40,9 @@ struct trace {
     size_t capacity, next;
     unsigned sample, turn;
     struct map by_id, by_answer;
+    char names[NAMES_MAX]
+              [FLOW_PEER_NAME_MAX]; /* of peers; 0: none; the last: all that are too many */
+    unsigned name_count;
 };
 
 int trace_new(struct trace **ret, size_t entries, unsigned sample, struct error *why) {
@@ -57,6 +58,8 @@ int trace_new(struct trace **ret, size_t entries, unsigned sample, struct error 
     (void)pthread_mutex_init(&t->lock, NULL);
     map_init(&t->by_id, 0);
     map_init(&t->by_answer, 0);
+    t->name_count = 1;
+    (void)snprintf(t->names[NAMES_MAX - 1], FLOW_PEER_NAME_MAX, "other");
     *ret = t;
     return 0;
 }
@@ -86,6 +89,17 @@ static void forget(struct trace *t, struct entry *e) {
     *e = (struct entry){.older = NULL};
 }
 
+/* Peers are few: entries hold numbers instead of names. */
+static uint8_t number_of(struct trace *t, const char *name) {
+    if (!*name) return 0;
+    for (unsigned i = 1; i < t->name_count; i++) {
+        if (strcmp(t->names[i], name) == 0) return (uint8_t)i;
+    }
+    if (t->name_count == NAMES_MAX - 1) return NAMES_MAX - 1;
+    (void)snprintf(t->names[t->name_count], FLOW_PEER_NAME_MAX, "%s", name);
+    return (uint8_t)t->name_count++;
+}
+
 void trace_order(struct trace *t, const struct flow_order *o, const uint64_t times[TRACE_STAGES]) {
     pthread_mutex_lock(&t->lock);
     if (t->turn++ % t->sample == 0) {
@@ -98,7 +112,7 @@ void trace_order(struct trace *t, const struct flow_order *o, const uint64_t tim
                             .priority = o->priority,
                             .sent_ns = o->sent_ns,
                             .bytes = o->bytes};
-        memcpy(e->peer, o->peer, sizeof e->peer);
+        e->from = number_of(t, o->peer);
         memcpy(e->at, times, sizeof e->at);
         void *old = NULL;
         (void)!map_put(&t->by_id, BYTES_OF(e->id), e, &old, NULL);
@@ -119,13 +133,14 @@ void trace_peer(struct trace *t, const struct hash *id, const char *peer, uint64
     pthread_mutex_lock(&t->lock);
     struct entry *e = map_get(&t->by_id, BYTES_OF(*id));
     if (e && e->shared_count < TRACE_PEERS_MAX) {
-        (void)snprintf(e->shared[e->shared_count].name, FLOW_PEER_NAME_MAX, "%s", peer);
-        e->shared[e->shared_count++].at_ns = at_ns;
+        e->shared_by[e->shared_count] = number_of(t, peer);
+        e->shared_ns[e->shared_count++] = at_ns;
     }
     pthread_mutex_unlock(&t->lock);
 }
 
-static void put_entry(struct json_writer *w, const struct entry *e, const char *node) {
+static void put_entry(const struct trace *t, struct json_writer *w, const struct entry *e,
+                      const char *node) {
     static const char *const sources[] = {"user", "peer", "journal"};
     json_begin_object(w, NULL);
     json_add_str(w, "node", node);
@@ -133,7 +148,7 @@ static void put_entry(struct json_writer *w, const struct entry *e, const char *
     json_add_data(w, "hash", BYTES_OF(e->answer));
     json_add_str(w, "method", order_method_name(e->method));
     json_add_str(w, "from", sources[e->source]);
-    if (e->peer[0]) json_add_str(w, "peer", e->peer);
+    if (e->from > 0) json_add_str(w, "peer", t->names[e->from]);
     json_add_str(w, "priority", order_priority_name(e->priority));
     json_add_u64(w, "bytes", e->bytes);
     if (e->sent_ns > 0) json_add_u64(w, "sentNs", e->sent_ns);
@@ -145,8 +160,8 @@ static void put_entry(struct json_writer *w, const struct entry *e, const char *
     json_begin_array(w, "peers");
     for (unsigned i = 0; i < e->shared_count; i++) {
         json_begin_object(w, NULL);
-        json_add_str(w, "name", e->shared[i].name);
-        json_add_u64(w, "acknowledgedNs", e->shared[i].at_ns);
+        json_add_str(w, "name", t->names[e->shared_by[i]]);
+        json_add_u64(w, "acknowledgedNs", e->shared_ns[i]);
         json_end(w);
     }
     json_end(w);
@@ -162,11 +177,11 @@ bool trace_write(struct trace *t, struct buf *out, const struct hash *h, const c
     const struct entry *e = map_get(&t->by_answer, BYTES_OF(*h));
     if (!e) {
         e = map_get(&t->by_id, BYTES_OF(*h));
-        if (e) put_entry(&w, e, node);
+        if (e) put_entry(t, &w, e, node);
         n += e != NULL;
     } else {
         for (; e && n < SHOWN_MAX; e = e->older, n++) {
-            put_entry(&w, e, node);
+            put_entry(t, &w, e, node);
         }
     }
     pthread_mutex_unlock(&t->lock);

@@ -1,0 +1,388 @@
+/* What a user's request costs: bundles of one and three transactions, with the senders of the
+ * transactions known and not, exact duplicates; each beside the limit that the same run finds from
+ * its parts: recoveries, Keccak of the body, JSON, and an HTTP exchange that does nothing.
+ *
+ * The program runs as it is, on one processor, all its threads there; requests come over kept
+ * connections from another. CPU time of the serving process a request is the figure: what the
+ * machine does beside it adds to wall time only. Then latency at half that rate, and memory.
+ *
+ *     bench_orderflow_orderflow [REQUESTS]
+ *
+ * SPDX-License-Identifier: MIT */
+#include "base/file.h"
+#include "crypto/keccak.h"
+#include "eth/tx.h"
+#include "net/socket.h"
+#include "orderflow/order_envelope.h"
+#include "orderflow/orderflow.h"
+#include "orderflow/request_signature.h"
+#include "test/harness/bench.h"
+#include "test/harness/test.h"
+#include "json/write.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CONNECTIONS 32
+#define ANSWER_MAX 4096
+
+static unsigned request_count = 4000;
+static struct ecdsa_signer *signer;
+static struct error why;
+
+/* ---- the program, on processor 0 ---- */
+
+struct served {
+    pid_t pid;
+    unsigned port;
+};
+
+static void pin(size_t cpu) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    (void)sched_setaffinity(0, sizeof set, &set);
+}
+
+static unsigned free_port(void) {
+    struct socket_address a;
+    int fd;
+    CHECK_OK(socket_address_parse(&a, BYTES_LIT("127.0.0.1:0"), 0, &why), &why);
+    CHECK_OK(socket_listen(&fd, &a, NULL, &why), &why);
+    CHECK_OK(socket_local(&a, fd, &why), &why);
+    (void)close(fd);
+    return socket_address_port(&a);
+}
+
+static int dial(unsigned port) {
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0) return fd;
+    if (fd >= 0) (void)close(fd);
+    return -1;
+}
+
+static struct served start(void) {
+    struct served s = {.port = free_port()};
+    char address[40];
+    (void)snprintf(address, sizeof address, "127.0.0.1:%u", s.port);
+    s.pid = fork();
+    if (s.pid == 0) {
+        struct config *config;
+        struct orderflow_values values;
+        char words[][32] = {"orderflow",
+                            "--user-listen-addr",
+                            "",
+                            "--system-listen-addr=",
+                            "--metrics-addr=",
+                            "--disable-forwarding",
+                            "--compute-threads=1",
+                            "--sandbox=false"};
+        char *argv[9] = {NULL};
+        for (size_t i = 0; i < 8; i++) {
+            argv[i] = words[i];
+        }
+        argv[2] = address;
+        pin(0);
+        (void)!freopen("/dev/null", "w", stderr);
+        if (config_load(&config, &orderflow_program, &values, 8, argv, &why) != 0) _exit(1);
+        _exit(orderflow_serve(config, &values));
+    }
+    for (int i = 0; i < 500; i++) {
+        int fd = dial(s.port);
+        if (fd >= 0) {
+            (void)close(fd);
+            return s;
+        }
+        (void)usleep(10000);
+    }
+    FAIL("the program does not listen");
+}
+
+static void stop(struct served *s) {
+    (void)kill(s->pid, SIGTERM);
+    (void)waitpid(s->pid, NULL, 0);
+}
+
+static double cpu_us_of(pid_t pid) {
+    char path[64], text[64];
+    unsigned long long ns = 0;
+    double sum = 0;
+    struct buf b;
+    // Nanoseconds on the processor, of each thread.
+    for (int tid = pid; tid < pid + 64; tid++) {
+        (void)snprintf(path, sizeof path, "/proc/%d/task/%d/schedstat", (int)pid, tid);
+        buf_init(&b, sizeof text);
+        if (file_read(&b, path, NULL) == 0 && sscanf((const char *)b.p, "%llu", &ns) == 1) {
+            sum += (double)ns;
+        }
+        buf_free(&b);
+    }
+    return sum / 1000;
+}
+
+static double rss_mib_of(pid_t pid) {
+    char path[64];
+    unsigned long pages = 0, skip;
+    (void)snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+    FILE *f = fopen(path, "r");
+    if (f && fscanf(f, "%lu %lu", &skip, &pages) != 2) pages = 0;
+    if (f) (void)fclose(f);
+    return (double)pages * (double)sysconf(_SC_PAGESIZE) / 1048576;
+}
+
+/* ---- requests ---- */
+
+struct request {
+    struct buf text; /* the whole HTTP request */
+    size_t body_at;
+};
+
+static struct ecdsa_secret_key key_of(uint64_t n) {
+    struct ecdsa_secret_key k = {{0}};
+    store_be64(k.b + 24, n + 1);
+    store_be64(k.b, 7);
+    return k;
+}
+
+static void put_tx(struct json_writer *w, uint64_t key, uint64_t nonce) {
+    static uint8_t data[100];
+    struct arena a;
+    struct ecdsa_secret_key k = key_of(key);
+    struct tx t = {.type = TX_FEE_MARKET,
+                   .has_to = true,
+                   .protected = true,
+                   .chain_id = 1,
+                   .nonce = nonce,
+                   .gas = 100000,
+                   .max_fee = u256_from_u64(1000000000),
+                   .data = bytes_make(data, sizeof data)};
+    arena_init(&a, 0);
+    CHECK_OK(tx_sign(&t, signer, &k, &a, &why), &why);
+    json_add_data(w, NULL, t.raw);
+    arena_free(&a);
+}
+
+/* A bundle of `txs` transactions; first: number of its first transaction (the same number is the
+ * same transaction). turn makes the request itself another one. */
+static void make(struct request *r, uint64_t who, uint64_t first, unsigned txs, uint64_t turn) {
+    struct buf body, header;
+    struct json_writer w;
+    struct ecdsa_secret_key k = key_of(1000000 + who);
+    buf_init(&body, 0);
+    buf_init(&header, 0);
+    json_writer_init(&w, &body, 0);
+    json_begin_object(&w, NULL);
+    json_add_str(&w, "jsonrpc", "2.0");
+    json_add_u64(&w, "id", 1);
+    json_add_str(&w, "method", "eth_sendBundle");
+    json_begin_array(&w, "params");
+    json_begin_object(&w, NULL);
+    json_begin_array(&w, "txs");
+    for (unsigned i = 0; i < txs; i++) {
+        put_tx(&w, first + i, first);
+    }
+    json_end(&w);
+    json_add_str(&w, "blockNumber", "0x1406f40");
+    json_add_u64(&w, "minTimestamp", turn);
+    json_end(&w);
+    json_end(&w);
+    json_end(&w);
+    CHECK_OK(request_signature_make(&header, signer, &k, buf_view(&body), &why), &why);
+    buf_clear(&r->text);
+    buf_printf(&r->text,
+               "POST / HTTP/1.1\r\nhost: node\r\ncontent-type: application/json\r\n"
+               "content-length: %zu\r\nx-flashbots-signature: %.*s\r\n\r\n",
+               body.n, (int)header.n, (const char *)header.p);
+    r->body_at = r->text.n;
+    buf_append(&r->text, buf_view(&body));
+    buf_free(&body);
+    buf_free(&header);
+}
+
+/* ---- load ---- */
+
+struct line {
+    int fd;
+    uint64_t sent_ns; /* when its request was due; 0: idle */
+};
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void read_answer(struct line *l) {
+    char text[ANSWER_MAX];
+    ssize_t n = read(l->fd, text, sizeof text - 1); // answers are one segment
+    if (n <= 0) FAIL("the program closed a connection: %s", strerror(errno));
+    text[n] = '\0';
+    if (strncmp(text, "HTTP/1.1 200", 12) != 0) FAIL("refused: %s", text);
+}
+
+/* Sends all; gap_ns 0: as fast as connections allow, else one each gap. Latencies in us, sorted. */
+static void drive(const struct served *s, const struct request *r, size_t count, uint64_t gap_ns,
+                  double *latencies) {
+    struct line lines[CONNECTIONS];
+    struct pollfd polls[CONNECTIONS];
+    size_t sent = 0, answered = 0;
+    uint64_t begin = bench_now_ns();
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        lines[i] = (struct line){.fd = dial(s->port)};
+        polls[i] = (struct pollfd){.fd = lines[i].fd, .events = POLLIN};
+        CHECK(lines[i].fd >= 0);
+    }
+    while (answered < count) {
+        uint64_t now = bench_now_ns();
+        for (size_t i = 0; i < CONNECTIONS && sent < count; i++) {
+            uint64_t due = gap_ns > 0 ? begin + sent * gap_ns : now;
+            if (lines[i].sent_ns > 0) continue;
+            if (due > now) break;
+            struct bytes text = buf_view(&r[sent++].text);
+            CHECK(write(lines[i].fd, text.p, text.n) == (ssize_t)text.n);
+            lines[i].sent_ns = due;
+        }
+        if (poll(polls, CONNECTIONS, gap_ns > 0 ? 0 : 1000) < 0) FAIL("poll");
+        for (size_t i = 0; i < CONNECTIONS; i++) {
+            if (!(polls[i].revents & POLLIN)) continue;
+            read_answer(&lines[i]);
+            latencies[answered++] = (double)(bench_now_ns() - lines[i].sent_ns) / 1000;
+            lines[i].sent_ns = 0;
+        }
+    }
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        (void)close(lines[i].fd);
+    }
+    qsort(latencies, count, sizeof *latencies, by_value);
+}
+
+/* ---- the limit ---- */
+
+static struct request sample;
+
+static void one_recovery(void *arg) {
+    struct address a;
+    struct bytes text = buf_view(&sample.text);
+    const char *header = memmem(text.p, text.n, "0x", 2);
+    struct request_signature sig;
+    (void)arg;
+    CHECK_OK(request_signature_parse(&sig, bytes_make(header, 175), &why), &why);
+    struct hash digest = {{1}};
+    CHECK_OK(ecdsa_recover_address(&a, &digest, &sig.signature, &why), &why);
+}
+
+static struct bytes sample_body(void) {
+    return bytes_slice(buf_view(&sample.text), sample.body_at, sample.text.n);
+}
+
+static void one_keccak(void *arg) {
+    *(struct hash *)arg = keccak256(sample_body());
+}
+
+static void one_parse(void *arg) {
+    struct arena *a = arg;
+    const struct json *doc;
+    arena_reset(a);
+    CHECK_OK(json_parse(&doc, sample_body(), a, NULL, &why), &why);
+}
+
+static double nothing_us; /* of an HTTP exchange that does nothing */
+
+static double limit_us(unsigned recoveries) {
+    struct arena a;
+    struct hash h;
+    arena_init(&a, 0);
+    double recover = bench_best_ns(one_recovery, NULL, 100) / 1000;
+    double keccak = bench_best_ns(one_keccak, &h, 50) / 1000;
+    double parse = bench_best_ns(one_parse, &a, 50) / 1000;
+    arena_free(&a);
+    return recoveries * recover + (recoveries > 0 ? keccak : 0) + parse + nothing_us;
+}
+
+static void measure_nothing(const struct served *s, struct request *r, double *latencies) {
+    for (size_t i = 0; i < request_count; i++) {
+        buf_clear(&r[i].text);
+        buf_append_str(&r[i].text, "GET /livez HTTP/1.1\r\nhost: node\r\n\r\n");
+    }
+    double before = cpu_us_of(s->pid);
+    drive(s, r, request_count, 0, latencies);
+    nothing_us = (cpu_us_of(s->pid) - before) / request_count;
+    (void)printf("{\"name\":\"HTTP exchange that does nothing\",\"cpu_us\":%.2f}\n", nothing_us);
+}
+
+/* ---- cases ---- */
+
+static void measure(const struct served *s, const char *name, const struct request *r,
+                    unsigned recoveries, double *latencies) {
+    sample = r[0];
+    double limit = limit_us(recoveries), before = cpu_us_of(s->pid);
+    uint64_t start_ns = bench_now_ns();
+    drive(s, r, request_count, 0, latencies);
+    double us = (cpu_us_of(s->pid) - before) / request_count;
+    double wall = (double)(bench_now_ns() - start_ns) / 1e9;
+    (void)printf("{\"name\":\"%s\",\"requests\":%u,\"body_bytes\":%zu,\"cpu_us\":%.1f,"
+                 "\"per_core\":%.0f,\"limit_us\":%.1f,\"of_limit\":%.2f,\"wall_rate\":%.0f,"
+                 "\"rss_mib\":%.0f}\n",
+                 name, request_count, r[0].text.n - r[0].body_at, us, 1e6 / us, limit, limit / us,
+                 request_count / wall, rss_mib_of(s->pid));
+    (void)fflush(stdout);
+}
+
+static void measure_latency(const struct served *s, const struct request *r, double per_second,
+                            double *latencies) {
+    drive(s, r, request_count, (uint64_t)(1e9 / per_second), latencies);
+    (void)printf("{\"name\":\"latency at half load\",\"rate\":%.0f,\"p50_us\":%.0f,\"p90_us\":%.0f,"
+                 "\"p99_us\":%.0f,\"p999_us\":%.0f}\n",
+                 per_second, latencies[request_count / 2], latencies[request_count * 9 / 10],
+                 latencies[request_count * 99 / 100], latencies[request_count * 999 / 1000]);
+}
+
+TEST(all) {
+    struct served s = start();
+    struct request *r = calloc(request_count, sizeof *r);
+    double *latencies = calloc(request_count, sizeof *latencies);
+    size_t n = request_count;
+    char text[64];
+    CHECK(r && latencies);
+    CHECK_OK(ecdsa_signer_new(&signer, &why), &why);
+    pin(1);
+    measure_nothing(&s, r, latencies);
+    for (unsigned txs = 1; txs <= 3; txs += 2) {
+        for (size_t i = 0; i < n; i++) {
+            make(&r[i], i, i * txs + txs * 10000000, txs, i);
+        }
+        (void)snprintf(text, sizeof text, "bundle of %u, all cold", txs);
+        measure(&s, text, r, 1 + txs, latencies);
+        for (size_t i = 0; i < n; i++) {
+            make(&r[i], i, i * txs + txs * 10000000, txs, n + i);
+        }
+        (void)snprintf(text, sizeof text, "bundle of %u, senders known", txs);
+        measure(&s, text, r, 1, latencies);
+        (void)snprintf(text, sizeof text, "bundle of %u, exact duplicates", txs);
+        measure(&s, text, r, 0, latencies);
+    }
+    for (size_t i = 0; i < n; i++) {
+        make(&r[i], i, i, 1, 3 * n + i);
+    }
+    measure_latency(&s, r, 3000, latencies);
+    stop(&s);
+    for (size_t i = 0; i < n; i++) {
+        buf_free(&r[i].text);
+    }
+    free(r);
+    free(latencies);
+    ecdsa_signer_free(signer);
+}
+
+int main(int argc, char **argv) {
+    if (argc > 1) request_count = (unsigned)strtoul(argv[1], NULL, 10);
+    if (request_count < 100) request_count = 100;
+    return test_main(1, argv);
+}
