@@ -31,6 +31,11 @@ static void refuse(struct transact_result *ret, enum transact_fault fault, enum 
     ret->rules = rules;
 }
 
+// Simulations of transactions that offer nothing.
+static bool is_free(const struct transact_context *c, const struct tx *t) {
+    return c->skip_fees && u256_is_zero(t->max_fee) && u256_is_zero(t->max_priority_fee);
+}
+
 // What is checked before anything changes; a fault is left in *ret.
 static void check(struct evm *vm, const struct transact_context *c, const struct tx *t,
                   struct state_account *from, struct transact_result *ret) {
@@ -50,7 +55,7 @@ static void check(struct evm *vm, const struct transact_context *c, const struct
         refuse(ret, TRANSACT_SENDER_HAS_CODE, TX_VALID);
         return;
     }
-    struct tx_room room = {.base_fee = vm->block.base_fee,
+    struct tx_room room = {.base_fee = is_free(c, t) ? U256_ZERO : vm->block.base_fee,
                            .blob_base_fee = vm->block.blob_base_fee,
                            .gas_left = c->gas_left,
                            .blob_gas_left = c->blob_gas_left};
@@ -159,6 +164,7 @@ static void count_gas(struct evm *vm, const struct tx *t, const struct fork_rule
     uint64_t floor = tx_floor_gas(t, rules);
     if (floor > t->gas) floor = t->gas; // a deposit is not asked for it beforehand
     ret->gas_refunded = refund;
+    ret->gas_peak = used < floor ? floor : used;
     ret->gas_used = used - refund < floor ? floor : used - refund;
 }
 
@@ -169,7 +175,7 @@ static int settle(struct evm *vm, const struct transact_context *c, const struct
     struct state *s = vm->state;
     struct u256 back = u256_mul(vm->tx.gas_price, u256_from_u64(t->gas - ret->gas_used));
     state_add_balance(s, from, back);
-    struct u256 tip = u256_sub(vm->tx.gas_price, vm->block.base_fee);
+    struct u256 tip = is_free(c, t) ? U256_ZERO : u256_sub(vm->tx.gas_price, vm->block.base_fee);
     ret->fee_to_coinbase = u256_mul(tip, u256_from_u64(ret->gas_used));
     state_add_balance(s, state_account_find(s, &vm->block.coinbase), ret->fee_to_coinbase);
     if (!c->surcharge) return 0;
@@ -245,7 +251,8 @@ int transact_run(struct evm *vm, const struct transact_context *c, const struct 
     bool deposit = t->type == TX_DEPOSIT;
     vm->tx = (struct evm_tx){
         .origin = deposit ? t->deposit.from : *sender,
-        .gas_price = deposit ? U256_ZERO : tx_effective_price(t, vm->block.base_fee),
+        .gas_price =
+            deposit || is_free(c, t) ? U256_ZERO : tx_effective_price(t, vm->block.base_fee),
         .blob_hashes = t->blob_hashes,
         .blob_hash_count = t->blob_count,
     };

@@ -38,11 +38,12 @@ struct transact_surcharge {
 
 struct transact_context {
     const struct fork_rules *rules;
-    uint64_t gas_left;                          /* of the block */
-    uint64_t blob_gas_left;                     /* of the block */
-    bool skip_nonce;                            /* simulation: any nonce will do */
-    bool skip_balance;                          /* simulation: the sender is given what it lacks */
-    bool skip_sender_code;                      /* simulation: contracts may send (EIP-3607) */
+    uint64_t gas_left;      /* of the block */
+    uint64_t blob_gas_left; /* of the block */
+    bool skip_nonce;        /* simulation: any nonce will do */
+    bool skip_balance;      /* simulation: the sender is given what it lacks */
+    bool skip_sender_code;  /* simulation: contracts may send (EIP-3607) */
+    bool skip_fees;         /* simulation: what offers no fee pays none, whatever the base fee */
     const struct transact_surcharge *surcharge; /* NULL: none */
 };
 
@@ -52,6 +53,7 @@ struct transact_result {
     enum evm_status status;
     uint64_t gas_used;     /* what is charged */
     uint64_t gas_refunded; /* what the refund counter took off */
+    uint64_t gas_peak;     /* what it needed before refunds, at least the floor */
     uint64_t blob_gas_used;
     struct u256 fee_to_coinbase;
     struct bytes output;         /* borrowed until the machine's next use */

@@ -18,7 +18,7 @@ struct tx_place {
     bool in_block; /* false: pending, the members are null */
     struct hash block_hash;
     uint64_t block_number;
-    uint64_t block_timestamp; /* of logs; 0: not written */
+    uint64_t block_timestamp; /* 0: not written */
     uint64_t index;
     struct u256 base_fee; /* for gasPrice of types 2 and above: the effective price */
     uint64_t deposit_nonce;

@@ -268,6 +268,7 @@ static void put_place(struct json_writer *w, const struct tx_place *place) {
         json_add_data(w, "blockHash", BYTES_OF(place->block_hash));
         json_add_quantity(w, "blockNumber", place->block_number);
         json_add_quantity(w, "transactionIndex", place->index);
+        if (place->block_timestamp) json_add_quantity(w, "blockTimestamp", place->block_timestamp);
     } else {
         json_add_null(w, "blockHash");
         json_add_null(w, "blockNumber");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/rpc_internal.h"
 
+#include "chain/header_check.h"
 #include "eth/fees.h"
 
 #include <stdlib.h>
@@ -9,8 +10,9 @@
 #define WATCH_NS (20 * NS_PER_MS) // how late a time limit may strike
 
 static const struct rpc_table *const tables[] = {
-    &rpc_block_table,  &rpc_state_table, &rpc_call_table,         &rpc_fee_table, &rpc_log_table,
-    &rpc_filter_table, &rpc_pool_table,  &rpc_subscription_table, &rpc_net_table, &rpc_trace_table,
+    &rpc_block_table, &rpc_state_table,  &rpc_call_table,     &rpc_fee_table,
+    &rpc_log_table,   &rpc_filter_table, &rpc_pool_table,     &rpc_subscription_table,
+    &rpc_net_table,   &rpc_trace_table,  &rpc_simulate_table,
 };
 
 /* ---- opening ---- */
@@ -212,14 +214,6 @@ struct u256 rpc_blob_base_fee(const struct chain_config *config, const struct he
     return blob_base_fee(h->excess_blob_gas, p->update_fraction);
 }
 
-static enum header_form form_of(enum fork f) {
-    return f >= FORK_PRAGUE     ? HEADER_PRAGUE
-           : f >= FORK_CANCUN   ? HEADER_CANCUN
-           : f >= FORK_SHANGHAI ? HEADER_SHANGHAI
-           : f >= FORK_LONDON   ? HEADER_LONDON
-                                : HEADER_FRONTIER;
-}
-
 void rpc_header_after(struct header *ret, const struct chain_config *config,
                       const struct header *parent, const struct hash *parent_hash,
                       uint64_t timestamp) {
@@ -232,18 +226,11 @@ void rpc_header_after(struct header *ret, const struct chain_config *config,
         .timestamp = timestamp,
         .gas_limit = parent->gas_limit,
         .difficulty = parent->difficulty,
-        .form = form_of(fork),
+        .form = header_form_of(fork),
     };
-    if (h.form >= HEADER_LONDON) {
-        h.base_fee = parent->form >= HEADER_LONDON
-                         ? base_fee_next(parent->gas_limit, parent->gas_used, parent->base_fee,
-                                         BASE_FEE_ELASTICITY, BASE_FEE_DENOMINATOR)
-                         : u256_from_u64(BASE_FEE_INITIAL);
-    }
-    const struct blob_params *blobs = chain_blobs_at(config, timestamp);
-    if (h.form >= HEADER_CANCUN && blobs && parent->form >= HEADER_CANCUN) {
-        h.excess_blob_gas = excess_blob_gas_next(parent->excess_blob_gas, parent->blob_gas_used,
-                                                 parent->base_fee, blobs, fork >= FORK_OSAKA);
+    if (h.form >= HEADER_LONDON) h.base_fee = header_base_fee(config, parent);
+    if (h.form >= HEADER_CANCUN) {
+        h.excess_blob_gas = header_excess_blob_gas(config, fork, timestamp, parent);
     }
     *ret = h;
 }

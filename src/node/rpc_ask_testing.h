@@ -39,7 +39,9 @@
     int64_t got;
     struct bytes message;
     const struct json *error = json_get(rpc_ask(f, method, params), "error");
-    if (!error) FAIL("%s%s gave a result", method, params);
+    if (!error)
+        FAIL("%s%s gave %s", method, params,
+             rpc_raw(f, json_get(rpc_ask(f, method, params), "result")));
     CHECK_OK(json_get_i64(&got, error, "code", &why), &why);
     CHECK_OK(json_get_string(&message, error, "message", &why), &why);
     if (got != code) FAIL("%s%s: %s", method, params, rpc_raw(f, error));
