@@ -87,7 +87,8 @@ enum relay_answer relay_classify(unsigned status, struct bytes body) {
     if (body.n == 0) return RELAY_REFUSED;
     if (says(body, "read tcp") || says(body, "request timeout hit")) return RELAY_CONNECTION;
     if (!says(body, "simulation failed")) return RELAY_REFUSED;
-    bool own = says(body, "unknown ancestor") || says(body, "missing trie node");
+    bool own = says(body, "unknown ancestor") || says(body, "missing trie node") ||
+               says(body, "does not exist/is not available");
     return own ? RELAY_OWN_FAULT : RELAY_BLOCK_INVALID;
 }
 

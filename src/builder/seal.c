@@ -206,8 +206,8 @@ int seal_candidate(struct sealer *s, struct producer *p, struct block_fill *f,
     b->value = d.payout;
     b->true_value = situation.value;
     b->own = d.own;
-    describe(b, f);
     int r = fill_pay(f, &s->work->proposer, &d.payout, s->payout_gas, &paid, why);
+    describe(b, f);
     if (r == 0 && paid) r = finish(s, p, f, b, why);
     fill_unpay(f);
     if (r != 0 || !paid) {
