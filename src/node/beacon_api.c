@@ -487,7 +487,7 @@ static void on_block_root(struct exchange *x, void *context) {
 }
 
 static void on_publish(struct exchange *x, void *context) {
-    beacon_publish(x, ((struct beacon_api *)context)->slots);
+    beacon_api_publish(x, ((struct beacon_api *)context)->slots);
 }
 
 // Events

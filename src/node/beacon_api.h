@@ -11,9 +11,9 @@
                                                 struct error *why);
 void beacon_api_close(struct beacon_api *b);
 
-/* beacon_publish answers the publishing of a block (beacon_publish.c). */
+/* beacon_api_publish answers the publishing of a block (beacon_publish.c). */
 struct exchange;
-void beacon_publish(struct exchange *x, struct slots *s);
+void beacon_api_publish(struct exchange *x, struct slots *s);
 
 /* Events to whoever listens. */
 void beacon_api_tell_head(struct beacon_api *b, const struct beacon_record *r, bool epoch_begins);

@@ -52,7 +52,7 @@ static int take(struct slots *s, struct exchange *x, enum consensus_fork f, stru
     return r;
 }
 
-void beacon_publish(struct exchange *x, struct slots *s) {
+void beacon_api_publish(struct exchange *x, struct slots *s) {
     struct error why = {0};
     struct bytes named = exchange_header(x, "eth-consensus-version");
     enum consensus_fork f = slots_fork_at(s, s->slot);

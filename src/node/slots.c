@@ -71,10 +71,11 @@ static void register_validators(struct slots *s, uint64_t epoch) {
     if (gas_limit == 0) gas_limit = latest->block.header.gas_limit;
     head_block_release(latest);
     int r = all ? 0 : ERR_NO_MEMORY;
+    uint64_t now_s = wall_ns(s) / NS_PER_S; // relays refuse what is older than the chain
+    if (now_s < s->chain.genesis_s) now_s = s->chain.genesis_s;
     for (size_t i = 0; i < v->count && r == 0; i++) {
-        all[i].message = (struct validator_registration){.fee_recipient = s->fee_recipient,
-                                                         .gas_limit = gas_limit,
-                                                         .timestamp = wall_ns(s) / NS_PER_S};
+        all[i].message = (struct validator_registration){
+            .fee_recipient = s->fee_recipient, .gas_limit = gas_limit, .timestamp = now_s};
         r = validators_sign_registration(v, i, &all[i], &a, &why);
     }
     if (r == 0) {
