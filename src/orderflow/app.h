@@ -88,6 +88,9 @@ struct app {
     bool chore_runs;
 };
 
+/* ---- confine.c: user, files and system calls; before any thread ---- */
+[[gnu::warn_unused_result]] int app_confine(struct app *a, struct error *why);
+
 /* ---- identity.c: key and certificate ---- */
 [[gnu::warn_unused_result]] int app_open_identity(struct app *a, struct error *why);
 void app_close_identity(struct app *a);

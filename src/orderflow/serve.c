@@ -219,6 +219,7 @@ static int open_loop(struct app *a, struct error *why) {
     if (r == 0) r = metrics_new(&a->metrics, NULL, why);
     o.metrics = a->metrics;
     if (r == 0) r = service_new(&a->service, a->loop, &o, why); // before threads
+    if (r == 0) r = app_confine(a, why);
     if (r == 0) r = resolver_new(&a->names, 60 * NS_PER_S, why);
     if (r == 0) r = pool_start(&a->pool, (unsigned)a->values->threads, POOL_CAPACITY, why);
     if (r == 0) r = pool_mailbox_open(&a->mailbox, why);
