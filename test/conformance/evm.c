@@ -6,8 +6,8 @@
 #include <string.h>
 
 static evm_format *const formats[] = {
-    evm_run_replay, evm_run_state, evm_run_precompile, evm_run_wire,
-    evm_run_relay,  evm_run_kzg,   evm_run_trie,
+    evm_run_replay, evm_run_state,       evm_run_precompile, evm_run_wire,
+    evm_run_relay,  evm_run_builder_api, evm_run_kzg,        evm_run_trie,
 };
 
 bool evm_path_contains(const struct evm_file *f, const char *word) {

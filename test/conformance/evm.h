@@ -20,6 +20,7 @@ struct evm_file {
     struct evm_memory *memory;
 };
 
+struct consensus_types;
 struct replay;
 
 /* What is remembered from one file to the next: the bytes that the JSON half of a pair of files
@@ -27,19 +28,23 @@ struct replay;
 struct evm_memory {
     char stem[4096]; /* path without its endings; "" for none */
     struct buf *ssz;
+    /* The last blinded block: its block hash and the root of its payload header. */
+    const struct consensus_types *blinded_types; /* NULL: none */
+    struct hash blinded_block, blinded_header;
     struct replay *replay; /* blocks with their pre-state, until all of them are read */
 };
 
 /* A format: false when the file is not of its kind (and nothing was counted). */
 typedef bool evm_format(const struct evm_file *f, struct tally *t);
 
-evm_format evm_run_replay;     /* blocks with their pre-state: kept until the end */
-evm_format evm_run_state;      /* state tests */
-evm_format evm_run_precompile; /* inputs and outputs of precompiled contracts */
-evm_format evm_run_wire;       /* RLPTests, TransactionTests, TrieTests, BasicTests */
-evm_format evm_run_relay;      /* submissions, bids, registrations as JSON and SSZ */
-evm_format evm_run_kzg;        /* KZG functions in YAML */
-evm_format evm_run_trie;       /* change sets, multiproofs, partial tries */
+evm_format evm_run_replay;      /* blocks with their pre-state: kept until the end */
+evm_format evm_run_state;       /* state tests */
+evm_format evm_run_precompile;  /* inputs and outputs of precompiled contracts */
+evm_format evm_run_wire;        /* RLPTests, TransactionTests, TrieTests, BasicTests */
+evm_format evm_run_relay;       /* submissions, bids, registrations as JSON and SSZ */
+evm_format evm_run_builder_api; /* calls of the builder API, blinded blocks, their payloads */
+evm_format evm_run_kzg;         /* KZG functions in YAML */
+evm_format evm_run_trie;        /* change sets, multiproofs, partial tries */
 
 /* evm_finish_replay runs what evm_run_replay kept. */
 void evm_finish_replay(struct evm_memory *memory, struct tally *t);

@@ -19,6 +19,7 @@ static const struct {
     {"sepolia", {0x90, 0, 0, 0x69}},  {"holesky", {0x01, 0x01, 0x70, 0}},
     {"hoodi", {0x10, 0, 0x09, 0x10}}, {"playground", {0x20, 0, 0, 0x89}},
     {"kiln", {0x70, 0, 0, 0x69}},     {"kurtosis", {0x10, 0, 0, 0x38}},
+    {"minimal", {0, 0, 0, 0x01}},
 };
 
 /* A message on its way: its type and value, and what is signed in it. */
