@@ -3,8 +3,8 @@
 #include "hub/hub.h"
 
 #include "base/base64.h"
+#include "db/testing.h"
 #include "hub/hub_internal.h"
-#include "hub/testing.h"
 #include "test/harness/test.h"
 
 #include <signal.h>

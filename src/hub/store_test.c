@@ -1,9 +1,9 @@
 /* The store, the same cases on SQLite and on a PostgreSQL of its own.
  * SPDX-License-Identifier: MIT */
 #include "base/buf.h"
+#include "db/testing.h"
 #include "hub/schema.h"
 #include "hub/store.h"
-#include "hub/testing.h"
 #include "test/harness/test.h"
 
 #include <stdio.h>

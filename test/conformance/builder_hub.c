@@ -1,8 +1,8 @@
 /* The hub's behaviour: request and answer cases, the deployed hub's end-to-end steps, and documents
  * that go in and come out, each on SQLite and on a PostgreSQL that is started here.
  * SPDX-License-Identifier: MIT */
+#include "db/testing.h"
 #include "hub/hub.h"
-#include "hub/testing.h"
 #include "test/conformance/conformance.h"
 #include "json/json.h"
 

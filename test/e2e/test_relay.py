@@ -43,9 +43,13 @@ class World:
             return False
 
     def stop(self):
-        if self.process:
-            self.process.__exit__()
-        self.process = None
+        """An orderly end, with nothing left behind."""
+        process, self.process = self.process, None
+        if not process:
+            return
+        process.__exit__()
+        if process.popen.returncode not in (0, -signal.SIGKILL):
+            raise AssertionError(f"ended with {process.popen.returncode}: {process.logged()[-4000:]}")
 
     def kill(self):
         self.process.signal(signal.SIGKILL)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/testing.h"
+#include "db/testing.h"
 
 #include <glob.h>
 #include <libpq-fe.h>

@@ -1,7 +1,7 @@
-/* A real PostgreSQL for the hub's tests, in a temporary folder, on a Unix socket.
+/* A real PostgreSQL for tests, in a temporary folder, on a Unix socket.
  * Not for programs. SPDX-License-Identifier: MIT */
-#ifndef HUB_TESTING_H
-#define HUB_TESTING_H
+#ifndef DB_TESTING_H
+#define DB_TESTING_H
 
 #include <stdbool.h>
 #include <sys/types.h>
