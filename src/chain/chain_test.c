@@ -1,17 +1,16 @@
-/* Random transactions run in four ways that must agree: one after another, from recorded effects,
- * run and undone and run again, and with threads that run ahead. SPDX-License-Identifier: MIT */
-#include "chain/ahead.h"
+/* Blocks of random transactions, effects, faults. SPDX-License-Identifier: MIT */
 #include "chain/block_run.h"
 #include "chain/header_check.h"
 #include "chain/memory_state.h"
 #include "chain/play.h"
 #include "chain/requests.h"
+#include "chain/ways.h"
 #include "evm/precompile.h"
 #include "test/harness/test.h"
 
 #define SENDERS 6
 #define CONTRACTS 5 // the code calls more than there are
-#define TXS 60
+#define TXS 4
 
 static struct random_fast dice;
 static uint64_t next(uint64_t n) {
@@ -94,61 +93,6 @@ static struct hash root_after(void) {
     return root;
 }
 
-struct way {
-    struct hash root;
-    uint64_t gas;
-    size_t logs;
-};
-
-static struct way result(void) {
-    return (struct way){root_after(), run.gas_used, state.log_count};
-}
-
-static void check_same(const struct way *a, const struct way *b) {
-    CHECK_BYTES(BYTES_OF(b->root), BYTES_OF(a->root));
-    CHECK_U64(b->gas, a->gas);
-    CHECK_U64(b->logs, a->logs);
-}
-
-static void run_plain(size_t from, size_t to) {
-    for (size_t i = from; i < to; i++) {
-        struct transact_result r;
-        struct error why;
-        CHECK_OK(block_run_tx(&run, &txs[i], &senders[i], &r, &why), &why);
-        CHECK_I64(r.fault, TRANSACT_VALID);
-    }
-}
-
-// Each is run, recorded, undone, and applied from what was recorded.
-static void run_recorded(void) {
-    for (size_t i = 0; i < TXS; i++) {
-        struct transact_result r;
-        struct effects e;
-        struct error why;
-        bool held;
-        struct block_mark mark = block_run_mark(&run);
-        CHECK_OK(block_run_tx(&run, &txs[i], &senders[i], &r, &why), &why);
-        CHECK_OK(effects_record(&e, &state, &r, &arena, &why), &why);
-        block_run_rewind(&run, mark);
-        CHECK_OK(block_run_apply(&run, &txs[i], &e, &r, &held, &why), &why);
-        CHECK(held);
-    }
-}
-
-static void run_ahead(struct ahead *h) {
-    struct block block = {.txs = txs, .tx_count = TXS};
-    struct error why;
-    CHECK_OK(ahead_begin(h, &run, &block, senders, &why), &why);
-    for (size_t i = 0; i < TXS; i++) {
-        const struct effects *e = ahead_take(h, i);
-        struct transact_result r;
-        bool held = false;
-        if (e) CHECK_OK(block_run_apply(&run, &txs[i], e, &r, &held, &why), &why);
-        if (!held) CHECK_OK(block_run_tx(&run, &txs[i], &senders[i], &r, &why), &why);
-    }
-    ahead_end(h);
-}
-
 static void setup(void) {
     struct error why;
     random_fast_seed(&dice, 1);
@@ -171,44 +115,21 @@ static void teardown(void) {
     arena_free(&arena);
 }
 
+static uint64_t next_seed(void *arg) {
+    return random_fast_u64(arg);
+}
+
 TEST(chain_four_ways_agree) {
-    struct ahead *h;
-    struct error why;
-    setup();
-    CHECK_OK(ahead_new(&h, 2, codes, precompiles, &why), &why);
+    struct ways *w = ways_new(2);
+    CHECK(w);
+    random_fast_seed(&dice, 1);
     for (int round = 0; round < 60; round++) {
         enum fork fork = round % 3 ? FORK_CANCUN : FORK_SHANGHAI; // SELFDESTRUCT before and after
-        make_world(fork);
-        begin_block(fork);
-        run_plain(0, TXS);
-        struct way plain = result();
-
-        begin_block(fork);
-        run_recorded();
-        struct way recorded = result();
-        check_same(&plain, &recorded);
-
-        begin_block(fork);
-        size_t half = next(TXS);
-        run_plain(0, half);
-        struct block_mark mark = block_run_mark(&run);
-        struct way before = result();
-        run_plain(half, TXS);
-        block_run_rewind(&run, mark);
-        struct way undone = result();
-        check_same(&before, &undone);
-        run_plain(half, TXS);
-        struct way again = result();
-        check_same(&plain, &again);
-
-        begin_block(fork);
-        run_ahead(h);
-        struct way ahead = result();
-        check_same(&plain, &ahead);
-        arena_reset(&arena);
+        CHECK(ways_world(w, fork, next_seed, &dice) == 0);
+        const char *difference = ways_difference(w, next(WAYS_TXS));
+        if (difference) FAIL("round %d differs: %s", round, difference);
     }
-    ahead_free(h);
-    teardown();
+    ways_free(w);
 }
 
 TEST(chain_effects_do_not_hold_on_another_state) {
