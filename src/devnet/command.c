@@ -1,6 +1,6 @@
 /* What a running network can be told, by the command line, the page and scenarios alike.
  * SPDX-License-Identifier: MIT */
-#include "devnet/net.h"
+#include "devnet/plan.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -41,7 +41,9 @@ struct net_node {
     struct identity_ecdsa orderflow, builder;
     struct identity_bls relay_key;
     unsigned hub_port, boot_port, api_port; /* its way to the hub, its boot, its System API */
+    unsigned user_front, peers_front, builder_front; /* as others are given them */
     unsigned user_port, peers_port, builder_port;
+    unsigned orderflow_metrics, builder_metrics, builder_ready;
     struct net_boot boot;
 };
 
@@ -63,6 +65,8 @@ struct net {
     char program[4096]; /* of the multi-call binary */
     struct net_node nodes[NET_NODES_MAX];
     size_t node_count;
+    struct identity_bls relay_key;
+    unsigned chain_rpc, chain_ws, chain_beacon, relay_port; /* fronts */
     unsigned page_port, hub_port, hub_admin_port, hub_front_port;
     enum net_state state;
     uint64_t started_ns, ready_ns; /* ready_ns: from the start to readiness; 0: not yet */
@@ -71,12 +75,6 @@ struct net {
     int status; /* of the program */
     char verdict[ERROR_TEXT_MAX];
 };
-
-/* plan.c: the roles, with their files and addresses. */
-[[gnu::warn_unused_result]] int plan_network(struct net *n, struct error *why);
-[[gnu::warn_unused_result]] int plan_node(struct net *n, struct net_node *node, struct error *why);
-/* plan_role adds a role and tells the links. */
-[[gnu::warn_unused_result]] int plan_add(struct net *n, const struct role *r, struct error *why);
 
 /* hub_admin.c: what the operator of the hub does. Blocking; the hub answers in milliseconds. */
 [[gnu::warn_unused_result]] int hub_allow(struct net *n, const char *image,

@@ -1,9 +1,9 @@
 /* Which processes a network is, with their command lines, files and addresses.
  * SPDX-License-Identifier: MIT */
+#include "devnet/plan.h"
 #include "attest/simulator.h"
 #include "base/file.h"
 #include "base/hex.h"
-#include "devnet/net.h"
 #include "devnet/templates.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 #define IMAGE "node-image"
 
-static struct role describe(const struct net *n, const char *name, const char *program) {
+struct role plan_describe(const struct net *n, const char *name, const char *program) {
     struct role r = {.program = program};
     (void)snprintf(r.name, sizeof r.name, "%s", name);
     r.argv[r.argc++] = n->program;
@@ -23,21 +23,20 @@ static struct role describe(const struct net *n, const char *name, const char *p
 }
 
 // Words of a command line; the last is NULL.
-static bool words(struct role *r, const char *const *list) {
+bool plan_words(struct role *r, const char *const *list) {
     for (; *list; list++) {
         if (r->argc == ROLE_ARGV_MAX - 1) return false;
         r->argv[r->argc++] = *list;
     }
     return true;
 }
-#define WORDS(r, ...) words((r), (const char *const[]){__VA_ARGS__, NULL})
 
 // "--flag", "127.0.0.1:PORT".
-static bool listens(struct role *r, struct net *n, const char *flag, unsigned port) {
+bool plan_listens(struct role *r, struct net *n, const char *flag, unsigned port) {
     return WORDS(r, flag) && role_arg(r, &n->arena, "127.0.0.1:%u", port);
 }
 
-static int too_large(struct error *why) {
+int plan_too_large(struct error *why) {
     return error_set(why, ERR_LIMIT, "the network is too large");
 }
 
@@ -46,17 +45,16 @@ int plan_add(struct net *n, const struct role *what, struct error *why) {
     return roles_add(&r, n->roles, what, why);
 }
 
-static int reserve(struct net *n, unsigned *const *ports, struct error *why) {
+int plan_reserve(struct net *n, unsigned *const *ports, struct error *why) {
     int r = 0;
     for (; *ports && r == 0; ports++) {
         r = ports_reserve(*ports, &n->ports, why);
     }
     return r;
 }
-#define RESERVE(n, ...) reserve((n), (unsigned *const[]){__VA_ARGS__, NULL}, why)
 
-static int store(struct net *n, const char *name, struct bytes content, mode_t mode,
-                 struct error *why) {
+int plan_store(struct net *n, const char *name, struct bytes content, mode_t mode,
+               struct error *why) {
     char path[PATH_MAX];
     if (snprintf(path, sizeof path, "%s/%s", n->folder.path, name) >= (int)sizeof path) {
         return error_set(why, ERR_LIMIT, "%s: name too long", name);
@@ -103,47 +101,47 @@ static int store_images(struct net *n, struct error *why) {
     }
     json_end(&w);
     int r = buf_check(&out, why);
-    if (r == 0) r = store(n, "images.json", buf_view(&out), 0644, why);
+    if (r == 0) r = plan_store(n, "images.json", buf_view(&out), 0644, why);
     buf_free(&out);
     return r;
 }
 
 static int plan_collateral(struct net *n, struct error *why) {
-    struct role r = describe(n, "collateral", "collateral");
+    struct role r = plan_describe(n, "collateral", "collateral");
     unsigned port;
     int code = RESERVE(n, &port);
     if (code < 0) return code;
     bool ok = WORDS(&r, "serve", "platform/collateral", "--max-requests-per-client", "0") &&
-              listens(&r, n, "--listen-addr", port) &&
+              plan_listens(&r, n, "--listen-addr", port) &&
               role_address(&r, &n->arena, "pccs", "http", port);
     r.health_url = r.addresses[0].url;
     r.health_path = "/readyz";
-    return ok ? plan_add(n, &r, why) : too_large(why);
+    return ok ? plan_add(n, &r, why) : plan_too_large(why);
 }
 
 // Hub
 
 static int plan_hub(struct net *n, struct error *why) {
-    struct role r = describe(n, "hub", "hub");
+    struct role r = plan_describe(n, "hub", "hub");
     uint8_t key[32];
     char digits[65] = "";
     unsigned internal;
     identity_bytes(key, sizeof key, n->s->seed, "hub/secrets");
     hex_encode(digits, bytes_make(key, sizeof key));
-    int code = store(n, "hub.key", bytes_from_str(digits), 0600, why);
+    int code = plan_store(n, "hub.key", bytes_from_str(digits), 0600, why);
     if (code == 0) code = RESERVE(n, &n->hub_port, &n->hub_admin_port, &internal);
     if (code < 0) return code;
     bool ok = WORDS(&r, "--database", "hub.db", "--secrets-key", "file:hub.key",
                     "--disable-admin-auth", "--metrics-addr", "") &&
-              listens(&r, n, "--listen-addr", n->hub_port) &&
-              listens(&r, n, "--admin-addr", n->hub_admin_port) &&
-              listens(&r, n, "--internal-addr", internal) &&
+              plan_listens(&r, n, "--listen-addr", n->hub_port) &&
+              plan_listens(&r, n, "--admin-addr", n->hub_admin_port) &&
+              plan_listens(&r, n, "--internal-addr", internal) &&
               role_address(&r, &n->arena, "nodes", "http", n->hub_port) &&
               role_address(&r, &n->arena, "admin", "http", n->hub_admin_port) &&
               role_address(&r, &n->arena, "internal", "http", internal);
     r.health_url = r.addresses[0].url;
     r.health_path = "/readyz";
-    return ok ? plan_add(n, &r, why) : too_large(why);
+    return ok ? plan_add(n, &r, why) : plan_too_large(why);
 }
 
 // An attested proxy, up to what its two verbs have in common.
@@ -155,9 +153,9 @@ static bool proxy(struct net *n, struct role *r, const char *verb, unsigned port
     bool ok =
         WORDS(r, verb, "--quote-source", "simulator:platform", "--measurements-file", "images.json",
               "--root", "platform/root.pem", "--collateral", "platform/collateral") &&
-        listens(r, n, "--listen-addr", port) &&
-        listens(r, n, "--listen-addr-healthcheck", health) &&
-        listens(r, n, "--target-addr", target) &&
+        plan_listens(r, n, "--listen-addr", port) &&
+        plan_listens(r, n, "--listen-addr-healthcheck", health) &&
+        plan_listens(r, n, "--target-addr", target) &&
         role_arg(r, &n->arena, "--%s-attestation-type", verb) && WORDS(r, "dcap-tdx") &&
         WORDS(r, "--simulated-fields") && role_arg(r, &n->arena, "mrtd=%s", digits) &&
         role_address(r, &n->arena, "health", "http", health);
@@ -167,7 +165,7 @@ static bool proxy(struct net *n, struct role *r, const char *verb, unsigned port
 }
 
 static int plan_hub_proxy(struct net *n, struct error *why) {
-    struct role r = describe(n, "hub-proxy", "attested-proxy");
+    struct role r = plan_describe(n, "hub-proxy", "attested-proxy");
     uint8_t mrtd[NET_MRTD_BYTES];
     unsigned port, health;
     int code = RESERVE(n, &port, &health, &n->hub_front_port);
@@ -175,29 +173,29 @@ static int plan_hub_proxy(struct net *n, struct error *why) {
     net_image_mrtd(mrtd, n->s->seed, IMAGE);
     bool ok = proxy(n, &r, "server", port, health, n->hub_port, mrtd) && role_need(&r, "hub") &&
               role_address(&r, &n->arena, "nodes", "https", n->hub_front_port);
-    if (!ok) return too_large(why);
+    if (!ok) return plan_too_large(why);
     code = links_front(n->links, "hub", n->hub_front_port, port, why);
     return code == 0 ? plan_add(n, &r, why) : code;
 }
 
 // Nodes
 
-static char *node_role(struct net *n, const struct net_node *node, const char *part) {
+char *plan_name(struct net *n, const struct net_node *node, const char *part) {
     return arena_printf(&n->arena, "%s.%s", node->name, part);
 }
 
 static int plan_node_proxy(struct net *n, struct net_node *node, struct error *why) {
-    char *name = node_role(n, node, "proxy");
+    char *name = plan_name(n, node, "proxy");
     unsigned health;
     int code = RESERVE(n, &node->hub_port, &health);
-    if (code < 0 || !name) return code < 0 ? code : too_large(why);
-    struct role r = describe(n, name, "attested-proxy");
+    if (code < 0 || !name) return code < 0 ? code : plan_too_large(why);
+    struct role r = plan_describe(n, name, "attested-proxy");
     r.node = node->name;
     r.source = NET_SOURCE_FIRST + node->number;
     bool ok = proxy(n, &r, "client", node->hub_port, health, n->hub_front_port, node->mrtd) &&
               WORDS(&r, "--allow-self-signed") && role_need(&r, "hub-proxy") &&
               role_address(&r, &n->arena, "hub", "http", node->hub_port);
-    return ok ? plan_add(n, &r, why) : too_large(why);
+    return ok ? plan_add(n, &r, why) : plan_too_large(why);
 }
 
 static int store_templates(struct net *n, struct error *why) {
@@ -206,28 +204,28 @@ static int store_templates(struct net *n, struct error *why) {
     for (size_t i = 0; r == 0 && node_templates(i, &t); i++) {
         char name[256];
         (void)snprintf(name, sizeof name, "templates/%s", t.path);
-        r = store(n, name, t.content, 0644, why);
+        r = plan_store(n, name, t.content, 0644, why);
     }
     return r;
 }
 
 static int plan_node_boot(struct net *n, struct net_node *node, struct error *why) {
-    char *name = node_role(n, node, "boot");
+    char *name = plan_name(n, node, "boot");
     char path[PATH_MAX];
     int code = RESERVE(n, &node->boot_port);
-    if (code < 0 || !name) return code < 0 ? code : too_large(why);
+    if (code < 0 || !name) return code < 0 ? code : plan_too_large(why);
     code = folder_make(&n->folder, node->name, why);
     (void)snprintf(path, sizeof path, "%s/%s/events.fifo", n->folder.path, node->name);
     if (code == 0 && mkfifo(path, 0600) < 0 && errno != EEXIST) {
         code = error_set_os(why, ERR_IO, errno, "%s", path);
     }
     if (code < 0) return code;
-    struct role r = describe(n, name, "boot");
+    struct role r = plan_describe(n, name, "boot");
     r.node = node->name;
     bool ok = WORDS(&r, "--templates", "templates", "--poll-peers", "1s", "--poll-configuration",
                     "1s", "--last-good-after", "5s", "--hub-url") &&
               role_arg(&r, &n->arena, "http://127.0.0.1:%u", node->hub_port) &&
-              listens(&r, n, "--listen-addr", node->boot_port) && WORDS(&r, "--target") &&
+              plan_listens(&r, n, "--listen-addr", node->boot_port) && WORDS(&r, "--target") &&
               role_arg(&r, &n->arena, "%s", node->name) && WORDS(&r, "--state-dir") &&
               role_arg(&r, &n->arena, "%s/boot", node->name) && WORDS(&r, "--events-fifo") &&
               role_arg(&r, &n->arena, "%s/events.fifo", node->name) &&
@@ -235,24 +233,24 @@ static int plan_node_boot(struct net *n, struct net_node *node, struct error *wh
               role_address(&r, &n->arena, "status", "http", node->boot_port);
     r.health_url = r.addresses[0].url;
     r.health_path = "/readyz";
-    char *proxy_name = node_role(n, node, "proxy");
+    char *proxy_name = plan_name(n, node, "proxy");
     ok = ok && proxy_name && role_need(&r, proxy_name);
-    return ok ? plan_add(n, &r, why) : too_large(why);
+    return ok ? plan_add(n, &r, why) : plan_too_large(why);
 }
 
 static int plan_node_api(struct net *n, struct net_node *node, struct error *why) {
-    char *name = node_role(n, node, "system-api"), *boot = node_role(n, node, "boot");
+    char *name = plan_name(n, node, "system-api"), *boot = plan_name(n, node, "boot");
     char folder[64];
-    int code = name && boot ? ports_reserve(&node->api_port, &n->ports, why) : too_large(why);
+    int code = name && boot ? ports_reserve(&node->api_port, &n->ports, why) : plan_too_large(why);
     (void)snprintf(folder, sizeof folder, "%s/system-api", node->name);
     if (code == 0) code = folder_make(&n->folder, folder, why);
     if (code < 0) return code;
-    struct role r = describe(n, name, "system-api");
+    struct role r = plan_describe(n, name, "system-api");
     r.node = node->name;
     bool ok =
         WORDS(&r, "--config") && role_arg(&r, &n->arena, "%s/etc/system-api.toml", node->name) &&
         role_address(&r, &n->arena, "operator", "https", node->api_port) && role_need(&r, boot);
-    return ok ? plan_add(n, &r, why) : too_large(why);
+    return ok ? plan_add(n, &r, why) : plan_too_large(why);
 }
 
 int plan_node(struct net *n, struct net_node *node, struct error *why) {
@@ -268,6 +266,8 @@ int plan_node(struct net *n, struct net_node *node, struct error *why) {
     if (r == 0) r = plan_node_proxy(n, node, why);
     if (r == 0) r = plan_node_boot(n, node, why);
     if (r == 0) r = plan_node_api(n, node, why);
+    if (r == 0) r = plan_orderflow(n, node, why);
+    if (r == 0) r = plan_builder(n, node, why);
     return r;
 }
 
@@ -285,6 +285,8 @@ int plan_network(struct net *n, struct error *why) {
     if (r == 0) r = plan_collateral(n, why);
     if (r == 0) r = plan_hub(n, why);
     if (r == 0) r = plan_hub_proxy(n, why);
+    if (r == 0) r = plan_chain(n, why);
+    if (r == 0) r = plan_relay(n, why);
     for (unsigned i = 1; r == 0 && i <= n->s->nodes; i++) {
         struct net_node *node = &n->nodes[n->node_count++];
         node->number = i;

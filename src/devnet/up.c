@@ -1,5 +1,5 @@
 /* `devnet up`: makes a network, looks after it, ends it. SPDX-License-Identifier: MIT */
-#include "devnet/net.h"
+#include "devnet/plan.h"
 
 #include <fcntl.h>
 #include <limits.h>
