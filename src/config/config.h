@@ -54,7 +54,8 @@ enum config_type { /* C type of the value                          text form    
                                       */
                    CONFIG_TYPE_ADDRESSES, /* struct config_list of addresses */
                    CONFIG_TYPE_SECRET, /* struct secret                     text, or file:/path */
-                   CONFIG_TYPE_TABLE,  /* const struct toml *, NULL; file only  */
+                   CONFIG_TYPE_TABLE,  /* const struct toml *, a table or an array of tables, NULL;
+                                        file  only  */
 };
 
 struct config_option {

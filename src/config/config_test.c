@@ -214,6 +214,11 @@ TEST(wrong_files_are_named_with_line_and_column) {
     check_file("max_connections = -1", ERR_SYNTAX,
                "max_connections: line 1, column 19: not a number");
     check_file("actions = 1", ERR_INVALID, "actions: line 1, column 11: is not a table");
+    check_file("actions = []", ERR_INVALID, "actions: line 1, column 11: is not a table");
+    check_file("actions = [{a = 1}, 2]", ERR_INVALID, "actions: line 1, column 11: is not a table");
+    write_file("[[actions]]\na = 1\n[[actions]]\na = 2\n");
+    CHECK_OK(LOAD(ARG("--config"), path), &why);
+    config_free(config);
     program.ignore_unknown_keys = true;
     write_file("x = 1\n");
     CHECK_OK(LOAD(ARG("--config"), path), &why);

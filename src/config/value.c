@@ -307,11 +307,21 @@ static int set_array(struct config *c, const struct config_option *o, const stru
     return 0;
 }
 
+// A table, or an array of tables.
+static bool is_table(const struct toml *v) {
+    if (v->type == TOML_TABLE) return true;
+    if (v->type != TOML_ARRAY || v->count == 0) return false;
+    toml_each(item, v) {
+        if (item->type != TOML_TABLE) return false;
+    }
+    return true;
+}
+
 int config_set_toml(struct config *c, const struct config_option *o, const struct toml *v,
                     struct error *why) {
     bool list = o->type == CONFIG_TYPE_LIST || o->type == CONFIG_TYPE_ADDRESSES;
     if (o->type == CONFIG_TYPE_TABLE) {
-        if (v->type != TOML_TABLE) return toml_error(why, ERR_INVALID, v, "is not a table");
+        if (!is_table(v)) return toml_error(why, ERR_INVALID, v, "is not a table");
         memcpy(c->values + o->offset, &v, sizeof v);
         return 0;
     }

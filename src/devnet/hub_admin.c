@@ -4,6 +4,7 @@
 #include "devnet/net.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define ADMIN "/api/admin/v1"
 #define ADMIN_NS (10 * NS_PER_S)
@@ -63,24 +64,85 @@ int hub_allow(struct net *n, const char *image, const uint8_t mrtd[NET_MRTD_BYTE
     return r;
 }
 
+// A member in one line: "key=format".
+[[gnu::format(printf, 2, 3)]] static void add(struct json_writer *w, const char *format, ...) {
+    char text[512];
+    char name[64];
+    va_list args;
+    size_t key = strcspn(format, "=");
+    (void)snprintf(name, sizeof name, "%.*s", (int)key, format);
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    json_add_str(w, name, text + key + 1);
+}
+
+static void write_chain(const struct net *n, struct json_writer *w) {
+    json_begin_object(w, "chain");
+    json_add_u64(w, "id", NET_CHAIN_ID);
+    json_add_str(w, "genesis_file", "genesis.json");
+    json_add_str(w, "genesis_fork_version", NET_FORK_VERSION);
+    add(w, "slot=%llus", (unsigned long long)(n->s->slot_ns / NS_PER_S));
+    add(w, "rpc_url=http://127.0.0.1:%u", n->chain_rpc);
+    add(w, "ws_url=ws://127.0.0.1:%u", n->chain_ws);
+    add(w, "beacon_url=http://127.0.0.1:%u", n->chain_beacon);
+    json_end(w);
+}
+
+static void write_orderflow(const struct net_node *node, struct json_writer *w) {
+    json_begin_object(w, "orderflow_proxy");
+    add(w, "user_listen_addr=127.0.0.1:%u", node->user_port);
+    add(w, "system_listen_addr=127.0.0.1:%u", node->peers_port);
+    add(w, "metrics_addr=127.0.0.1:%u", node->orderflow_metrics);
+    add(w, "folder=%s/orderflow", node->name);
+    add(w, "builder_endpoint=feed:%s/orders.sock", node->name);
+    add(w, "builder_ready_endpoint=http://127.0.0.1:%u", node->builder_ready);
+    add(w, "builder_confighub_endpoint=http://127.0.0.1:%u", node->hub_port);
+    json_add_str(w, "peers_poll", "1s");
+    json_add_data(w, "signer_key", bytes_make(node->orderflow.key, 32));
+    json_end(w);
+}
+
+static void write_builder(const struct net *n, const struct net_node *node, struct json_writer *w) {
+    char pubkey[97] = "";
+    hex_encode(pubkey, BYTES_OF(n->relay_key.pubkey));
+    json_begin_object(w, "rbuilder");
+    json_add_data(w, "coinbase_secret_key", bytes_make(node->builder.key, 32));
+    json_add_data(w, "relay_secret_key", bytes_make(node->relay_key.key, 32));
+    json_add_str(w, "extra_data", node->name);
+    add(w, "orders_socket=%s/orders.sock", node->name);
+    json_add_u64(w, "rpc_port", node->builder_port);
+    json_add_u64(w, "telemetry_port", node->builder_metrics);
+    json_add_u64(w, "redacted_telemetry_port", node->builder_ready);
+    add(w, "enable_file=%s/enabled", node->name);
+    add(w, "records_folder=%s/builder", node->name);
+    json_add_u64(w, "threads", 1);
+    json_begin_array(w, "relays");
+    json_begin_object(w, NULL);
+    json_add_str(w, "name", "relay");
+    add(w, "url=http://0x%s@127.0.0.1:%u", pubkey, n->relay_port);
+    json_end(w);
+    json_end(w);
+    json_end(w);
+}
+
 // The document that the node's boot gets: everything that its templates ask for.
-static void write_document(struct net *n, const struct net_node *node, struct buf *out) {
+static void write_document(const struct net *n, const struct net_node *node, struct buf *out) {
     struct json_writer w;
-    char text[4200];
     json_writer_init(&w, out, 0);
     json_begin_object(&w, NULL);
     json_add_str(&w, "instance_name", node->name);
+    json_add_str(&w, "builder_name", node->builder_name);
     json_add_str(&w, "public_ip", "127.0.0.1");
     json_begin_object(&w, "system_api");
-    (void)snprintf(text, sizeof text, "127.0.0.1:%u", node->api_port);
-    json_add_str(&w, "listen_addr", text);
-    (void)snprintf(text, sizeof text, "%s/system-api", node->name);
-    json_add_str(&w, "folder", text);
-    (void)snprintf(text, sizeof text, "%s/events.fifo", node->name);
-    json_add_str(&w, "events_fifo", text);
+    add(&w, "listen_addr=127.0.0.1:%u", node->api_port);
+    add(&w, "folder=%s/system-api", node->name);
+    add(&w, "events_fifo=%s/events.fifo", node->name);
     json_end(&w);
+    write_chain(n, &w);
+    write_orderflow(node, &w);
+    write_builder(n, node, &w);
     json_end(&w);
-    (void)n;
 }
 
 static int add_builder(struct net *n, const struct net_node *node, struct error *why) {
@@ -93,8 +155,8 @@ static int add_builder(struct net *n, const struct net_node *node, struct error 
     json_add_str(&w, "name", node->builder_name);
     (void)snprintf(text, sizeof text, "127.0.0.%u", NET_SOURCE_FIRST + node->number);
     json_add_str(&w, "ip_address", text);
-    (void)snprintf(text, sizeof text, "127.0.0.1:%u", node->peers_port);
-    json_add_str(&w, "dns_name", node->peers_port ? text : node->name);
+    (void)snprintf(text, sizeof text, "127.0.0.1:%u", node->peers_front);
+    json_add_str(&w, "dns_name", node->peers_front ? text : node->name);
     json_add_str(&w, "network", NET_NETWORK);
     json_end(&w);
     int r = buf_check(&body, why);

@@ -19,6 +19,8 @@
 #define NET_SOURCE_FIRST 10 /* node 1 is 127.0.0.11 */
 #define NET_VERSION 1       /* of devnet.json and /api/state */
 #define NET_NETWORK "devnet"
+#define NET_CHAIN_ID 1337u
+#define NET_FORK_VERSION "0x20000089"
 
 enum net_state { NET_STARTING, NET_READY, NET_DEGRADED, NET_STOPPING };
 

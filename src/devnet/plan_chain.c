@@ -4,11 +4,28 @@
 
 #include <stdio.h>
 
+// The genesis that `node --dev` begins with, for the builders, which execute the chain themselves.
+static int store_genesis(struct net *n, struct error *why) {
+    const char *argv[] = {n->program, "node", "dev-genesis", NULL};
+    const struct process_options o = {
+        .argv = argv, .limit_ns = 10 * NS_PER_S, .output_bytes = 1u << 20};
+    struct process p;
+    int r = process_run(&p, &o, why);
+    if (r == 0 && p.exit_status != 0) {
+        r = error_set(why, ERR_INTERNAL, "genesis: %.*s", (int)p.out[1].n,
+                      (const char *)p.out[1].p);
+    }
+    if (r == 0) r = plan_store(n, "genesis.json", buf_view(&p.out[0]), 0644, why);
+    process_free(&p);
+    return r;
+}
+
 int plan_chain(struct net *n, struct error *why) {
     struct role r = plan_describe(n, "chain", "node");
     unsigned rpc, ws, metrics, beacon;
     char pubkey[97] = "";
     int code = identity_bls(&n->relay_key, n->s->seed, "relay", why);
+    if (code == 0) code = store_genesis(n, why);
     if (code == 0) code = RESERVE(n, &rpc, &ws, &metrics, &beacon);
     if (code == 0) code = RESERVE(n, &n->chain_rpc, &n->chain_ws, &n->chain_beacon, &n->relay_port);
     if (code == 0) code = links_front(n->links, "chain", n->chain_rpc, rpc, why);

@@ -14,5 +14,7 @@ node_template_\name\()_end:
         .section .rodata
         template schema, "schema.toml"
         template system_api, "etc/system-api.toml.mustache_0600"
+        template orderflow, "etc/orderflow.toml.mustache_0600"
+        template builder, "etc/builder.toml.mustache_0600"
 
         .section .note.GNU-stack, "", @progbits

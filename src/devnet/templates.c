@@ -3,7 +3,9 @@
 
 #define TEMPLATES(X)                                                                               \
     X(schema, "schema.toml")                                                                       \
-    X(system_api, "etc/system-api.toml.mustache_0600")
+    X(system_api, "etc/system-api.toml.mustache_0600")                                             \
+    X(orderflow, "etc/orderflow.toml.mustache_0600")                                               \
+    X(builder, "etc/builder.toml.mustache_0600")
 
 #define DECLARE(name, path_)                                                                       \
     extern const uint8_t node_template_##name[] __attribute__((visibility("hidden")));             \
