@@ -53,5 +53,20 @@ def viem_does_everything():
         assert output.count("done - ") == 12, output
 
 
+@case
+def anvil_agrees():
+    """The same transactions give the same receipts, gas, state and traces on anvil."""
+    tools = packages("foundry", FOUNDRY)
+    port = free_port()
+    with Folder() as folder, Node(folder, "--fee-recipient", "0x" + "00" * 20) as node, \
+            Process(tools / "node_modules/.bin/anvil", "--port", port, "--chain-id", "1337",
+                    "--hardfork", "osaka", "--gas-limit", "60000000", "--base-fee", "875000000",
+                    "--silent", "--steps-tracing", log=folder / "anvil.log"):
+        wait_until(lambda: is_listening(port), 20)
+        output = javascript(packages("viem", VIEM), "node_oracle.mjs", node.url,
+                            f"http://127.0.0.1:{port}", "probe.json")
+        assert output.count("done - ") == 4, output
+
+
 if __name__ == "__main__":
     main()
