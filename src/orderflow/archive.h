@@ -38,6 +38,7 @@ struct archive_options {
     const char *clickhouse_url;           /* NULL: none */
     const char *clickhouse_user, *clickhouse_password, *clickhouse_database;
     const char *bundles_table, *receipts_table; /* NULL: bundles, bundle_receipts */
+    const char *events_table;                   /* everything that happened; NULL: none */
     const char *files_folder; /* history as files, when there is no ClickHouse; NULL: none */
     const char *spill_folder; /* NULL: none */
     uint64_t spill_bytes_max; /* 0: 10 GiB */

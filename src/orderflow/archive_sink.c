@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+#include "orderflow/archive_sink.h"
+
+#include "net/url.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ANSWER_MAX (64u << 10)
+#define ANSWER_NS (15 * NS_PER_S)
+#define PAUSE_FIRST_NS (100 * NS_PER_MS)
+#define PAUSE_MOST_NS (120 * NS_PER_S)
+#define WRONG_TRIES 16u /* of a batch that is called wrong */
+#define FIELDS_MAX 5u
+
+#define SINK_METRICS(X)                                                                            \
+    X(SINK_RECORDS, METRIC_COUNTER, "orderflow_archive_records_total", "Records for a sink.",      \
+      "sink")                                                                                      \
+    X(SINK_SENT, METRIC_COUNTER, "orderflow_archive_sent_total", "Records that it took.", "sink")  \
+    X(SINK_BATCHES, METRIC_COUNTER, "orderflow_archive_batches_total", "Batches that it took.",    \
+      "sink")                                                                                      \
+    X(SINK_BYTES, METRIC_COUNTER, "orderflow_archive_sent_bytes_total", "Their bytes.", "sink")    \
+    X(SINK_FAILURES, METRIC_COUNTER, "orderflow_archive_failures_total",                           \
+      "Batches that were not taken; they are sent again.", "sink")                                 \
+    X(SINK_LOST, METRIC_COUNTER, "orderflow_archive_lost_total",                                   \
+      "Records that neither memory nor disk had room for, or that were wrong.", "sink")            \
+    X(SINK_SECONDS, METRIC_SUMMARY, "orderflow_archive_seconds", "Time to send a batch.", "sink")  \
+    X(SINK_WAITING, METRIC_GAUGE, "orderflow_archive_waiting_bytes",                               \
+      "Bytes of batches in memory.", "sink")                                                       \
+    X(SINK_SPILLED, METRIC_GAUGE, "orderflow_archive_spilled_bytes", "Bytes on disk.", "sink")
+METRICS_DECLARE(sink_metric, SINK_METRICS)
+
+struct batch {
+    struct list_node node;
+    unsigned records, tries;
+    uint64_t sent_ns;
+    struct buf data;
+};
+
+struct archive_sink {
+    struct archive_sink_options options;
+    struct client *client;
+    struct tls *tls;
+    char *path; /* with the query */
+    struct batch *open;
+    size_t open_before; /* bytes of the open batch before the record that is being added */
+    struct list waiting;
+    uint64_t waiting_bytes;
+    struct batch *sending;
+    unsigned status, pauses;
+    struct buf answer;
+    struct loop_timer close_timer, pause_timer;
+    struct archive_sink_stats stats;
+    struct metric *metric[sink_metric_count];
+};
+
+static void send_next(struct archive_sink *s);
+
+/* ---- batches ---- */
+
+static void batch_free(struct batch *b) {
+    buf_free(&b->data);
+    free(b);
+}
+
+static void lose(struct archive_sink *s, uint64_t records) {
+    if (records == 0) return;
+    s->stats.lost += records;
+    metric_add(s->metric[SINK_LOST], records);
+    log_warn(s->options.log, "history_lost", F_STR("sink", s->options.name),
+             F_U64("records", records));
+}
+
+static void show(struct archive_sink *s) {
+    metric_set(s->metric[SINK_WAITING], (double)s->waiting_bytes);
+    metric_set(s->metric[SINK_SPILLED], (double)spill_bytes(s->options.spill));
+}
+
+/* A record of the spill: u32 records, little-endian, then the batch. The batch is freed. */
+static void spill_batch(struct archive_sink *s, struct batch *b) {
+    uint8_t head[4];
+    struct buf record;
+    struct error why = {0};
+    uint64_t lost = spill_dropped(s->options.spill);
+    buf_init(&record, 0);
+    store_le32(head, b->records);
+    buf_append(&record, bytes_make(head, sizeof head));
+    buf_append(&record, buf_view(&b->data));
+    int r = s->options.spill ? buf_check(&record, &why) : ERR_NOT_FOUND;
+    if (r == 0) r = spill_append(s->options.spill, buf_view(&record), 0, 0, &why);
+    if (r != 0) lose(s, b->records);
+    // What the spill gave up for it were batches; their records are counted as so many.
+    lose(s, spill_dropped(s->options.spill) - lost);
+    buf_free(&record);
+    batch_free(b);
+}
+
+static struct batch *unspill(struct archive_sink *s) {
+    struct bytes record;
+    uint64_t expires_ns;
+    while (spill_first(s->options.spill, &record, &expires_ns, NULL) == 0) {
+        struct batch *b = record.n > 4 ? calloc(1, sizeof *b) : NULL;
+        if (b) {
+            buf_init(&b->data, 0);
+            b->records = load_le32(record.p);
+            buf_append(&b->data, bytes_slice(record, 4, record.n));
+        }
+        spill_pop(s->options.spill);
+        if (b && !b->data.failed) return b;
+        if (b) batch_free(b);
+    }
+    return NULL;
+}
+
+static void queue_batch(struct archive_sink *s, struct batch *b) {
+    bool behind = spill_records(s->options.spill) > 0; // the older ones first
+    if (behind || s->waiting_bytes + b->data.n > s->options.memory_bytes) {
+        spill_batch(s, b);
+    } else {
+        s->waiting_bytes += b->data.n;
+        list_push_back(&s->waiting, &b->node);
+    }
+    show(s);
+}
+
+void archive_sink_flush(struct archive_sink *s) {
+    struct batch *b = s->open;
+    loop_timer_clear(s->options.loop, &s->close_timer);
+    if (!b || b->records == 0) return;
+    s->open = NULL;
+    queue_batch(s, b);
+    send_next(s);
+}
+
+static void on_close(struct loop_timer *t) {
+    archive_sink_flush(LIST_ENTRY(t, struct archive_sink, close_timer));
+}
+
+struct buf *archive_sink_batch(struct archive_sink *s) {
+    if (!s->open) {
+        s->open = calloc(1, sizeof *s->open);
+        if (!s->open) return NULL;
+        buf_init(&s->open->data, 0);
+    }
+    s->open_before = s->open->data.n;
+    return &s->open->data;
+}
+
+void archive_sink_added(struct archive_sink *s, unsigned records) {
+    struct batch *b = s->open;
+    if (records == 0 || b->data.failed) {
+        b->data.n = s->open_before;
+        if (b->data.failed) lose(s, 1);
+        b->data.failed = 0;
+        return;
+    }
+    s->stats.records += records;
+    metric_add(s->metric[SINK_RECORDS], records);
+    b->records += records;
+    if (b->records >= s->options.batch_records || b->data.n >= s->options.batch_bytes) {
+        archive_sink_flush(s);
+    } else if (!loop_timer_armed(&s->close_timer)) {
+        uint64_t at = loop_now_ns(s->options.loop) + s->options.batch_ns;
+        if (loop_timer_set(s->options.loop, &s->close_timer, at, NULL) != 0) archive_sink_flush(s);
+    }
+}
+
+/* ---- sending ---- */
+
+static void on_response(struct client_call *k, void *context, const struct http_response *r) {
+    struct archive_sink *s = context;
+    (void)k;
+    s->status = r->status;
+}
+
+static void on_body(struct client_call *k, void *context, struct bytes in) {
+    (void)k;
+    buf_append(&((struct archive_sink *)context)->answer, in); // cut at its limit
+}
+
+static void pause_sending(struct archive_sink *s) {
+    uint64_t pause = s->pauses < 11 ? PAUSE_FIRST_NS << s->pauses : PAUSE_MOST_NS;
+    if (pause > PAUSE_MOST_NS) pause = PAUSE_MOST_NS;
+    s->pauses++;
+    (void)!loop_timer_set(s->options.loop, &s->pause_timer, loop_now_ns(s->options.loop) + pause,
+                          NULL);
+}
+
+static void failed(struct archive_sink *s, const struct error *why) {
+    struct batch *b = s->sending;
+    bool wrong = s->status >= 400 && s->status < 500 && s->status != 408 && s->status != 429;
+    s->sending = NULL;
+    s->stats.failures++;
+    metric_inc(s->metric[SINK_FAILURES]);
+    if (s->pauses == 0 || wrong) {
+        log_warn(s->options.log, "history_not_taken", F_STR("sink", s->options.name),
+                 F_U64("status", s->status), F_ERR(why));
+    }
+    if (wrong && ++b->tries >= WRONG_TRIES) {
+        lose(s, b->records);
+        batch_free(b);
+    } else { // the first to be sent again
+        s->waiting_bytes += b->data.n;
+        list_push_front(&s->waiting, &b->node);
+    }
+    show(s);
+    pause_sending(s);
+}
+
+static void on_failed(struct client_call *k, void *context, const struct error *why) {
+    struct archive_sink *s = context;
+    (void)k;
+    s->status = 0;
+    failed(s, why);
+}
+
+static void on_end(struct client_call *k, void *context) {
+    struct archive_sink *s = context;
+    struct batch *b = s->sending;
+    struct error why = {0};
+    struct bytes answer = buf_view(&s->answer);
+    (void)k;
+    bool taken = s->status == 200 && (!s->options.accepts || s->options.accepts(answer));
+    if (!taken) {
+        error_set(&why, ERR_INVALID, "%.*s", (int)(answer.n < 160 ? answer.n : 160),
+                  answer.n ? (const char *)answer.p : "");
+        failed(s, &why);
+        return;
+    }
+    if (s->pauses > 0) log_info(s->options.log, "history_taken", F_STR("sink", s->options.name));
+    s->sending = NULL;
+    s->pauses = 0;
+    s->stats.batches++;
+    s->stats.sent += b->records;
+    metric_inc(s->metric[SINK_BATCHES]);
+    metric_add(s->metric[SINK_SENT], b->records);
+    metric_add(s->metric[SINK_BYTES], b->data.n);
+    metric_observe_ns(s->metric[SINK_SECONDS], clock_monotonic_ns(s->options.clock) - b->sent_ns);
+    batch_free(b);
+    if (spill_records(s->options.spill) > 0) spill_mark(s->options.spill);
+    send_next(s);
+}
+
+static const struct client_events events = {on_response, on_body, on_end, on_failed, NULL, NULL};
+
+static void add_field(struct http_request *q, const char *name, struct bytes value) {
+    q->fields.item[q->fields.count++] =
+        (struct http_field){.name = bytes_from_str(name), .value = value};
+}
+
+static int start(struct archive_sink *s, struct batch *b, struct error *why) {
+    const struct archive_sink_options *o = &s->options;
+    struct http_field fields[FIELDS_MAX];
+    struct http_request q = {.method = HTTP_POST,
+                             .method_text = BYTES_LIT("POST"),
+                             .path = bytes_from_str(s->path),
+                             .fields = {.item = fields, .capacity = FIELDS_MAX}};
+    struct buf body, signature;
+    buf_init(&body, 0);
+    buf_init(&signature, 0);
+    int r = o->wrap ? o->wrap(o->context, &body, &signature, buf_view(&b->data), why) : 0;
+    add_field(&q, "content-type", bytes_from_str(o->content_type));
+    if (signature.n) add_field(&q, "x-flashbots-signature", buf_view(&signature));
+    if (o->user && *o->user) add_field(&q, "x-clickhouse-user", bytes_from_str(o->user));
+    if (o->password && *o->password) {
+        add_field(&q, "x-clickhouse-key", bytes_from_str(o->password));
+        fields[q.fields.count - 1].secret = true;
+    }
+    s->status = 0;
+    buf_clear(&s->answer);
+    b->sent_ns = clock_monotonic_ns(o->clock);
+    struct bytes whole = o->wrap ? buf_view(&body) : buf_view(&b->data);
+    if (r == 0) r = client_start(NULL, s->client, &q, whole, false, &events, s, why);
+    buf_free(&body);
+    buf_free(&signature);
+    return r;
+}
+
+static void send_next(struct archive_sink *s) {
+    struct error why = {0};
+    if (s->sending || loop_timer_armed(&s->pause_timer)) return;
+    struct list_node *n = list_pop_front(&s->waiting);
+    struct batch *b = n ? LIST_ENTRY(n, struct batch, node) : unspill(s);
+    if (!b) return;
+    if (n) s->waiting_bytes -= b->data.n;
+    s->sending = b;
+    show(s);
+    if (start(s, b, &why) == 0) return;
+    s->status = 0;
+    failed(s, &why);
+}
+
+static void on_pause(struct loop_timer *t) {
+    send_next(LIST_ENTRY(t, struct archive_sink, pause_timer));
+}
+
+void archive_sink_hurry(struct archive_sink *s) {
+    loop_timer_clear(s->options.loop, &s->pause_timer);
+    send_next(s);
+}
+
+bool archive_sink_idle(const struct archive_sink *s) {
+    return !s->sending && list_is_empty(&s->waiting) && spill_records(s->options.spill) == 0 &&
+           (!s->open || s->open->records == 0);
+}
+
+struct archive_sink_stats archive_sink_stats(const struct archive_sink *s) {
+    struct archive_sink_stats r = s->stats;
+    r.waiting_bytes = s->waiting_bytes;
+    r.spilled_bytes = spill_records(s->options.spill) ? spill_bytes(s->options.spill) : 0;
+    r.waiting = r.records - r.sent - r.lost;
+    return r;
+}
+
+/* ---- life ---- */
+
+static int set_path(struct archive_sink *s, const struct url *u, struct error *why) {
+    struct buf path;
+    buf_init(&path, URL_BYTES_MAX * 2);
+    buf_append(&path, u->scheme == URL_UNIX || u->target.n == 0 ? BYTES_LIT("/") : u->target);
+    if (s->options.query.n) {
+        buf_append_byte(&path, u->query.n ? '&' : '?');
+        buf_append(&path, s->options.query);
+    }
+    buf_append_byte(&path, '\0');
+    int r = buf_check(&path, why);
+    if (r == 0) {
+        s->path = (char *)path.p; // the buf's memory, freed with the sink
+    } else {
+        buf_free(&path);
+    }
+    return r;
+}
+
+static int connect_to(struct archive_sink *s, struct error *why) {
+    struct url u;
+    char origin[512];
+    const char *text = s->options.url;
+    const struct tls_options t = {.role = TLS_CLIENT, .trust = TLS_TRUST_SYSTEM};
+    int r = url_parse(&u, bytes_from_str(text), why);
+    if (r != 0) return error_wrap(why, "%s", s->options.name);
+    size_t n = u.scheme == URL_UNIX
+                   ? strlen(text)
+                   : (size_t)(u.authority.p + u.authority.n - (const uint8_t *)text);
+    (void)snprintf(origin, sizeof origin, "%.*s", (int)n, text);
+    r = set_path(s, &u, why);
+    if (r == 0 && u.tls) r = tls_new(&s->tls, &t, why);
+    const struct client_options o = {.url = origin,
+                                     .tls = s->tls,
+                                     .names = s->options.names,
+                                     .connections = 1,
+                                     .response_ns = ANSWER_NS,
+                                     .body_ns = ANSWER_NS};
+    return r == 0 ? client_new(&s->client, s->options.loop, &o, why) : r;
+}
+
+int archive_sink_new(struct archive_sink **ret, const struct archive_sink_options *options,
+                     struct error *why) {
+    struct archive_sink *s = calloc(1, sizeof *s);
+    if (!s) {
+        spill_close(options->spill);
+        return error_set(why, ERR_NO_MEMORY, "no memory for the history");
+    }
+    s->options = *options;
+    list_init(&s->waiting);
+    buf_init(&s->answer, ANSWER_MAX);
+    s->close_timer.fire = on_close;
+    s->pause_timer.fire = on_pause;
+    for (size_t i = 0; i < sink_metric_count; i++) {
+        s->metric[i] = metrics_get(options->metrics, &sink_metric_table[i], &options->name);
+    }
+    int r = connect_to(s, why);
+    if (r != 0) {
+        archive_sink_free(s);
+        return r;
+    }
+    send_next(s); // what an earlier process has left
+    *ret = s;
+    return 0;
+}
+
+void archive_sink_free(struct archive_sink *s) {
+    if (!s) return;
+    loop_timer_clear(s->options.loop, &s->close_timer);
+    loop_timer_clear(s->options.loop, &s->pause_timer);
+    struct batch *open = s->open;
+    if (s->client) client_free(s->client); // fails the call: its batch waits again
+    loop_timer_clear(s->options.loop, &s->pause_timer);
+    for (struct list_node *n; (n = list_pop_front(&s->waiting)) != NULL;) {
+        spill_batch(s, LIST_ENTRY(n, struct batch, node));
+    }
+    if (open && open->records > 0) {
+        spill_batch(s, open);
+    } else if (open) {
+        batch_free(open);
+    }
+    spill_close(s->options.spill);
+    tls_free(s->tls);
+    buf_free(&s->answer);
+    free(s->path);
+    free(s);
+}
