@@ -60,6 +60,8 @@ struct app {
     struct journal *journal;
     struct local *local;
     struct share *share;
+    struct loop_timer share_timer; /* at the end */
+    uint64_t share_end_ns;
     struct archive *archive;
     struct intake *intake;
     struct replies *replies;
@@ -107,8 +109,13 @@ void app_close_identity(struct app *a);
 
 /* ---- share_app.c: sharing with peers ---- */
 [[gnu::warn_unused_result]] int app_share_open(struct app *a, struct error *why);
-/* app_share_drain turns the loop until peers have taken what is queued, at most deadline_ns. */
-void app_share_drain(struct app *a, uint64_t deadline_ns);
+/* app_share_stopping: the end has begun: what was taken is still given to the peers, then their
+ * sessions end. app_share_close before the listeners are freed. */
+void app_share_stopping(void *app);
+void app_share_close(struct app *a);
+
+/* ---- archive_app.c: the history ---- */
+[[gnu::warn_unused_result]] int app_archive_open(struct app *a, struct error *why);
 
 /* ---- neighbours.c: hub, builder's readiness ---- */
 [[gnu::warn_unused_result]] int neighbours_open(struct app *a, struct error *why);

@@ -28,6 +28,7 @@ struct archive_event {
     uint64_t at_ns;           /* wall clock */
 };
 
+/* Texts are borrowed for as long as the archive lives. */
 struct archive_options {
     struct log *log;
     struct metrics *metrics;
@@ -36,7 +37,8 @@ struct archive_options {
     const char *builder_name;             /* of rows */
     const char *rpc_url;                  /* redistribution archive; NULL: none */
     const char *clickhouse_url;           /* NULL: none */
-    const char *clickhouse_user, *clickhouse_password, *clickhouse_database;
+    const char *clickhouse_user, *clickhouse_database;
+    struct bytes clickhouse_password;           /* empty: none */
     const char *bundles_table, *receipts_table; /* NULL: bundles, bundle_receipts */
     const char *events_table;                   /* everything that happened; NULL: none */
     const char *files_folder; /* history as files, when there is no ClickHouse; NULL: none */

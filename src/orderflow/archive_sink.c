@@ -262,8 +262,8 @@ static int start(struct archive_sink *s, struct batch *b, struct error *why) {
     add_field(&q, "content-type", bytes_from_str(o->content_type));
     if (signature.n) add_field(&q, "x-flashbots-signature", buf_view(&signature));
     if (o->user && *o->user) add_field(&q, "x-clickhouse-user", bytes_from_str(o->user));
-    if (o->password && *o->password) {
-        add_field(&q, "x-clickhouse-key", bytes_from_str(o->password));
+    if (o->password.n) {
+        add_field(&q, "x-clickhouse-key", o->password);
         fields[q.fields.count - 1].secret = true;
     }
     s->status = 0;

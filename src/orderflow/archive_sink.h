@@ -26,9 +26,10 @@ struct archive_sink_options {
     const char *url;    /* http(s)://host[:port][/path] or unix:/path */
     struct bytes query; /* appended to the path, encoded; may be empty */
     const char *content_type;
-    const char *user, *password; /* of ClickHouse; NULL: none. Borrowed. */
-    struct spill *spill;         /* owned; NULL: memory only */
-    uint64_t memory_bytes;       /* of waiting batches */
+    const char *user;      /* of ClickHouse; NULL: none. Borrowed. */
+    struct bytes password; /* the same; empty: none */
+    struct spill *spill;   /* owned; NULL: memory only */
+    uint64_t memory_bytes; /* of waiting batches */
     size_t batch_records, batch_bytes;
     uint64_t batch_ns;
     /* Makes the body of a batch; NULL: the records as they are. signature: a header's value. */

@@ -39,7 +39,7 @@ struct orderflow_values {
     /* archive and history */
     const char *archive_url, *clickhouse_url, *clickhouse_user, *clickhouse_database;
     struct secret clickhouse_password;
-    const char *bundles_table, *receipts_table, *history_folder, *history_spill;
+    const char *bundles_table, *receipts_table, *events_table, *history_folder, *history_spill;
     uint64_t history_spill_bytes, history_reject_mb, history_resume_mb;
     /* limits */
     uint64_t request_bytes, request_bytes_first, txs_max;

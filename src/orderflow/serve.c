@@ -12,6 +12,7 @@
 #define POOL_CAPACITY 32768u
 #define MALLOC_STEP_BYTES (8 << 20)
 #define POST_CAPACITY 65536u
+#define HISTORY_END_NS (5 * NS_PER_S)
 #define CHORE_EVERY_NS (100 * NS_PER_MS)
 #define BUILDER_DEFAULT "http://127.0.0.1:8645"
 
@@ -213,6 +214,7 @@ static int open_loop(struct app *a, struct error *why) {
                                             .drain_ns = a->values->drain_ns,
                                             .ready = app_ready,
                                             .reload = reload,
+                                            .stopping = app_share_stopping,
                                             .context = a};
     struct service_options o = service;
     int r = loop_new(&a->loop, &(struct loop_options){.post_capacity = POST_CAPACITY}, why);
@@ -245,6 +247,7 @@ static int open_all(struct app *a, struct error *why) {
     if (r == 0) r = open_builder(a, why);
     if (r == 0) r = open_intake(a, why);
     if (r == 0) r = app_metrics_open(a, why);
+    if (r == 0) r = app_archive_open(a, why);
     if (r == 0) r = app_share_open(a, why);
     if (r == 0) r = open_journal(a, why);
     if (r == 0) r = open_doors(a, why);
@@ -265,8 +268,6 @@ static void finish_orders(struct app *a) {
         uint64_t now = clock_monotonic_ns(&clock_system);
         if (now >= until || loop_turn(a->loop, NS_PER_MS, &why) != 0) break;
     }
-    uint64_t now = clock_monotonic_ns(&clock_system);
-    app_share_drain(a, now < until ? until - now : 0);
     if (!a->local) return;
     struct local_stats s = local_stats(a->local);
     log_info(a->log, "stopped", F_U64("delivered", s.delivered), F_U64("waiting", s.waiting));
@@ -283,7 +284,9 @@ static void close_all(struct app *a) {
         loop_fd_remove(a->loop, &a->mailbox_watch);
         pool_mailbox_close(&a->mailbox);
     }
-    share_free(a->share); // before the listener whose connections it holds
+    archive_free(a->archive, HISTORY_END_NS);
+    a->archive = NULL;
+    app_share_close(a); // before the listener whose connections it holds
     server_free(a->user.server);
     server_free(a->system.server);
     server_free(a->cert_server);

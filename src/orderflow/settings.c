@@ -110,6 +110,8 @@ static const struct config_option options[] = {
         "CLICKHOUSE_BUNDLES_TABLE_NAME", "bundles", "Table of users' bundles."),
     ROW(STRING, receipts_table, "indexer.clickhouse.bundle-receipts-table-name",
         "CLICKHOUSE_BUNDLE_RECEIPTS_TABLE_NAME", "bundle_receipts", "Table of peers' bundles."),
+    ROW(STRING, events_table, "indexer.clickhouse.events-table-name", NULL, NULL,
+        "Table of everything that happened to any order; empty: none."),
     ROW(PATH, history_folder, "history-folder", NULL, NULL,
         "Folder for the history as files, when there is no ClickHouse; empty: none."),
     ROW(PATH, history_spill, "history-spill-folder", NULL, NULL,

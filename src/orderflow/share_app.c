@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define TEXT_BYTES 300
+#define LOOK_NS (20 * NS_PER_MS)
 
 /* ---- from the sharing ---- */
 
@@ -14,7 +15,11 @@ static void on_received(void *context, const struct share_received *r, struct sh
 }
 
 static void on_shared(void *context, const char *peer, struct flow_order *o) {
-    trace_peer(((struct app *)context)->trace, &o->id, peer, clock_wall_ns(&clock_system));
+    struct app *a = context;
+    const struct archive_event e = {
+        .kind = ARCHIVE_SHARED, .order = o, .peer = peer, .at_ns = clock_wall_ns(&clock_system)};
+    trace_peer(a->trace, &o->id, peer, e.at_ns);
+    if (a->archive) (void)archive_record(a->archive, &e);
 }
 
 static void on_stale(void *context) {
@@ -35,6 +40,10 @@ static int give(void *context, struct flow_order *o, struct error *why) {
         if (r != 0) return r;
     }
     return share_order(a->share, o, why);
+}
+
+static void record(void *context, const struct archive_event *e) {
+    (void)archive_record(((struct app *)context)->archive, e); // what is lost is counted there
 }
 
 /* ---- from the hub ---- */
@@ -122,6 +131,7 @@ int app_share_open(struct app *a, struct error *why) {
     };
     const struct intake_sinks sinks = {
         .share = app_hub_url(a->values) ? give : NULL, /* without a hub there are no peers */
+        .record = a->archive ? record : NULL,
         .answer = share_answer,
         .context = a,
     };
@@ -135,15 +145,36 @@ int app_share_open(struct app *a, struct error *why) {
     return 0;
 }
 
+/* ---- the end ---- */
+
 static void on_drained(void *context) {
-    *(bool *)context = true;
+    log_info(((struct app *)context)->log, "sharing_ended");
 }
 
-void app_share_drain(struct app *a, uint64_t deadline_ns) {
-    bool drained = false;
-    struct error why = {.text = ""};
-    if (!a->share) return;
-    share_drain(a->share, deadline_ns, on_drained, &drained);
-    while (!drained && loop_turn(a->loop, NS_PER_MS, &why) == 0) {
-    }
+/* Requests that were taken before the end are shared still: only then the sessions end, and with
+ * them the peers' listener. */
+static void look_for_end(struct loop_timer *t) {
+    struct app *a = LIST_ENTRY(t, struct app, share_timer);
+    uint64_t now = loop_now_ns(a->loop);
+    bool busy = intake_jobs(a->intake) > 0 || server_exchanges(a->user.server) > 0 ||
+                (a->system.server && server_exchanges(a->system.server) > 0);
+    bool late = now >= a->share_end_ns;
+    if (busy && !late && loop_timer_set(a->loop, t, now + LOOK_NS, NULL) == 0) return;
+    share_drain(a->share, late ? 0 : a->share_end_ns - now, on_drained, a);
+}
+
+void app_share_stopping(void *context) {
+    struct app *a = context;
+    uint64_t now = loop_now_ns(a->loop);
+    // A little less than the servers have, which otherwise cut the sessions off.
+    a->share_end_ns = now + a->values->drain_ns / 10 * 9;
+    a->share_timer.fire = look_for_end;
+    if (!a->share || loop_timer_set(a->loop, &a->share_timer, now + LOOK_NS, NULL) == 0) return;
+    look_for_end(&a->share_timer);
+}
+
+void app_share_close(struct app *a) {
+    if (a->loop) loop_timer_clear(a->loop, &a->share_timer);
+    share_free(a->share);
+    a->share = NULL;
 }
