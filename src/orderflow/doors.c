@@ -14,7 +14,9 @@ struct visit {
     struct exchange *x;
     struct intake_job *job;
     struct hash key; /* of the kept replies */
-    bool refused;    /* answered before its end: the rest is dropped */
+    uint8_t ip[16];
+    bool suspect; /* the client forges signatures */
+    bool refused; /* answered before its end: the rest is dropped */
 };
 
 static const struct exchange_events no_events;
@@ -60,6 +62,9 @@ static void judged(struct intake_job *job) {
                     loop_now_ns(d->app->loop));
     }
     if (job->fault != ORDER_ACCEPTED) count_refusal(d, job->fault);
+    if (job->fault == ORDER_FAULT_SIGNATURE && d->kind == INTAKE_USER) {
+        gate_count_forged(d->app->gate, v->ip, loop_now_ns(d->app->loop));
+    }
     exchange_set_events(x, &no_events, NULL);
     send_reply(x, job->http_status, buf_view(&job->reply), job->retry_ns);
     intake_job_free(job);
@@ -68,17 +73,16 @@ static void judged(struct intake_job *job) {
 
 /* ---- a whole request ---- */
 
-/* The claimed signer: whether he is over his limit, and how urgent his request is. */
-static bool ask_claimed(struct visit *v, unsigned *ret_lane) {
+/* How urgent a request is before its signature is checked. Last: clients that forge, signers that
+ * spam, and (there are as many as somebody likes to make) signers never seen; so that what they
+ * send waits, not what others send. false: the claimed signer is over his limit. */
+static bool ask_claimed(struct visit *v, const struct request_signature *s, unsigned *ret_lane) {
     struct app *a = v->door->app;
-    struct request_signature s;
-    *ret_lane = ORDER_MEDIUM;
-    if (v->door->kind != INTAKE_USER ||
-        request_signature_parse(&s, bytes_from_str(v->job->header), NULL) != 0) {
-        return true;
-    }
-    struct gate_pass p = gate_claimed(a->gate, &s.claimed, loop_now_ns(a->loop));
-    if (p.score >= ORDER_SCORE_SPAM) *ret_lane = ORDER_LOW;
+    *ret_lane = v->job->priority >= 0 ? (unsigned)v->job->priority : ORDER_MEDIUM;
+    if (v->door->kind != INTAKE_USER) return true;
+    struct gate_pass p = gate_claimed(a->gate, &s->claimed, loop_now_ns(a->loop));
+    bool last = v->suspect || !p.known || p.score >= ORDER_SCORE_SPAM;
+    if (v->job->priority < 0 && last) *ret_lane = ORDER_LOW;
     v->job->retry_ns = p.retry_ns;
     return !p.over;
 }
@@ -101,7 +105,9 @@ static bool answer_again(struct visit *v) {
 static void submit(struct visit *v) {
     struct intake_job *job = v->job;
     struct app *a = v->door->app;
-    unsigned lane;
+    struct request_signature signature;
+    struct error why = {.text = ""};
+    unsigned lane = ORDER_LOW;
     metric_observe(v->door->body_bytes, (double)job->body.n);
     job->received_ns = clock_wall_ns(&clock_system);
     job->arrived_ns = clock_monotonic_ns(&clock_system);
@@ -109,13 +115,18 @@ static void submit(struct visit *v) {
         intake_job_free(job);
         return;
     }
-    if (!ask_claimed(v, &lane)) {
+    int r = request_signature_parse(&signature, bytes_from_str(job->header), &why);
+    if (r != 0 && !job->gzip) {
+        refuse_now(v->door, v->x, ORDER_FAULT_SIGNATURE, why.text, 0);
+        intake_job_free(job);
+        return;
+    }
+    if (r == 0 && !ask_claimed(v, &signature, &lane)) {
         refuse_now(v->door, v->x, ORDER_FAULT_RATE, "the signer's requests are more than its limit",
                    job->retry_ns);
         intake_job_free(job);
         return;
     }
-    if (job->priority == ORDER_HIGH) lane = ORDER_HIGH;
     exchange_hold(v->x);
     exchange_set_events(v->x, &no_events, NULL);
     if (intake_submit(job, &a->mailbox, lane)) return;
@@ -172,8 +183,7 @@ static void read_signature(struct intake_job *job, const struct exchange *x) {
 }
 
 /* The address, or the key that the request carries. */
-static struct gate_pass ask_client(struct door *d, const struct exchange *x) {
-    uint8_t ip[16];
+static struct gate_pass ask_client(struct door *d, const struct exchange *x, uint8_t ip[16]) {
     struct gate_pass none = {.priority = -1};
     if (d->kind != INTAKE_USER) return none;
     socket_address_ip(ip, exchange_client(x));
@@ -189,7 +199,8 @@ static void take(struct exchange *x, void *context) {
         refuse_now(d, x, ORDER_FAULT_BACKUP, NULL, 0);
         return;
     }
-    struct gate_pass p = ask_client(d, x);
+    uint8_t ip[16] = {0};
+    struct gate_pass p = ask_client(d, x, ip);
     if (p.over) {
         refuse_now(d, x, ORDER_FAULT_RATE, "the client's requests are more than its limit",
                    p.retry_ns);
@@ -201,7 +212,8 @@ static void take(struct exchange *x, void *context) {
         refuse_now(d, x, ORDER_FAULT_BUSY, "too many requests are at work", NS_PER_S);
         return;
     }
-    *v = (struct visit){.door = d, .x = x, .job = job};
+    *v = (struct visit){.door = d, .x = x, .job = job, .suspect = p.suspect};
+    memcpy(v->ip, ip, sizeof v->ip);
     job->owner = v;
     job->done = judged;
     job->priority = p.priority;

@@ -11,12 +11,16 @@
 #define WINDOW_PARTS 8u
 #define WINDOW_DEFAULT_NS NS_PER_S
 #define KEY_MAX 32
+#define FORGED_STEP_NS (100 * NS_PER_MS) /* a forged signature counts so long */
+#define FORGED_FREE_NS (400 * NS_PER_MS) /* and so much of it is let pass */
+#define FORGED_MOST_NS (10 * NS_PER_S)
 
 /* Somebody who asks. */
 struct entity {
     struct list_node link; /* in order of use */
     uint8_t name[KEY_MAX];
     uint8_t name_bytes;
+    uint64_t forged_ns;          /* how far forged signatures reach into the future */
     uint64_t free_ns;            /* when the next request would be in time (GCRA) */
     uint64_t part[WINDOW_PARTS]; /* requests in each part of the window */
     uint64_t part_number[WINDOW_PARTS];
@@ -163,6 +167,7 @@ struct gate_pass gate_client(struct gate *g, const uint8_t ip[16], struct bytes 
     struct entity *e =
         rule ? find(&g->keys, BYTES_OF(digest)) : find(&g->clients, bytes_make(ip, 16));
     uint64_t rate = rate_of(rule, g->options.client_per_second);
+    p.suspect = e && !rule && e->forged_ns > now_ns + FORGED_FREE_NS;
     if (e && rate > 0) p.over = !spend(&e->free_ns, rate, 2 * NS_PER_S, now_ns, &p.retry_ns);
     if (!p.over && g->options.total_per_second > 0) {
         p.over =
@@ -193,8 +198,20 @@ struct gate_pass gate_claimed(struct gate *g, const struct address *signer, uint
     const struct entity *e = map_get(&g->signers.map, BYTES_OF(*signer));
     apply(&p, rule);
     if (e) judge(g, &p, e, rule, now_ns);
+    p.known = e != NULL;
     pthread_mutex_unlock(&g->lock);
     return p;
+}
+
+void gate_count_forged(struct gate *g, const uint8_t ip[16], uint64_t now_ns) {
+    pthread_mutex_lock(&g->lock);
+    struct entity *e = find(&g->clients, bytes_make(ip, 16));
+    if (e) {
+        uint64_t from = e->forged_ns > now_ns ? e->forged_ns : now_ns;
+        e->forged_ns = from + FORGED_STEP_NS;
+        if (e->forged_ns > now_ns + FORGED_MOST_NS) e->forged_ns = now_ns + FORGED_MOST_NS;
+    }
+    pthread_mutex_unlock(&g->lock);
 }
 
 struct gate_pass gate_signer(struct gate *g, const struct address *signer, uint64_t now_ns) {

@@ -31,6 +31,8 @@ struct gate_options {
 struct gate_pass {
     int priority;      /* enum order_priority that a rule fixes; -1: none */
     bool over;         /* over the limit: refuse */
+    bool known;        /* gate_claimed: this signer has asked before, and its signature was good */
+    bool suspect;      /* gate_client: many of its signatures were no good lately */
     uint64_t retry_ns; /* when over: how long to wait */
     double score;
 };
@@ -48,6 +50,10 @@ struct gate_pass gate_client(struct gate *g, const uint8_t ip[16], struct bytes 
                              uint64_t now_ns);
 struct gate_pass gate_claimed(struct gate *g, const struct address *signer, uint64_t now_ns);
 struct gate_pass gate_signer(struct gate *g, const struct address *signer, uint64_t now_ns);
+
+/* gate_count_forged: a request of this client had no good signature. A client that sends more than
+ * a few is suspect for a while; its requests wait behind those of others. */
+void gate_count_forged(struct gate *g, const uint8_t ip[16], uint64_t now_ns);
 
 /* gate_count_invalid: an order of this signer was refused for what it is. gate_count_worth: what
  * the builder tells of a signer's orders. */

@@ -136,6 +136,26 @@ TEST(spam_raises_the_score_and_worth_lowers_it) {
     gate_free(g);
 }
 
+TEST(forged_signatures_make_a_client_suspect_for_a_while) {
+    struct gate *g;
+    CHECK_OK(gate_new(&g, &(struct gate_options){.signer_count = 0}, &why), &why);
+    for (int i = 0; i < 4; i++) {
+        gate_count_forged(g, ip, S(5));
+        CHECK(!gate_client(g, ip, no_key, S(5)).suspect);
+    }
+    for (int i = 0; i < 1000; i++) {
+        gate_count_forged(g, ip, S(5));
+    }
+    CHECK(gate_client(g, ip, no_key, S(5)).suspect);
+    CHECK(gate_client(g, ip, no_key, S(14)).suspect);
+    CHECK(!gate_client(g, other_ip, no_key, S(5)).suspect);
+    CHECK(!gate_client(g, ip, no_key, S(15)).suspect);
+    CHECK(!gate_claimed(g, &alice, S(5)).known);
+    (void)gate_signer(g, &alice, S(5));
+    CHECK(gate_claimed(g, &alice, S(5)).known);
+    gate_free(g);
+}
+
 TEST(strangers_do_not_fill_the_memory) {
     struct gate *g;
     CHECK_OK(gate_new(&g, &(struct gate_options){.signer_count = 0}, &why), &why);
