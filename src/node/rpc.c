@@ -12,7 +12,7 @@
 static const struct rpc_table *const tables[] = {
     &rpc_block_table, &rpc_state_table,  &rpc_call_table,     &rpc_fee_table,
     &rpc_log_table,   &rpc_filter_table, &rpc_pool_table,     &rpc_subscription_table,
-    &rpc_net_table,   &rpc_trace_table,  &rpc_simulate_table,
+    &rpc_net_table,   &rpc_trace_table,  &rpc_simulate_table, &rpc_witness_table,
 };
 
 /* ---- opening ---- */
