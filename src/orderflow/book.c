@@ -23,6 +23,7 @@ struct key {
     struct {
         struct uuid uuid;
         struct address signer;
+        uint8_t share; /* mev_sendBundle: a namespace of its own */
     } name;
     uint64_t nonce;
     uint64_t before; /* the nonce before this one, for a withdrawal */
@@ -125,8 +126,9 @@ static void note_id(struct book *b, const struct flow_order *o, uint64_t now_ns)
     }
 }
 
-static struct key *find_key(const struct book *b, const struct order_replacement *r) {
-    struct key name = {.name = {r->uuid, r->signer}};
+static struct key *find_key(const struct book *b, const struct order *o) {
+    struct key name = {
+        .name = {o->replacement.uuid, o->replacement.signer, o->method == ORDER_SEND_SHARE}};
     return map_get(&b->keys, bytes_make(&name.name, sizeof name.name));
 }
 
@@ -144,6 +146,7 @@ static void note_key(struct book *b, struct key *k, const struct flow_order *o, 
     if (!k) return;
     k->name.uuid = r->uuid;
     k->name.signer = r->signer;
+    k->name.share = o->order.method == ORDER_SEND_SHARE;
     k->nonce = r->nonce;
     k->id = o->id;
     if (map_put(&b->keys, bytes_make(&k->name, sizeof k->name), k, NULL, NULL) != 0) {
@@ -176,7 +179,7 @@ enum book_verdict book_admit(struct book *b, const struct flow_order *o, bool de
     tidy(b, now_ns);
     b->stats.seen++;
     if (!cancel && map_get(&b->ids, BYTES_OF(o->id))) v = BOOK_DUPLICATE;
-    struct key *k = v == BOOK_NEW && o->order.replaces ? find_key(b, &o->order.replacement) : NULL;
+    struct key *k = v == BOOK_NEW && o->order.replaces ? find_key(b, &o->order) : NULL;
     if (v == BOOK_NEW && o->order.replaces) v = judge_key(k, o, defaulted, ret_nonce);
     if (v == BOOK_NEW) {
         if (k) *ret_before = k->id;
@@ -193,7 +196,7 @@ void book_withdraw(struct book *b, const struct flow_order *o, const struct hash
     pthread_mutex_lock(&b->lock);
     struct seen *s = map_get(&b->ids, BYTES_OF(o->id));
     if (s) drop_id(b, s);
-    struct key *k = o->order.replaces ? find_key(b, &o->order.replacement) : NULL;
+    struct key *k = o->order.replaces ? find_key(b, &o->order) : NULL;
     if (k && hash_equal(&k->id, &o->id)) { // unless a newer one came in between
         if (hash_is_zero(before)) {
             drop_key(b, k);
@@ -215,7 +218,7 @@ bool book_has(struct book *b, const struct hash *id) {
 bool book_in_force(struct book *b, const struct flow_order *o) {
     if (!o->order.replaces) return true;
     pthread_mutex_lock(&b->lock);
-    const struct key *k = find_key(b, &o->order.replacement);
+    const struct key *k = find_key(b, &o->order);
     bool in_force = !k || hash_equal(&k->id, &o->id);
     pthread_mutex_unlock(&b->lock);
     return in_force;

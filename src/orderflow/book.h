@@ -2,9 +2,10 @@
  * exactly once, whatever comes twice, late or in another order.
  *
  * An order is told by its id (orderflow/order.h), never by what somebody claims. A replacement key
- * is (uuid, signer): the highest nonce wins, an equal or lower one is stale. Since the nonce is
- * part of the id, A, B, A under one uuid with rising nonces is three orders, and a repeated message
- * is one. A cancel is an order like others; that of eth_cancelBundle has the last nonce there is.
+ * is (uuid, signer), of eth_sendBundle and of mev_sendBundle apart: the highest nonce wins, an
+ * equal or lower one is stale. Since the nonce is part of the id, A, B, A under one uuid with
+ * rising nonces is three orders, and a repeated message is one. A cancel is an order like others;
+ * that of eth_cancelBundle has the last nonce there is.
  *
  * Bounded: ids and keys are forgotten when their time is over, the soonest to expire first when
  * there are too many. Thread: any; one lock, held for a look-up.

@@ -36,14 +36,19 @@ int flow_order_id_of(struct hash *ret, const struct order *order, struct error *
 
 /* ---- making ---- */
 
+/* A text that is not there stays so: p is NULL. */
+static struct bytes own_text(struct arena *a, struct bytes text) {
+    return text.p ? arena_copy(a, text) : text;
+}
+
 /* Texts point into the message, which goes away. */
 static int own_texts(struct share_bundle *b, struct arena *a) {
-    b->version = arena_copy(a, b->version);
+    b->version = own_text(a, b->version);
     struct share_item *items = arena_new_array(a, struct share_item, b->body_count);
     if (!items) return ERR_LIMIT;
     for (size_t i = 0; i < b->body_count; i++) {
         items[i] = b->body[i];
-        items[i].revert_mode_text = arena_copy(a, items[i].revert_mode_text);
+        items[i].revert_mode_text = own_text(a, items[i].revert_mode_text);
         if (!items[i].bundle) continue;
         struct share_bundle *inner = arena_new(a, struct share_bundle);
         if (!inner) return ERR_LIMIT;
@@ -57,7 +62,7 @@ static int own_texts(struct share_bundle *b, struct arena *a) {
 }
 
 static int own_bundle_texts(struct bundle *b, struct arena *a) {
-    b->version = arena_copy(a, b->version);
+    b->version = own_text(a, b->version);
     if (!b->refund_tx_texts) return 0;
     struct bytes *texts = arena_new_array(a, struct bytes, b->refund_txs.count);
     if (!texts) return ERR_LIMIT;

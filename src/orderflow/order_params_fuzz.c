@@ -27,9 +27,22 @@ static void read_back(const struct flow_order *o, struct bytes data) {
 
 static void build(const struct order *order, struct arena *a) {
     struct flow_order *o;
+    struct buf direct;
     const struct flow_body *body;
     const struct flow_order_facts facts = {.priority = ORDER_LOW};
-    if (flow_order_new(&o, order, &facts, a, NULL) != 0) return;
+    struct order plain = *order;
+    plain.bundle.fields &= ~(unsigned)BUNDLE_HASH;
+    buf_init(&direct, 0);
+    if (order_forward(&direct, &plain, ORDER_FIRST, NULL) != 0) abort();
+    if (flow_order_new(&o, order, &facts, a, NULL) != 0) {
+        buf_free(&direct);
+        return;
+    }
+    if (flow_order_body(&body, o, FLOW_JSON_FIRST, NULL, NULL) != 0 ||
+        !bytes_equal(body->data, buf_view(&direct))) {
+        abort();
+    }
+    buf_free(&direct);
     for (int form = 0; form < FLOW_FORM_COUNT; form++) {
         if (flow_order_body(&body, o, (enum flow_form)form, NULL, NULL) != 0) abort();
     }

@@ -1,6 +1,4 @@
 """Orderflow: promises to senders and to the builder, tried on the real program."""
-import http.client
-import http.server
 import json
 import signal
 import socket
@@ -9,113 +7,18 @@ import time
 
 import harness
 import wallet
-from harness import PROGRAM, Folder, Process, case, free_port, run, wait_until
+from harness import PROGRAM, Folder, case, free_port, run, wait_until
+from orderflow_node import Builder, Node
 
 USER, OTHER = 0x1111, 0x2222
 UUID = "550e8400-e29b-41d4-a716-446655440000"
 
 
-class Builder:
-    """A block builder's JSON-RPC and readiness; keeps what it gets."""
+class Sender(Node):
+    """A node that is spoken to as USER unless another key is given."""
 
-    def __init__(self, port=0):
-        builder = self
-        self.requests, self.ready, self.status, self.delay = [], True, 200, 0
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def answer(self, status, body=b""):
-                self.send_response(status)
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def do_POST(self):  # pylint: disable=invalid-name
-                body = self.rfile.read(int(self.headers["content-length"]))
-                time.sleep(builder.delay)
-                if builder.status == 200:
-                    builder.requests.append((dict(self.headers), json.loads(body)))
-                self.answer(builder.status, b'{"jsonrpc":"2.0","id":1,"result":null}')
-
-            def do_GET(self):  # pylint: disable=invalid-name
-                self.answer(200 if builder.ready else 503)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self.server.daemon_threads = True
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-    def params(self, method="eth_sendBundle"):
-        return [r["params"][0] for _, r in self.requests if r["method"] == method]
-
-
-class Node:
-    """A running orderflow program with its builder."""
-
-    def __init__(self, folder, *flags, builder=None, name="node"):
-        self.folder, self.flags, self.name = folder, flags, name
-        self.own_builder = builder is None
-        self.builder = builder or Builder()
-        self.user, self.system, self.metrics = free_port(), free_port(), free_port()
-        self.process = None
-
-    def start(self):
-        builder = f"http://127.0.0.1:{self.builder.port}"
-        self.process = Process(
-            PROGRAM, "orderflow", "--builder-name", self.name,
-            "--user-listen-addr", f"127.0.0.1:{self.user}",
-            "--system-listen-addr", f"127.0.0.1:{self.system}",
-            "--metrics-addr", f"127.0.0.1:{self.metrics}",
-            *(["--builder-url", builder] if "--builder-url" not in self.flags else []),
-            "--builder-ready-endpoint", builder,
-            *self.flags, log=self.folder / f"{self.name}.log").__enter__()
-        wait_until(lambda: harness.is_listening(self.user), message=self.process.logged())
-        return self
-
-    def kill(self):
-        self.process.signal(signal.SIGKILL)
-        self.process.wait()
-        self.process.__exit__()
-
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *_):
-        self.process.__exit__()
-        if self.own_builder:
-            self.builder.close()
-
-    def post(self, body, headers=None, port=None, path="/"):
-        if isinstance(body, str):
-            body = body.encode()
-        c = http.client.HTTPConnection("127.0.0.1", port or self.user, timeout=20)
-        try:
-            c.request("POST", path, body, {"content-type": "application/json", **(headers or {})})
-            r = c.getresponse()
-            return r.status, r.read().decode(), {k.lower(): v for k, v in r.getheaders()}
-        finally:
-            c.close()
-
-    def send(self, method, param, key=USER, port=None, header="X-BuilderNet-Signature", **extra):
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": [param]}).encode()
-        signed = {header: wallet.request_signature(key, body), **extra}
-        status, text, headers = self.post(body, signed, port)
-        return status, json.loads(text), headers
-
-    def metric(self, name):
-        _, _, text = harness.request(self.metrics, "GET", "/metrics", tls=False)
-        for line in text.decode().splitlines():
-            if line.startswith(name + " "):
-                return float(line.split()[-1])
-        return None
+    def send(self, method, param, key=USER, **options):  # pylint: disable=arguments-differ
+        return super().send(method, param, key, **options)
 
 
 RAW = ["0x" + wallet.transaction(USER, n).hex() for n in range(4)]
@@ -124,7 +27,7 @@ RAW = ["0x" + wallet.transaction(USER, n).hex() for n in range(4)]
 @case
 def a_bundle_reaches_the_builder_with_defaults_filled_in():
     """The builder gets a user's bundle with signer, version and bundleHash; the user the hash."""
-    with Folder() as folder, Node(folder) as node:
+    with Folder() as folder, Sender(folder) as node:
         status, answer, _ = node.send("eth_sendBundle", {"txs": RAW[:2], "blockNumber": "0x10"})
         assert status == 200, answer
         wait_until(lambda: node.builder.requests)
@@ -142,7 +45,7 @@ def a_bundle_reaches_the_builder_with_defaults_filled_in():
 @case
 def a_transaction_answers_with_its_hash():
     """eth_sendRawTransaction answers the transaction's hash; one of another chain is refused."""
-    with Folder() as folder, Node(folder) as node:
+    with Folder() as folder, Sender(folder) as node:
         raw = wallet.transaction(USER, 7)
         status, answer, _ = node.send("eth_sendRawTransaction", "0x" + raw.hex())
         assert (status, answer["result"]) == (200, "0x" + wallet.keccak(raw).hex())
@@ -156,7 +59,7 @@ def a_transaction_answers_with_its_hash():
 @case
 def refusals_have_the_deployed_codes_and_say_why():
     """Each kind of refusal has its code, HTTP status and message; data tells the reason."""
-    with Folder() as folder, Node(folder) as node:
+    with Folder() as folder, Sender(folder) as node:
         good = '{"jsonrpc":"2.0","id":7,"method":"eth_sendBundle","params":[{"txs":[]}]}'
         sign = lambda body: {"X-Flashbots-Signature": wallet.request_signature(USER, body.encode())}
         rows = [
@@ -185,7 +88,7 @@ def refusals_have_the_deployed_codes_and_say_why():
 @case
 def the_older_methods_answer_in_their_own_way():
     """mev_sendBundle, eth_cancelBundle: null as result; bid_subsidiseBlock is not for users."""
-    with Folder() as folder, Node(folder) as node:
+    with Folder() as folder, Sender(folder) as node:
         share = {"version": "v0.1", "inclusion": {"block": "0x1"}, "body": [{"tx": RAW[0]}],
                  "replacementUuid": UUID}
         status, answer, _ = node.send("mev_sendBundle", share)
@@ -205,7 +108,7 @@ def the_older_methods_answer_in_their_own_way():
 @case
 def the_first_generation_is_spoken_whole():
     """--api first: its verbs, content type, size, ids and texts."""
-    with Folder() as folder, Node(folder, "--api", "first", "--max-request-body-size-bytes",
+    with Folder() as folder, Sender(folder, "--api", "first", "--max-request-body-size-bytes",
                                   "4000") as node:
         status, answer, _ = node.send("eth_sendBundle", {"txs": RAW[:1]},
                                       header="X-Flashbots-Signature")
@@ -230,7 +133,7 @@ def the_first_generation_is_spoken_whole():
 @case
 def replacements_keep_their_order():
     """The higher nonce wins, A, B, A under one uuid is three orders, a repetition none."""
-    with Folder() as folder, Node(folder) as node:
+    with Folder() as folder, Sender(folder) as node:
         bundle = lambda n, **more: {"txs": [RAW[n]], "replacementUuid": UUID, **more}
         for n in (0, 1, 0):
             assert node.send("eth_sendBundle", bundle(n))[0] == 200
@@ -252,7 +155,7 @@ def replacements_keep_their_order():
 @case
 def nothing_invalid_is_remembered():
     """After a refused twin the valid order is taken: with a bad signature, as a stranger's."""
-    with Folder() as folder, Node(folder) as node:
+    with Folder() as folder, Sender(folder) as node:
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_sendRawTransaction",
                            "params": [RAW[0]]}).encode()
         good = wallet.request_signature(USER, body)
@@ -270,7 +173,7 @@ def a_builder_that_was_away_gets_everything():
         port = free_port()
         builder = Builder(port)
         builder.close()
-        with Node(folder, "--builder-url", f"http://127.0.0.1:{port}", builder=builder) as node:
+        with Sender(folder, "--builder-url", f"http://127.0.0.1:{port}", builder=builder) as node:
             for n in range(4):
                 assert node.send("eth_sendRawTransaction", RAW[n])[0] == 200
             status, _, text = harness.request(node.user, "GET", "/readyz", tls=False)
@@ -295,7 +198,7 @@ def a_crash_loses_no_answered_order():
     with Folder() as folder:
         builder = Builder()
         builder.status = 503
-        node = Node(folder, "--journal-folder", folder / "journal", builder=builder)
+        node = Sender(folder, "--journal-folder", folder / "journal", builder=builder)
         node.start()
         taken = []
         raws = ["0x" + wallet.transaction(USER, 100 + n).hex() for n in range(30)]
@@ -329,7 +232,7 @@ def a_crash_loses_no_answered_order():
 @case
 def limits_are_asked_before_the_signature():
     """Over its limit a signer gets 429 with Retry-After; a stranger cannot use his limit up."""
-    with Folder() as folder, Node(folder, "--enable-rate-limiting", "--rate-limit-count", "5",
+    with Folder() as folder, Sender(folder, "--enable-rate-limiting", "--rate-limit-count", "5",
                                   "--rate-limit-lookback-s", "60s") as node:
         param = lambda n: {"txs": [RAW[n % 4]], "minTimestamp": n}
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "x", "params": []}).encode()
@@ -352,7 +255,7 @@ def rules_set_senders_apart():
         rules = folder / "rules.toml"
         signer = "0x" + wallet.address(USER).hex()
         rules.write_text(f'[[sender]]\nsigner = "{signer}"\npriority = "low"\n')
-        with Node(folder, "--rules-file", rules) as node:
+        with Sender(folder, "--rules-file", rules) as node:
             node.send("eth_sendBundle", {"txs": RAW[:2]})
             wait_until(lambda: len(node.builder.requests) == 1)
             assert node.builder.requests[0][0]["x-buildernet-priority"] == "low"
@@ -371,7 +274,7 @@ def rules_set_senders_apart():
 @case
 def hostile_requests_do_no_harm():
     """Oversized, deeply nested, mistyped and cut-off requests are refused; honest ones go on."""
-    with Folder() as folder, Node(folder, "--max-request-size", "64KiB") as node:
+    with Folder() as folder, Sender(folder, "--max-request-size", "64KiB") as node:
         signed = lambda body: {"X-BuilderNet-Signature": wallet.request_signature(USER, body)}
         deep = b'{"jsonrpc":"2.0","id":1,"method":"eth_sendBundle","params":' + b"[" * 20000
         assert node.post(deep, signed(deep))[0] == 400
@@ -391,7 +294,7 @@ def hostile_requests_do_no_harm():
 @case
 def send_and_trace_tell_what_happens():
     """`send` signs, sends and explains; `orderflow trace` tells the order's way."""
-    with Folder() as folder, Node(folder, name="alpha") as node:
+    with Folder() as folder, Sender(folder, name="alpha") as node:
         key = folder / "key"
         key.write_text(f"{USER:064x}")
         key.chmod(0o600)
@@ -431,7 +334,7 @@ def send_and_trace_tell_what_happens():
 @case
 def what_is_on_its_way_goes_out_at_the_end():
     """SIGTERM: orders that were answered still reach a slow builder."""
-    with Folder() as folder, Node(folder, "--builder-connections", "1") as node:
+    with Folder() as folder, Sender(folder, "--builder-connections", "1") as node:
         node.builder.delay = 0.2
         for raw in RAW:
             assert node.send("eth_sendRawTransaction", raw)[0] == 200

@@ -1,0 +1,231 @@
+"""Orderflow beside its neighbours: hub, certificate, balancers; and the published vectors of
+requests through the running program."""
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import ssl
+
+import harness
+import wallet
+from harness import PROGRAM, Folder, Skip, case, run, wait_until
+from orderflow_node import Hub, Node
+
+USER, PEER, TRUSTED = 0x1111, 0x2222, 0x3333
+RAW = ["0x" + wallet.transaction(USER, n).hex() for n in range(4)]
+
+
+def text_address(key):
+    return "0x" + wallet.address(key).hex()
+
+
+def vectors():
+    """The objects of all files of published orderflow vectors."""
+    root = pathlib.Path(__file__).resolve().parents[2]
+    folder = pathlib.Path(os.environ.get("BN_VECTORS", root / "../shared/data")) / "orderflow"
+    if not folder.is_dir():
+        raise Skip("no vectors; BN_VECTORS names their folder")
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+
+
+@case
+def published_requests_are_judged_alike():
+    """Each published request gets from the listener what `inspect` says of it."""
+    rows = [t for doc in vectors() if isinstance(doc, list) for t in doc
+            if "body" in t and any(k.startswith("X-") for k in t)]
+    assert rows
+    with Folder() as folder, Node(folder) as node:
+        for test in rows:
+            headers = {k: v for k, v in test.items() if k.startswith("X-")}
+            status, text, _ = node.post(test["body"], headers)
+            answer = json.loads(text)
+            file = folder / "request.json"
+            file.write_text(json.dumps([{"body": test["body"], **headers}]))
+            told = json.loads(run(PROGRAM, "orderflow", "inspect", file).stdout)
+            assert (status == 200) == told["valid"], (test["id"], text, told)
+            if status != 200:
+                assert answer["error"]["code"] == told["error"]["code"], (test["id"], text, told)
+                assert status == told["error"]["httpStatus"]
+            elif "bundleHash" in told and "replacement" not in told:
+                assert answer["result"]["bundleHash"] == told["bundleHash"], test["id"]
+
+
+@case
+def the_first_generations_forwarding_is_the_published_one():
+    """What goes to the builder is, byte for byte, what the Go proxy forwards."""
+    docs = [doc for doc in vectors() if isinstance(doc, dict) and "cases" in doc]
+    assert docs
+    for doc in docs:
+        key = int(doc["common"]["user_key"], 16)
+        with Folder() as folder, Node(folder, "--api", "first", "--flashbots-signer",
+                                      text_address(TRUSTED)) as node:
+            for test in doc["cases"]:
+                if "method" not in test:
+                    continue
+                port = node.system if test.get("listener") == "system" else node.user
+                signer = TRUSTED if test.get("signer") == "flashbots" else key
+                seen = len(node.builder.bodies)
+                _, answer, _ = node.send(test["method"], test["param"], signer, port=port,
+                                         header="X-Flashbots-Signature")
+                if "error" in test:
+                    assert answer["error"] == test["error"], (test["id"], answer)
+                    continue
+                assert answer["result"] is None and "error" not in answer, (test["id"], answer)
+                wait_until(lambda: len(node.builder.bodies) > seen, message=test["id"])
+                clock = re.compile(r'"replacementNonce":\d{16}')
+                got, expected = [clock.sub("CLOCK", t)
+                                 for t in (node.builder.bodies[-1], test["forwarded"])]
+                assert got == expected, (test["id"], got, expected)
+
+
+@case
+def only_peers_may_use_the_system_listener():
+    """The hub's list says who is a peer; a stranger is told so; the list is read again."""
+    with Folder() as folder:
+        hub = Hub()
+        with Node(folder, "--builder-hub-url", f"http://127.0.0.1:{hub.port}",
+                  "--peer.update-interval-s", "1s") as node:
+            order = lambda key: node.send("eth_sendRawTransaction", RAW[0], key, port=node.system,
+                                          header="X-Flashbots-Signature")[1]
+            wait_until(lambda: node.ready()[0] == 200)
+            assert order(PEER)["error"]["message"] == \
+                "unknown peers can't send to the system address"
+            hub.builders = [
+                {"name": "half", "ip": "1.2.3.4", "dns_name": ""},
+                {"name": "peer", "ip": "127.0.0.1", "dns_name": "",
+                 "orderflow_proxy": {"ecdsa_pubkey_address": text_address(PEER)}}]
+            wait_until(lambda: "error" not in order(PEER))
+            wait_until(lambda: node.builder.params("eth_sendRawTransaction") == RAW[:1])
+            assert "peer_left_out" in node.process.logged()  # and the others are taken all the same
+        hub.close()
+
+
+@case
+def readiness_tells_the_truth():
+    """Ready only when builder and hub were seen and the hub took the registration."""
+    with Folder() as folder:
+        hub = Hub()
+        hub.status = 500
+        with Node(folder, "--builder-hub-url", f"http://127.0.0.1:{hub.port}", "--system-tls",
+                  "--peer.update-interval-s", "1s") as node:
+            wait_until(lambda: "hub" in node.ready()[1])
+            assert node.ready()[0] == 503
+            hub.status = 200
+            wait_until(lambda: node.ready()[0] == 200, message=node.process.logged())
+            path, body = hub.registrations[0]
+            assert path == "/api/l1-builder/v1/register_credentials/orderflow_proxy"
+            assert body["tls_cert"].startswith("-----BEGIN CERTIFICATE-----")
+            assert re.fullmatch("0x[0-9a-fA-F]{40}", body["ecdsa_pubkey_address"])
+            hub.status = 403
+            wait_until(lambda: node.ready() == (503, "the hub does not know this node"))
+            hub.status = 200
+            wait_until(lambda: node.ready()[0] == 200)
+            node.builder.ready = False
+            wait_until(lambda: node.ready() == (503, "builder not ready"))
+        hub.close()
+
+
+def make_certificate(folder, name):
+    openssl = harness.need("openssl")
+    cert, key = folder / f"{name}.crt", folder / f"{name}.key"
+    r = run(openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+            "-nodes", "-days", "1", "-subj", f"/CN={name}", "-addext",
+            "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert)
+    assert r.returncode == 0, r.stderr
+    return cert, key
+
+
+def connect(port):
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(socket.create_connection(("127.0.0.1", port), 10))
+
+
+def ask_live(s):
+    s.sendall(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
+    return s.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+@case
+def a_certificate_is_rotated_without_dropping_sessions():
+    """SIGHUP: new sessions see the new certificate, the hub hears of it, old sessions go on."""
+    with Folder() as folder:
+        hub = Hub()
+        cert, key = make_certificate(folder, "node")
+        with Node(folder, "--user-tls", "--certificate-pem-file", cert, "--private-key-pem-file",
+                  key, "--builder-hub-url", f"http://127.0.0.1:{hub.port}") as node:
+            old = connect(node.user)
+            first = old.getpeercert(True)
+            assert ask_live(old)
+            done = run(PROGRAM, "send", "bundle", RAW[0], "--url",
+                       f"https://127.0.0.1:{node.user}", "--ca", cert)
+            assert done.returncode == 0, done.stderr
+            fresh_cert, fresh_key = make_certificate(folder, "fresh")
+            fresh_key.replace(key)
+            fresh_cert.replace(cert)
+            node.process.signal(signal.SIGHUP)
+            wait_until(lambda: len(hub.registrations) == 2)
+            assert hub.registrations[1][1]["tls_cert"] == cert.read_text()
+            new = connect(node.user)
+            assert new.getpeercert(True) != first
+            assert ask_live(old) and ask_live(new)
+            cert.write_text("damaged")
+            node.process.signal(signal.SIGHUP)
+            wait_until(lambda: "level=error" in node.process.logged())
+            assert ask_live(old) and ask_live(connect(node.user))
+        hub.close()
+
+
+@case
+def a_self_made_certificate_is_given_out():
+    """Without a certificate one is made, and the certificate listener gives it to who asks."""
+    with Folder() as folder:
+        port = harness.free_port()
+        with Node(folder, "--user-tls", "--cert-listen-addr", f"127.0.0.1:{port}") as node:
+            status, headers, pem = harness.request(port, "GET", "/cert", tls=False)
+            assert (status, headers["content-type"]) == (200, "application/octet-stream")
+            seen = ssl.DER_cert_to_PEM_cert(connect(node.user).getpeercert(True))
+            assert seen.split() == pem.decode().split()
+
+
+@case
+def behind_a_balancer_the_real_address_is_limited():
+    """X-Forwarded-For of a trusted balancer says whose limit it is; of others it is not believed."""
+    with Folder() as folder:
+        flags = ("--max-client-requests-per-second", "1")
+        for trusted in (True, False):
+            more = ("--trusted-proxy", "127.0.0.0/8") if trusted else ()
+            with Node(folder, *flags, *more) as node:
+                statuses = [node.send("eth_sendBundle", {"txs": RAW[:1], "minTimestamp": n}, USER,
+                                      **{"X-Forwarded-For": f"10.0.0.{n}"})[0] for n in range(8)]
+                assert (statuses == [200] * 8) == trusted, statuses
+
+
+@case
+def the_builder_tells_what_senders_are_worth():
+    """What the statistics listener takes lowers a spammer's score, and so raises his priority."""
+    with Folder() as folder:
+        port = harness.free_port()
+        with Node(folder, "--builder-listen-addr", f"127.0.0.1:{port}") as node:
+            spam = lambda n: node.send("eth_sendBundle", {"txs": ["0x01"], "minTimestamp": n}, USER)
+            for n in range(20):
+                assert spam(n)[0] == 400
+            bundle = lambda n: node.send("eth_sendBundle", {"txs": RAW[:2], "minTimestamp": n}, USER)
+            assert bundle(1)[0] == 200
+            wait_until(lambda: len(node.builder.requests) == 1)
+            assert node.builder.requests[0][0]["x-buildernet-priority"] == "low"
+            worth = {text_address(USER): {"passed_tob_simulation_total": 500,
+                                          "included_in_the_block_total": 0,
+                                          "max_block_contribution_pct": 1.5}}
+            status, _, _ = harness.request(port, "POST", "/", json.dumps(worth), tls=False)
+            assert status == 200
+            assert bundle(2)[0] == 200
+            wait_until(lambda: len(node.builder.requests) == 2)
+            assert node.builder.requests[1][0]["x-buildernet-priority"] == "medium"
+            assert harness.request(port, "POST", "/", "[1]", tls=False)[0] == 400
+
+
+harness.main()
