@@ -80,6 +80,7 @@ static int ask(struct block_run *b, struct block_outcome *ret, uint8_t type,
     bool missing;
     int r = transact_system_call(b->vm, contract, (struct bytes){0}, &result, &missing, why);
     if (r != 0) return r;
+    if (missing && b->env.config->requests_optional) return 0;
     if (missing || result.status != EVM_SUCCESS) {
         return error_set(why, ERR_INVALID, "the contract of requests of type %u %s", type,
                          missing ? "is missing" : "failed");

@@ -89,6 +89,8 @@ struct chain_config {
     uint64_t dao_block; /* FORK_NEVER where the chain did not move the DAO's balances */
     struct u256 terminal_total_difficulty;
     bool has_terminal_total_difficulty;
+    bool requests_optional; /* a chain without the contracts of EIP-7002 and 7251 has no requests;
+                               else its blocks are invalid, as the EIPs say */
     struct address deposit_contract;             /* whose logs are deposit requests (EIP-6110) */
     struct blob_params blobs[BLOB_SCHEDULE_MAX]; /* sorted by time */
     unsigned blobs_count;

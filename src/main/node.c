@@ -36,7 +36,7 @@ int node_main(int argc, char **argv) {
     } else if (config_verb_index(config) == NODE_VERB_GENESIS) {
         status = print_genesis(&values);
     } else {
-        status = node_serve(config, &values);
+        status = node_serve(&values);
     }
     config_free(config);
     return status;

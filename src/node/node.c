@@ -29,7 +29,6 @@
 /* The parts that only this file knows. */
 struct program {
     struct node node;
-    struct config *settings;
     struct genesis genesis;
     struct service *service;
     struct head_subscriber subscriber;
@@ -130,6 +129,7 @@ static int open_genesis(struct program *p, struct error *why) {
     } else {
         r = error_set(why, ERR_NOT_FOUND, "--genesis FILE is needed (or --dev, --slots)");
     }
+    p->genesis.config.requests_optional = v->requests_optional;
     n->genesis = &p->genesis;
     n->config = &p->genesis.config;
     return r;
@@ -211,7 +211,8 @@ static int open_chain(struct program *p, struct error *why) {
     return r == 0 ? payloads_open(&n->payloads, n, why) : r;
 }
 
-static int open_all(struct program *p, struct error *why) {
+// Everything but what begins by itself: listeners for users, blocks.
+static int open_parts(struct program *p, struct error *why) {
     struct node *n = &p->node;
     int r = open_loop(p, why);
     if (r == 0) r = open_chain(p, why);
@@ -226,14 +227,17 @@ static int open_all(struct program *p, struct error *why) {
     } else if (r == 0 && n->values->dev) {
         r = dev_open(&p->dev, n, why);
     }
-    if (r == 0) r = node_listeners_start(n->listeners, p->service, why);
+    return r;
+}
+
+static int start(struct program *p, struct error *why) {
+    int r = node_listeners_start(p->node.listeners, p->service, why);
     if (r == 0 && p->slots) r = slots_start(p->slots, why);
     return r == 0 && p->dev ? dev_start(p->dev, why) : r;
 }
 
 static void close_all(struct program *p) {
     struct node *n = &p->node;
-    atomic_store(&n->stopping, true);
     dev_close(p->dev);
     slots_close(p->slots);
     pool_stop(n->engine);
@@ -254,36 +258,56 @@ static void close_all(struct program *p) {
     arena_free(&n->memory);
 }
 
-static int open_log(struct node *n, struct error *why) {
-    struct log_options o = {.fd = 2,
-                            .format = n->values->log_json ? LOG_JSON : LOG_LOGFMT,
-                            .program = "node",
-                            .repeat_limit_per_event = 1000};
-    int r = log_level_parse(&o.level, bytes_from_str(n->values->log_level), why);
-    return r == 0 ? log_open(&n->log, &o, why) : r;
+static struct program *program_of(struct node *n) {
+    return (struct program *)((char *)n - offsetof(struct program, node));
 }
 
-int node_serve(struct config *config, const struct node_values *values) {
+int node_open(struct node **ret, const struct node_values *values, struct log *log,
+              struct error *why) {
     struct program *p = calloc(1, sizeof *p);
-    struct error why = {0};
-    if (!p) return error_class_of(ERR_NO_MEMORY)->exit_status;
-    p->settings = config;
+    if (!p) return error_set(why, ERR_NO_MEMORY, "no memory for a node");
     p->node.values = values;
+    p->node.log = log;
     map_init(&p->node.methods, 0);
     arena_init(&p->node.memory, 0);
-    (void)signal(SIGPIPE, SIG_IGN);
-    int r = open_log(&p->node, &why);
+    int r = open_parts(p, why);
     if (r != 0) {
-        (void)fprintf(stderr, "buildernet node: %s\n", why.text);
-    } else {
-        r = open_all(p, &why);
+        node_close(&p->node);
+        return r;
     }
-    if (r == 0 && values->dev) dev_announce((unsigned)values->dev_accounts);
-    if (r == 0) r = service_run(p->service, &why);
-    if (r != 0) log_error(p->node.log, "failed", F_ERR(&why));
-    struct log *log = p->node.log;
+    *ret = &p->node;
+    return 0;
+}
+
+void node_close(struct node *n) {
+    if (!n) return;
+    struct program *p = program_of(n);
     close_all(p);
-    log_close(log);
     free(p);
+}
+
+static int open_log(struct log **ret, const struct node_values *values, struct error *why) {
+    struct log_options o = {.fd = 2,
+                            .format = values->log_json ? LOG_JSON : LOG_LOGFMT,
+                            .program = "node",
+                            .repeat_limit_per_event = 1000};
+    int r = log_level_parse(&o.level, bytes_from_str(values->log_level), why);
+    return r == 0 ? log_open(ret, &o, why) : r;
+}
+
+int node_serve(const struct node_values *values) {
+    struct log *log = NULL;
+    struct node *n = NULL;
+    struct error why = {0};
+    (void)signal(SIGPIPE, SIG_IGN);
+    int r = open_log(&log, values, &why);
+    if (r != 0) (void)fprintf(stderr, "buildernet node: %s\n", why.text);
+    if (r == 0) r = node_open(&n, values, log, &why);
+    if (r == 0) r = start(program_of(n), &why);
+    if (r == 0 && values->dev) dev_announce((unsigned)values->dev_accounts);
+    if (r == 0) r = service_run(program_of(n)->service, &why);
+    if (r != 0) log_error(log, "failed", F_ERR(&why));
+    node_close(n);
+    log_close(log);
     return r == 0 ? 0 : error_class_of(r)->exit_status;
 }

@@ -26,7 +26,6 @@
 #include "node/settings.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 struct head;
 struct sender_cache;
@@ -56,7 +55,6 @@ struct node {
     struct node_listeners *listeners;
     struct map methods; /* name -> struct method_row; read-only once the listeners are open */
     struct arena memory;
-    atomic_bool stopping;
 };
 
 /* ---- methods ---- */
@@ -139,8 +137,14 @@ void node_notify(struct node *n, uint64_t peer, struct bytes message);
 
 /* ---- life ---- */
 
+/* node_open opens everything but the listeners of users, and begins no blocks: for tests, which
+ * call node_answer themselves. values and log (NULL: none) outlive the node.
+ * errors  those of the parts. node_close: NULL is allowed. */
+[[gnu::warn_unused_result]] int node_open(struct node **ret, const struct node_values *values,
+                                          struct log *log, struct error *why);
+void node_close(struct node *n);
+
 /* node_serve runs the program; gives the exit status. */
-struct config;
-int node_serve(struct config *config, const struct node_values *values);
+int node_serve(const struct node_values *values);
 
 #endif

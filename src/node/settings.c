@@ -10,6 +10,9 @@
 
 static const struct config_option options[] = {
     ROW(PATH, genesis, "genesis", NULL, NULL, "Genesis file in geth's format."),
+    ROW(BOOL, requests_optional, "allow-missing-contracts", "false", NULL,
+        "Let a chain of Prague or later do without the contracts of execution requests, as some "
+        "clients do; the specification makes its blocks invalid."),
     ROW(PATH, data_folder, "data-folder", NULL, NULL,
         "Where the chain is kept; empty: in memory only."),
     ROW(STRING, http_addr, "http-addr", "127.0.0.1:8545", "HOST:PORT",

@@ -6,6 +6,7 @@
 
 struct node_values {
     const char *genesis, *data_folder;
+    bool requests_optional;
     const char *http_addr, *ws_addr, *engine_addr, *ipc_path, *metrics_addr;
     const char *jwt_secret;
     struct config_list apis, cors;

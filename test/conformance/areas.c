@@ -8,6 +8,7 @@ void area_builder_hub(const char *path, struct tally *t);
 void area_buildernet_network(const char *path, struct tally *t);
 void area_evm(const char *path, struct tally *t);
 void area_image_measurements(const char *path, struct tally *t);
+void area_l2(const char *path, struct tally *t);
 void area_orderflow(const char *path, struct tally *t);
 
 const struct area areas[] = {
@@ -16,6 +17,7 @@ const struct area areas[] = {
     {"buildernet-network", area_buildernet_network},
     {"evm", area_evm},
     {"image-measurements", area_image_measurements},
+    {"l2", area_l2},
     {"orderflow", area_orderflow},
     {NULL, NULL},
 };
