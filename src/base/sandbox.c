@@ -132,6 +132,7 @@ static const int allowed_calls[] = {
     SCMP_SYS(sched_yield),
     SCMP_SYS(sched_getaffinity),
     SCMP_SYS(sched_setaffinity),
+    SCMP_SYS(setpriority),
     SCMP_SYS(set_tid_address),
     SCMP_SYS(membarrier),
     SCMP_SYS(getcpu),

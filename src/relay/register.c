@@ -228,6 +228,6 @@ void relay_on_register(struct exchange *x, void *context) {
     j->domain = r->network.builder_domain;
     j->body = arena_copy(&j->arena, exchange_body(x));
     j->task = (struct pool_task){
-        .run = decode_run, .done = decode_done, .context = j, .home = &r->mailbox};
+        .run = decode_run, .done = decode_done, .context = j, .home = &r->mailbox, .lane = 2};
     if (!relay_run(r, &j->task)) finish(j, 503, "the relay is busy");
 }

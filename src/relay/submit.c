@@ -441,7 +441,7 @@ static void start(struct relay *r, struct exchange *x, bool header_first) {
     exchange_hold(x);
     j->x = x;
     j->task = (struct pool_task){
-        .run = decode_run, .done = decode_done, .context = j, .home = &r->mailbox};
+        .run = decode_run, .done = decode_done, .context = j, .home = &r->mailbox, .lane = 1};
     int code = take_request(j, x, &why);
     if (code != 0) {
         refuse(j, code == ERR_UNSUPPORTED ? 415 : 400, why.text, "malformed");
