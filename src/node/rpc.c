@@ -41,6 +41,7 @@ int rpc_open(struct rpc **ret, struct node *n, struct error *why) {
     int code = rpc_filters_open(r, why);
     if (code == 0) code = rpc_subscriptions_open(r, why);
     if (code == 0) code = rpc_pending_open(r, why);
+    if (code == 0) code = rpc_blooms_open(r, why);
     if (code == 0) code = rpc_events_open(r, why);
     for (size_t i = 0; code == 0 && i < sizeof tables / sizeof *tables; i++) {
         code = node_add_methods(n, tables[i]->methods, tables[i]->count, r, why);
@@ -63,6 +64,7 @@ void rpc_close(struct rpc *r) {
     rpc_subscriptions_close(r);
     rpc_filters_close(r);
     rpc_pending_close(r);
+    rpc_blooms_close(r);
     rpc_machines_free(r);
     pthread_mutex_destroy(&r->machines_lock);
     free(r);

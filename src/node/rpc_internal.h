@@ -34,6 +34,7 @@ struct rpc_events;
 struct rpc_filters;
 struct rpc_subscriptions;
 struct rpc_pending;
+struct rpc_blooms;
 
 /* A machine on the state after a block. One thread at a time. */
 struct rpc_machine {
@@ -57,6 +58,7 @@ struct rpc {
     struct rpc_filters *filters;
     struct rpc_subscriptions *subscriptions;
     struct rpc_pending *pending;
+    struct rpc_blooms *blooms;
 };
 
 static inline struct rpc *rpc_of(const struct node_call *c) {
@@ -199,6 +201,9 @@ bool rpc_block_logs(struct json_writer *w, const struct head_block *b, const str
 /* rpc_get_logs answers eth_getLogs. */
 [[gnu::warn_unused_result]] int rpc_get_logs(struct node_call *c, const struct log_filter *f,
                                              struct error *why);
+
+[[gnu::warn_unused_result]] int rpc_blooms_open(struct rpc *r, struct error *why);
+void rpc_blooms_close(struct rpc *r);
 
 /* What happened, in order. One of the two parts is set. */
 struct rpc_event {

@@ -1,5 +1,60 @@
-/* eth_getLogs. SPDX-License-Identifier: MIT */
+/* eth_getLogs. Blooms of blocks that were looked at are kept, so that a search through blocks that
+ * have nothing of it reads none of them again. SPDX-License-Identifier: MIT */
 #include "node/rpc_internal.h"
+
+#include <stdlib.h>
+
+#define BLOOMS 65536u // kept; about 19 MiB when all are used
+
+/* The bloom of a block, at its number modulo BLOOMS. */
+struct bloom_entry {
+    struct hash hash; // zero: free
+    struct bloom bloom;
+};
+
+struct rpc_blooms {
+    pthread_mutex_t lock;
+    struct bloom_entry *entries;
+};
+
+int rpc_blooms_open(struct rpc *r, struct error *why) {
+    struct rpc_blooms *b = calloc(1, sizeof *b);
+    // Pages of the table come into being as they are used.
+    if (b) b->entries = calloc(BLOOMS, sizeof *b->entries);
+    if (!b || !b->entries) {
+        free(b);
+        return error_set(why, ERR_NO_MEMORY, "no memory for blooms");
+    }
+    pthread_mutex_init(&b->lock, NULL);
+    r->blooms = b;
+    return 0;
+}
+
+void rpc_blooms_close(struct rpc *r) {
+    if (!r->blooms) return;
+    pthread_mutex_destroy(&r->blooms->lock);
+    free(r->blooms->entries);
+    free(r->blooms);
+    r->blooms = NULL;
+}
+
+/* Whether it is known that a block has nothing of the filter. */
+static bool is_ruled_out(struct rpc *r, uint64_t number, const struct hash *hash,
+                         const struct log_filter_bits *bits) {
+    struct bloom_entry *e = &r->blooms->entries[number % BLOOMS];
+    pthread_mutex_lock(&r->blooms->lock);
+    bool out = hash_equal(&e->hash, hash) && !log_filter_may_match(bits, &e->bloom);
+    pthread_mutex_unlock(&r->blooms->lock);
+    return out;
+}
+
+static void keep_bloom(struct rpc *r, const struct head_block *b) {
+    struct bloom_entry *e = &r->blooms->entries[b->block.header.number % BLOOMS];
+    pthread_mutex_lock(&r->blooms->lock);
+    e->hash = b->hash;
+    e->bloom = b->block.header.bloom;
+    pthread_mutex_unlock(&r->blooms->lock);
+}
 
 /* The number of a range's end. */
 static int bound(struct node_call *c, uint64_t *ret, const struct block_param *p, uint64_t head,
@@ -75,13 +130,17 @@ int rpc_get_logs(struct node_call *c, const struct log_filter *f, struct error *
     json_begin_array(c->result, NULL);
     for (uint64_t n = from; n <= to && r == 0; n++) {
         const struct head_block *b;
-        r = head_block_by_number(c->node->head, &b, n, why);
+        struct hash hash;
+        r = head_hash_of(c->node->head, &hash, n, why);
+        if (r == 0 && is_ruled_out(rpc_of(c), n, &hash, &bits)) continue;
+        if (r == 0) r = head_block_by_hash(c->node->head, &b, &hash, why);
         if (r == ERR_NOT_FOUND) {
             // The chain became shorter meanwhile, or this store begins above the genesis.
             r = node_fail(c, why, RPC_ERROR_PRUNED, rpc_none(), "block #%llu is not there",
                           (unsigned long long)n);
         }
         if (r != 0) break;
+        keep_bloom(rpc_of(c), b);
         if (!rpc_block_logs(c->result, b, f, &bits, false, &count, limit)) {
             r = too_many(c, limit, why);
         }

@@ -58,6 +58,11 @@ static int follow(struct rpc_fixture *f, struct error *why) {
 
 int rpc_fixture_open(struct rpc_fixture *f, enum fork fork, struct error *why) {
     memset(f, 0, sizeof *f);
+    int r = play_init(&f->play, 7, fork, why);
+    return r == 0 ? rpc_fixture_start(f, why) : r;
+}
+
+int rpc_fixture_start(struct rpc_fixture *f, struct error *why) {
     arena_init(&f->arena, 0);
     arena_init(&f->node.memory, 0);
     map_init(&f->node.methods, 0);
@@ -71,10 +76,8 @@ int rpc_fixture_open(struct rpc_fixture *f, enum fork fork, struct error *why) {
         .log_results = 10000,
         .extra_data = "",
     };
-    int r = play_init(&f->play, 7, fork, why);
-    if (r != 0) return r;
     const struct head_options options = {.genesis = &f->play.genesis, .threads = 1};
-    r = head_open(&f->head, &options, why);
+    int r = head_open(&f->head, &options, why);
     if (r == 0) r = producer_new(&f->producer, f->head, NULL, why);
     const struct txpool_options pool = {.config = &f->play.genesis.config,
                                         .limits = {.price_min = u256_from_u64(1)}};

@@ -23,9 +23,11 @@ struct rpc_fixture {
     void *on_gone_context;
 };
 
-/* rpc_fixture_open makes it at the genesis. rpc_fixture_close ends it.  errors  of the parts. */
+/* rpc_fixture_open makes it at the genesis. rpc_fixture_close ends it. rpc_fixture_start is the
+ * second half of open, for a genesis that was changed after play_init.  errors  of the parts. */
 [[gnu::warn_unused_result]] int rpc_fixture_open(struct rpc_fixture *f, enum fork fork,
                                                  struct error *why);
+[[gnu::warn_unused_result]] int rpc_fixture_start(struct rpc_fixture *f, struct error *why);
 void rpc_fixture_close(struct rpc_fixture *f);
 
 /* rpc_fixture_extend adds a block of up to `txs` random transactions and makes it the head. */
