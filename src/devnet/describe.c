@@ -143,6 +143,14 @@ void describe_state(struct net *n, struct buf *out) {
     }
     json_end(&w);
     write_links(n, &w);
+    json_begin_object(&w, "chain");
+    json_add_u64(&w, "id", NET_CHAIN_ID);
+    json_add_u64(&w, "slot_ms", n->s->slot_ns / NS_PER_MS);
+    json_add_u64(&w, "slot", slots_now(n->slots));
+    json_add_u64(&w, "head", slots_head(n->slots));
+    json_end(&w);
+    slots_write(&w, "slots", n->slots);
+    probe_write(&w, "orders", n->probe);
     json_begin_array(&w, "faults");
     for (size_t i = 0; i < n->faults.count; i++) {
         fault_write(&w, NULL, &n->faults.faults[i]);

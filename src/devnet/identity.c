@@ -33,10 +33,7 @@ int identity_ecdsa(struct identity_ecdsa *ret, const char *seed, const char *pur
     int r = ecdsa_signer_new(&signer, why);
     if (r < 0) return r;
     r = ecdsa_public_key_of(signer, &public, &key, why);
-    if (r == 0) {
-        struct hash h = keccak256(BYTES_OF(public));
-        memcpy(ret->address.b, h.b + 12, 20);
-    }
+    if (r == 0) ret->address = ecdsa_address(&public);
     ecdsa_signer_free(signer);
     return r;
 }

@@ -11,7 +11,10 @@
 #include "devnet/identity.h"
 #include "devnet/links.h"
 #include "devnet/ports.h"
+#include "devnet/probe.h"
 #include "devnet/role.h"
+#include "devnet/slots.h"
+#include "eth/dev_accounts.h"
 #include "net/service.h"
 
 #define NET_NODES_MAX 32
@@ -19,7 +22,7 @@
 #define NET_SOURCE_FIRST 10 /* node 1 is 127.0.0.11 */
 #define NET_VERSION 1       /* of devnet.json and /api/state */
 #define NET_NETWORK "devnet"
-#define NET_CHAIN_ID 1337u
+#define NET_CHAIN_ID DEV_CHAIN_ID
 #define NET_FORK_VERSION "0x20000089"
 
 enum net_state { NET_STARTING, NET_READY, NET_DEGRADED, NET_STOPPING };
@@ -62,6 +65,8 @@ struct net {
     struct roles *roles;
     struct links *links;
     struct events *events;
+    struct slots *slots;
+    struct probe *probe;
     struct fault_list faults;
     unsigned fault_ids;
     char program[4096]; /* of the multi-call binary */

@@ -1,4 +1,5 @@
 /* `devnet up`: makes a network, looks after it, ends it. SPDX-License-Identifier: MIT */
+#include "base/hex.h"
 #include "devnet/plan.h"
 
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #define START_LIMIT_NS (30 * NS_PER_S)
 
 #define IMAGE "node-image"
+#define PROBE_ACCOUNT 9 // of the development accounts
 
 static void say(struct net *n, const char *part, const char *text) {
     if (n->s->json) return;
@@ -102,6 +104,43 @@ static int ready(void *context, struct error *why) {
     return error_set(why, ERR_BUSY, "the network is not ready");
 }
 
+static uint64_t on_block(void *context, const struct slot_record *r, const struct json *block) {
+    struct net *n = context;
+    uint64_t landed = probe_block(n->probe, r, block);
+    links_slot(n->links, r->slot + 1);
+    if (n->ready_ns) probe_send(n->probe, r->number);
+    return landed;
+}
+
+static int open_eyes(struct net *n, struct error *why) {
+    char rpc[48], beacon[48], relay[48], users[48];
+    (void)snprintf(rpc, sizeof rpc, "http://127.0.0.1:%u", n->chain_rpc);
+    (void)snprintf(beacon, sizeof beacon, "http://127.0.0.1:%u", n->chain_beacon);
+    (void)snprintf(relay, sizeof relay, "http://127.0.0.1:%u", n->relay_port);
+    const struct slots_options slots = {.loop = n->loop,
+                                        .events = n->events,
+                                        .log = n->log,
+                                        .rpc_url = rpc,
+                                        .beacon_url = beacon,
+                                        .relay_url = relay,
+                                        .slot_ns = n->s->slot_ns,
+                                        .block = on_block,
+                                        .context = n};
+    const struct probe_options probe = {.loop = n->loop,
+                                        .events = n->events,
+                                        .log = n->log,
+                                        .rpc_url = rpc,
+                                        .chain_id = NET_CHAIN_ID,
+                                        .account = PROBE_ACCOUNT};
+    int r = slots_new(&n->slots, &slots, why);
+    if (r == 0) r = probe_new(&n->probe, &probe, why);
+    for (size_t i = 0; r == 0 && i < n->node_count; i++) {
+        (void)snprintf(users, sizeof users, "http://127.0.0.1:%u", n->nodes[i].user_front);
+        r = probe_node(n->probe, n->nodes[i].name, users, why);
+    }
+    return r;
+}
+
 static void tell_ready(struct net *n) {
     char text[128];
     (void)snprintf(text, sizeof text, "ready after %.2f s; http://127.0.0.1:%u",
@@ -109,16 +148,44 @@ static void tell_ready(struct net *n) {
     say(n, "network", text);
 }
 
+static void tell_proof(struct net *n) {
+    const struct probe_order *k = probe_proof(n->probe);
+    char text[ERROR_TEXT_MAX], hash[67] = "0x";
+    hex_encode(hash + 2, BYTES_OF(k->tx));
+    (void)snprintf(text, sizeof text, "bundle %s, sent through %s, is in block %llu of %s", hash,
+                   k->node, (unsigned long long)k->block, k->winner);
+    say(n, "proof", text);
+    n->status = 0;
+    service_stop(n->service);
+}
+
+// Why there is no proof yet, for whoever waited in vain.
+static void tell_no_proof(struct net *n) {
+    (void)snprintf(
+        n->verdict, sizeof n->verdict,
+        "no bundle in another node's block in time: %llu taken, %llu refused, %llu landed "
+        "(in own or local blocks), %llu passed; %s",
+        (unsigned long long)probe_count(n->probe, PROBE_TAKEN),
+        (unsigned long long)probe_count(n->probe, PROBE_REFUSED),
+        (unsigned long long)probe_count(n->probe, PROBE_LANDED),
+        (unsigned long long)probe_count(n->probe, PROBE_PASSED),
+        n->ready_ns ? "the network was ready" : "the network was never ready");
+}
+
 static void on_tick(struct loop_timer *t) {
     struct net *n = LIST_ENTRY(t, struct net, tick);
     uint64_t now = loop_now_ns(n->loop);
     bool was_ready = n->ready_ns != 0;
     watch_tick(n);
+    slots_tick(n->slots);
+    if (n->s->until_bundle && probe_proof(n->probe) && n->status != 0) tell_proof(n);
     if (n->ready_ns && !was_ready) {
         tell_ready(n);
+        probe_send(n->probe, slots_head(n->slots));
         if (n->s->until_ready) service_stop(n->service);
     }
     if (n->s->timeout_ns && now - n->started_ns > n->s->timeout_ns && n->status != 0) {
+        if (n->s->until_bundle) tell_no_proof(n);
         say(n, "network", *n->verdict ? n->verdict : "the time is up");
         service_stop(n->service);
         return;
@@ -195,6 +262,7 @@ static int start(struct net *n, struct error *why) {
     r = metrics_new(&n->metrics, NULL, why);
     if (r == 0) r = open_parts(n, why);
     if (r == 0) r = plan_network(n, why);
+    if (r == 0) r = open_eyes(n, why);
     if (r == 0) r = describe_store(n, why);
     n->tick.fire = on_tick;
     if (r == 0) r = loop_timer_set(n->loop, &n->tick, loop_now_ns(n->loop) + TICK_NS, why);
@@ -206,6 +274,8 @@ static void close_all(struct net *n) {
     if (n->loop) {
         loop_timer_clear(n->loop, &n->tick);
         watch_close(n);
+        probe_free(n->probe);
+        slots_free(n->slots);
         stop_roles(n);
     }
     links_free(n->links);

@@ -4,10 +4,10 @@
 #define NODE_CHAIN_FILE_H
 
 #include "crypto/ecdsa.h"
+#include "eth/dev_accounts.h"
 #include "eth/genesis.h"
 
-#define DEV_CHAIN_ID 1337u
-#define DEV_ACCOUNTS_MAX 10u
+#define DEV_ACCOUNTS_MAX DEV_ACCOUNTS
 
 /* genesis_read reads a file in geth's format. errors  those of file and decoder; ERR_NOT_FOUND. */
 [[gnu::warn_unused_result]] int genesis_read(struct genesis *ret, const char *path, struct arena *a,

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+#include "devnet/probe.h"
+
+#include "base/hex.h"
+#include "base/list.h"
+#include "eth/address.h"
+#include "eth/dev_accounts.h"
+#include "eth/request_signature.h"
+#include "eth/tx.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_FEE_WEI 200000000000u     /* 200 gwei */
+#define PRIORITY_FEE_WEI 10000000000u /* 10 gwei: what the block is worth */
+#define TRANSFER_GAS 21000
+
+struct target {
+    struct probe *probe;
+    struct query query;
+    char name[24];
+    size_t order; // index + 1 of the order on its way; 0: none
+};
+
+struct probe {
+    struct probe_options o;
+    struct ecdsa_signer *signer;
+    struct ecdsa_secret_key key;
+    struct address address;
+    struct target targets[PROBE_NODES_MAX];
+    size_t target_count, next_target;
+    struct query nonce;
+    uint64_t head;                          // for the bundle after the nonce is known
+    struct probe_order orders[PROBES_KEPT]; // a ring
+    size_t count;
+    struct probe_order proof;
+    bool proven;
+};
+
+static uint64_t now_ms(const struct probe *p) {
+    return clock_wall_ns(loop_clock(p->o.loop)) / NS_PER_MS;
+}
+
+static const char *const state_names[] = {"sending", "taken", "refused", "landed", "passed"};
+
+static void write_order(struct json_writer *w, const struct probe_order *k) {
+    json_add_data(w, "tx", BYTES_OF(k->tx));
+    json_add_str(w, "node", k->node);
+    json_add_str(w, "state", state_names[k->state]);
+    json_add_u64(w, "target", k->target);
+    json_add_u64(w, "sent_ms", k->sent_ms);
+    if (k->taken_ms) json_add_u64(w, "taken_ms", k->taken_ms);
+    if (k->landed_ms) {
+        json_add_u64(w, "landed_ms", k->landed_ms);
+        json_add_u64(w, "block", k->block);
+        json_add_str(w, "winner", k->winner);
+    }
+    if (*k->reason) json_add_str(w, "reason", k->reason);
+}
+
+static void tell(struct probe *p, const struct probe_order *k) {
+    struct json_writer *w = events_begin(p->o.events, "order");
+    write_order(w, k);
+    events_end(p->o.events);
+}
+
+// Sending
+
+static void on_answer(struct query *f, int code, const struct json *doc, const struct error *why) {
+    struct target *t = f->context;
+    struct probe *p = t->probe;
+    struct probe_order *k = &p->orders[(t->order - 1) % PROBES_KEPT];
+    (void)doc;
+    t->order = 0;
+    if (k->state != PROBE_SENDING) return; // it landed before the answer came
+    k->state = code == 0 ? PROBE_TAKEN : PROBE_REFUSED;
+    k->taken_ms = code == 0 ? now_ms(p) : 0;
+    if (code < 0) (void)snprintf(k->reason, sizeof k->reason, "%s", why->text);
+    tell(p, k);
+}
+
+static int make_tx(struct probe *p, uint64_t nonce, struct arena *a, struct tx *t,
+                   struct error *why) {
+    *t = (struct tx){.type = TX_FEE_MARKET,
+                     .has_to = true,
+                     .protected = true,
+                     .chain_id = p->o.chain_id,
+                     .nonce = nonce,
+                     .gas = TRANSFER_GAS,
+                     .max_fee = u256_from_u64(MAX_FEE_WEI),
+                     .max_priority_fee = u256_from_u64(PRIORITY_FEE_WEI),
+                     .to = p->address,
+                     .value = u256_from_u64(1)};
+    return tx_sign(t, p->signer, &p->key, a, why);
+}
+
+static int send_bundle(struct probe *p, struct target *t, const struct tx *tx, struct error *why) {
+    struct buf body, header;
+    buf_init(&body, 1u << 16);
+    buf_init(&header, 1024);
+    buf_append_str(&body,
+                   "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_sendBundle\",\"params\":[{"
+                   "\"txs\":[\"");
+    hex_append_data(&body, tx->raw);
+    buf_printf(&body, "\"],\"blockNumber\":\"0x%llx\"}]}", (unsigned long long)p->head + 1);
+    int r = buf_check(&body, why);
+    if (r == 0) r = request_signature_make(&header, p->signer, &p->key, buf_view(&body), why);
+    if (r == 0) {
+        r = query_post(&t->query, "/", buf_view(&body), "X-Flashbots-Signature", buf_view(&header),
+                       why);
+    }
+    buf_free(&body);
+    buf_free(&header);
+    return r;
+}
+
+static void send_now(struct probe *p, uint64_t nonce) {
+    struct arena a;
+    struct tx tx;
+    struct error why;
+    struct target *t = &p->targets[p->next_target++ % p->target_count];
+    if (query_busy(&t->query)) return; // this node does not answer; the next one's turn comes
+    arena_init(&a, 64u << 10);
+    int r = make_tx(p, nonce, &a, &tx, &why);
+    if (r == 0) r = send_bundle(p, t, &tx, &why);
+    if (r == 0) {
+        struct probe_order *k = &p->orders[p->count % PROBES_KEPT];
+        *k = (struct probe_order){
+            .tx = tx.hash, .sent_ms = now_ms(p), .target = p->head + 1, .state = PROBE_SENDING};
+        memcpy(k->node, t->name, sizeof k->node);
+        t->order = ++p->count;
+        tell(p, k);
+    } else {
+        log_warn(p->o.log, "probe_failed", F_STR("node", t->name), F_ERR(&why));
+    }
+    arena_free(&a);
+}
+
+static void on_nonce(struct query *f, int code, const struct json *doc, const struct error *why) {
+    struct probe *p = f->context;
+    uint64_t nonce;
+    (void)why;
+    if (code == 0 && json_quantity(&nonce, doc, NULL) == 0) send_now(p, nonce);
+}
+
+void probe_send(struct probe *p, uint64_t head) {
+    char params[80], address[43];
+    if (!p->target_count || query_busy(&p->nonce)) return;
+    p->head = head;
+    address_to_text(address, &p->address);
+    (void)snprintf(params, sizeof params, "[\"%s\",\"latest\"]", address);
+    (void)!query_rpc(&p->nonce, "eth_getTransactionCount", params, NULL);
+}
+
+// Blocks
+
+static void land(struct probe *p, struct probe_order *k, const struct slot_record *r) {
+    k->state = PROBE_LANDED;
+    k->landed_ms = r->seen_ms;
+    k->block = r->number;
+    (void)snprintf(k->winner, sizeof k->winner, "%s", r->winner);
+    bool foreign = strcmp(k->winner, k->node) != 0 && strncmp(k->winner, "node-", 5) == 0;
+    if (foreign && !p->proven) {
+        p->proof = *k;
+        p->proven = true;
+    }
+    tell(p, k);
+}
+
+uint64_t probe_block(struct probe *p, const struct slot_record *r, const struct json *block) {
+    uint64_t landed = 0;
+    json_each(item, json_get(block, "transactions")) {
+        struct hash h;
+        if (json_hash(&h, item, NULL) < 0) continue;
+        for (size_t i = p->count > PROBES_KEPT ? p->count - PROBES_KEPT : 0; i < p->count; i++) {
+            struct probe_order *k = &p->orders[i % PROBES_KEPT];
+            if (!hash_equal(&k->tx, &h) || k->state == PROBE_LANDED) continue;
+            land(p, k, r);
+            landed++;
+            break;
+        }
+    }
+    for (size_t i = p->count > PROBES_KEPT ? p->count - PROBES_KEPT : 0; i < p->count; i++) {
+        struct probe_order *k = &p->orders[i % PROBES_KEPT];
+        if (k->state != PROBE_TAKEN || k->target > r->number) continue;
+        k->state = PROBE_PASSED;
+        tell(p, k);
+    }
+    return landed;
+}
+
+const struct probe_order *probe_proof(const struct probe *p) {
+    return p->proven ? &p->proof : NULL;
+}
+
+uint64_t probe_count(const struct probe *p, enum probe_state state) {
+    uint64_t n = 0;
+    for (size_t i = p->count > PROBES_KEPT ? p->count - PROBES_KEPT : 0; i < p->count; i++) {
+        n += p->orders[i % PROBES_KEPT].state == state;
+    }
+    return n;
+}
+
+void probe_write(struct json_writer *w, const char *key, const struct probe *p) {
+    json_begin_array(w, key);
+    for (size_t i = p->count > PROBES_KEPT ? p->count - PROBES_KEPT : 0; i < p->count; i++) {
+        json_begin_object(w, NULL);
+        write_order(w, &p->orders[i % PROBES_KEPT]);
+        json_end(w);
+    }
+    json_end(w);
+}
+
+// Life
+
+int probe_node(struct probe *p, const char *name, const char *url, struct error *why) {
+    if (p->target_count == PROBE_NODES_MAX) return error_set(why, ERR_LIMIT, "too many nodes");
+    struct target *t = &p->targets[p->target_count];
+    t->probe = p;
+    t->query.done = on_answer;
+    t->query.context = t;
+    (void)snprintf(t->name, sizeof t->name, "%s", name);
+    int r = query_open(&t->query, p->o.loop, url, why);
+    if (r == 0) p->target_count++;
+    return r;
+}
+
+int probe_new(struct probe **ret, const struct probe_options *o, struct error *why) {
+    struct ecdsa_public_key public;
+    struct probe *p = calloc(1, sizeof *p);
+    *ret = p;
+    if (!p) return error_set(why, ERR_NO_MEMORY, "no memory for the probe");
+    p->o = *o;
+    p->nonce.done = on_nonce;
+    p->nonce.context = p;
+    dev_account_key(&p->key, o->account);
+    int r = ecdsa_signer_new(&p->signer, why);
+    if (r == 0) r = ecdsa_public_key_of(p->signer, &public, &p->key, why);
+    if (r == 0) p->address = ecdsa_address(&public);
+    return r == 0 ? query_open(&p->nonce, o->loop, o->rpc_url, why) : r;
+}
+
+void probe_free(struct probe *p) {
+    if (!p) return;
+    query_close(&p->nonce);
+    for (size_t i = 0; i < p->target_count; i++) {
+        query_close(&p->targets[i].query);
+    }
+    ecdsa_signer_free(p->signer);
+    free(p);
+}

@@ -1,0 +1,63 @@
+/* Probe: bundles of our own through the nodes in turn, and the proof that one landed in another
+ * node's block.
+ *
+ * For each new block, one bundle with one transaction of a development account goes to the next
+ * node's users' listener, signed as a sender signs. Everything the network does must work for it
+ * to land: intake, sharing between attested peers, building, the relay, the proposer.
+ * The loop's thread only. SPDX-License-Identifier: MIT */
+#ifndef DEVNET_PROBE_H
+#define DEVNET_PROBE_H
+
+#include "devnet/events.h"
+#include "devnet/query.h"
+#include "devnet/slots.h"
+
+#define PROBE_NODES_MAX 32
+#define PROBES_KEPT 256
+
+struct probe;
+
+struct probe_options {
+    struct loop *loop;
+    struct events *events;
+    struct log *log;
+    const char *rpc_url;
+    uint64_t chain_id;
+    unsigned account; /* of the development accounts */
+};
+
+enum probe_state { PROBE_SENDING, PROBE_TAKEN, PROBE_REFUSED, PROBE_LANDED, PROBE_PASSED };
+
+struct probe_order {
+    struct hash tx;
+    char node[24];                         /* through which it was sent */
+    char winner[SLOT_NAME_MAX];            /* whose block it landed in */
+    uint64_t sent_ms, taken_ms, landed_ms; /* Unix time; 0: not yet */
+    uint64_t block, target;
+    enum probe_state state;
+    char reason[120]; /* of a refusal */
+};
+
+[[gnu::warn_unused_result]] int probe_new(struct probe **ret, const struct probe_options *o,
+                                          struct error *why);
+void probe_free(struct probe *p);
+
+/* probe_node adds a node's users' listener. */
+[[gnu::warn_unused_result]] int probe_node(struct probe *p, const char *name, const char *url,
+                                           struct error *why);
+
+/* probe_send sends the next bundle for the block after `head`. */
+void probe_send(struct probe *p, uint64_t head);
+
+/* probe_block looks at a new block; gives how many of ours are in it. */
+uint64_t probe_block(struct probe *p, const struct slot_record *r, const struct json *block);
+
+/* probe_proof gives the first bundle that landed in the block of a node other than the one that it
+ * was sent through; NULL: none yet. */
+const struct probe_order *probe_proof(const struct probe *p);
+/* probe_count: how many of the newest PROBES_KEPT are in that state. */
+uint64_t probe_count(const struct probe *p, enum probe_state state);
+
+void probe_write(struct json_writer *w, const char *key, const struct probe *p);
+
+#endif

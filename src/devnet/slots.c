@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+#include "devnet/slots.h"
+
+#include "base/hex.h"
+#include "base/list.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RELAY_AFTER_NS (300 * NS_PER_MS) /* after a block, so that its delivery is stored */
+
+struct slots {
+    struct slots_options o;
+    struct query head, block, beacon, relay;
+    uint64_t genesis_time;
+    uint64_t newest; // number of the newest block that is known
+    uint64_t asked;  // number of the block that is being asked for
+    uint64_t told;   // newest slot that was told
+    bool began;
+    struct slot_record kept[SLOTS_KEPT]; // a ring
+    size_t count;                        // records ever
+    // What the relay is asked about, one slot after the other.
+    uint64_t relay_slot;
+    bool relay_bids; // the delivery is known, the bids are asked for
+    uint64_t relay_due_ns;
+};
+
+static struct slot_record *record_at(struct slots *s, size_t i) {
+    return &s->kept[i % SLOTS_KEPT];
+}
+
+static struct slot_record *find(struct slots *s, uint64_t slot) {
+    for (size_t i = s->count; i > 0 && s->count - i < SLOTS_KEPT; i--) {
+        struct slot_record *r = record_at(s, i - 1);
+        if (r->slot == slot) return r;
+    }
+    return NULL;
+}
+
+static uint64_t slot_of(const struct slots *s, uint64_t timestamp) {
+    uint64_t length = s->o.slot_ns / NS_PER_S;
+    return timestamp > s->genesis_time ? (timestamp - s->genesis_time) / length : 0;
+}
+
+uint64_t slots_now(const struct slots *s) {
+    return s->genesis_time ? slot_of(s, clock_wall_ns(loop_clock(s->o.loop)) / NS_PER_S) : 0;
+}
+
+uint64_t slots_head(const struct slots *s) {
+    return s->newest;
+}
+
+const struct slot_record *slots_last(const struct slots *s) {
+    return s->count ? &s->kept[(s->count - 1) % SLOTS_KEPT] : NULL;
+}
+
+static void write_record(struct json_writer *w, const struct slot_record *r) {
+    json_add_u64(w, "slot", r->slot);
+    json_add_bool(w, "missed", r->missed);
+    if (r->missed) return;
+    json_add_u64(w, "number", r->number);
+    json_add_data(w, "hash", BYTES_OF(r->hash));
+    json_add_u64(w, "timestamp", r->timestamp);
+    json_add_u64(w, "seen_ms", r->seen_ms);
+    json_add_str(w, "winner", r->winner);
+    json_add_bool(w, "by_relay", r->by_relay);
+    json_add_str(w, "value_wei", *r->value_wei ? r->value_wei : NULL);
+    if (r->bids != UINT64_MAX) {
+        json_add_u64(w, "bids", r->bids);
+        json_add_u64(w, "builders", r->builders);
+    }
+    json_add_u64(w, "txs", r->txs);
+    json_add_u64(w, "orders", r->orders);
+    json_add_u64(w, "gas_used", r->gas_used);
+}
+
+static void tell(struct slots *s, const char *kind, const struct slot_record *r) {
+    struct json_writer *w = events_begin(s->o.events, kind);
+    write_record(w, r);
+    events_end(s->o.events);
+}
+
+static struct slot_record *push(struct slots *s, uint64_t slot) {
+    struct slot_record *r = record_at(s, s->count++);
+    *r = (struct slot_record){.slot = slot, .bids = UINT64_MAX};
+    if (slot > s->told) s->told = slot;
+    return r;
+}
+
+// Slots that passed without a block; told once the next block shows that none will come.
+static void push_missed(struct slots *s, uint64_t until) {
+    for (uint64_t slot = s->told + 1; s->told && slot < until && until - slot < SLOTS_KEPT;
+         slot++) {
+        struct slot_record *r = push(s, slot);
+        r->missed = true;
+        tell(s, "slot", r);
+    }
+}
+
+// Blocks
+
+// Extra data as a name: printable ASCII, cut.
+static void take_name(char ret[SLOT_NAME_MAX], struct bytes extra) {
+    size_t n = 0;
+    for (size_t i = 0; i < extra.n && n < SLOT_NAME_MAX - 1; i++) {
+        if (extra.p[i] >= 0x20 && extra.p[i] < 0x7f) ret[n++] = (char)extra.p[i];
+    }
+    ret[n] = '\0';
+}
+
+static void take_block(struct slots *s, const struct json *b) {
+    struct arena a;
+    struct bytes extra = {NULL, 0};
+    uint64_t timestamp = 0, number = 0, gas = 0;
+    arena_init(&a, 4096);
+    int r = json_get_quantity(&timestamp, b, "timestamp", NULL);
+    if (r == 0) r = json_get_quantity(&number, b, "number", NULL);
+    if (r == 0) r = json_get_quantity(&gas, b, "gasUsed", NULL);
+    if (r == 0) r = json_get_data(&extra, b, "extraData", &a, NULL);
+    if (r == 0 && number >= s->asked) {
+        uint64_t slot = slot_of(s, timestamp);
+        push_missed(s, slot);
+        struct slot_record *k = push(s, slot);
+        k->number = number;
+        k->timestamp = timestamp;
+        k->gas_used = gas;
+        k->txs = json_count(json_get(b, "transactions"));
+        k->seen_ms = clock_wall_ns(loop_clock(s->o.loop)) / NS_PER_MS;
+        (void)!json_get_hash(&k->hash, b, "hash", NULL);
+        take_name(k->winner, extra);
+        if (s->o.block) k->orders = s->o.block(s->o.context, k, b);
+        s->newest = number;
+        tell(s, "block", k);
+    }
+    arena_free(&a);
+}
+
+static void on_block(struct query *f, int code, const struct json *doc, const struct error *why) {
+    struct slots *s = f->context;
+    if (code < 0 || json_type_of(doc) != JSON_OBJECT) {
+        log_debug(s->o.log, "block_unknown", F_U64("number", s->asked), F_ERR(why));
+        return;
+    }
+    take_block(s, doc);
+}
+
+static void on_head(struct query *f, int code, const struct json *doc, const struct error *why) {
+    struct slots *s = f->context;
+    uint64_t number = 0;
+    (void)why;
+    if (code < 0 || json_quantity(&number, doc, NULL) < 0) return;
+    if (!s->began) s->newest = number ? number - 1 : 0;
+    s->began = true;
+    if (number < s->newest) s->newest = number; // a reorganisation to a shorter chain
+    if (number > s->newest && !query_busy(&s->block)) {
+        char params[48];
+        s->asked = s->newest + 1;
+        (void)snprintf(params, sizeof params, "[\"0x%llx\",false]", (unsigned long long)s->asked);
+        (void)!query_rpc(&s->block, "eth_getBlockByNumber", params, NULL);
+    }
+}
+
+static void on_genesis(struct query *f, int code, const struct json *doc, const struct error *why) {
+    struct slots *s = f->context;
+    (void)why;
+    if (code == 0) {
+        (void)!json_get_decimal(&s->genesis_time, json_get(doc, "data"), "genesis_time", NULL);
+    }
+}
+
+// The relay
+
+// Delivered payloads first: who won, for how much; then all submissions.
+static void take_delivery(struct slot_record *r, const struct json *doc) {
+    struct bytes value;
+    const struct json *first = json_first(doc);
+    r->by_relay = first != NULL;
+    if (first && json_get_string(&value, first, "value", NULL) == 0) {
+        (void)snprintf(r->value_wei, sizeof r->value_wei, "%.*s", (int)value.n,
+                       (const char *)value.p);
+    }
+}
+
+static void take_bids(struct slot_record *r, const struct json *doc) {
+    struct bytes seen[64];
+    size_t n = 0;
+    r->bids = json_count(doc);
+    json_each(item, doc) {
+        struct bytes key;
+        size_t i = 0;
+        if (json_get_string(&key, item, "builder_pubkey", NULL) < 0) continue;
+        while (i < n && !bytes_equal(seen[i], key)) {
+            i++;
+        }
+        if (i == n && n < 64) seen[n++] = key;
+    }
+    r->builders = n;
+}
+
+static void on_relay(struct query *f, int code, const struct json *doc, const struct error *why) {
+    struct slots *s = f->context;
+    struct slot_record *r = find(s, s->relay_slot);
+    (void)why;
+    if (r && code == 0 && !s->relay_bids) take_delivery(r, doc);
+    if (r && code == 0 && s->relay_bids) take_bids(r, doc);
+    if (!s->relay_bids) {
+        s->relay_bids = true;
+        return;
+    }
+    s->relay_bids = false;
+    if (r) tell(s, "slot", r);
+    s->relay_slot = 0;
+}
+
+static void ask_relay(struct slots *s) {
+    char path[128];
+    uint64_t now = loop_now_ns(s->o.loop);
+    if (query_busy(&s->relay) || now < s->relay_due_ns) return;
+    for (size_t i = s->count > SLOTS_KEPT ? s->count - SLOTS_KEPT : 0;
+         !s->relay_slot && i < s->count; i++) {
+        struct slot_record *r = record_at(s, i);
+        uint64_t wall_ms = clock_wall_ns(loop_clock(s->o.loop)) / NS_PER_MS;
+        if (r->missed || r->bids != UINT64_MAX) continue;
+        if (wall_ms < r->seen_ms + RELAY_AFTER_NS / NS_PER_MS) return;
+        r->bids = 0; // asked once
+        s->relay_slot = r->slot;
+    }
+    if (!s->relay_slot) return;
+    (void)snprintf(path, sizeof path, "/relay/v1/data/bidtraces/%s?slot=%llu",
+                   s->relay_bids ? "builder_blocks_received" : "proposer_payload_delivered",
+                   (unsigned long long)s->relay_slot);
+    (void)!query_get(&s->relay, path, NULL);
+}
+
+void slots_tick(struct slots *s) {
+    if (!s->genesis_time) {
+        if (!query_busy(&s->beacon)) (void)!query_get(&s->beacon, "/eth/v1/beacon/genesis", NULL);
+        return;
+    }
+    if (!query_busy(&s->head)) (void)!query_rpc(&s->head, "eth_blockNumber", "[]", NULL);
+    ask_relay(s);
+}
+
+void slots_write(struct json_writer *w, const char *key, const struct slots *s) {
+    json_begin_array(w, key);
+    for (size_t i = s->count > SLOTS_KEPT ? s->count - SLOTS_KEPT : 0; i < s->count; i++) {
+        json_begin_object(w, NULL);
+        write_record(w, &s->kept[i % SLOTS_KEPT]);
+        json_end(w);
+    }
+    json_end(w);
+}
+
+int slots_new(struct slots **ret, const struct slots_options *o, struct error *why) {
+    struct slots *s = calloc(1, sizeof *s);
+    *ret = s;
+    if (!s) return error_set(why, ERR_NO_MEMORY, "no memory for slots");
+    s->o = *o;
+    s->genesis_time = o->genesis_time;
+    s->head.done = on_head;
+    s->block.done = on_block;
+    s->beacon.done = on_genesis;
+    s->relay.done = on_relay;
+    s->head.context = s->block.context = s->beacon.context = s->relay.context = s;
+    int r = query_open(&s->head, o->loop, o->rpc_url, why);
+    if (r == 0) r = query_open(&s->block, o->loop, o->rpc_url, why);
+    if (r == 0) r = query_open(&s->beacon, o->loop, o->beacon_url, why);
+    if (r == 0) r = query_open(&s->relay, o->loop, o->relay_url, why);
+    return r;
+}
+
+void slots_free(struct slots *s) {
+    if (!s) return;
+    query_close(&s->head);
+    query_close(&s->block);
+    query_close(&s->beacon);
+    query_close(&s->relay);
+    free(s);
+}

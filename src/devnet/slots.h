@@ -1,0 +1,58 @@
+/* Slots: what became of each slot: its block, who won, what it was worth, what was in it.
+ *
+ * Follows the chain's head by asking, reads each new block with its transactions, and asks the
+ * relay's data API what was bid. A slot without a block is told as missed. The loop's thread only.
+ * SPDX-License-Identifier: MIT */
+#ifndef DEVNET_SLOTS_H
+#define DEVNET_SLOTS_H
+
+#include "devnet/events.h"
+#include "devnet/query.h"
+
+#define SLOTS_KEPT 512
+#define SLOT_NAME_MAX 48
+
+struct slots;
+
+struct slot_record {
+    uint64_t slot, number, timestamp, gas_used, txs;
+    uint64_t seen_ms;  /* Unix time at which the block was seen */
+    uint64_t bids;     /* submissions at the relay; UINT64_MAX: not known yet */
+    uint64_t builders; /* how many keys they came from */
+    uint64_t orders;   /* watched transactions that are in it */
+    struct hash hash;
+    char winner[SLOT_NAME_MAX]; /* extra data of the block: "node-1", "devnet" for the proposer's
+                                   own */
+    char value_wei[80];         /* decimal; "" when no relay delivered it */
+    bool missed, by_relay;
+};
+
+struct slots_options {
+    struct loop *loop;
+    struct events *events;
+    struct log *log;
+    const char *rpc_url, *beacon_url, *relay_url;
+    uint64_t slot_ns;
+    uint64_t genesis_time; /* seconds; 0: asked for */
+    /* A new block: its hashes, in order, for whoever watches transactions; gives how many of them
+     * were watched. May be NULL. */
+    uint64_t (*block)(void *context, const struct slot_record *r, const struct json *block);
+    void *context;
+};
+
+[[gnu::warn_unused_result]] int slots_new(struct slots **ret, const struct slots_options *o,
+                                          struct error *why);
+void slots_free(struct slots *s);
+
+/* slots_tick asks what is due; called again and again. */
+void slots_tick(struct slots *s);
+
+/* slots_now: the slot that runs; 0 before the chain began. slots_head: the newest block's number.
+ */
+uint64_t slots_now(const struct slots *s);
+uint64_t slots_head(const struct slots *s);
+const struct slot_record *slots_last(const struct slots *s);
+
+void slots_write(struct json_writer *w, const char *key, const struct slots *s);
+
+#endif
