@@ -12,7 +12,7 @@
 
 #include "builder/beacon_link.h"
 #include "builder/crew.h"
-#include "builder/node_link.h"
+#include "chain/node_link.h"
 #include "builder/order_pool.h"
 #include "builder/relay_link.h"
 #include "builder/settings.h"

@@ -10,6 +10,7 @@
 #include "node/chain_file.h"
 #include "node/dev.h"
 #include "node/engine_api.h"
+#include "node/follow.h"
 #include "node/listeners.h"
 #include "node/payload.h"
 #include "node/rpc.h"
@@ -35,6 +36,7 @@ struct program {
     bool subscribed;
     struct head_view *pool_view; // that the pool reads
     struct dev *dev;
+    struct follow *follow;
     struct slots *slots;
     struct validate *validate;
 };
@@ -232,12 +234,15 @@ static int open_parts(struct program *p, struct error *why) {
 
 static int start(struct program *p, struct error *why) {
     int r = node_listeners_start(p->node.listeners, p->service, why);
+    const char *follow = p->node.values->follow;
+    if (r == 0 && follow && *follow) r = follow_open(&p->follow, &p->node, why);
     if (r == 0 && p->slots) r = slots_start(p->slots, why);
     return r == 0 && p->dev ? dev_start(p->dev, why) : r;
 }
 
 static void close_all(struct program *p) {
     struct node *n = &p->node;
+    follow_close(p->follow);
     dev_close(p->dev);
     slots_close(p->slots);
     pool_stop(n->engine);

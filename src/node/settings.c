@@ -85,7 +85,8 @@ static const struct config_option options[] = {
     ROW(LIST, relays, "relay", NULL, "URL,...",
         "With --slots: relays to ask; http://PUBKEY@HOST:PORT pins a relay's key."),
     ROW(STRING, follow, "follow", NULL, "ws://HOST:PORT",
-        "Follow another node's chain through its WebSocket."),
+        "Follow another node's chain through its WebSocket; on its authenticated port with the "
+        "key of --jwt-secret."),
     ROW(U64, threads, "threads", "0", NULL,
         "Threads that execute blocks and compute roots; 0: one a processor."),
     ROW(STRING, log_level, "log-level", "info", "LEVEL", "debug, info, warn, error, off."),

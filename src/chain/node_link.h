@@ -1,16 +1,16 @@
-/* The execution client that the builder follows: its blocks become ours, its pool's transactions
- * orders.
+/* An execution client that is followed, by builders and by other nodes: its blocks become ours, its
+ * pool's transactions too.
  *
  * Over one WebSocket: newHeads, then debug_getRawBlock of each; what is missing in between is asked
  * for, by number when it is much, by parent when it is a branch. Blocks are executed on a thread of
- * their own and the head is set as the client says; the state is the builder's own, so that no one
- * waits for the client's disk. Pending transactions are asked for in network form, with blobs.
+ * their own and the head is set as the client says; the state is one's own, so that no one waits
+ * for the client's disk. Pending transactions are asked for in network form, with blobs.
  * A broken connection is opened again, for ever.
  *
  * Thread: the loop's; blocks are imported on the link's thread.
  * Source: geth's pubsub and debug namespaces. SPDX-License-Identifier: MIT */
-#ifndef BUILDER_NODE_LINK_H
-#define BUILDER_NODE_LINK_H
+#ifndef CHAIN_NODE_LINK_H
+#define CHAIN_NODE_LINK_H
 
 #include "base/log.h"
 #include "chain/head.h"
@@ -26,6 +26,8 @@ struct node_link_options {
     struct log *log;
     struct head *head;
     bool transactions; /* follow the pool */
+    bool marks;        /* and the safe and finalized blocks */
+    struct bytes key;  /* of the tokens that an authenticated port wants; empty: none */
     /* The head is another one now. */
     void (*head_changed)(void *context);
     /* A pending transaction, in network form; the bytes live during the call. */
@@ -36,6 +38,10 @@ struct node_link_options {
 [[gnu::warn_unused_result]] int
 node_link_new(struct node_link **ret, const struct node_link_options *options, struct error *why);
 void node_link_free(struct node_link *n);
+
+/* node_link_send gives the client a transaction in network form; nothing happens while there is no
+ * connection. */
+void node_link_send(struct node_link *n, struct bytes raw);
 
 /* node_link_synced: connected, and the head is the client's. */
 bool node_link_synced(const struct node_link *n);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "builder/node_link.h"
+#include "chain/node_link.h"
 
 #include "base/hex.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/pool.h"
+#include "net/auth.h"
 #include "net/jsonrpc.h"
 #include "net/url.h"
 #include "net/ws.h"
@@ -20,7 +21,15 @@
 #define FAR_BEHIND 8u    // blocks: then they are asked for by number
 #define IMPORTS_MAX 512u
 
-enum ask_kind { ASK_SUBSCRIBE_HEADS, ASK_SUBSCRIBE_TXS, ASK_BLOCK, ASK_TX };
+enum ask_kind {
+    ASK_SUBSCRIBE_HEADS,
+    ASK_SUBSCRIBE_TXS,
+    ASK_BLOCK,
+    ASK_TX,
+    ASK_SEND,
+    ASK_SAFE,
+    ASK_FINALIZED,
+};
 
 struct ask {
     uint64_t id;
@@ -37,6 +46,7 @@ struct import {
     bool is_head, set;
     uint64_t number;
     struct hash hash, parent;
+    struct hash safe, finalized; // zero: not known
     struct head_verdict verdict;
     int code;
     struct error why;
@@ -60,6 +70,7 @@ struct node_link {
     uint64_t tip;      // number of the client's newest block
     uint64_t asked_to; // by number, while far behind
     struct hash tip_hash;
+    struct hash safe, finalized; // as the client said last
     bool synced, ending;
 };
 
@@ -131,6 +142,18 @@ static void import_free(struct import *i) {
     free(i);
 }
 
+// The client's marks, where they are on our chain too.
+static int set_head(struct head *h, const struct import *i, struct error *why) {
+    const struct hash *safe = hash_is_zero(&i->safe) ? NULL : &i->safe;
+    const struct hash *finalized = hash_is_zero(&i->finalized) ? NULL : &i->finalized;
+    int r = head_set(h, &i->verdict.hash, safe, finalized, why);
+    bool marked = safe || finalized;
+    if (marked && (r == ERR_NOT_FOUND || r == ERR_CONFLICT)) {
+        r = head_set(h, &i->verdict.hash, NULL, NULL, why);
+    }
+    return r;
+}
+
 // On the link's thread.
 static void import_run(void *context) {
     struct import *i = context;
@@ -138,7 +161,7 @@ static void import_run(void *context) {
     i->code = head_import(h, &i->verdict, i->raw, &i->why);
     bool good = i->verdict.status == HEAD_VALID || i->verdict.status == HEAD_KNOWN;
     if (i->code != 0 || !good || !i->is_head) return;
-    i->code = head_set(h, &i->verdict.hash, NULL, NULL, &i->why);
+    i->code = set_head(h, i, &i->why);
     i->set = i->code == 0;
 }
 
@@ -194,12 +217,29 @@ static void ask_parent(struct node_link *n, const struct import *i) {
     }
 }
 
+static void ask_mark(struct node_link *n, enum ask_kind kind, const char *tag) {
+    struct ask *a = ask_new(n, kind);
+    struct buf out;
+    if (!a || !n->ws) return;
+    buf_init(&out, 256);
+    buf_printf(&out,
+               "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"eth_getBlockByNumber\","
+               "\"params\":[\"%s\",false]}",
+               (unsigned long long)a->id, tag);
+    (void)ws_send(n->ws, true, buf_view(&out));
+    buf_free(&out);
+}
+
 static void note_head(struct node_link *n, const struct import *i) {
     if (!n->synced && hash_equal(&i->verdict.hash, &n->tip_hash)) {
         n->synced = true;
         log_info(n->o.log, "node_synced", F_U64("block", i->number));
     }
     if (!n->synced && i->number < n->tip) catch_up(n);
+    if (n->o.marks && n->synced) {
+        ask_mark(n, ASK_SAFE, "safe");
+        ask_mark(n, ASK_FINALIZED, "finalized");
+    }
     n->o.head_changed(n->o.context);
 }
 
@@ -252,6 +292,8 @@ static void take_block(struct node_link *n, const struct json *result, bool is_h
     i->is_head = is_head;
     i->number = block.header.number;
     i->parent = block.header.parent_hash;
+    i->safe = n->safe;
+    i->finalized = n->finalized;
     i->task = (struct pool_task){
         .run = import_run, .done = import_done, .context = i, .home = &n->mailbox};
     if (i->number > n->tip) n->tip = i->number;
@@ -310,6 +352,14 @@ static void take_result(struct node_link *n, const struct ask *a, const struct j
             n->o.transaction(n->o.context, raw);
         }
         break;
+    case ASK_SAFE:
+        (void)!json_get_hash(&n->safe, in->result, "hash", NULL); // null: there is none yet
+        break;
+    case ASK_FINALIZED:
+        (void)!json_get_hash(&n->finalized, in->result, "hash", NULL);
+        break;
+    case ASK_SEND:
+        break;
     }
 }
 
@@ -330,7 +380,7 @@ static void take_response(struct node_link *n, struct bytes data, struct arena *
         if (!a) continue;
         if (jsonrpc_failure_of(in, &why) == 0) {
             take_result(n, a, in, scratch);
-        } else {
+        } else if (a->kind != ASK_SEND) { // what it refuses is its matter
             log_warn(n->o.log, "node_request_failed", F_U64("kind", a->kind), F_ERR(&why));
         }
         free(a);
@@ -391,19 +441,51 @@ static void on_closed(struct ws *w, void *context, unsigned code, const struct e
 static const struct ws_events events = {
     .open = on_open, .message = on_message, .closed = on_closed};
 
+static int add_token(struct node_link *n, struct http_fields *fields, struct arena *a,
+                     struct error *why) {
+    struct buf token;
+    if (n->o.key.n == 0) return 0;
+    buf_init(&token, 0);
+    buf_append_str(&token, "Bearer ");
+    uint64_t now_s = clock_wall_ns(loop_clock(n->o.loop)) / NS_PER_S;
+    int r = jwt_write(&token, n->o.key, now_s, why);
+    if (r == 0) {
+        r = http_fields_add(fields, a, BYTES_LIT("authorization"), buf_view(&token), why);
+    }
+    buf_free(&token);
+    return r;
+}
+
 static void connect_now(struct loop_timer *t) {
     struct node_link *n =
         (struct node_link *)(void *)((char *)t - offsetof(struct node_link, retry));
     const struct ws_options options = {.message_bytes_max = MESSAGE_BYTES_MAX};
+    struct http_fields fields = {0};
     struct error why;
+    struct arena a;
     struct ws *w;
-    int r = ws_connect(&w, n->client, bytes_from_str(n->path), NULL, &options, &events, n, &why);
+    arena_init(&a, 0);
+    int r = add_token(n, &fields, &a, &why);
+    if (r == 0) {
+        r = ws_connect(&w, n->client, bytes_from_str(n->path), &fields, &options, &events, n, &why);
+    }
+    arena_free(&a);
     if (r == 0) {
         n->ws = w;
         return;
     }
     log_warn(n->o.log, "node_lost", F_STR("node", n->o.url), F_ERR(&why));
     connect_again(n);
+}
+
+void node_link_send(struct node_link *n, struct bytes raw) {
+    struct buf text;
+    struct ask *a = n->ws ? ask_new(n, ASK_SEND) : NULL;
+    if (!a) return;
+    buf_init(&text, 0);
+    hex_append_data(&text, raw);
+    if (!text.failed) send_ask(n, a, "eth_sendRawTransaction", buf_view(&text));
+    buf_free(&text);
 }
 
 bool node_link_synced(const struct node_link *n) {
