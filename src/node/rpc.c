@@ -10,9 +10,10 @@
 #define WATCH_NS (20 * NS_PER_MS) // how late a time limit may strike
 
 static const struct rpc_table *const tables[] = {
-    &rpc_block_table, &rpc_state_table,  &rpc_call_table,     &rpc_fee_table,
-    &rpc_log_table,   &rpc_filter_table, &rpc_pool_table,     &rpc_subscription_table,
-    &rpc_net_table,   &rpc_trace_table,  &rpc_simulate_table, &rpc_witness_table,
+    &rpc_block_table,  &rpc_state_table,  &rpc_call_table,     &rpc_fee_table,
+    &rpc_log_table,    &rpc_filter_table, &rpc_pool_table,     &rpc_subscription_table,
+    &rpc_net_table,    &rpc_trace_table,  &rpc_simulate_table, &rpc_witness_table,
+    &rpc_bundle_table,
 };
 
 /* ---- opening ---- */
