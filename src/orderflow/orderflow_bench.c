@@ -4,7 +4,8 @@
  *
  * The program runs as it is, on one processor, all its threads there; requests come over kept
  * connections from another. CPU time of the serving process a request is the figure: what the
- * machine does beside it adds to wall time only. Then latency at half that rate, and memory.
+ * machine does beside it adds to wall time only. Then latency at half that rate, and that of an
+ * honest sender beside floods.
  *
  *     bench_orderflow_orderflow [REQUESTS]
  *
@@ -344,6 +345,106 @@ static void measure_latency(const struct served *s, const struct request *r, dou
                  latencies[request_count * 99 / 100], latencies[request_count * 999 / 1000]);
 }
 
+/* ---- a flood beside an honest sender ---- */
+
+#define HONEST 400u
+#define HONEST_GAP_NS 5000000u
+
+/* Any answer will do: floods are refused. */
+static bool drain_line(struct line *l) {
+    char text[ANSWER_MAX];
+    return read(l->fd, text, sizeof text) > 0;
+}
+
+/* The honest sender's requests come in time on a connection of their own; the flood's as fast as
+ * its connections allow, round and round. count 0: no flood. */
+static void drive_beside(const struct served *s, const struct request *honest,
+                         const struct request *flood, size_t count, double *latencies,
+                         size_t *ret_flooded) {
+    struct line lines[CONNECTIONS];
+    struct pollfd polls[CONNECTIONS];
+    size_t n = count > 0 ? CONNECTIONS : 1, sent = 0, answered = 0, flooded = 0;
+    for (size_t i = 0; i < n; i++) {
+        lines[i] = (struct line){.fd = dial(s->port)};
+        polls[i] = (struct pollfd){.fd = lines[i].fd, .events = POLLIN};
+        CHECK(lines[i].fd >= 0);
+    }
+    uint64_t begin = bench_now_ns();
+    while (answered < HONEST) {
+        for (size_t i = 0; i < n; i++) {
+            uint64_t now = bench_now_ns(), due = i == 0 ? begin + sent * HONEST_GAP_NS : now;
+            if (lines[i].sent_ns > 0 || due > now || (i == 0 && sent == HONEST)) continue;
+            struct bytes text =
+                i == 0 ? buf_view(&honest[sent++].text) : buf_view(&flood[flooded++ % count].text);
+            CHECK(write(lines[i].fd, text.p, text.n) == (ssize_t)text.n);
+            lines[i].sent_ns = due;
+        }
+        if (poll(polls, n, n > 1 ? 0 : 1) < 0) FAIL("poll");
+        for (size_t i = 0; i < n; i++) {
+            if (!(polls[i].revents & POLLIN)) continue;
+            if (i == 0) {
+                read_answer(&lines[0]);
+                latencies[answered++] = (double)(bench_now_ns() - lines[0].sent_ns) / 1000;
+            } else if (!drain_line(&lines[i])) {
+                FAIL("the program closed a connection");
+            }
+            lines[i].sent_ns = 0;
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        (void)close(lines[i].fd);
+    }
+    *ret_flooded = flooded;
+    qsort(latencies, HONEST, sizeof *latencies, by_value);
+}
+
+/* One signer, known to the program, whose transactions are new. */
+static void make_honest(struct request *honest, uint64_t round) {
+    for (size_t i = 0; i < HONEST; i++) {
+        make(&honest[i], 0, 50000000 + round * HONEST + i, 1, 1000000 + round * HONEST + i);
+    }
+}
+
+static void measure_flood(const struct served *s, const char *name, const struct request *flood,
+                          size_t count, uint64_t round, double *latencies) {
+    struct request *honest = calloc(HONEST, sizeof *honest);
+    size_t flooded;
+    CHECK(honest != NULL);
+    make_honest(honest, round);
+    drive_beside(s, honest, flood, count, latencies, &flooded);
+    (void)printf("{\"name\":\"honest sender beside %s\",\"flood_requests\":%zu,\"p50_us\":%.0f,"
+                 "\"p90_us\":%.0f,\"p99_us\":%.0f}\n",
+                 name, flooded, latencies[HONEST / 2], latencies[HONEST * 9 / 10],
+                 latencies[HONEST * 99 / 100]);
+    (void)fflush(stdout);
+    for (size_t i = 0; i < HONEST; i++) {
+        buf_free(&honest[i].text);
+    }
+    free(honest);
+}
+
+static void measure_floods(const struct served *s, struct request *r, double *latencies) {
+    measure_flood(s, "nobody", NULL, 0, 0, latencies);
+    for (size_t i = 0; i < request_count; i++) {
+        make(&r[i], 77, 1, 1, 9000000 + i);
+    }
+    measure_flood(s, "duplicates", r, 1, 1, latencies);
+    for (size_t i = 0; i < request_count; i++) {
+        r[i].text.p[r[i].text.n - 20] ^= 1; // another body than was signed
+    }
+    measure_flood(s, "forged signatures", r, request_count, 2, latencies);
+    for (size_t i = 0; i < request_count; i++) {
+        make(&r[i], 2000000 + i, 60000000 + i, 1, 9500000 + i);
+    }
+    measure_flood(s, "strangers with good signatures", r, request_count, 3, latencies);
+    for (size_t i = 0; i < request_count; i++) {
+        buf_clear(&r[i].text);
+        buf_printf(&r[i].text, "POST / HTTP/1.1\r\nhost: node\r\ncontent-length: 4000\r\n\r\n");
+        buf_append_fill(&r[i].text, '[', 4000);
+    }
+    measure_flood(s, "unsigned garbage", r, request_count, 4, latencies);
+}
+
 TEST(all) {
     struct served s = start();
     struct request *r = calloc(request_count, sizeof *r);
@@ -372,6 +473,7 @@ TEST(all) {
         make(&r[i], i, i, 1, 3 * n + i);
     }
     measure_latency(&s, r, 3000, latencies);
+    measure_floods(&s, r, latencies);
     stop(&s);
     for (size_t i = 0; i < n; i++) {
         buf_free(&r[i].text);
