@@ -40,6 +40,7 @@ int beacon_get(struct beacon *b, struct ask **ret, const char *path, size_t limi
 
 // A node that failed is asked later again; the next one is asked first.
 static void step_failed(struct beacon *b, const char *what, const struct error *why) {
+    if (b->stopped) return;
     log_warn(b->options.log, "beacon_request_failed", F_STR("request", what),
              F_STR("node", b->nodes[b->turn].url), F_ERR(why));
     b->turn = (b->turn + 1) % b->node_count;

@@ -259,11 +259,11 @@ class Chain:
 class Beacon(Server):
     """The part of the beacon API that a relay uses."""
 
-    def __init__(self, chain, with_attributes=True):
+    def __init__(self, chain, with_attributes=True, port=0):
         self.chain, self.with_attributes = chain, with_attributes
         self.streams, self.published, self.refuse = [], [], False
         self.head = 0
-        super().__init__()
+        super().__init__(port)
 
     def get(self, handler):
         c, path = self.chain, handler.path
@@ -352,6 +352,44 @@ class Validation(Server):
         else:
             answer["result"] = None
         self.answer(handler, 200, answer)
+
+
+class Payloads(Server):
+    """A builder that gives the payloads of the headers it sent first (path /get_payload_v3)."""
+
+    def __init__(self, chain):
+        self.chain, self.blocks, self.asked, self.ssz = chain, {}, [], True
+        super().__init__()
+
+    def post(self, handler, body):
+        self.asked.append(json.loads(body))
+        block = self.blocks.get(self.asked[-1]["message"]["block_hash"])
+        if not block:
+            self.answer(handler, 404, {"code": 404, "message": "no such payload"})
+        elif self.ssz:
+            self.answer(handler, 200, self.chain.tool.ssz("submission", self.chain.fork, block),
+                        "application/octet-stream")
+        else:
+            self.answer(handler, 200, block)
+
+    def header_submission(self, block, adjustable=False):
+        """The SSZ that is sent in place of a whole submission."""
+        c = self.chain
+        header = c.tool.ask(do="header", fork=c.fork, value=block["execution_payload"])["value"]
+        parts = [c.tool.ssz("payload_header", c.fork, header),
+                 c.tool.ssz("requests", c.fork, block["execution_requests"]),
+                 c.tool.ssz("commitments", c.fork, block["blobs_bundle"]["commitments"])]
+        if adjustable:
+            parts.append(b"adjustment")
+        fixed = 236 + 4 * len(parts)
+        offsets = [fixed + sum(map(len, parts[:i])) for i in range(len(parts))]
+
+        def u32(*values):
+            return b"".join(v.to_bytes(4, "little") for v in values)
+        message = c.tool.ssz("bid_trace", c.fork, block["message"]) + u32(*offsets) + b"".join(parts)
+        url = (self.url + "/get_payload_v3").encode()
+        return (u32(12, len(block["execution_payload"]["transactions"]), 12 + len(url)) + url +
+                u32(100) + bytes.fromhex(block["signature"][2:]) + message)
 
 
 def post(port, path, body, headers=None, timeout=20):

@@ -3,15 +3,18 @@ import contextlib
 import http.client
 import json
 import os
+import pathlib
 import re
+import shutil
 import signal
 import socket
 import struct
 import time
 
-from harness import Folder, PROGRAM, Process, case, free_port, main, wait_until
-from relay_stub import (Beacon, Chain, FORKS, Validation, get, hex_of, key_of, message_of, post,
-                        submit)
+from harness import (Folder, PROGRAM, Process, Skip, case, free_port, is_listening, main, run,
+                     wait_until)
+from relay_stub import (Beacon, Chain, FORKS, Payloads, Validation, get, hex_of, key_of, message_of,
+                        post, submit)
 
 RELAY_KEY = "00" * 31 + "2a"
 
@@ -26,10 +29,10 @@ class World:
         self.process = None
         self.slot = 0
 
-    def start(self, *options):
+    def start(self, *options, beacons=None):
         self.process = Process(PROGRAM, "relay", "--listen-addr", f"127.0.0.1:{self.port}",
                                "--internal-addr", f"127.0.0.1:{self.internal}",
-                               "--beacon", self.beacon.url, "--validation", self.validation.url,
+                               "--beacon", beacons or self.beacon.url, "--validation", self.validation.url,
                                "--database", self.folder / "relay.db", "--secret-key", RELAY_KEY,
                                *options, log=self.folder / "relay.log")
         self.process.__enter__()
@@ -427,6 +430,132 @@ def optimistic_builders_are_believed_until_they_cheat():
         w.kill()
         w.start()
         assert demoted(key) and demoted(other)
+
+
+@case
+def header_comes_first_and_the_payload_when_it_is_needed():
+    """A trusted builder sends only a header; one that does not give the payload is demoted."""
+    with world("fulu", 2) as w:
+        payloads = Payloads(w.chain)
+        key = key_of(7)
+        pubkey = w.chain.tool.pubkey(key)
+        ssz = {"content-type": "application/octet-stream"}
+
+        def send(body, adjustable=False):
+            answer = post(w.port, "/relay/v3/builder/headers",
+                          payloads.header_submission(body, adjustable), ssz)
+            return answer[0], message_of(answer)
+
+        def allow(what):
+            same(post(w.internal, f"/internal/v1/builder/{what}", b"")[0], 200)
+        w.open_slot(2)
+        body = w.submission(key=key, value=500)
+        same(send(body), (400, "received v3 submission from builder without header_submissions "
+                          "enabled"))
+        allow(f"{pubkey}?header_submissions=true")
+        same(send(body), (400, "received v3 submission from pessimistic builder"))
+        allow(f"{pubkey}?optimistic=true")
+        allow(f"collateral/{pubkey}?value=499")
+        same(send(body), (400, "received v3 submission with value above optimistic collateral"))
+        allow(f"collateral/{pubkey}?value=1000")
+        same(send(body), (200, ""))
+        same(send(w.submission(key=key, value=400), True), (200, ""))
+        bad = dict(body, signature=hex_of(0xC0, 96))
+        same(send(bad)[0], 400)
+        for in_ssz in (True, False):
+            payloads.ssz = in_ssz
+            w.open_slot(2)
+            body = w.submission(key=key, value=600)
+            same(send(body), (200, ""))
+            payloads.blocks[body["message"]["block_hash"]] = body
+            status, _, answer = w.give(w.blinded())
+            same(status, 200)
+            same(json.loads(answer)["data"]["execution_payload"], body["execution_payload"])
+            asked = payloads.asked[-1]
+            same(asked["message"]["block_hash"], body["message"]["block_hash"])
+            assert abs(int(asked["message"]["request_ts"]) / 1000 - time.time()) < 10
+        # It cannot give this one.
+        w.open_slot(2)
+        same(send(w.submission(key=key, value=700)), (200, ""))
+        answer = w.give(w.blinded())
+        same((answer[0], message_of(answer)), (400, "no execution payload for this request"))
+        same(json.loads(get(w.internal, "/internal/v1/builder/" + pubkey)[2])["is_optimistic"], False)
+        payloads.close()
+
+
+def postgres(folder):
+    """A database server of the test's own, or a skip."""
+    found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    if not found:
+        raise Skip("no PostgreSQL server is installed")
+    tools, data = found[-1].parent, folder / "pg"
+    user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+    data.mkdir()
+    os.chmod(folder, 0o755)
+    if user:
+        shutil.chown(data, "postgres")
+    made = run(*user, tools / "initdb", "-D", data, "-A", "trust", "-U", "relay", cwd="/")
+    if made.returncode:
+        raise Skip("initdb: " + made.stderr.strip()[-200:])
+    return Process(*user, tools / "postgres", "-D", data, "-k", data, "-c", "listen_addresses=",
+                   cwd="/", log=folder / "postgres.log"), \
+        f"host={data} user=relay dbname=postgres"
+
+
+@case
+def postgresql_keeps_bids_too():
+    """The same with PostgreSQL: bids, deliveries and registrations are there after kill -9."""
+    with Folder() as folder:
+        server, dsn = postgres(folder)
+        with server:
+            wait_until(lambda: "ready to accept" in server.logged(), 20, "no PostgreSQL")
+            with world("capella", 2, options=["--postgres-dsn", dsn]) as w:
+                w.open_slot(3)
+                body = w.submission(value=777)
+                same(w.submit(body), (200, ""))
+                before, block = w.top(), w.blinded()
+                w.kill()
+                w.start("--postgres-dsn", dsn)
+                same(w.top(), before)
+                same(w.give(block)[0], 200)
+                same(w.data("bidtraces/proposer_payload_delivered")[0]["value"], "777")
+                same(w.data(f"bidtraces/builder_blocks_received?slot={w.slot}")[0]["value"], "777")
+
+
+@case
+def nodes_without_attributes_and_several_nodes_work():
+    """A node that knows no payload_attributes gives heads; another one's attributes count."""
+    with world("capella") as w:
+        other = Beacon(w.chain, with_attributes=False)
+        w.stop()
+        w.start(beacons=f"{other.url},{w.beacon.url}")
+        wait_until(lambda: other.streams, 5, "the other node was not listened to")
+        w.open_slot(3)
+        same(w.submit(), (200, ""))
+        other.set_head(w.slot)
+        wait_until(lambda: w.submit()[1] == "submission for past slot", 5, "its head did not count")
+        other.close()
+
+
+@case
+def relay_waits_for_its_beacon_node():
+    """Without a beacon node the relay says so, and works once the node is there."""
+    with world("capella") as w:
+        w.stop()
+        port = w.beacon.port
+        w.beacon.close()
+        w.process = Process(PROGRAM, "relay", "--listen-addr", f"127.0.0.1:{w.port}", "--beacon",
+                            f"http://127.0.0.1:{port}", "--database", w.folder / "relay.db",
+                            "--secret-key", RELAY_KEY, log=w.folder / "relay.log")
+        wait_until(lambda: is_listening(w.port))
+        same(get(w.port, "/livez")[0], 200)
+        same(get(w.port, "/readyz")[0], 503)
+        same(get(w.port, "/eth/v1/builder/status")[0], 503)
+        same(w.submit()[0], 503)
+        w.beacon = Beacon(w.chain, port=port)
+        w.beacon.head = w.chain.slot_now()
+        wait_until(w.ready, 15, "the relay did not become ready")
+        same(get(w.port, "/eth/v1/builder/status")[0], 200)
 
 
 @case
