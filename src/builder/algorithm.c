@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "builder/algorithm.h"
+#include "builder/groups.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -16,6 +17,10 @@ struct algorithm {
     bool refining;
     double temperature;
     struct sequence now, best, tried; // the walk: where it is, the best, the next
+    struct groups *groups;            // of the plan that is refined
+    struct group **contested;         // groups of more than one order
+    size_t contested_count, contested_room;
+    size_t contested_orders; // in all of them
     struct u256 now_profit, best_profit;
 };
 
@@ -50,8 +55,9 @@ int algorithm_new(struct algorithm **ret, const struct algorithm_settings *setti
     a->settings = *settings;
     int r = settings->kind == ALGORITHM_MERGE ? merge_new(&a->merge, settings, why)
                                               : greedy_new(&a->greedy, why);
+    if (r == 0) r = groups_new(&a->groups, why);
     if (r != 0) {
-        free(a);
+        algorithm_free(a);
         return r;
     }
     algorithm_reset(a);
@@ -63,6 +69,8 @@ void algorithm_free(struct algorithm *a) {
     if (!a) return;
     greedy_free(a->greedy);
     merge_free(a->merge);
+    groups_free(a->groups);
+    free(a->contested);
     sequence_free(&a->now);
     sequence_free(&a->best);
     sequence_free(&a->tried);
@@ -84,17 +92,62 @@ int algorithm_run(struct algorithm *a, struct block_fill *f, const struct plan *
 
 /* Refinement: simulated annealing over sequences. */
 
-// The walk begins at the candidate: what stands in it, then what does not.
+static int group_plan(struct algorithm *a, const struct block_fill *f, const struct plan *plan,
+                      struct error *why) {
+    size_t count = 0;
+    groups_reset(a->groups, &f->run->env.coinbase);
+    for (size_t i = 0; i < plan->count; i++) {
+        int r = groups_add(a->groups, plan->orders[i].entry, why);
+        if (r != 0) return r;
+    }
+    for (const struct group *g = groups_first(a->groups); g; g = g->next) {
+        count++;
+    }
+    if (count > a->contested_room) {
+        struct group **p = realloc(a->contested, count * sizeof(struct group *));
+        if (!p) return error_set(why, ERR_NO_MEMORY, "no memory for groups");
+        a->contested = p;
+        a->contested_room = count;
+    }
+    a->contested_count = a->contested_orders = 0;
+    for (struct group *g = groups_first(a->groups); g; g = g->next) {
+        if (g->count < 2) continue;
+        a->contested[a->contested_count++] = g;
+        a->contested_orders += g->count;
+    }
+    return 0;
+}
+
+static bool is_in(const struct sequence *s, size_t count, const struct job_entry *e) {
+    for (size_t i = 0; i < count; i++) {
+        if (s->at[i] == e) return true;
+    }
+    return false;
+}
+
+/* The walk begins at the candidate. What nothing depends on comes first, so that a change further
+ * back costs only what may be changed by it; what does not stand in the block comes last. */
 static int begin_walk(struct algorithm *a, struct block_fill *f, const struct plan *plan,
                       struct error *why) {
-    int r = sequence_of_fill(&a->now, f, why);
-    size_t standing = a->now.count;
-    for (size_t i = 0; r == 0 && i < plan->count; i++) {
-        bool in = false;
-        for (size_t k = 0; k < standing && !in; k++) {
-            in = a->now.at[k] == plan->orders[i].entry;
+    int r = group_plan(a, f, plan, why);
+    if (r == 0) r = sequence_of_fill(&a->tried, f, why);
+    size_t standing = a->tried.count;
+    a->now.count = 0;
+    for (int contested = 0; contested < 2; contested++) {
+        for (size_t i = 0; r == 0 && i < standing; i++) {
+            bool shared = groups_size(a->groups, a->tried.at[i]) > 1;
+            if (shared == contested) r = sequence_add(&a->now, a->tried.at[i], why);
         }
-        if (!in) r = sequence_add(&a->now, plan->orders[i].entry, why);
+    }
+    for (size_t i = 0; r == 0 && i < plan->count; i++) {
+        if (is_in(&a->now, standing, plan->orders[i].entry)) continue;
+        r = sequence_add(&a->now, plan->orders[i].entry, why);
+    }
+    struct u256 profit = fill_profit(f);
+    if (r == 0) r = sequence_run(f, &a->now, NULL, why);
+    if (r == 0 && u256_compare(fill_profit(f), profit) < 0) { // who reads the coinbase may care
+        memcpy(a->now.at, a->tried.at, standing * sizeof *a->now.at);
+        r = sequence_run(f, &a->now, NULL, why);
     }
     if (r == 0) r = sequence_copy(&a->best, &a->now, why);
     a->now_profit = a->best_profit = fill_profit(f);
@@ -114,11 +167,37 @@ static void move_order(struct sequence *s, size_t from, size_t to) {
     s->at[to] = e;
 }
 
-// One change: an order to another place, or two that change places.
+static size_t place_of(const struct sequence *s, const struct job_entry *e) {
+    size_t i = 0;
+    while (i + 1 < s->count && s->at[i] != e) {
+        i++;
+    }
+    return i;
+}
+
+// Two orders of one group, the larger groups more often.
+static void pick_contested(struct algorithm *a, size_t *ret_from, size_t *ret_to) {
+    size_t n = random_fast_below(&a->random, a->contested_orders), i = 0;
+    while (n >= a->contested[i]->count) {
+        n -= a->contested[i++]->count;
+    }
+    const struct group *g = a->contested[i];
+    size_t other = random_fast_below(&a->random, g->count - 1);
+    if (other >= n) other++;
+    *ret_from = place_of(&a->tried, g->orders[n]);
+    *ret_to = place_of(&a->tried, g->orders[other]);
+}
+
+// One change: an order to another's place, or two that change places; mostly of one group.
 static void change(struct algorithm *a) {
     struct sequence *s = &a->tried;
-    size_t from = random_fast_below(&a->random, s->count);
-    size_t to = random_fast_below(&a->random, s->count);
+    size_t from, to;
+    if (a->contested_count && random_fast_below(&a->random, 3) != 0) {
+        pick_contested(a, &from, &to);
+    } else {
+        from = random_fast_below(&a->random, s->count);
+        to = random_fast_below(&a->random, s->count);
+    }
     if (from == to) to = (to + 1) % s->count;
     if (random_fast_below(&a->random, 3) == 0) {
         const struct job_entry *swap = s->at[from];

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "builder/commit.h"
 #include "builder/order_params.h"
 
 #include <stdlib.h>
@@ -16,6 +17,7 @@ struct backtest {
     struct build_context context;
     struct fill_options fill_options;
     struct plan plan;
+    bool *counts; // by transaction of the block: it is an order
     struct backtest_report *report;
     struct buf *out;
 };
@@ -47,18 +49,13 @@ static int take_file(struct backtest *b, const char *path, struct error *why) {
     return r == 0 ? 0 : error_wrap(why, "%s", path);
 }
 
-// The builder's own transactions are no orders: they move its payment on.
-static bool is_own(const struct scene *s, size_t i) {
-    return address_equal(&s->senders[i], &s->block.header.coinbase);
-}
-
 static int take_shuffled(struct backtest *b, struct error *why) {
     struct scene *s = &b->scene;
     size_t *order = arena_new_array(&s->memory, size_t, s->block.tx_count + 1), count = 0;
     struct random_fast random;
     if (!order) return no_memory(why);
     for (size_t i = 0; i < s->block.tx_count; i++) {
-        if (!is_own(s, i)) order[count++] = i;
+        if (b->counts[i]) order[count++] = i;
     }
     random_fast_seed(&random, b->o->seed);
     for (size_t i = count; i > 1; i--) {
@@ -79,21 +76,27 @@ static int take_shuffled(struct backtest *b, struct error *why) {
     return 0;
 }
 
-/* What the block's own sequence pays. */
+/* What the block's own sequence pays. The builder's own transactions are no orders: they move its
+ * payment on; and what is not valid without them counts on neither side. */
 static int measure(struct backtest *b, struct error *why) {
     struct scene *s = &b->scene;
-    const struct tx **txs = arena_new_array(&s->memory, const struct tx *, s->block.tx_count + 1);
-    struct address *senders = arena_new_array(&s->memory, struct address, s->block.tx_count + 1);
-    size_t count = 0;
-    if (!txs || !senders) return no_memory(why);
-    for (size_t i = 0; i < s->block.tx_count; i++) {
-        if (is_own(s, i)) continue;
-        senders[count] = s->senders[i];
-        txs[count++] = &s->block.txs[i];
+    struct scene_run run;
+    b->counts = arena_new_array(&s->memory, bool, s->block.tx_count + 1);
+    if (!b->counts) return no_memory(why);
+    int r = scene_begin(&run, s, why);
+    if (r != 0) return r;
+    const struct state_account *coinbase = state_account_find(&run.state, &s->env.coinbase);
+    struct u256 before = coinbase->now.balance;
+    for (size_t i = 0; r == 0 && i < s->block.tx_count; i++) {
+        struct transact_result result;
+        if (address_equal(&s->senders[i], &s->block.header.coinbase)) continue;
+        r = block_run_tx(&run.run, &s->block.txs[i], &s->senders[i], &result, why);
+        b->counts[i] = r == 0 && result.fault == TRANSACT_VALID;
+        b->report->txs += b->counts[i];
     }
-    b->report->txs = count;
-    int r = scene_replay(s, txs, senders, count, NULL, &b->report->value, why);
-    return r == 0 ? 0 : error_wrap(why, "the block's own transactions");
+    b->report->value = wei_gain(u256_sub(coinbase->now.balance, before));
+    scene_end(&run);
+    return r;
 }
 
 static int simulate(struct backtest *b, struct error *why) {

@@ -48,7 +48,8 @@ static int commit_tx(struct commit *c, const struct build_item *item, bool *ret_
     int r = fill_run_tx(f, c->o, item->tx, &status, &result, ret_gain, c->why);
     if (r != 0) return r;
     if (status != COMMIT_DONE) {
-        bool skip = item->may_drop || (item->may_revert && f->options.allow_skip);
+        bool alone = c->o->order->kind == BUILD_TX;
+        bool skip = !alone && (item->may_drop || (item->may_revert && f->options.allow_skip));
         if (!skip) fail_tx(c, status, item->tx, &result);
         return 0;
     }

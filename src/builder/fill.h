@@ -28,7 +28,7 @@
 
 #include <stdatomic.h>
 
-#define FILL_EFFECTS_MAX 8u               /* outcomes kept of one transaction */
+#define FILL_EFFECTS_MAX 24u              /* outcomes kept of one transaction */
 #define FILL_PAYOUT_BYTES 128u            /* a signed payout transaction, at most */
 #define FILL_BLOCK_RESERVE_BYTES 1000000u /* kept below the fork's limit of a block's size */
 

@@ -198,6 +198,10 @@ bool groups_has(const struct groups *g, const struct job_entry *e) {
     return e->index < g->room && g->members[e->index];
 }
 
+size_t groups_size(struct groups *g, const struct job_entry *e) {
+    return groups_has(g, e) ? root_of(g->members[e->index])->group->count : 0;
+}
+
 size_t groups_order_count(const struct groups *g) {
     return g->count;
 }

@@ -24,6 +24,8 @@ void groups_reset(struct groups *g, const struct address *coinbase);
 [[gnu::warn_unused_result]] int groups_add(struct groups *g, const struct job_entry *e,
                                            struct error *why);
 bool groups_has(const struct groups *g, const struct job_entry *e);
+/* groups_size gives how many orders the group of an order has. */
+size_t groups_size(struct groups *g, const struct job_entry *e);
 size_t groups_order_count(const struct groups *g);
 
 /* A group. `changed` is set when its members have changed; the user clears it. */

@@ -241,16 +241,21 @@ struct lineage {
     size_t count;
 };
 
-static bool lineage_add(struct lineage *l, const struct job_entry *e) {
-    for (size_t i = 0; i < e->parent_count; i++) {
-        if (!lineage_add(l, e->parents[i])) return false;
-    }
-    for (size_t i = 0; i < l->count; i++) {
-        if (l->at[i] == e) return true;
+static bool lineage_push(struct lineage *l, const struct job_entry *e) {
+    for (size_t i = l->count; i > 0; i--) {
+        if (l->at[i - 1] == e) return true;
     }
     if (l->count == JOB_PARENTS_MAX) return false;
     l->at[l->count++] = e;
     return true;
+}
+
+// An order's parents are all of its line, so that one level is enough.
+static bool lineage_add(struct lineage *l, const struct job_entry *e) {
+    for (size_t i = 0; i < e->parent_count; i++) {
+        if (!lineage_push(l, e->parents[i])) return false;
+    }
+    return lineage_push(l, e);
 }
 
 enum readiness { READY_NOW, READY_LATER, READY_NEVER };

@@ -19,7 +19,7 @@
 
 #include <pthread.h>
 
-#define JOB_PARENTS_MAX 32u        /* orders that go before one for its nonces */
+#define JOB_PARENTS_MAX 1024u      /* orders that go before one for its nonces */
 #define JOB_ENTRIES_MAX (1u << 17) /* orders of one job, cancelled ones too */
 
 enum entry_state {
@@ -34,9 +34,9 @@ struct job_entry {
     uint32_t index;       /* in order of arrival */
     enum entry_state state;
     bool cancelled;
-    struct commit_result sim; /* READY, FAILED */
-    struct u256 price;        /* READY: profit a gas */
-    const struct job_entry *const *parents;
+    struct commit_result sim;               /* READY, FAILED */
+    struct u256 price;                      /* READY: profit a gas */
+    const struct job_entry *const *parents; /* all that go before, in order */
     size_t parent_count;
     uint64_t added_ns, simulated_ns; /* monotonic */
     struct job_entry *next;          /* in the queue, or among those that wait for a nonce */

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #define RANDOM_SEQUENCES 50u  // of a group that is too large to be tried out
-#define RANDOM_ORDERS_MAX 40u // groups larger than this are left to greedy orderings
+#define RANDOM_ORDERS_MAX 12u // groups larger than this are left to greedy orderings
 
 struct merge {
     struct algorithm_settings settings;

@@ -18,7 +18,7 @@ static int usage(FILE *to) {
         "  --orders FILE      requests: a JSON array, or one a line; without it the\n"
         "                     block's own transactions, shuffled\n"
         "  --seed N           of the shuffle and of random sequences (default 1)\n"
-        "  --refine N         sequences to try after each algorithm (default 0)\n"
+        "  --refine N         sequences to try after each algorithm (default 3000; explain 0)\n"
         "  --algorithm NAME   only this one\n"
         "  --json             a line of JSON a block\n",
         to);
@@ -98,7 +98,7 @@ static int run(struct command *c) {
 }
 
 int builder_backtest(int argc, char **argv, bool explain) {
-    struct command c = {.o = {.seed = 1, .algorithm = -1, .explain = explain}};
+    struct command c = {.o = {.seed = 1, .algorithm = -1, .explain = explain, .refine = explain ? 0 : 3000}};
     if (argc > 1 && strcmp(argv[1], "--help") == 0) return usage(stdout);
     c.blocks = calloc((size_t)argc + 1, sizeof *c.blocks);
     if (!c.blocks) return 71;
