@@ -28,6 +28,9 @@ struct dev {
     pthread_mutex_t lock; // of what follows
     pthread_cond_t wanted;
     bool work, stopping;
+    bool manual;             // transactions make no blocks
+    _Atomic int64_t shift_s; // of the blocks' clock
+    _Atomic uint64_t next_s; // timestamp of the next block; 0: what the clock says
 };
 
 int node_fee_recipient(const struct node *n, struct address *ret, struct error *why) {
@@ -67,9 +70,11 @@ static int make_block(struct dev *d, const struct hash *parent, uint64_t parent_
     struct node *n = d->node;
     struct built *b;
     struct head_verdict verdict;
-    uint64_t now_s = clock_wall_ns(loop_clock(n->loop)) / NS_PER_S;
+    uint64_t now_s = dev_clock_s(d), exact_s = atomic_exchange(&d->next_s, 0);
     struct engine_attributes v = {
-        .timestamp = now_s > parent_timestamp ? now_s : parent_timestamp + 1,
+        .timestamp = exact_s                    ? exact_s
+                     : now_s > parent_timestamp ? now_s
+                                                : parent_timestamp + 1,
         .prev_randao = derive(parent, flavour),
         .fee_recipient = d->fee_recipient,
         .has_withdrawals = true,
@@ -98,27 +103,44 @@ static int set_head(struct dev *d, const struct hash *hash, uint64_t number, str
     return r == 0 ? head_set(n->head, hash, &marks.safe, &marks.finalized, why) : r;
 }
 
-// Builds `count` blocks on the block `back` blocks behind the head.
-static int mine(struct dev *d, unsigned back, unsigned count, const char *flavour,
-                struct hash *ret_hash, struct error *why) {
+struct wish {
+    unsigned back, count; // blocks, on the one that is `back` blocks behind the head
+    uint64_t interval_s;  // between them; 0: as the clock says
+    const char *flavour;
+    bool if_pending; // none when nothing waits
+};
+
+static int mine_on(struct dev *d, const struct head_block *parent, const struct wish *w,
+                   struct hash *ret_hash, struct error *why) {
+    struct hash hash = parent->hash;
+    uint64_t timestamp = parent->block.header.timestamp;
+    int r = 0;
+    for (unsigned i = 0; i < w->count && r == 0; i++) {
+        if (i && w->interval_s) atomic_store(&d->next_s, timestamp + w->interval_s);
+        r = make_block(d, &hash, timestamp, w->flavour, &hash, &timestamp, why);
+    }
+    if (r == 0) r = set_head(d, &hash, parent->block.header.number + w->count, why);
+    *ret_hash = hash;
+    return r;
+}
+
+static int mine(struct dev *d, const struct wish *w, struct hash *ret_hash, struct error *why) {
     const struct head_block *latest, *parent = NULL;
+    size_t pending, queued;
     (void)pthread_mutex_lock(&d->making);
+    txpool_count(d->node->txpool, &pending, &queued);
+    if (w->if_pending && !pending) {
+        (void)pthread_mutex_unlock(&d->making);
+        return 0;
+    }
     latest = head_latest(d->node->head);
     uint64_t number = latest->block.header.number;
-    int r = number - d->node->genesis->header.number < back
-                ? error_set(why, ERR_RANGE, "the chain is shorter than %u blocks", back)
-                : head_block_by_number(d->node->head, &parent, number - back, why);
+    int r = number - d->node->genesis->header.number < w->back
+                ? error_set(why, ERR_RANGE, "the chain is shorter than %u blocks", w->back)
+                : head_block_by_number(d->node->head, &parent, number - w->back, why);
     head_block_release(latest);
-    if (r == 0) {
-        struct hash hash = parent->hash;
-        uint64_t timestamp = parent->block.header.timestamp;
-        for (unsigned i = 0; i < count && r == 0; i++) {
-            r = make_block(d, &hash, timestamp, flavour, &hash, &timestamp, why);
-        }
-        if (r == 0) r = set_head(d, &hash, number - back + count, why);
-        *ret_hash = hash;
-        head_block_release(parent);
-    }
+    if (r == 0) r = mine_on(d, parent, w, ret_hash, why);
+    head_block_release(parent);
     (void)pthread_mutex_unlock(&d->making);
     return r;
 }
@@ -143,11 +165,12 @@ static void wait_for(struct dev *d, uint64_t ns) {
     (void)pthread_cond_timedwait(&d->wanted, &d->lock, &until);
 }
 
-static void make_one(struct dev *d) {
+static void make_one(struct dev *d, bool if_pending) {
+    const struct wish w = {.count = 1, .flavour = "dev", .if_pending = if_pending};
     struct hash hash;
     struct error why = {0};
     (void)pthread_mutex_unlock(&d->lock);
-    if (mine(d, 0, 1, "dev", &hash, &why) != 0) log_error(d->node->log, "dev_block", F_ERR(&why));
+    if (mine(d, &w, &hash, &why) != 0) log_error(d->node->log, "dev_block", F_ERR(&why));
     (void)pthread_mutex_lock(&d->lock);
 }
 
@@ -163,15 +186,13 @@ static void *run(void *context) {
             wait_for(d, due - now);
         } else if (period) {
             due = now - (now - due) % period + period;
-            make_one(d);
-        } else if (!d->work) {
+            make_one(d, false);
+        } else if (!d->work || d->manual) {
             wait_for(d, NS_PER_S);
         } else {
-            size_t pending, queued;
             wait_for(d, GATHER_NS);
             d->work = false;
-            txpool_count(d->node->txpool, &pending, &queued);
-            if (pending) make_one(d);
+            make_one(d, true);
         }
     }
     (void)pthread_mutex_unlock(&d->lock);
@@ -201,7 +222,8 @@ static int call_mine(struct node_call *c, struct error *why) {
     int r = count_param(c, 0, 1, MINE_MAX, &count, why);
     if (r != 0) return r;
     if (count == 0) return node_fail(c, why, JSONRPC_INVALID_PARAMS, c->method, "at least 1");
-    r = mine(c->context, 0, (unsigned)count, "dev", &hash, why);
+    const struct wish w = {.count = (unsigned)count, .flavour = "dev"};
+    r = mine(c->context, &w, &hash, why);
     if (r == 0) json_add_data(c->result, NULL, BYTES_OF(hash));
     return r;
 }
@@ -212,7 +234,9 @@ static int call_reorg(struct node_call *c, struct error *why) {
     struct hash hash;
     int r = count_param(c, 0, 1, REORG_MAX, &depth, why);
     if (r != 0) return r;
-    r = mine(c->context, (unsigned)depth, (unsigned)depth + 1, "reorg", &hash, why);
+    const struct wish w = {
+        .back = (unsigned)depth, .count = (unsigned)depth + 1, .flavour = "reorg"};
+    r = mine(c->context, &w, &hash, why);
     if (r == ERR_RANGE) return node_bad_params(c, why);
     if (r == 0) json_add_data(c->result, NULL, BYTES_OF(hash));
     return r;
@@ -222,6 +246,78 @@ static const struct node_method methods[] = {
     {"dev_mine", call_mine, NODE_USER},
     {"dev_reorg", call_reorg, NODE_USER},
 };
+
+// For test tools
+
+int dev_mine(struct dev *d, unsigned count, uint64_t interval_s, struct hash *ret_hash,
+             struct error *why) {
+    const struct wish w = {.count = count, .interval_s = interval_s, .flavour = "dev"};
+    return mine(d, &w, ret_hash, why);
+}
+
+// Takes the transactions of a block, and of those before it down to number `until`, out of the
+// pool.
+static void forget_txs(struct dev *d, const struct head_block *b, uint64_t until) {
+    while (b && b->block.header.number > until) {
+        const struct head_block *parent = NULL;
+        for (size_t i = 0; i < b->block.tx_count; i++) {
+            (void)txpool_remove(d->node->txpool, &b->block.txs[i].hash);
+        }
+        if (head_block_by_hash(d->node->head, &parent, &b->block.header.parent_hash, NULL) != 0) {
+            parent = NULL;
+        }
+        head_block_release(b);
+        b = parent;
+    }
+    head_block_release(b);
+}
+
+int dev_move_head(struct dev *d, const struct hash *hash, struct error *why) {
+    const struct head_block *b;
+    int r = head_block_by_hash(d->node->head, &b, hash, why);
+    if (r != 0) return r;
+    (void)pthread_mutex_lock(&d->making);
+    const struct head_block *latest = head_latest(d->node->head);
+    r = set_head(d, hash, b->block.header.number, why);
+    // What was undone stays undone: its transactions do not come back by themselves.
+    if (r == 0) {
+        forget_txs(d, latest, b->block.header.number);
+    } else {
+        head_block_release(latest);
+    }
+    (void)pthread_mutex_unlock(&d->making);
+    head_block_release(b);
+    return r;
+}
+
+int64_t dev_shift_clock(struct dev *d, int64_t seconds) {
+    return atomic_fetch_add(&d->shift_s, seconds) + seconds;
+}
+
+uint64_t dev_clock_s(struct dev *d) {
+    int64_t now_s = (int64_t)(clock_wall_ns(loop_clock(d->node->loop)) / NS_PER_S);
+    now_s += atomic_load(&d->shift_s);
+    return now_s > 0 ? (uint64_t)now_s : 0;
+}
+
+void dev_set_next_timestamp(struct dev *d, uint64_t timestamp) {
+    atomic_store(&d->next_s, timestamp);
+}
+
+void dev_set_automine(struct dev *d, bool on) {
+    (void)pthread_mutex_lock(&d->lock);
+    d->manual = !on;
+    if (on) d->work = true;
+    (void)pthread_cond_signal(&d->wanted);
+    (void)pthread_mutex_unlock(&d->lock);
+}
+
+bool dev_automine(struct dev *d) {
+    (void)pthread_mutex_lock(&d->lock);
+    bool on = !d->manual;
+    (void)pthread_mutex_unlock(&d->lock);
+    return on;
+}
 
 // Life
 
@@ -239,7 +335,8 @@ int dev_open(struct dev **ret, struct node *n, struct error *why) {
     (void)pthread_condattr_destroy(&attributes);
     int r = node_fee_recipient(n, &d->fee_recipient, why);
     if (r == 0) r = producer_new(&d->producer, n->head, NULL, why);
-    return r == 0 ? node_add_methods(n, methods, sizeof methods / sizeof methods[0], d, why) : r;
+    if (r == 0) r = node_add_methods(n, methods, sizeof methods / sizeof methods[0], d, why);
+    return r == 0 ? rpc_dev_add(n, d, why) : r;
 }
 
 int dev_start(struct dev *d, struct error *why) {

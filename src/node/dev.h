@@ -14,6 +14,25 @@ struct dev;
 [[gnu::warn_unused_result]] int dev_start(struct dev *d, struct error *why);
 void dev_close(struct dev *d);
 
+/* What test tools ask of a development chain (rpc_dev.c). Any thread.
+ * dev_mine builds blocks on the head, `interval_s` apart (0: as the clock says), and makes the last
+ * one the head. dev_move_head goes back to a known block.
+ * dev_shift_clock moves the clock of the blocks that follow, and gives its whole shift; the next
+ * block gets exactly the timestamp of dev_set_next_timestamp.
+ * dev_set_automine: whether a transaction makes a block.  errors  as payload_build, head_set. */
+[[gnu::warn_unused_result]] int dev_mine(struct dev *d, unsigned count, uint64_t interval_s,
+                                         struct hash *ret_hash, struct error *why);
+[[gnu::warn_unused_result]] int dev_move_head(struct dev *d, const struct hash *hash,
+                                              struct error *why);
+int64_t dev_shift_clock(struct dev *d, int64_t seconds);
+uint64_t dev_clock_s(struct dev *d);
+void dev_set_next_timestamp(struct dev *d, uint64_t timestamp);
+void dev_set_automine(struct dev *d, bool on);
+bool dev_automine(struct dev *d);
+
+/* rpc_dev_add adds the methods (evm_mine, evm_increaseTime, ...) to the node. */
+[[gnu::warn_unused_result]] int rpc_dev_add(struct node *n, struct dev *d, struct error *why);
+
 /* dev_announce writes the accounts and their keys to standard error, as development tools do. */
 void dev_announce(unsigned accounts);
 

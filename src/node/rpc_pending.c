@@ -1,7 +1,7 @@
 /* The pending block: what the node would build now, on its head, from its pool.
  * SPDX-License-Identifier: MIT */
-#include "base/hex.h"
 #include "chain/produce.h"
+#include "node/dev.h"
 #include "node/rpc_internal.h"
 
 #include <stdlib.h>
@@ -37,9 +37,7 @@ static int begin(struct node *n, struct producer *p, struct error *why) {
         .gas_limit = n->values->gas_limit,
         .extra_data = bytes_from_str(n->values->extra_data),
     };
-    if (n->values->fee_recipient &&
-        hex_decode_address(&attributes.fee_recipient, bytes_from_str(n->values->fee_recipient),
-                           NULL) != 0) {
+    if (node_fee_recipient(n, &attributes.fee_recipient, NULL) != 0) {
         attributes.fee_recipient = h->coinbase;
     }
     int r = producer_begin(p, &parent->hash, &attributes, why);

@@ -26,7 +26,7 @@ static const struct config_option options[] = {
         "/livez, /readyz, /metrics; empty for none."),
     ROW(PATH, jwt_secret, "jwt-secret", NULL, NULL,
         "File with the Engine API's key, 64 hex digits; made in the data folder when not given."),
-    ROW(LIST, apis, "api", "eth,net,web3,txpool,debug,flashbots,dev", "NAME,...",
+    ROW(LIST, apis, "api", "eth,net,web3,txpool,debug,flashbots,mev,rpc,dev,evm,anvil,hardhat", "NAME,...",
         "Namespaces offered to users over HTTP and WebSocket; the Unix socket has all."),
     ROW(LIST, cors, "http-cors", NULL, "ORIGIN,...", "Origins whose pages may call; * for all."),
     ROW(U64, workers, "rpc-workers", "4", NULL, "Threads that answer users."),

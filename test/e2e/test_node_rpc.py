@@ -157,6 +157,14 @@ def blobs_are_sent_and_paid_for():
 
 
 @case
+def test_tools_drive_blocks_and_time():
+    """viem's test client mines, moves time, goes back to snapshots, in both of its modes."""
+    with Folder() as folder, Node(folder) as node:
+        output = javascript(packages("viem", VIEM), "node_dev.mjs", node.url)
+        assert output.count("done - ") == 3, output
+
+
+@case
 def every_transport_gives_the_same():
     """HTTP, WebSocket and the Unix socket give the same answers."""
     with Folder() as folder:
