@@ -82,6 +82,9 @@ struct app {
     void (*peers_changed)(struct app *a, const struct hub_peers *now); /* NULL: nobody else */
     bool hub_seen; /* its list came at least once */
 
+    struct metric *hub_errors;
+    struct metric *delivered[2][ORDER_LOW + 1][2][2]; /* transaction, priority, from peer, big */
+
     enum app_builder builder;
     struct client *ready_client;
     struct loop_timer ready_timer, chore_timer;
@@ -130,6 +133,8 @@ void neighbours_certificate_changed(struct app *a);
 /* ---- app_metrics.c ---- */
 [[gnu::warn_unused_result]] int app_metrics_open(struct app *a, struct error *why);
 void door_metrics_open(struct door *d);
+/* app_metrics_delivered: the builder took an order. */
+void app_metrics_delivered(struct app *a, const struct flow_order *o);
 
 /* app_listen opens a listener of a server, whose address is given as text, and logs it. */
 [[gnu::warn_unused_result]] int app_listen(struct app *a, struct server *s, const char *name,

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "orderflow/app.h"
 
+#define BIG_BYTES 50000u /* of a big request, by the deployed metrics */
+
 #define APP_METRICS(X)                                                                             \
     X(APP_REQUESTS, METRIC_COUNTER, "orderflow_requests_total", "Requests that came.", "handler")  \
     X(APP_REFUSED, METRIC_COUNTER, "orderflow_requests_refused_total",                             \
@@ -44,6 +46,14 @@
       "Orders taken up from the journal at the start.", NULL)                                      \
     X(APP_TIP, METRIC_GAUGE, "orderflow_newest_block", "Newest block that is known; 0: none.",     \
       NULL)                                                                                        \
+    X(APP_BUNDLE_TIME, METRIC_SUMMARY, "flowproxy_system_e2e_bundle_processing_time",              \
+      "Seconds from a bundle's receipt to the builder's answer.",                                  \
+      "priority,direction,big_request")                                                            \
+    X(APP_TX_TIME, METRIC_SUMMARY, "flowproxy_system_e2e_transaction_processing_time",             \
+      "Seconds from a transaction's receipt to the builder's answer.",                             \
+      "priority,direction,big_request")                                                            \
+    X(APP_HUB_ERRORS, METRIC_COUNTER, "orderflow_proxy_confighub_errors",                          \
+      "Times the hub was found away.", NULL)                                                       \
     X(APP_RATE_LIMITS, METRIC_COUNTER, "orderflow_proxy_api_user_rate_limits",                     \
       "Users' requests over a limit.", NULL)
 METRICS_DECLARE(app_metric, APP_METRICS)
@@ -117,6 +127,25 @@ static double journal_taken(void *context) {
     return a->journal ? (double)journal_stats(a->journal).replayed : 0;
 }
 
+static void open_times(struct app *a) {
+    for (unsigned i = 0; i < 2u * (ORDER_LOW + 1) * 4; i++) {
+        unsigned tx = i & 1, peer = i >> 1 & 1, big = i >> 2 & 1, priority = i >> 3;
+        const char *const labels[] = {order_priority_name((enum order_priority)priority),
+                                      peer ? "system_to_local" : "user_to_local",
+                                      big ? "true" : "false"};
+        a->delivered[tx][priority][peer][big] =
+            metrics_get(a->metrics, &app_metric_table[tx ? APP_TX_TIME : APP_BUNDLE_TIME], labels);
+    }
+}
+
+void app_metrics_delivered(struct app *a, const struct flow_order *o) {
+    unsigned tx = o->order.method == ORDER_SEND_RAW_TX, peer = o->source == FLOW_FROM_PEER;
+    uint64_t now = clock_wall_ns(&clock_system);
+    if (o->source == FLOW_FROM_JOURNAL || now < o->received_ns) return;
+    metric_observe_ns(a->delivered[tx][o->priority][peer][o->bytes > BIG_BYTES],
+                      now - o->received_ns);
+}
+
 int app_metrics_open(struct app *a, struct error *why) {
     static const struct {
         enum app_metric metric;
@@ -145,6 +174,8 @@ int app_metrics_open(struct app *a, struct error *why) {
     };
     int r = 0;
     metrics_add_process(a->metrics);
+    open_times(a);
+    a->hub_errors = metrics_get(a->metrics, &app_metric_table[APP_HUB_ERRORS], NULL);
     for (size_t i = 0; r == 0 && i < sizeof calls / sizeof *calls; i++) {
         r = metrics_gauge_call(a->metrics, &app_metric_table[calls[i].metric], calls[i].value, a,
                                why);

@@ -10,31 +10,6 @@
 #define RENUMBER_MAX 8
 #define HANDOVER_TRIES 50
 
-#define INTAKE_METRICS(X)                                                                          \
-    X(INTAKE_STAGE_SECONDS, METRIC_HISTOGRAM, "orderflow_stage_seconds",                           \
-      "Time a request or message spends in each stage.", "stage")                                  \
-    X(INTAKE_ORDERS, METRIC_COUNTER, "orderflow_orders_total",                                     \
-      "Orders by what became of them: accepted, duplicate, stale, refused.", "outcome")            \
-    X(INTAKE_HANDOVER, METRIC_COUNTER, "orderflow_proxy_share_queue_internal_errors",              \
-      "Orders that the hand-over to the sharing did not take.", NULL)
-METRICS_DECLARE(intake_metric, INTAKE_METRICS)
-
-static void open_metrics(struct intake *i) {
-    static const char *const stages[INTAKE_STAGES] = {"queue", "signature", "decode", "accept",
-                                                      "total"};
-    struct metrics *m = i->options.metrics;
-    const struct metric_desc *d = &intake_metric_table[INTAKE_STAGE_SECONDS];
-    const struct metric_desc *orders = &intake_metric_table[INTAKE_ORDERS];
-    for (int s = 0; s < INTAKE_STAGES; s++) {
-        i->stage[s] = metrics_get(m, d, (const char *[]){stages[s]});
-    }
-    i->accepted = metrics_get(m, orders, (const char *[]){"accepted"});
-    i->duplicates = metrics_get(m, orders, (const char *[]){"duplicate"});
-    i->stale = metrics_get(m, orders, (const char *[]){"stale"});
-    i->refused = metrics_get(m, orders, (const char *[]){"refused"});
-    i->handover = metrics_get(m, &intake_metric_table[INTAKE_HANDOVER], NULL);
-}
-
 int intake_new(struct intake **ret, const struct intake_options *options, struct error *why) {
     struct intake *i = calloc(1, sizeof *i);
     if (!i) return error_set(why, ERR_NO_MEMORY, "no memory for the intake");
@@ -42,7 +17,7 @@ int intake_new(struct intake **ret, const struct intake_options *options, struct
     if (!i->options.clock) i->options.clock = &clock_system;
     if (i->options.jobs_max == 0) i->options.jobs_max = JOBS_DEFAULT;
     (void)pthread_mutex_init(&i->lock, NULL);
-    open_metrics(i);
+    intake_metrics_open(&i->metrics, i->options.metrics);
     *ret = i;
     return 0;
 }
@@ -264,20 +239,21 @@ static void run_request(struct intake_job *job) {
     uint64_t start = intake_now_ns(job->intake), verified = start;
     if (inflate(job) && verify(job)) {
         verified = intake_now_ns(job->intake);
-        metric_observe_ns(job->intake->stage[INTAKE_STAGE_SIGNATURE], verified - start);
+        metric_observe_ns(job->intake->metrics.stage[INTAKE_STAGE_SIGNATURE], verified - start);
         if (admit_signer(job, &score) && parse(job, &e) == 0 && know_peer(job, &trusted) &&
             decode(job, &e, trusted)) {
             uint64_t decoded = intake_now_ns(job->intake);
-            metric_observe_ns(job->intake->stage[INTAKE_STAGE_DECODE], decoded - verified);
+            metric_observe_ns(job->intake->metrics.stage[INTAKE_STAGE_DECODE], decoded - verified);
             take_up(job, &e, score);
-            metric_observe_ns(job->intake->stage[INTAKE_STAGE_ACCEPT],
+            metric_observe_ns(job->intake->metrics.stage[INTAKE_STAGE_ACCEPT],
                               intake_now_ns(job->intake) - decoded);
         }
     }
     if (job->fault == ORDER_ACCEPTED) {
         intake_put_result(job, e.id);
     } else {
-        metric_inc(job->intake->refused);
+        intake_metrics_refusal(&job->intake->metrics, job->door == INTAKE_USER, job->fault,
+                               (int)job->why.code);
         intake_put_refusal(job, e.id, e.method);
     }
 }
@@ -333,7 +309,7 @@ static void share_it(struct intake *i, struct flow_order *o) {
         r = i->options.sinks.share(i->options.sinks.context, o, &why);
     }
     if (r == 0) return;
-    metric_inc(i->handover);
+    metric_inc(i->metrics.handover);
     log_error(i->options.log, "order_not_shared", F_HEX("id", BYTES_OF(o->id)), F_ERR(&why));
 }
 
@@ -406,10 +382,11 @@ int intake_accept(struct intake_job *job, enum flow_source source, uint64_t expi
             if (i->options.trace && !hash_is_zero(&before)) {
                 trace_mark(i->options.trace, &before, TRACE_REPLACED, job->times[TRACE_ACCEPTED]);
             }
-            metric_inc(i->accepted);
+            metric_inc(i->metrics.outcome[INTAKE_ACCEPTED]);
         }
     } else {
-        metric_inc(v == BOOK_STALE ? i->stale : i->duplicates);
+        job->duplicate = true;
+        metric_inc(i->metrics.outcome[v == BOOK_STALE ? INTAKE_STALE : INTAKE_DUPLICATE]);
     }
     flow_order_release(o);
     return r;
@@ -417,16 +394,29 @@ int intake_accept(struct intake_job *job, enum flow_source source, uint64_t expi
 
 /* ---- workers ---- */
 
+static void count(struct intake_job *job, uint64_t total_ns) {
+    struct intake_metrics *m = &job->intake->metrics;
+    bool done =
+        job->door == INTAKE_PEER ? job->status == PEER_SUCCESS : job->fault == ORDER_ACCEPTED;
+    if (!done) return;
+    intake_metrics_order(m, job->door == INTAKE_USER, &job->order,
+                         (enum order_priority)job->priority, total_ns);
+    if (job->door == INTAKE_USER) return;
+    intake_metrics_peer(m, job->peer, job->order.method, job->duplicate, job->sent_ns,
+                        job->received_ns);
+}
+
 static void run(void *context) {
     struct intake_job *job = context;
-    metric_observe_ns(job->intake->stage[INTAKE_STAGE_QUEUE],
+    metric_observe_ns(job->intake->metrics.stage[INTAKE_STAGE_QUEUE],
                       intake_now_ns(job->intake) - job->arrived_ns);
     if (job->door == INTAKE_PEER)
         intake_run_peer(job);
     else
         run_request(job);
-    metric_observe_ns(job->intake->stage[INTAKE_STAGE_TOTAL],
-                      intake_now_ns(job->intake) - job->arrived_ns);
+    uint64_t total = intake_now_ns(job->intake) - job->arrived_ns;
+    metric_observe_ns(job->intake->metrics.stage[INTAKE_STAGE_TOTAL], total);
+    count(job, total);
 }
 
 static void finish(void *context) {

@@ -47,16 +47,6 @@ struct intake_sinks {
     void *context;
 };
 
-/* Times of the stages, for histograms. */
-enum intake_stage {
-    INTAKE_STAGE_QUEUE,     /* from the last byte to a worker */
-    INTAKE_STAGE_SIGNATURE, /* hash and recovery */
-    INTAKE_STAGE_DECODE,    /* JSON, transactions, senders */
-    INTAKE_STAGE_ACCEPT,    /* duplicates, journal, handing on */
-    INTAKE_STAGE_TOTAL,     /* from the last byte to the reply */
-    INTAKE_STAGES,
-};
-
 struct intake_options {
     struct pool *pool;
     struct log *log;
@@ -124,6 +114,7 @@ struct intake_job {
     struct address signer;
     enum peer_status status; /* INTAKE_PEER */
     struct hash answer;
+    bool duplicate; /* it was known */
 
     /* Of the worker. */
     struct arena scratch; /* the message's JSON */

@@ -3,6 +3,7 @@
 #define ORDERFLOW_INTAKE_INTERNAL_H
 
 #include "orderflow/intake.h"
+#include "orderflow/intake_metrics.h"
 
 #include <pthread.h>
 
@@ -13,9 +14,7 @@ struct intake {
     pthread_mutex_t lock; /* guards unused */
     struct intake_job *unused;
     _Atomic size_t jobs;
-    struct metric *stage[INTAKE_STAGES];
-    struct metric *accepted, *duplicates, *stale, *refused, *handover;
-    struct metric *by_peer, *duplicate_by_peer;
+    struct intake_metrics metrics;
 };
 
 /* intake_accept takes a judged order (job->order, in job->arena) up: makes it one object, tells

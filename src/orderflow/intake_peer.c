@@ -68,14 +68,13 @@ static bool prove(struct intake_job *job, bool *ret_trusted) {
     if (job->peer[0] && !job->has_header) return true;
     int r = request_signature_verify(&job->signer, bytes_from_str(job->header),
                                      buf_view(&job->body), o->signers, &job->why);
-    job->status = PEER_ERROR_INVALID_SIGNATURE;
     return r == 0 && peers_find(o->peers, job->peer, ret_trusted, &job->signer);
 }
 
 static void fail(struct intake_job *job, int r) {
     job->status = r == ERR_BUSY || r == ERR_NO_MEMORY || r == ERR_IO ? PEER_ERROR_INTERNAL
                                                                      : PEER_ERROR_DECODING;
-    metric_inc(job->intake->refused);
+    intake_metrics_refusal(&job->intake->metrics, false, ORDER_FAULT_PARAMS, r);
 }
 
 /* A replacement nonce that a peer's clock made tells how far that clock is. */
@@ -90,7 +89,8 @@ void intake_run_peer(struct intake_job *job) {
     const struct intake_options *o = &job->intake->options;
     bool trusted = false;
     if (!prove(job, &trusted)) {
-        metric_inc(job->intake->refused);
+        job->status = PEER_ERROR_INVALID_SIGNATURE;
+        intake_metrics_refusal(&job->intake->metrics, false, ORDER_FAULT_SIGNATURE, 0);
         tell(job->intake, job->ticket, PEER_ERROR_INVALID_SIGNATURE, NULL, "invalid signature");
         return;
     }

@@ -109,7 +109,9 @@ static bool in_force(void *context, const struct flow_order *o) {
 
 static void settled(void *context, const struct flow_order *o, int code) {
     struct app *a = context;
-    if (code == 0) trace_mark(a->trace, &o->id, TRACE_DELIVERED, clock_wall_ns(&clock_system));
+    if (code != 0) return;
+    trace_mark(a->trace, &o->id, TRACE_DELIVERED, clock_wall_ns(&clock_system));
+    app_metrics_delivered(a, o);
 }
 
 static int open_state(struct app *a, struct error *why) {
