@@ -670,5 +670,88 @@ def fast_slots_work():
         same(len(w.beacon.published), done)
 
 
+GENESIS = {
+    "config": {"chainId": 1337, **{f"{name}Block": 0 for name in (
+        "homestead", "eip150", "eip155", "eip158", "byzantium", "constantinople", "petersburg",
+        "istanbul", "berlin", "london", "mergeNetsplit")},
+        "terminalTotalDifficulty": 0, "terminalTotalDifficultyPassed": True, "shanghaiTime": 0,
+        "cancunTime": 0,
+        "blobSchedule": {"cancun": {"target": 3, "max": 6, "baseFeeUpdateFraction": 3338477}}},
+    "nonce": "0x0", "timestamp": "0x0", "extraData": "0x", "gasLimit": "0x1c9c380",
+    "difficulty": "0x0", "mixHash": hex_of(0, 32), "coinbase": hex_of(0, 20), "number": "0x0",
+    "gasUsed": "0x0", "parentHash": hex_of(0, 32), "baseFeePerGas": "0x3b9aca00",
+    "excessBlobGas": "0x0", "blobGasUsed": "0x0",
+    # The first account of the field's well-known test keys.
+    "alloc": {"0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266": {"balance": "0x21e19e0c9bab2400000"}}}
+COINBASE_KEY = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
+
+
+class Network:
+    """The real programs: a node that plays the consensus layer, a relay, a builder."""
+
+    def __init__(self, folder, stack):
+        self.folder, self.stack = folder, stack
+        self.http, self.ws, self.engine, self.beacon, self.relay, self.rpc = (
+            free_port() for _ in range(6))
+        (folder / "genesis.json").write_text(json.dumps(GENESIS))
+        self.node = self.run("node", "--genesis", folder / "genesis.json", "--data-folder",
+                             folder / "chain", "--slots", "1s", "--validators", "8",
+                             "--http-addr", f"127.0.0.1:{self.http}",
+                             "--ws-addr", f"127.0.0.1:{self.ws}",
+                             "--engine-addr", f"127.0.0.1:{self.engine}", "--metrics-addr", "",
+                             "--beacon-addr", f"127.0.0.1:{self.beacon}",
+                             "--relay", f"http://127.0.0.1:{self.relay}", "--relay-timeout", "400ms")
+        self.start_relay()
+        self.run("builder", "--chain", folder / "genesis.json", "--node",
+                 f"ws://127.0.0.1:{self.ws}", "--beacon", f"http://127.0.0.1:{self.beacon}",
+                 "--relay", f"http://127.0.0.1:{self.relay}", "--coinbase-secret-key", COINBASE_KEY,
+                 "--relay-secret-key", f"{7:064x}", "--genesis-fork-version", "0x20000089",
+                 "--rpc-ip", "127.0.0.1", "--rpc-port", self.rpc, "--full-telemetry-port", "0",
+                 "--redacted-telemetry-port", "0", "--subsidy", "0.01")
+
+    def run(self, *command):
+        return self.stack.enter_context(Process(PROGRAM, *command, cwd=self.folder,
+                                                log=self.folder / f"{command[0]}.log"))
+
+    def start_relay(self):
+        self.relay_process = self.run(
+            "relay", "--listen-addr", f"127.0.0.1:{self.relay}", "--beacon",
+            f"http://127.0.0.1:{self.beacon}", "--validation", f"http://127.0.0.1:{self.http}",
+            "--database", self.folder / "relay.db", "--secret-key", RELAY_KEY)
+
+    def slots(self):
+        """Slots with a block, and who made it, as the node logged them."""
+        return [(int(slot), by) for slot, by in
+                re.findall(r"event=slot_block slot=(\d+) by=(\w+)", self.node.logged())]
+
+    def by_relay(self):
+        return [slot for slot, by in self.slots() if by == "relay"]
+
+    def delivered(self):
+        answer = get(self.relay, "/relay/v1/data/bidtraces/proposer_payload_delivered")
+        return [int(row["slot"]) for row in json.loads(answer[2])]
+
+
+@case
+def real_builder_and_node_meet_at_the_relay():
+    """Blocks of the real builder land on the real node's chain through the relay; with the relay
+    killed in between no slot is lost."""
+    with Folder() as folder, contextlib.ExitStack() as stack:
+        n = Network(folder, stack)
+        wait_until(lambda: len(n.by_relay()) >= 5, 40, "the builder's blocks do not land")
+        n.relay_process.signal(signal.SIGKILL)
+        n.relay_process.wait()
+        known = len(n.slots())
+        wait_until(lambda: len(n.slots()) >= known + 3, 15, "the chain stands still")
+        before = len(n.by_relay())
+        n.start_relay()
+        wait_until(lambda: len(n.by_relay()) >= before + 5, 40, "no block after the restart")
+        slots = [slot for slot, _ in n.slots()]
+        same(slots, list(range(slots[0], slots[0] + len(slots))))
+        delivered = n.delivered()
+        # Its last delivery may be newer than what the node has logged.
+        assert set(n.by_relay()) <= set(delivered), (n.by_relay(), delivered)
+
+
 if __name__ == "__main__":
     main()
