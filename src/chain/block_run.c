@@ -3,6 +3,7 @@
 
 #include "chain/ahead.h"
 #include "chain/dao.h"
+#include "chain/op_fees.h"
 #include "chain/requests.h"
 #include "eth/fees.h"
 #include "trie/ordered_root.h"
@@ -47,6 +48,11 @@ struct block_env block_env_of(const struct chain_config *config, const struct bl
     };
 }
 
+bool block_env_has_passer(const struct block_env *env) {
+    const struct op_config *op = &env->config->op;
+    return op->enabled && op_fork_at(op, env->timestamp) >= OP_ISTHMUS;
+}
+
 void block_run_init(struct block_run *b, struct evm *vm) {
     *b = (struct block_run){.vm = vm};
 }
@@ -73,7 +79,9 @@ int block_run_begin(struct block_run *b, struct state *state, const struct block
     b->env = *env;
     b->count = 0;
     b->gas_used = b->blob_gas_used = 0;
-    b->blob_gas_limit = blobs ? (uint64_t)blobs->max * GAS_PER_BLOB : 0;
+    bool rollup = env->config->op.enabled;
+    b->footprint = rollup && op_fork_at(&env->config->op, env->timestamp) >= OP_JOVIAN;
+    b->blob_gas_limit = rollup ? 0 : blobs ? (uint64_t)blobs->max * GAS_PER_BLOB : 0;
     b->context =
         (struct transact_context){.rules = fork_rules_of(env->fork), .surcharge = env->surcharge};
     evm_use(vm, state, env->fork);
@@ -84,8 +92,9 @@ int block_run_begin(struct block_run *b, struct state *state, const struct block
         .gas_limit = env->gas_limit,
         .prevrandao = env->prevrandao,
         .base_fee = env->fork >= FORK_LONDON ? env->base_fee : U256_ZERO,
-        .blob_base_fee =
-            blobs ? blob_base_fee(env->excess_blob_gas, blobs->update_fraction) : U256_ZERO,
+        .blob_base_fee = rollup && env->fork >= FORK_CANCUN ? U256_ONE
+                         : blobs ? blob_base_fee(env->excess_blob_gas, blobs->update_fraction)
+                                 : U256_ZERO,
         .chain_id = env->config->chain_id,
         .block_hash = env->block_hash,
         .block_hash_ctx = env->block_hash_ctx,
@@ -138,6 +147,17 @@ static int note(struct block_run *b, struct block_entry *e, const struct tx *t,
     return b->env.state_root(b->env.state_root_ctx, b->vm->state, &e->state_root, why);
 }
 
+// What a transaction adds to the data footprint (Jovian).
+static int footprint_of(struct block_run *b, const struct tx *t, uint64_t *ret, struct error *why) {
+    struct op_l1 l1;
+    *ret = 0;
+    if (!b->footprint || t->type == TX_DEPOSIT) return 0;
+    int r = op_l1_read(&l1, b->vm->state, why);
+    struct op_weight w = op_weigh(t->raw);
+    if (r == 0) *ret = op_da_footprint(&l1, &w);
+    return r;
+}
+
 int block_run_tx(struct block_run *b, const struct tx *t, const struct address *sender,
                  struct transact_result *ret, struct error *why) {
     struct state *s = b->vm->state;
@@ -145,9 +165,22 @@ int block_run_tx(struct block_run *b, const struct tx *t, const struct address *
     struct block_entry *e = next_entry(b);
     if (!e) return no_memory(why);
     b->context.gas_left = b->env.gas_limit - b->gas_used;
-    b->context.blob_gas_left = b->blob_gas_limit - b->blob_gas_used;
-    int r = transact_run(b->vm, &b->context, t, sender, ret, why);
-    if (r == 0 && ret->fault == TRANSACT_VALID) r = note(b, e, t, ret, why);
+    b->context.blob_gas_left = b->footprint ? 0 : b->blob_gas_limit - b->blob_gas_used;
+    uint64_t footprint;
+    if (t->type == TX_DEPOSIT && !b->env.config->op.enabled) { // would mint out of nothing
+        *ret = (struct transact_result){.fault = TRANSACT_RULES, .rules = TX_FAULT_TYPE};
+        return 0;
+    }
+    int r = footprint_of(b, t, &footprint, why);
+    if (r == 0 && footprint > b->env.gas_limit - b->blob_gas_used) {
+        *ret = (struct transact_result){.fault = TRANSACT_RULES, .rules = TX_FAULT_BLOB_GAS_LEFT};
+        return 0;
+    }
+    if (r == 0) r = transact_run(b->vm, &b->context, t, sender, ret, why);
+    if (r == 0 && ret->fault == TRANSACT_VALID) {
+        ret->blob_gas_used += footprint;
+        r = note(b, e, t, ret, why);
+    }
     if (r != 0 || ret->fault != TRANSACT_VALID) state_revert(s, mark);
     return r;
 }
@@ -159,10 +192,18 @@ int block_run_apply(struct block_run *b, const struct tx *t, const struct effect
     *ret_held = false;
     if (!entry) return no_memory(why);
     if (t->gas > b->env.gas_limit - b->gas_used) return 0;
-    if (tx_blob_gas(t) > b->blob_gas_limit - b->blob_gas_used) return 0;
+    uint64_t footprint;
+    int r = footprint_of(b, t, &footprint, why);
+    if (r != 0) return r;
+    if (b->footprint) {
+        if (footprint > b->env.gas_limit - b->blob_gas_used) return 0;
+    } else if (tx_blob_gas(t) > b->blob_gas_limit - b->blob_gas_used) {
+        return 0;
+    }
     if (!effects_hold(e, s)) return state_check(s, why);
     *ret_held = true;
-    int r = effects_apply(e, s, ret, why);
+    r = effects_apply(e, s, ret, why);
+    ret->blob_gas_used = b->footprint ? footprint : ret->blob_gas_used;
     return r == 0 ? note(b, entry, t, ret, why) : r;
 }
 
@@ -243,19 +284,19 @@ static int receipts_root(struct block_outcome *o, struct arena *a, struct error 
     return r;
 }
 
-static int withdrawals_root(struct hash *ret, const struct block_env *env, struct arena *a,
-                            struct error *why) {
-    struct bytes *values = arena_new_array(a, struct bytes, env->withdrawal_count + 1);
+int block_withdrawals_root(struct hash *ret, const struct withdrawal *withdrawals, size_t count,
+                           struct arena *scratch, struct error *why) {
+    struct bytes *values = arena_new_array(scratch, struct bytes, count + 1);
     if (!values) return no_memory(why);
-    for (size_t i = 0; i < env->withdrawal_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct buf one;
         buf_init(&one, 0);
-        withdrawal_encode(&one, &env->withdrawals[i]);
-        values[i] = arena_copy(a, buf_view(&one));
+        withdrawal_encode(&one, &withdrawals[i]);
+        values[i] = arena_copy(scratch, buf_view(&one));
         buf_free(&one);
         if (!values[i].p) return no_memory(why);
     }
-    return trie_ordered_root(ret, values, env->withdrawal_count, a, why);
+    return trie_ordered_root(ret, values, count, scratch, why);
 }
 
 static void pay_withdrawals(struct block_run *b) {
@@ -308,12 +349,15 @@ int block_run_finish(struct block_run *b, struct block_outcome *ret, struct aren
         .gas_used = b->gas_used, .blob_gas_used = b->blob_gas_used, .receipt_count = b->count};
     int r = block_run_receipts(b, &ret->receipts, a, why);
     if (r == 0) r = receipts_root(ret, a, why);
-    if (r == 0 && env->fork >= FORK_PRAGUE && !env->replay) {
+    bool rollup = env->config->op.enabled;
+    if (r == 0 && env->fork >= FORK_PRAGUE && rollup) ret->requests_hash = requests_hash(NULL, 0);
+    if (r == 0 && env->fork >= FORK_PRAGUE && !env->replay && !rollup) {
         r = requests_collect(b, ret, a, why);
         refresh_logs(b, ret);
     }
-    if (r == 0 && env->fork >= FORK_SHANGHAI) {
-        r = withdrawals_root(&ret->withdrawals_root, env, a, why);
+    if (r == 0 && env->fork >= FORK_SHANGHAI && !block_env_has_passer(env)) {
+        r = block_withdrawals_root(&ret->withdrawals_root, env->withdrawals, env->withdrawal_count,
+                                   a, why);
     }
     if (r != 0 || env->replay) return r;
     if (env->fork >= FORK_SHANGHAI) {
@@ -377,7 +421,8 @@ static int compare(const struct block_env *env, const struct header *h,
     // Without the trie there are no roots to put into receipts of before Byzantium.
     bool rooted = env->fork >= FORK_BYZANTIUM || env->state_root;
     if (rooted && !hash_equal(&h->receipts_root, &o->receipts_root)) field = "receipts root";
-    if (env->fork >= FORK_SHANGHAI && !hash_equal(&h->withdrawals_root, &o->withdrawals_root)) {
+    if (env->fork >= FORK_SHANGHAI && !block_env_has_passer(env) &&
+        !hash_equal(&h->withdrawals_root, &o->withdrawals_root)) {
         field = "withdrawals root";
     }
     if (env->fork >= FORK_CANCUN && h->blob_gas_used != o->blob_gas_used) field = "blob gas used";

@@ -47,6 +47,9 @@ struct block_env {
 /* block_env_of gives the environment of a decoded block; hooks are left to the caller. */
 struct block_env block_env_of(const struct chain_config *config, const struct block *b);
 
+/* block_env_has_passer: withdrawals_root is the storage root of the rollup's message passer. */
+bool block_env_has_passer(const struct block_env *env);
+
 /* What is remembered of a transaction that stands in the block. */
 struct block_entry {
     enum tx_type type;
@@ -71,8 +74,9 @@ struct block_run {
     struct transact_context context;
     struct block_entry *entries;
     size_t count, room;
-    uint64_t gas_used, blob_gas_used;
+    uint64_t gas_used, blob_gas_used; /* of a rollup from Jovian on: gas and data footprint */
     uint64_t blob_gas_limit;
+    bool footprint; /* blob gas is the data footprint */
 };
 
 /* block_run_init makes a run on a machine and a state; block_run_free ends it.
@@ -113,7 +117,8 @@ struct block_outcome {
     uint64_t gas_used, blob_gas_used;
     struct bloom bloom;
     struct hash receipts_root;
-    struct hash withdrawals_root; /* Shanghai */
+    struct hash withdrawals_root; /* Shanghai. On rollups from Isthmus on it is the message
+                                     passer's storage root, which the caller has: zero here */
     struct hash requests_hash;    /* Prague */
     const struct receipt *receipts;
     size_t receipt_count;
@@ -127,6 +132,12 @@ struct block_outcome {
  *         be; ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int block_run_finish(struct block_run *b, struct block_outcome *ret,
                                                  struct arena *a, struct error *why);
+
+/* block_withdrawals_root gives the root of a list of withdrawals. errors  ERR_NO_MEMORY. */
+[[gnu::warn_unused_result]] int block_withdrawals_root(struct hash *ret,
+                                                       const struct withdrawal *withdrawals,
+                                                       size_t count, struct arena *scratch,
+                                                       struct error *why);
 
 /* Threads that run ahead (chain/ahead.h). */
 struct ahead;

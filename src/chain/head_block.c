@@ -1,6 +1,8 @@
 /* Blocks of the head: life, senders, outcomes. SPDX-License-Identifier: MIT */
 #include "chain/head_internal.h"
 
+#include "chain/ommers.h"
+#include "trie/ordered_root.h"
 #include "trie/team.h"
 
 #include <stdlib.h>
@@ -46,6 +48,42 @@ const struct head_block *head_block_retain(const struct head_block *b) {
 
 void head_block_release(const struct head_block *b) {
     if (b) head_node_release(node_of(b));
+}
+
+/* Bodies. */
+
+static int check_transactions(const struct block *b, struct arena *scratch, struct error *why) {
+    struct hash root;
+    struct bytes *values = arena_new_array(scratch, struct bytes, b->tx_count);
+    if (!values) return no_memory(why);
+    for (size_t i = 0; i < b->tx_count; i++) {
+        values[i] = b->txs[i].raw;
+    }
+    int r = trie_ordered_root(&root, values, b->tx_count, scratch, why);
+    if (r != 0 || hash_equal(&root, &b->header.transactions_root)) return r;
+    return error_set(why, ERR_INVALID, "transactions root differs from the header's");
+}
+
+static int check_withdrawals(const struct block *b, const struct chain_config *c,
+                             struct arena *scratch, struct error *why) {
+    const struct block_env env = block_env_of(c, b);
+    bool wanted = b->header.form >= HEADER_SHANGHAI;
+    if (b->has_withdrawals != wanted || (block_env_has_passer(&env) && b->withdrawal_count > 0)) {
+        return error_set(why, ERR_INVALID, "withdrawals are not those of its fork");
+    }
+    if (!wanted || block_env_has_passer(&env)) return 0;
+    struct hash root;
+    int r = block_withdrawals_root(&root, b->withdrawals, b->withdrawal_count, scratch, why);
+    if (r != 0 || hash_equal(&root, &b->header.withdrawals_root)) return r;
+    return error_set(why, ERR_INVALID, "withdrawals root differs from the header's");
+}
+
+int head_node_check_body(const struct head_node *n, const struct chain_config *c,
+                         struct arena *scratch, struct error *why) {
+    const struct block *b = &n->block.block;
+    int r = check_transactions(b, scratch, why);
+    if (r == 0) r = check_withdrawals(b, c, scratch, why);
+    return r == 0 ? ommers_check_hash(b, why) : r;
 }
 
 /* Senders. */

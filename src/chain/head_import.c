@@ -131,6 +131,13 @@ static int run(struct work *w, struct error *why) {
                          &h->scratch, why);
 }
 
+static int check_passer(struct work *w, struct error *why) {
+    struct hash root;
+    int r = head_passer_root(&root, w->tip->root, w->view, why);
+    if (r != 0 || hash_equal(&root, &w->node->block.block.header.withdrawals_root)) return r;
+    return error_set(why, ERR_INVALID, "withdrawals root differs from the header's");
+}
+
 // Everything that tells whether the block is valid. ERR_INVALID: it is not.
 static int judge(struct work *w, struct head_verdict *v, struct error *why) {
     struct head *h = w->h;
@@ -148,6 +155,7 @@ static int judge(struct work *w, struct head_verdict *v, struct error *why) {
     if (r == 0 && !hash_equal(&w->root, &header->state_root)) {
         r = error_set(why, ERR_INVALID, "state root differs from the header's");
     }
+    if (r == 0 && block_env_has_passer(&h->run.env)) r = check_passer(w, why);
     v->gas_used = header->gas_used;
     v->execute_ns = executed - begin;
     v->root_ns = clock_monotonic_ns(h->clock) - executed;
@@ -228,7 +236,14 @@ static bool is_verdict(int r) {
 static int execute(struct work *w, struct head_verdict *ret, struct error *why) {
     struct head *h = w->h;
     arena_reset(&h->scratch);
-    int r = head_view_make(h, &w->view, w->parent, why);
+    int r = head_node_check_body(w->node, &h->genesis.config, &h->scratch, &ret->reason);
+    if (r == ERR_INVALID) {
+        // Another body may come with this header: its hash is not to blame.
+        ret->latest_valid = w->parent->block.hash;
+        return 0;
+    }
+    if (r != 0 && why) *why = ret->reason;
+    if (r == 0) r = head_view_make(h, &w->view, w->parent, why);
     if (r == 0) r = tip_for(h, &w->tip, w->parent, w->view, why);
     if (r == 0) {
         r = judge(w, ret, &ret->reason);

@@ -48,6 +48,7 @@ struct head {
     unsigned threads, depth;
     struct sender_cache *senders;
     const struct transact_surcharge *surcharge;
+    struct transact_surcharge op_surcharge; /* of a rollup, when the options have none */
     struct log *log;
     const struct clock *clock;
     struct trie_store *store;
@@ -90,6 +91,11 @@ struct head_view {
 [[gnu::warn_unused_result]] int head_node_new(struct head_node **ret, struct bytes rlp,
                                               struct error *why);
 void head_node_release(struct head_node *n);
+/* head_node_check_body tells whether the lists are those of the header, by their roots. A body that
+ * is not says nothing about the block of that hash. errors  ERR_INVALID, ERR_NO_MEMORY. */
+[[gnu::warn_unused_result]] int head_node_check_body(const struct head_node *n,
+                                                     const struct chain_config *c,
+                                                     struct arena *scratch, struct error *why);
 /* head_node_senders fills senders: recovered, by the team. errors  of tx_sender, with the index. */
 [[gnu::warn_unused_result]] int head_node_senders(struct head_node *n, struct sender_cache *cache,
                                                   struct trie_team *team, struct error *why);
@@ -144,6 +150,10 @@ void head_tips_forget(struct head *h, bool all);
 
 /* head_find gives the node of a hash in the tree, NULL for none; `lock` or `work` is held. */
 struct head_node *head_find(struct head *h, const struct hash *hash);
+/* head_passer_root gives the storage root of the rollup's message passer after the last candidate
+ * of s on the view's block. errors  those of the view. */
+[[gnu::warn_unused_result]] int head_passer_root(struct hash *ret, const struct state_root *s,
+                                                 struct head_view *v, struct error *why);
 /* head_view_make opens a view of a node of the tree; `work` is held. */
 [[gnu::warn_unused_result]] int head_view_make(struct head *h, struct head_view **ret,
                                                struct head_node *node, struct error *why);

@@ -1,6 +1,7 @@
 /* Opening and closing the head: genesis, and what a crash left. SPDX-License-Identifier: MIT */
 #include "base/log.h"
 #include "chain/head_internal.h"
+#include "chain/op_fees.h"
 #include "crypto/keccak.h"
 #include "trie/team.h"
 
@@ -246,6 +247,8 @@ int head_open(struct head **ret, const struct head_options *options, struct erro
     h->depth = depth < HEAD_DEPTH_MAX ? depth : HEAD_DEPTH_MAX;
     h->senders = options->senders;
     h->surcharge = options->surcharge;
+    h->op_surcharge = op_surcharge(&h->genesis.config.op);
+    if (!h->surcharge && h->genesis.config.op.enabled) h->surcharge = &h->op_surcharge;
     h->log = options->log;
     h->clock = options->clock ? options->clock : &clock_system;
     (void)pthread_mutex_init(&h->work, NULL);

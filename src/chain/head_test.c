@@ -121,6 +121,18 @@ TEST(head_refuses_what_is_not_valid) {
     CHECK_OK(play_block(&play, producer, &genesis, 10, 0, &made, &arena, &why), &why);
     struct block block;
     CHECK_OK(block_decode(&block, made.rlp, &arena, &why), &why);
+    // Another body under the same header says nothing about the block.
+    block.tx_count--;
+    CHECK_OK(head_import_block(head, &v, &block, &why), &why);
+    CHECK_I64(v.status, HEAD_INVALID);
+    CHECK_BYTES(BYTES_OF(v.hash), BYTES_OF(made.hash));
+    CHECK(!head_reject_of(head, &v.hash, NULL));
+    block.tx_count++;
+    block.withdrawal_count--;
+    CHECK_OK(head_import_block(head, &v, &block, &why), &why);
+    CHECK_I64(v.status, HEAD_INVALID);
+    CHECK(!head_reject_of(head, &v.hash, NULL));
+    block.withdrawal_count++;
     block.header.state_root.b[3] ^= 1;
     CHECK_OK(head_import_block(head, &v, &block, &why), &why);
     CHECK_I64(v.status, HEAD_INVALID);

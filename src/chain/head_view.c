@@ -1,5 +1,6 @@
 /* States after blocks: layers over the store. SPDX-License-Identifier: MIT */
 #include "chain/head_internal.h"
+#include "chain/op_fees.h"
 #include "crypto/keccak.h"
 
 #include <stdlib.h>
@@ -76,6 +77,31 @@ static int still_good(const struct head_view *v, int r, struct error *why) {
 }
 
 /* Accounts, slots, code. */
+
+// The account's storage root; the empty one where it does not exist.
+static int storage_root_of(struct head_view *v, struct hash *ret, const struct address *address,
+                           struct error *why) {
+    uint32_t hash = state_hash_address(address);
+    *ret = TRIE_EMPTY_ROOT;
+    for (size_t i = 0; i < v->layer_count; i++) {
+        const struct layer_account *a = layer_account_find(v->layers[i], address, hash);
+        if (!a) continue;
+        if (a->exists) *ret = a->storage_root;
+        return 0;
+    }
+    struct hash key = keccak256(BYTES_OF(*address));
+    struct account a;
+    int r = trie_store_account(v->h->store, &key, &a, why);
+    if (r == 0) *ret = a.storage_root;
+    return still_good(v, r == ERR_NOT_FOUND ? 0 : r, why);
+}
+
+int head_passer_root(struct hash *ret, const struct state_root *s, struct head_view *v,
+                     struct error *why) {
+    struct hash key = keccak256(BYTES_OF(OP_MESSAGE_PASSER));
+    if (state_root_storage(s, &key, ret, NULL) == 0) return 0;
+    return storage_root_of(v, ret, &OP_MESSAGE_PASSER, why);
+}
 
 int head_view_account(struct head_view *v, struct state_base_account *ret,
                       const struct address *address, struct error *why) {

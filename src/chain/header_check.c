@@ -94,10 +94,29 @@ static bool is_first_london(const struct chain_config *c, enum fork fork,
     return fork >= FORK_LONDON && chain_fork_of(c, parent) < FORK_LONDON;
 }
 
+int header_base_fee_at(const struct chain_config *c, const struct header *parent,
+                       uint64_t timestamp, struct u256 *ret, struct error *why) {
+    if (chain_fork_of(c, parent) < FORK_LONDON) {
+        *ret = u256_from_u64(BASE_FEE_INITIAL);
+    } else if (c->op.enabled) {
+        struct op_base_fee p;
+        uint64_t used = parent->gas_used;
+        int r =
+            op_base_fee_after(&p, &c->op, parent->timestamp, parent->extra_data, timestamp, why);
+        if (r != 0) return r;
+        if (p.has_minimum && parent->blob_gas_used > used) used = parent->blob_gas_used;
+        *ret = op_base_fee_next(&p, parent->base_fee, parent->gas_limit, used);
+    } else {
+        *ret = base_fee_next(parent->gas_limit, parent->gas_used, parent->base_fee,
+                             BASE_FEE_ELASTICITY, BASE_FEE_DENOMINATOR);
+    }
+    return 0;
+}
+
 struct u256 header_base_fee(const struct chain_config *c, const struct header *parent) {
-    if (chain_fork_of(c, parent) < FORK_LONDON) return u256_from_u64(BASE_FEE_INITIAL);
-    return base_fee_next(parent->gas_limit, parent->gas_used, parent->base_fee, BASE_FEE_ELASTICITY,
-                         BASE_FEE_DENOMINATOR);
+    struct u256 fee;
+    int r = header_base_fee_at(c, parent, parent->timestamp + 1, &fee, NULL);
+    return r == 0 ? fee : parent->base_fee;
 }
 
 uint64_t header_gas_limit(const struct chain_config *c, enum fork fork, const struct header *parent,
@@ -110,7 +129,7 @@ uint64_t header_gas_limit(const struct chain_config *c, enum fork fork, const st
 uint64_t header_excess_blob_gas(const struct chain_config *c, enum fork fork, uint64_t timestamp,
                                 const struct header *parent) {
     const struct blob_params *p = chain_blobs_at(c, timestamp);
-    if (!p) return 0;
+    if (!p || c->op.enabled) return 0;
     return excess_blob_gas_next(parent->excess_blob_gas, parent->blob_gas_used, parent->base_fee, p,
                                 fork >= FORK_OSAKA);
 }
@@ -120,15 +139,25 @@ static int check_gas(const struct chain_config *c, enum fork fork, const struct 
     bool first = is_first_london(c, fork, parent);
     uint64_t limit = first ? parent->gas_limit * BASE_FEE_ELASTICITY : parent->gas_limit;
     if (h->gas_limit > INT64_MAX) return broken(why, "gas limit is above 2^63-1");
-    if (!gas_limit_may_follow(limit, h->gas_limit)) return broken(why, "gas limit moved too far");
+    if (!c->op.enabled && !gas_limit_may_follow(limit, h->gas_limit))
+        return broken(why, "gas limit moved too far");
     if (h->gas_used > h->gas_limit) return broken(why, "more gas used than the limit");
     if (fork < FORK_LONDON) return 0;
-    return u256_equal(header_base_fee(c, parent), h->base_fee) ? 0 : broken(why, "wrong base fee");
+    struct u256 fee;
+    int r = header_base_fee_at(c, parent, h->timestamp, &fee, why);
+    if (r != 0) return r;
+    return u256_equal(fee, h->base_fee) ? 0 : broken(why, "wrong base fee");
 }
 
 static int check_blobs(const struct chain_config *c, enum fork fork, const struct header *h,
                        const struct header *parent, struct error *why) {
     if (fork < FORK_CANCUN) return 0;
+    if (c->op.enabled) { // no blobs; from Jovian on the place is the data footprint's
+        bool jovian = op_fork_at(&c->op, h->timestamp) >= OP_JOVIAN;
+        if (h->excess_blob_gas != 0) return broken(why, "wrong excess blob gas");
+        uint64_t most = jovian ? h->gas_limit : 0;
+        return h->blob_gas_used <= most ? 0 : broken(why, "more blob gas than the limit");
+    }
     const struct blob_params *p = chain_blobs_at(c, h->timestamp);
     if (!p) return broken(why, "no blob parameters for its time");
     if (h->blob_gas_used % GAS_PER_BLOB != 0) return broken(why, "blob gas is no multiple");
@@ -146,6 +175,11 @@ int header_check(const struct chain_config *c, const struct header *h, const str
     if (h->number != parent->number + 1) return broken(why, "number does not follow its parent's");
     if (h->timestamp <= parent->timestamp) return broken(why, "not later than its parent");
     if (h->extra_data.n > EXTRA_DATA_MAX) return broken(why, "extra data is too long");
+    if (c->op.enabled && op_fork_at(&c->op, h->timestamp) >= OP_HOLOCENE) {
+        struct op_base_fee p;
+        int broken_data = op_extra_data_read(&p, &c->op, h->timestamp, h->extra_data, why);
+        if (broken_data != 0) return broken_data;
+    }
     if (c->dao_block != FORK_NEVER && h->number >= c->dao_block &&
         h->number - c->dao_block < DAO_EXTRA_BLOCKS && !bytes_equal_str(h->extra_data, DAO_EXTRA)) {
         return broken(why, "extra data is not that of the DAO fork");

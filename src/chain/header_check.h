@@ -26,7 +26,12 @@ enum fork chain_fork_of(const struct chain_config *c, const struct header *h);
 
 /* header_base_fee and header_excess_blob_gas give what the block after `parent` must have: the base
  * fee from London on, the excess from Cancun on (0 where no blob parameters are known for its
- * time). header_gas_limit gives the limit closest to `wanted` that it may have. */
+ * time, and on rollups). errors  ERR_INVALID (a rollup's parent has no parameters; header_base_fee,
+ * which takes the parent's next second, then gives the parent's own). header_gas_limit gives the
+ * limit closest to `wanted` that it may have. */
+[[gnu::warn_unused_result]] int header_base_fee_at(const struct chain_config *c,
+                                                   const struct header *parent, uint64_t timestamp,
+                                                   struct u256 *ret, struct error *why);
 struct u256 header_base_fee(const struct chain_config *c, const struct header *parent);
 uint64_t header_excess_blob_gas(const struct chain_config *c, enum fork fork, uint64_t timestamp,
                                 const struct header *parent);

@@ -65,7 +65,8 @@ static struct bytes edit(const uint8_t *data, size_t size) {
                 out.n -= data[3];
             }
             break;
-        default: // double
+        default: // double; appending must not move what it reads
+            (void)buf_reserve(&out, UINT8_MAX);
             buf_append(&out, bytes_slice(buf_view(&out), at, data[3]));
             break;
         }

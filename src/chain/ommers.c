@@ -5,7 +5,7 @@
 #include "crypto/keccak.h"
 #include "eth/rlp.h"
 
-static int check_hash(const struct block *block, struct error *why) {
+int ommers_check_hash(const struct block *block, struct error *why) {
     struct buf out;
     buf_init(&out, 0);
     size_t begin = rlp_list_begin(&out);
@@ -52,7 +52,7 @@ static int check_one(const struct chain_config *c, const struct header *ommer,
 
 int ommers_check(const struct chain_config *c, const struct block *block,
                  const struct ommer_ancestor *ancestors, size_t count, struct error *why) {
-    int r = check_hash(block, why);
+    int r = ommers_check_hash(block, why);
     if (r != 0) return r;
     bool merged = u256_is_zero(block->header.difficulty);
     if (block->ommer_count > (merged ? 0 : OMMERS_MAX)) {

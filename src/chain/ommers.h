@@ -15,6 +15,9 @@ struct ommer_ancestor {
     const struct block *block;
 };
 
+/* ommers_check_hash compares the ommers with their hash in the header. errors  ERR_INVALID. */
+[[gnu::warn_unused_result]] int ommers_check_hash(const struct block *block, struct error *why);
+
 /* ommers_check judges the ommers of a block and their hash in its header.
  * ancestors  the parent first; fewer than OMMER_ANCESTORS only where the chain begins.
  * Source: Yellow Paper 11.1.  errors  ERR_INVALID, ERR_NO_MEMORY.  thread  any. */

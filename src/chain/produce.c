@@ -125,8 +125,16 @@ static int take_extra_data(struct producer *p, const struct produce_attributes *
     if (a->extra_data.n > EXTRA_DATA_MAX) {
         return error_set(why, ERR_INVALID, "extra data is longer than %d bytes", EXTRA_DATA_MAX);
     }
-    p->header.extra_data = arena_copy(&p->attributes, a->extra_data);
-    return a->extra_data.n && !p->header.extra_data.p ? no_memory(why) : 0;
+    const struct op_config *op = &p->h->genesis.config.op;
+    struct bytes extra_data = a->extra_data;
+    uint8_t parameters[OP_EXTRA_DATA_MAX];
+    if (op->enabled && op_fork_at(op, a->timestamp) >= OP_HOLOCENE) {
+        int r = op_extra_data(parameters, &extra_data.n, op, a->timestamp, &a->base_fee, why);
+        if (r != 0) return r;
+        extra_data.p = parameters;
+    }
+    p->header.extra_data = arena_copy(&p->attributes, extra_data);
+    return extra_data.n && !p->header.extra_data.p ? no_memory(why) : 0;
 }
 
 static int take_withdrawals(struct producer *p, const struct produce_attributes *a,
@@ -161,16 +169,18 @@ static int take_attributes(struct producer *p, const struct produce_attributes *
         .timestamp = a->timestamp,
         .mix_hash = a->prev_randao,
         .form = header_form_of(fork),
-        .base_fee = header_base_fee(c, before),
         .parent_beacon_root = a->parent_beacon_root,
     };
+    int r = header_base_fee_at(c, before, a->timestamp, &p->header.base_fee, why);
+    if (r != 0) return r;
     uint64_t wanted = a->gas_limit ? a->gas_limit : before->gas_limit;
-    p->header.gas_limit = a->gas_limit_exact ? wanted : header_gas_limit(c, fork, before, wanted);
+    bool exact = a->gas_limit_exact || c->op.enabled;
+    p->header.gas_limit = exact ? wanted : header_gas_limit(c, fork, before, wanted);
     if (fork >= FORK_CANCUN) {
         p->header.excess_blob_gas = header_excess_blob_gas(c, fork, a->timestamp, before);
     }
     *ret_fork = fork;
-    int r = take_extra_data(p, a, why);
+    r = take_extra_data(p, a, why);
     return r == 0 ? take_withdrawals(p, a, why) : r;
 }
 
@@ -240,8 +250,10 @@ static int take_state_root(struct producer *p, struct produced *ret, struct erro
     struct state_changes changes;
     int r = state_changes_of(&changes, &p->state, &p->scratch, why);
     if (r != 0) return r;
-    return state_root_compute(p->root, &ret->header.state_root, changes.accounts, changes.count,
-                              p->team, NULL, NULL, why);
+    r = state_root_compute(p->root, &ret->header.state_root, changes.accounts, changes.count,
+                           p->team, NULL, NULL, why);
+    if (r != 0 || !block_env_has_passer(&p->run.env)) return r;
+    return head_passer_root(&ret->header.withdrawals_root, p->root, p->view, why);
 }
 
 static int take_header(struct producer *p, struct produced *ret, const struct tx *const *txs,

@@ -30,10 +30,9 @@ struct produce_attributes {
     size_t withdrawal_count;
     struct hash parent_beacon_root; /* Cancun */
     uint64_t gas_limit;             /* wanted: reached in steps of a 1024th; 0: the parent's */
+    bool gas_limit_exact;           /* it is what it will be, as always on a rollup */
     struct bytes extra_data;        /* at most 32 bytes, copied */
-    bool gas_limit_exact;           /* a rollup: gas_limit is what it will be */
-    bool has_eip1559_params;        /* Holocene: base fee parameters, which then make extra_data */
-    uint32_t eip1559_denominator, eip1559_elasticity; /* both 0: the chain's */
+    struct op_base_fee base_fee;    /* of a rollup from Holocene on: makes extra_data */
 };
 
 /* The parts of time of the last seal, in nanoseconds. */

@@ -179,7 +179,8 @@ static int settle(struct evm *vm, const struct transact_context *c, const struct
     ret->fee_to_coinbase = u256_mul(tip, u256_from_u64(ret->gas_used));
     state_add_balance(s, state_account_find(s, &vm->block.coinbase), ret->fee_to_coinbase);
     if (!c->surcharge) return 0;
-    return c->surcharge->settle(c->surcharge->ctx, vm, t, ret->gas_used, *surcharge, why);
+    return c->surcharge->settle(c->surcharge->ctx, vm, t, &from->address, ret->gas_used, *surcharge,
+                                why);
 }
 
 static int end(struct evm *vm, struct transact_result *ret, struct error *why) {

@@ -32,8 +32,8 @@ struct transact_surcharge {
     /* what the sender pays beyond gas */
     int (*cost)(void *ctx, struct evm *vm, const struct tx *t, struct u256 *ret, struct error *why);
     /* credits it (and the base fee, which a rollup keeps) to where it belongs */
-    int (*settle)(void *ctx, struct evm *vm, const struct tx *t, uint64_t gas_used,
-                  struct u256 cost, struct error *why);
+    int (*settle)(void *ctx, struct evm *vm, const struct tx *t, const struct address *sender,
+                  uint64_t gas_used, struct u256 cost, struct error *why);
 };
 
 struct transact_context {

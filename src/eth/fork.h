@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/u256.h"
+#include "eth/op.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -94,6 +95,7 @@ struct chain_config {
     struct address deposit_contract;             /* whose logs are deposit requests (EIP-6110) */
     struct blob_params blobs[BLOB_SCHEDULE_MAX]; /* sorted by time */
     unsigned blobs_count;
+    struct op_config op; /* not enabled: a chain of Ethereum's own rules */
 };
 
 /* chain_config_named gives mainnet, sepolia, holesky or hoodi; NULL for other names. */

@@ -105,6 +105,42 @@ static int decode_blobs(struct chain_config *c, const struct json *in, struct er
     return 0;
 }
 
+static const struct {
+    const char *name;
+    enum op_fork fork;
+} op_activations[] = {
+    {"regolithTime", OP_REGOLITH}, {"canyonTime", OP_CANYON},   {"ecotoneTime", OP_ECOTONE},
+    {"fjordTime", OP_FJORD},       {"graniteTime", OP_GRANITE}, {"holoceneTime", OP_HOLOCENE},
+    {"isthmusTime", OP_ISTHMUS},   {"jovianTime", OP_JOVIAN},
+};
+
+static int decode_op(struct op_config *ret, const struct json *in, struct error *why) {
+    const struct json *given = json_get(in, "optimism");
+    if (json_is_null(given)) return 0;
+    struct op_config c = {.enabled = true};
+    uint64_t numbers[3] = {0};
+    int r = get64(&numbers[0], given, "eip1559Elasticity", OP_ELASTICITY, why);
+    if (r == 0) r = get64(&numbers[1], given, "eip1559Denominator", OP_DENOMINATOR, why);
+    if (r == 0) {
+        r = get64(&numbers[2], given, "eip1559DenominatorCanyon", OP_DENOMINATOR_CANYON, why);
+    }
+    for (size_t i = 0; r == 0 && i < sizeof op_activations / sizeof *op_activations; i++) {
+        r = get64(&c.activation[op_activations[i].fork], in, op_activations[i].name, FORK_NEVER,
+                  why);
+    }
+    for (int i = 0; r == 0 && i < 3; i++) {
+        if (numbers[i] == 0 || numbers[i] > UINT32_MAX) {
+            r = error_set(why, ERR_RANGE, "optimism: base fee parameters are out of range");
+        }
+    }
+    if (r != 0) return r;
+    c.elasticity = (uint32_t)numbers[0];
+    c.denominator = (uint32_t)numbers[1];
+    c.denominator_canyon = (uint32_t)numbers[2];
+    *ret = c;
+    return 0;
+}
+
 int chain_config_decode(struct chain_config *ret, const struct json *in, struct error *why) {
     struct chain_config c = {.dao_block = FORK_NEVER};
     int r = json_expect(in, JSON_OBJECT, why);
@@ -129,6 +165,7 @@ int chain_config_decode(struct chain_config *ret, const struct json *in, struct 
     c.deposit_contract = chain_config_named(BYTES_LIT("mainnet"))->deposit_contract;
     if (r == 0 && !json_is_null(deposit)) r = json_address(&c.deposit_contract, deposit, why);
     if (r == 0) r = decode_blobs(&c, in, why);
+    if (r == 0) r = decode_op(&c.op, in, why);
     if (r == 0) *ret = c;
     return r;
 }
