@@ -1,7 +1,7 @@
 # Front door. The build itself is described in meson.build.
 #
 #   make           release build in build/            make test      all tests, the only command a fresh machine needs
-#   make devnet    the most complete network there is make bench     benchmarks, JSON lines
+#   make devnet    the whole network, shown working   make bench     benchmarks, JSON lines
 #   make lint      format, static analysis, layers    make fuzz T=60 every fuzz target for T seconds
 
 SHELL := /bin/sh
@@ -44,7 +44,7 @@ tsan: deps build-tsan/build.ninja
 	tools/run-tests --suite unit build-tsan
 
 devnet: deps all
-	tools/devnet
+	build/buildernet devnet up --show
 
 # Release and asan+ubsan builds, all their tests, lint, and each fuzz target for a few seconds.
 test: deps

@@ -93,6 +93,12 @@ static bool redirect_output(struct pipes *s, int fd) {
     return true;
 }
 
+static bool redirect_input(struct pipes *s, int fd) {
+    close_fd(&s->in);
+    s->in = fcntl(fd, F_DUPFD_CLOEXEC, 4);
+    return s->in >= 0;
+}
+
 static bool open_pipes(struct pipes *s) {
     *s = (struct pipes){-1, {{-1, -1}, {-1, -1}}, {-1, -1}};
     s->in = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -121,7 +127,8 @@ int process_start(struct process *p, const struct process_options *o, struct err
         buf_init(&p->out[i], o->output_bytes ? o->output_bytes : 1);
     }
     struct pipes s;
-    if (!open_pipes(&s) || (o->output_fd > 0 && !redirect_output(&s, o->output_fd))) {
+    if (!open_pipes(&s) || (o->input_fd > 0 && !redirect_input(&s, o->input_fd)) ||
+        (o->output_fd > 0 && !redirect_output(&s, o->output_fd))) {
         int os = errno;
         close_pipes(&s);
         return error_set_os(why, ERR_IO, os, "no pipes for %s", o->argv[0]);

@@ -90,6 +90,18 @@ TEST(a_running_child_can_be_left) {
     CHECK_I64(p.pidfd, -1);
 }
 
+TEST(input_can_come_from_a_file) {
+    char path[] = "/tmp/buildernet-process-XXXXXX";
+    int fd = mkstemp(path);
+    const char *argv[] = {"/bin/cat", NULL};
+    struct process_options o = {.argv = argv, .input_fd = fd, .output_bytes = 64};
+    CHECK(fd > 0 && unlink(path) == 0 && pwrite(fd, "in", 2, 0) == 2);
+    CHECK_OK(process_run(&p, &o, &why), &why);
+    CHECK_BYTES(buf_view(&p.out[0]), BYTES_LIT("in"));
+    process_free(&p);
+    (void)close(fd);
+}
+
 TEST(output_can_go_to_a_file) {
     char path[] = "/tmp/buildernet-process-XXXXXX", got[64];
     int fd = mkstemp(path);

@@ -79,6 +79,8 @@ struct net {
     uint64_t started_ns, ready_ns; /* ready_ns: from the start to readiness; 0: not yet */
     struct loop_timer tick;
     bool hub_filled;
+    struct process show; /* with --show */
+    struct loop_fd show_watch;
     int status; /* of the program */
     char verdict[ERROR_TEXT_MAX];
 };

@@ -44,6 +44,9 @@ static const struct config_option options[] = {
                 "Show the network working, step by step, then end."),
     CONFIG_BOOL(devnet_settings, keep, "keep", "false", "Keep the folder at the end."),
     CONFIG_BOOL(devnet_settings, json, "json", "false", "Print JSON."),
+    CONFIG_STRING(devnet_settings, slot_filter, "of-slot", NULL, "N", "logs: of that slot only."),
+    CONFIG_STRING(devnet_settings, order_filter, "order", NULL, "HASH",
+                  "logs: lines that name this order."),
     CONFIG_BOOL(devnet_settings, follow, "follow", "false", "logs, feed, status: go on."),
 };
 

@@ -141,6 +141,37 @@ static int open_eyes(struct net *n, struct error *why) {
     return r;
 }
 
+// --show
+
+static void on_shown(struct loop_fd *w, unsigned what) {
+    struct net *n = LIST_ENTRY(w, struct net, show_watch);
+    struct error why;
+    (void)what;
+    if (process_reap(&n->show, &why) < 0) return;
+    loop_fd_remove(n->loop, w);
+    n->status = n->show.exit_status == 0 ? 0 : 1;
+    n->show.pid = 0;
+    service_stop(n->service);
+}
+
+static void start_show(struct net *n) {
+    const char *argv[] = {n->program, "devnet", "show", "--folder", n->folder.path, NULL};
+    const struct process_options o = {
+        .argv = argv, .output_fd = STDOUT_FILENO, .die_with_parent = true};
+    struct error why;
+    int r = process_start(&n->show, &o, &why);
+    n->show_watch = (struct loop_fd){n->show.pidfd, LOOP_READ, on_shown};
+    if (r == 0) r = loop_fd_add(n->loop, &n->show_watch, &why);
+    if (r == 0) return;
+    say(n, "show", why.text);
+    service_stop(n->service);
+}
+
+static void end_show(struct net *n) {
+    if (n->show.pid > 0) loop_fd_remove(n->loop, &n->show_watch);
+    process_free(&n->show);
+}
+
 static void tell_ready(struct net *n) {
     char text[128];
     (void)snprintf(text, sizeof text, "ready after %.2f s; http://127.0.0.1:%u",
@@ -183,8 +214,10 @@ static void on_tick(struct loop_timer *t) {
         tell_ready(n);
         probe_send(n->probe, slots_head(n->slots));
         if (n->s->until_ready) service_stop(n->service);
+        if (n->s->show) start_show(n);
     }
-    if (n->s->timeout_ns && now - n->started_ns > n->s->timeout_ns && n->status != 0) {
+    if (n->s->timeout_ns && now - n->started_ns > n->s->timeout_ns && n->status != 0 &&
+        n->show.pid <= 0) {
         if (n->s->until_bundle) tell_no_proof(n);
         say(n, "network", *n->verdict ? n->verdict : "the time is up");
         service_stop(n->service);
@@ -273,6 +306,7 @@ static void close_all(struct net *n) {
     char path[PATH_MAX];
     if (n->loop) {
         loop_timer_clear(n->loop, &n->tick);
+        end_show(n);
         watch_close(n);
         probe_free(n->probe);
         slots_free(n->slots);
@@ -303,7 +337,8 @@ int devnet_up(const struct devnet_settings *s) {
     (void)umask(077);
     (void)signal(SIGPIPE, SIG_IGN);
     n = (struct net){.s = s, .folder = {.lock_fd = -1}};
-    n.status = s->until_ready || s->until_bundle ? 1 : 0;
+    n.show = (struct process){.pidfd = -1, .out_fd = {-1, -1}};
+    n.status = s->until_ready || s->until_bundle || s->show ? 1 : 0;
     arena_init(&n.arena, 64u << 20);
     ports_init(&n.ports, (unsigned)s->port_base);
     int r = start(&n, &why);

@@ -1,0 +1,48 @@
+/* Asker: a verb's side of a running network: where it is, its state, its commands. Blocking.
+ * Thread: one at a time. SPDX-License-Identifier: MIT */
+#ifndef DEVNET_ASKER_H
+#define DEVNET_ASKER_H
+
+#include "devnet/devnet.h"
+#include "net/client.h"
+#include "json/json.h"
+
+struct asker {
+    const struct devnet_settings *s;
+    struct arena arena;
+    const char *folder;
+    const char *control; /* "http://127.0.0.1:PORT" */
+};
+
+/* asker_open finds the running network. errors  ERR_NOT_FOUND: none runs. asker_close frees. */
+[[gnu::warn_unused_result]] int asker_open(struct asker *k, const struct devnet_settings *s,
+                                           struct error *why);
+void asker_close(struct asker *k);
+
+/* asker_state gives the state document, valid until asker_forget or the close; ret_text (may be
+ * NULL) its text. asker_forget frees what was asked so far. */
+[[gnu::warn_unused_result]] int asker_state(struct asker *k, const struct json **ret,
+                                            struct bytes *ret_text, struct error *why);
+void asker_forget(struct asker *k);
+
+/* asker_get: a GET of any path at the control address. */
+[[gnu::warn_unused_result]] int asker_get(struct asker *k, const char *path,
+                                          struct client_answer *ret, struct error *why);
+
+/* asker_command sends a command; ret (may be NULL) is its text. */
+[[gnu::warn_unused_result]] int asker_command(struct asker *k, const char *name,
+                                              struct config_list words, struct bytes *ret,
+                                              struct error *why);
+
+/* Members as C strings and numbers; "" and 0 when they are missing. */
+const char *asker_text(struct asker *k, const struct json *v, const char *key);
+uint64_t asker_u64(const struct json *v, const char *key);
+double asker_number(const struct json *v, const char *key);
+bool asker_bool(const struct json *v, const char *key);
+
+/* The verbs that have files of their own. */
+[[gnu::warn_unused_result]] int feed_print(struct asker *k, struct error *why);
+[[gnu::warn_unused_result]] int logs_print(struct asker *k, const char *role, struct error *why);
+[[gnu::warn_unused_result]] int show_run(struct asker *k, struct error *why);
+
+#endif
