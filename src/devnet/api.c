@@ -64,6 +64,11 @@ static void show_events(struct exchange *x, void *context) {
     if (admitted(x, n)) events_stream(x, n->events);
 }
 
+static void show_order(struct exchange *x, void *context) {
+    struct net *n = context;
+    if (admitted(x, n)) order_trace(n, x);
+}
+
 // {"words": ["fault", "add", "hub<->node-1", "cut"]}
 static int read_words(const char *ret[WORDS_MAX], size_t *ret_count, struct exchange *x,
                       struct error *why) {
@@ -117,6 +122,7 @@ int api_open(struct net *n, struct error *why) {
     const struct route own[] = {
         {"GET", "/api/state", show_state, n, 0, ROUTE_QUIET},
         {"GET", "/api/events", show_events, n, 0, ROUTE_QUIET},
+        {"GET", "/api/order/{hash}", show_order, n, 0, ROUTE_QUIET},
         {"POST", "/api/command", run_command, n, 64u << 10, 0},
     };
     const size_t own_count = sizeof own / sizeof own[0];

@@ -99,6 +99,9 @@ void describe_state(struct net *n, struct buf *out);
 /* api.c: the control address. */
 [[gnu::warn_unused_result]] int api_open(struct net *n, struct error *why);
 
+/* order_trace.c: answers GET /api/order/{hash}. */
+void order_trace(struct net *n, struct exchange *x);
+
 /* command.c: what the control address can be told. `words` as on the command line.
  * errors  ERR_SYNTAX, ERR_NOT_FOUND, …; out gets the answer. */
 [[gnu::warn_unused_result]] int devnet_command(struct net *n, const struct config_list *words,

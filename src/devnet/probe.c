@@ -46,6 +46,7 @@ static const char *const state_names[] = {"sending", "taken", "refused", "landed
 
 static void write_order(struct json_writer *w, const struct probe_order *k) {
     json_add_data(w, "tx", BYTES_OF(k->tx));
+    if (!hash_is_zero(&k->bundle)) json_add_data(w, "bundle", BYTES_OF(k->bundle));
     json_add_str(w, "node", k->node);
     json_add_str(w, "state", state_names[k->state]);
     json_add_u64(w, "target", k->target);
@@ -71,8 +72,8 @@ static void on_answer(struct query *f, int code, const struct json *doc, const s
     struct target *t = f->context;
     struct probe *p = t->probe;
     struct probe_order *k = &p->orders[(t->order - 1) % PROBES_KEPT];
-    (void)doc;
     t->order = 0;
+    if (code == 0) (void)!json_get_hash(&k->bundle, doc, "bundleHash", NULL);
     if (k->state != PROBE_SENDING) return; // it landed before the answer came
     k->state = code == 0 ? PROBE_TAKEN : PROBE_REFUSED;
     k->taken_ms = code == 0 ? now_ms(p) : 0;
@@ -192,6 +193,14 @@ uint64_t probe_block(struct probe *p, const struct slot_record *r, const struct 
 
 const struct probe_order *probe_proof(const struct probe *p) {
     return p->proven ? &p->proof : NULL;
+}
+
+const struct probe_order *probe_find(const struct probe *p, const struct hash *h) {
+    for (size_t i = p->count > PROBES_KEPT ? p->count - PROBES_KEPT : 0; i < p->count; i++) {
+        const struct probe_order *k = &p->orders[i % PROBES_KEPT];
+        if (hash_equal(&k->tx, h) || hash_equal(&k->bundle, h)) return k;
+    }
+    return NULL;
 }
 
 uint64_t probe_count(const struct probe *p, enum probe_state state) {

@@ -30,6 +30,7 @@ enum probe_state { PROBE_SENDING, PROBE_TAKEN, PROBE_REFUSED, PROBE_LANDED, PROB
 
 struct probe_order {
     struct hash tx;
+    struct hash bundle;                    /* as the node named it; zero until it answered */
     char node[24];                         /* through which it was sent */
     char winner[SLOT_NAME_MAX];            /* whose block it landed in */
     uint64_t sent_ms, taken_ms, landed_ms; /* Unix time; 0: not yet */
@@ -57,6 +58,9 @@ uint64_t probe_block(struct probe *p, const struct slot_record *r, const struct 
 const struct probe_order *probe_proof(const struct probe *p);
 /* probe_count: how many of the newest PROBES_KEPT are in that state. */
 uint64_t probe_count(const struct probe *p, enum probe_state state);
+
+/* probe_find gives the order with this transaction or bundle hash, or NULL. */
+const struct probe_order *probe_find(const struct probe *p, const struct hash *h);
 
 void probe_write(struct json_writer *w, const char *key, const struct probe *p);
 

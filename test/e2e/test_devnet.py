@@ -268,6 +268,10 @@ def the_verbs_show_what_happens():
         finally:
             follower.kill()
             follower.wait()
+        order = landed(net.state())[-1]
+        told = net.get("/api/order/" + order["tx"])
+        assert int(told["receipt"]["blockNumber"], 16) == order["block"], told
+        assert order["node"] in [n["node"] for n in told["nodes"]], told
         assert "no role" in net.do("logs", "nobody", ok=False)
         assert "there is no role" in net.do("role", "kill", "nobody", ok=False)
         assert "begins with" in net.do("fault", "add", "nonsense", ok=False)
