@@ -28,6 +28,7 @@ struct feed_conn {
     struct arena memory;
     struct feed_session *session; // after its hello
     bool used;
+    bool owes; // an acknowledgement
 };
 
 struct feed_server {
@@ -66,6 +67,7 @@ static void take_order(struct feed_conn *c, const struct feed_frame *frame) {
     if (r == 0) r = intake_order(c->f->a, &o, BUILD_FROM_FEED, NULL, &why);
     arena_reset(&c->memory);
     c->session->last = frame->sequence;
+    c->owes = true;
     if (r == 0 || r == ERR_CONFLICT) return;
     feed_put_refuse(conn_queue(&c->conn), frame->sequence, r, why.text);
 }
@@ -99,7 +101,6 @@ static void on_end(struct feed_conn *c, const struct error *why) {
 static int take_frames(struct feed_conn *c, struct error *why) {
     size_t at = 0;
     int r = 0;
-    uint64_t before = c->session ? c->session->last : 0;
     while (r == 0) {
         struct feed_frame frame;
         r = feed_frame_parse(&frame, bytes_slice(buf_view(&c->in), at, c->in.n), why);
@@ -108,9 +109,8 @@ static int take_frames(struct feed_conn *c, struct error *why) {
     }
     buf_drop_front(&c->in, at);
     if (r != ERR_AGAIN) return r;
-    if (c->session && c->session->last > before) {
-        feed_put_acknowledge(conn_queue(&c->conn), c->session->last);
-    }
+    if (c->owes) feed_put_acknowledge(conn_queue(&c->conn), c->session->last);
+    c->owes = false;
     r = conn_queued(&c->conn);
     return r == ERR_AGAIN ? 0 : r;
 }
@@ -161,6 +161,7 @@ static void on_connection(struct loop_fd *watch, unsigned what) {
         if (c->used) continue;
         c->f = f;
         c->session = NULL;
+        c->owes = false;
         c->used = true;
         buf_init(&c->in, FEED_FRAME_MAX + (1u << 20));
         arena_init(&c->memory, 4 * (size_t)FEED_FRAME_MAX);

@@ -1,0 +1,408 @@
+"""The builder on a running chain: orders come in, bids win, blocks hold what they must and pay."""
+import json
+import os
+import signal
+import socket
+import struct
+import time
+
+import wallet
+from harness import (Folder, PROGRAM, Process, case, free_port, is_listening, main, request, run,
+                     wait_until)
+
+RELAY_KEY = "00" * 31 + "2a"
+BUILDER_KEY = int("59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d", 16)
+BLS_KEY = "00" * 31 + "2b"
+PROPOSER = "0x" + "77" * 20
+GAS_FEE = 100 * 10**9
+FINNEY = 10**15
+CHAIN = 1337
+PAY, REVERT, ONCE = (bytes([0xC0] + [0] * 18 + [n]) for n in (1, 2, 3))
+CODE_PAY = "5f5f5f5f34415af15000"
+CODES = {PAY: CODE_PAY, REVERT: "5f5ffd", ONCE: "5f54156009575f5ffd5b60015f55" + CODE_PAY}
+
+
+def rpc(port, method, *params):
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)})
+    status, _, answer = request(port, "POST", "/", body, {"Content-Type": "application/json"},
+                                tls=False)
+    assert status == 200, (status, answer)
+    return json.loads(answer)
+
+
+class Sender:
+    """A rich account of the genesis, with its next nonce."""
+
+    def __init__(self, key):
+        self.key, self.nonce = key, 0
+        self.address = "0x" + wallet.address(key).hex()
+
+    def tx(self, to=PAY, value=0, tip=0, gas=100000, nonce=None):
+        if nonce is None:
+            nonce, self.nonce = self.nonce, self.nonce + 1
+        raw = wallet.transaction(self.key, nonce, CHAIN, to, value, gas, b"", tip, GAS_FEE)
+        return "0x" + raw.hex(), "0x" + wallet.keccak(raw).hex()
+
+
+class World:
+    """A node that plays the consensus layer, a relay that has every block validated, a builder."""
+
+    def __init__(self, folder, slot="1s"):
+        self.folder, self.slot = folder, slot
+        names = ("http", "ws", "engine", "beacon", "relay", "rpc", "full", "redacted")
+        self.port = {name: free_port() for name in names}
+        self.senders = [Sender(0x1000 + i) for i in range(12)]
+        self.genesis = folder / "genesis.json"
+        self.processes = {}
+        doc = json.loads(run(PROGRAM, "node", "dev-genesis").stdout)
+        for address, code in CODES.items():
+            doc["alloc"]["0x" + address.hex()] = {"balance": "0x0", "code": "0x" + code}
+        for sender in self.senders:
+            doc["alloc"][sender.address] = {"balance": hex(10**21)}
+        self.genesis.write_text(json.dumps(doc))
+
+    def url(self, name, scheme="http"):
+        return f"{scheme}://127.0.0.1:{self.port[name]}"
+
+    def address(self, name):
+        return f"127.0.0.1:{self.port[name]}"
+
+    def start_node(self):
+        pubkey = run(PROGRAM, "relay", "pubkey", "--secret-key", RELAY_KEY).stdout.strip()
+        self.start("node", "--genesis", self.genesis, "--slots", self.slot, "--slots-per-epoch", "4",
+                   "--validators", "8", "--http-addr", self.address("http"), "--ws-addr",
+                   self.address("ws"), "--engine-addr", self.address("engine"), "--metrics-addr", "",
+                   "--beacon-addr", self.address("beacon"), "--data-folder", self.folder / "chain",
+                   "--relay", f"http://{pubkey}@{self.address('relay')}", "--fee-recipient", PROPOSER,
+                   "--jwt-secret", self.folder / "jwt")
+        wait_until(lambda: is_listening(self.port["beacon"]), 15, "the node does not listen")
+
+    def start_relay(self):
+        self.start("relay", "--listen-addr", self.address("relay"), "--beacon", self.url("beacon"),
+                   "--validation", self.url("http"), "--database", self.folder / "relay.db",
+                   "--secret-key", RELAY_KEY)
+
+    def start_builder(self, *more):
+        options = {"--chain": self.genesis, "--node": self.url("ws", "ws"),
+                   "--beacon": self.url("beacon"), "--relay": self.url("relay"),
+                   "--coinbase-secret-key": f"{BUILDER_KEY:064x}", "--relay-secret-key": BLS_KEY,
+                   "--genesis-fork-version": "0x20000089", "--rpc-ip": "127.0.0.1",
+                   "--rpc-port": self.port["rpc"], "--full-telemetry-ip": "127.0.0.1",
+                   "--full-telemetry-port": self.port["full"], "--redacted-telemetry-ip": "127.0.0.1",
+                   "--redacted-telemetry-port": self.port["redacted"], "--subsidy": "0.0001",
+                   "--slot-duration": self.slot, "--orders-socket": self.folder / "orders.sock"}
+        self.start("builder", *[str(x) for pair in options.items() for x in pair], *more)
+
+    def start(self, name, *options):
+        process = Process(PROGRAM, name, *options, log=self.folder / f"{name}.log")
+        process.__enter__()
+        self.processes[name] = process
+
+    def stop(self, name, how=signal.SIGTERM):
+        process = self.processes.pop(name, None)
+        if not process:
+            return
+        if process.running():
+            process.signal(how)
+            process.wait(20)
+        process.__exit__()
+        good = process.popen.returncode in (0, -signal.SIGKILL)
+        assert good or how == signal.SIGKILL, (name, process.popen.returncode, process.logged()[-3000:])
+
+    def __enter__(self):
+        self.start_node()
+        self.start_relay()
+        self.start_builder()
+        self.wait_won(2, 40)
+        return self
+
+    def __exit__(self, kind, *_):
+        for name in ("builder", "relay", "node"):
+            try:
+                self.stop(name)
+            except AssertionError:
+                if not kind:
+                    raise
+        if kind:
+            for name in ("node", "relay", "builder"):
+                print(f"-- {name}\n", (self.folder / f"{name}.log").read_text()[-3000:])
+
+    def node(self, method, *params):
+        answer = rpc(self.port["http"], method, *params)
+        assert "result" in answer, answer
+        return answer["result"]
+
+    def builder(self, method, *params):
+        return rpc(self.port["rpc"], method, *params)
+
+    def head(self):
+        return int(self.node("eth_blockNumber"), 16)
+
+    def won(self):
+        return (self.folder / "builder.log").read_text().count("event=block_landed")
+
+    def wait_won(self, more, seconds=20):
+        target = self.won() + more
+        wait_until(lambda: self.won() >= target, seconds, "no bid wins")
+
+    def receipt(self, tx_hash, seconds=15):
+        return wait_until(lambda: self.node("eth_getTransactionReceipt", tx_hash), seconds,
+                          f"{tx_hash} is not included")
+
+    def balance(self, address, block="latest"):
+        return int(self.node("eth_getBalance", address, block), 16)
+
+
+WORLD = {}
+
+
+def world():
+    """One network for all cases that do not break it."""
+    if not WORLD:
+        WORLD["folder"] = Folder()
+        WORLD["world"] = World(WORLD["folder"].__enter__()).__enter__()
+    return WORLD["world"]
+
+
+@case
+def every_bid_is_what_the_proposer_gets():
+    """The proposer's balance grows by the bid in every block, as the relay delivered it."""
+    w = world()
+    w.wait_won(3)
+    _, _, body = request(w.port["relay"], "GET",
+                         "/relay/v1/data/bidtraces/proposer_payload_delivered?limit=100", tls=False)
+    delivered = json.loads(body)
+    assert len(delivered) >= 3, delivered
+    for trace in delivered:
+        number = int(trace["block_number"])
+        grown = w.balance(PROPOSER, hex(number)) - w.balance(PROPOSER, hex(number - 1))
+        assert grown == int(trace["value"]), (number, grown, trace["value"])
+
+
+@case
+def transactions_of_the_pool_come_into_blocks():
+    """What users send to the node is bid with by the builder."""
+    w = world()
+    raw, tx_hash = w.senders[0].tx(PAY, 5 * FINNEY)
+    w.node("eth_sendRawTransaction", raw)
+    receipt = w.receipt(tx_hash)
+    block = w.node("eth_getBlockByNumber", receipt["blockNumber"], True)
+    builder = "0x" + wallet.address(BUILDER_KEY).hex()
+    assert block["miner"].lower() == builder
+    payment = block["transactions"][-1]
+    assert payment["from"].lower() == builder and payment["to"].lower() == PROPOSER
+    assert int(payment["value"], 16) > 4 * FINNEY  # what it earned, less gas
+
+
+@case
+def bundles_land_whole_or_not_at_all():
+    """A bundle's transactions stand in one block, in order; one that fails takes all with it."""
+    w = world()
+    a, b, c = w.senders[1], w.senders[2], w.senders[3]
+    first, first_hash = a.tx(ONCE, 3 * FINNEY)
+    second, second_hash = b.tx(PAY, 1 * FINNEY)
+    third, third_hash = c.tx(PAY, 9 * FINNEY)
+    bad, _ = a.tx(REVERT, nonce=a.nonce)
+    assert w.builder("eth_sendBundle", {"txs": [third, bad]})["result"] is None
+    assert w.builder("eth_sendBundle", {"txs": [first, second]})["result"] is None
+    one, two = w.receipt(first_hash), w.receipt(second_hash)
+    assert one["blockNumber"] == two["blockNumber"]
+    assert int(two["transactionIndex"], 16) == int(one["transactionIndex"], 16) + 1
+    w.wait_won(2)
+    assert w.node("eth_getTransactionReceipt", third_hash) is None
+
+
+@case
+def refunds_are_paid_after_their_bundle():
+    """Half of what a transaction pays goes to the recipient, less the payout's gas."""
+    w = world()
+    recipient = "0x" + os.urandom(20).hex()
+    raw, tx_hash = w.senders[4].tx(PAY, 10 * FINNEY)
+    w.builder("eth_sendBundle", {"txs": [raw], "refundPercent": 50, "refundRecipient": recipient})
+    receipt = w.receipt(tx_hash)
+    block = w.node("eth_getBlockByNumber", receipt["blockNumber"], True)
+    payout = block["transactions"][int(receipt["transactionIndex"], 16) + 1]
+    assert payout["to"].lower() == recipient
+    fee = 21000 * int(block["baseFeePerGas"], 16)
+    assert int(payout["value"], 16) == 5 * FINNEY - fee == w.balance(recipient)
+
+
+@case
+def the_newest_of_a_key_lives():
+    """A higher nonce replaces, a lower one is passed over, a cancellation ends it."""
+    w = world()
+    s, signer = w.senders[5], w.senders[5].address
+    block = hex(w.head() + 4)
+    key = {"replacementUuid": "3255ceb4-fdc5-592d-a501-2183727ca3df", "signingAddress": signer,
+           "blockNumber": block}
+    old, old_hash = s.tx(PAY, 1 * FINNEY, nonce=0)
+    new, new_hash = s.tx(PAY, 2 * FINNEY, nonce=0)
+    gone, gone_hash = w.senders[6].tx(PAY, 1 * FINNEY)
+    w.builder("eth_sendBundle", {"txs": [new], "replacementNonce": 7, **key})
+    w.builder("eth_sendBundle", {"txs": [old], "replacementNonce": 6, **key})
+    other = {**key, "replacementUuid": "3255ceb4-fdc5-592d-a501-2183727ca3d0"}
+    w.builder("eth_sendBundle", {"txs": [gone], "replacementNonce": 1, **other})
+    cancel = {"replacementUuid": other["replacementUuid"], "signingAddress": signer}
+    assert w.builder("eth_cancelBundle", cancel)["result"] is None
+    receipt = w.receipt(new_hash)
+    assert receipt["blockNumber"] == block
+    assert w.node("eth_getTransactionReceipt", old_hash) is None
+    assert w.node("eth_getTransactionReceipt", gone_hash) is None
+    s.nonce = 1
+
+
+@case
+def answers_are_the_deployed_ones():
+    """null for bundles whatever becomes of them, a hash for a transaction, codes for the rest."""
+    w = world()
+    raw, tx_hash = w.senders[7].tx(PAY, 1 * FINNEY)
+    assert w.builder("eth_sendRawTransaction", raw)["result"] == tx_hash
+    assert w.builder("eth_sendBundle", {"txs": ["0x01"]})["result"] is None
+    assert w.builder("mev_sendBundle", {"version": "v7"})["result"] is None
+    wrong = w.builder("eth_sendRawTransaction", "0x02")["error"]
+    assert (wrong["code"], wrong["message"]) == (-32602, "failed to verify transaction")
+    assert w.builder("eth_call")["error"]["code"] == -32601
+    assert w.builder("bid_subsidiseBlock", 5)["result"] is None
+    assert int(w.receipt(tx_hash)["status"], 16) == 1
+
+
+def frame(kind, sequence, body=b""):
+    content = bytes([kind]) + struct.pack(">Q", sequence) + body
+    return struct.pack(">I", len(content)) + content
+
+
+def feed_tx(raw):
+    data = bytes.fromhex(raw[2:])
+    return bytes([3, 0, 0]) + struct.pack(">QII", time.time_ns(), 0, len(data)) + data
+
+
+def read_frame(s):
+    size = struct.unpack(">I", s.recv(4, socket.MSG_WAITALL))[0]
+    content = s.recv(size, socket.MSG_WAITALL)
+    return content[0], struct.unpack(">Q", content[1:9])[0], content[9:]
+
+
+@case
+def the_feed_takes_acknowledges_and_goes_on():
+    """Orders of the socket land; after a break the builder tells where to go on; faults end it."""
+    w = world()
+    session = 77
+    hello = frame(1, session, b"BNOF\0\1")
+    raw, tx_hash = w.senders[8].tx(PAY, 2 * FINNEY)
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(str(w.folder / "orders.sock"))
+        s.sendall(hello)
+        assert read_frame(s) == (2, 0, struct.pack(">Q", session))
+        s.sendall(frame(3, 1, feed_tx(raw)))
+        assert read_frame(s)[:2] == (4, 1)
+        s.sendall(frame(3, 2, feed_tx("0x02ff")))  # no transaction: refused, and taken
+        kind, sequence, _ = read_frame(s)
+        assert (kind, sequence) == (5, 2)
+        assert read_frame(s)[:2] == (4, 2)
+    assert int(w.receipt(tx_hash)["status"], 16) == 1
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(str(w.folder / "orders.sock"))
+        s.sendall(hello)
+        assert read_frame(s) == (2, 2, struct.pack(">Q", session))
+        s.sendall(b"\xff" * 64)
+        assert s.recv(1) == b""
+
+
+@case
+def metrics_have_the_deployed_names():
+    """All of them on one port; on the other only what anyone may see."""
+    w = world()
+
+    def text(name):
+        status, _, body = request(w.port[name], "GET", "/debug/metrics/prometheus", tls=False)
+        assert status == 200
+        return body.decode()
+
+    full, redacted = text("full"), text("redacted")
+    for name in ("block_fill_time", "block_finalize_time", "block_root_hash_time", "current_block",
+                 "orderpool_txs", "orderpool_bundles", "simulated_ok_orders", "active_slots",
+                 "initiated_submissions", "relay_submit_time", "relay_accepted_submissions"):
+        assert name in full, name
+    assert "current_block" in redacted and "relay_" not in redacted and "orderpool" not in redacted
+    assert request(w.port["redacted"], "GET", "/readyz", tls=False)[0] == 200
+
+
+@case
+def a_listed_address_gets_nothing_from_the_next_slot_on():
+    """SIGHUP reads the block list again; listed senders are left out of blocks."""
+    with Folder() as folder:
+        w = World(folder)
+        listed = folder / "blocklist.json"
+        listed.write_text("[]")
+        w.start_node()
+        w.start_relay()
+        w.start_builder("--blocklist", listed, "--enable-file", folder / "enabled")
+        try:
+            wait_until(lambda: "bidding_disabled" in (folder / "builder.log").read_text(), 10)
+            (folder / "enabled").write_text("")  # the hub's flag
+            w.wait_won(1, 40)
+            listed.write_text(json.dumps([w.senders[0].address]))
+            w.processes["builder"].signal(signal.SIGHUP)
+            wait_until(lambda: "addresses=1" in (folder / "builder.log").read_text(), 10)
+            w.wait_won(1)
+            bad, bad_hash = w.senders[0].tx(PAY, 50 * FINNEY)
+            good, good_hash = w.senders[1].tx(PAY, 1 * FINNEY)
+            w.builder("eth_sendBundle", {"txs": [bad]})
+            w.builder("eth_sendBundle", {"txs": [good]})
+            w.receipt(good_hash)
+            assert w.node("eth_getTransactionReceipt", bad_hash) is None
+            (folder / "enabled").unlink()  # and stops at once when it is gone
+            wait_until(lambda: (folder / "builder.log").read_text().count("bidding_disabled") == 2, 5)
+            won, head = w.won(), w.head()
+            wait_until(lambda: w.head() >= head + 3, 15, "the chain stands")
+            assert w.won() <= won + 1
+        finally:
+            for name in ("builder", "relay", "node"):
+                w.stop(name)
+
+
+@case
+def it_outlives_node_and_relay():
+    """A killed node and a killed relay cost slots, not the builder; it bids again by itself."""
+    w = world()
+    w.stop("relay", signal.SIGKILL)
+    time.sleep(2)
+    w.start_relay()
+    w.wait_won(2, 40)
+    w.stop("node", signal.SIGKILL)
+    time.sleep(2)
+    w.start_node()
+    w.wait_won(2, 60)
+    raw, tx_hash = w.senders[9].tx(PAY, 3 * FINNEY)
+    w.node("eth_sendRawTransaction", raw)
+    assert int(w.receipt(tx_hash, 30)["status"], 16) == 1
+    log = (w.folder / "builder.log").read_text()
+    assert "relay_says_invalid" not in log and "block_invalid" not in log, log[-2000:]
+
+
+@case
+def a_restart_of_the_builder_catches_up():
+    """A builder that starts late executes the chain so far and bids."""
+    w = world()
+    w.stop("builder")
+    head = w.head()
+    wait_until(lambda: w.head() >= head + 3, 15, "the chain stands")
+    w.start_builder()
+    w.wait_won(2, 40)
+
+
+def end():
+    if WORLD:
+        WORLD["world"].__exit__(None)
+        WORLD["folder"].__exit__()
+
+
+@case
+def everything_ends_in_order():
+    """SIGTERM ends the builder with status 0."""
+    world()
+    end()
+
+
+if __name__ == "__main__":
+    main()
