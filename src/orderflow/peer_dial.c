@@ -37,7 +37,7 @@ void peer_failed(struct peer *p) {
 }
 
 static void report(struct peer *p, const struct error *why) {
-    if (p->failures > 0 && (p->failures & (p->failures - 1)) != 0) return; // ever rarer
+    if ((p->failures & (p->failures - 1)) != 0) return; // ever rarer
     log_info(p->share->log, "peer_not_reached", F_STR("peer", p->name),
              F_U64("failures", p->failures + 1), F_ERR(why));
 }

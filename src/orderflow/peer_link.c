@@ -50,7 +50,9 @@ void link_end(struct peer_link *l, const struct error *reason) {
     struct peer *p = l->peer;
     if (l->ended) return;
     l->ended = true;
-    if (reason) {
+    // A peer that is away for long is told of ever more rarely.
+    bool dull = l->dialed && l->kind == LINK_OPENING && p && (p->failures & (p->failures - 1)) != 0;
+    if (reason && !dull) {
         log_info(s->log, "peer_session_ended", F_STR("peer", p ? p->name : ""),
                  F_BOOL("dialed", l->dialed), F_ERR(reason));
     }

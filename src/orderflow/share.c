@@ -118,31 +118,56 @@ static void take_answers(struct share *s) {
 
 /* ---- orders from other threads ---- */
 
+/* ---- recent orders, for peers that are new ---- */
+
+static void forget_oldest(struct share *s) {
+    struct flow_order *o = s->recent[s->recent_first++ % SHARE_RECENT_MAX];
+    s->recent_bytes -= o->bytes;
+    flow_order_release(o);
+}
+
+static void forget_expired(struct share *s, uint64_t now) {
+    while (s->recent_first < s->recent_end) {
+        const struct flow_order *o = s->recent[s->recent_first % SHARE_RECENT_MAX];
+        if (o->expires_ns == 0 || o->expires_ns > now) return;
+        forget_oldest(s);
+    }
+}
+
+/* Takes the hold over. */
+static void remember(struct share *s, struct flow_order *o) {
+    while (s->recent_first < s->recent_end &&
+           (s->recent_end - s->recent_first == SHARE_RECENT_MAX ||
+            s->recent_bytes + o->bytes > SHARE_RECENT_BYTES)) {
+        forget_oldest(s);
+    }
+    s->recent[s->recent_end++ % SHARE_RECENT_MAX] = o;
+    s->recent_bytes += o->bytes;
+}
+
+void share_greet(struct peer *p) {
+    struct share *s = p->share;
+    uint64_t now = clock_wall_ns(s->clock);
+    for (uint64_t i = s->recent_first; i < s->recent_end; i++) {
+        struct flow_order *o = s->recent[i % SHARE_RECENT_MAX];
+        const struct outbox_order order = share_order_of(o);
+        if (o->expires_ns != 0 && o->expires_ns <= now) continue;
+        flow_order_hold(o);
+        peer_outbox_push(&p->outbox, &order, now);
+    }
+}
+
 /* Takes the hold over. */
 static void give_to_all(struct share *s, struct flow_order *o) {
     uint64_t now = clock_wall_ns(s->clock);
     struct outbox_order order = share_order_of(o);
-    if (!s->introduced) {
-        peer_outbox_push(&s->early, &order, now);
-        return;
-    }
     list_each(node, &s->peers) {
         struct peer *p = LIST_ENTRY(node, struct peer, node);
         flow_order_hold(o);
         peer_outbox_push(&p->outbox, &order, now);
         share_pump_later(p);
     }
-    flow_order_release(o);
-}
-
-/* The first peers are known: they get what waited for them. */
-void share_introduced(struct share *s) {
-    uint64_t seq, now = clock_wall_ns(s->clock);
-    s->introduced = true;
-    for (struct flow_order *o; (o = peer_outbox_next(&s->early, now, &seq)) != NULL;) {
-        give_to_all(s, flow_order_hold(o));
-        peer_outbox_settle(&s->early, seq, true);
-    }
+    remember(s, o);
 }
 
 int share_order(struct share *s, struct flow_order *o, struct error *why) {
@@ -206,7 +231,7 @@ void share_is_stale(struct share *s) {
 static void on_tick(struct loop_timer *t) {
     struct share *s = LIST_ENTRY(t, struct share, tick);
     uint64_t now = clock_wall_ns(s->clock);
-    peer_outbox_expire(&s->early, now);
+    forget_expired(s, now);
     list_each(node, &s->peers) {
         struct peer *p = LIST_ENTRY(node, struct peer, node);
         peer_outbox_expire(&p->outbox, now);
@@ -225,8 +250,6 @@ static int copy_options(struct share *s, const struct share_options *o, struct e
     if (!s->options.queue_bytes) s->options.queue_bytes = SHARE_QUEUE_BYTES;
     if (!s->options.connections) s->options.connections = 4;
     if (!s->options.body_bytes_max) s->options.body_bytes_max = WIRE_BODY_MAX;
-    peer_outbox_init(&s->early, s->options.queue_orders, s->options.queue_bytes, NULL,
-                     &share_order_actions);
     s->loop = o->loop;
     s->log = o->log;
     s->clock = o->clock ? o->clock : &clock_system;
@@ -321,7 +344,9 @@ void share_free(struct share *s) {
         s->free_tickets = t->next;
         free(t);
     }
-    if (s->early.actions) peer_outbox_free(&s->early);
+    while (s->recent_first < s->recent_end) {
+        forget_oldest(s);
+    }
     if (s->names) resolver_free(s->names);
     buf_free(&s->cert_pem);
     if (s->key_pem.n) bytes_wipe(s->key_pem.p, s->key_pem.n);

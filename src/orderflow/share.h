@@ -115,8 +115,8 @@ void share_drain(struct share *s, uint64_t deadline_ns, void (*done)(void *conte
 [[gnu::warn_unused_result]] int share_set_certificate(struct share *s, struct tls_identity identity,
                                                       struct error *why);
 
-/* share_order queues an order for every peer; takes its own hold. Never blocks. Any thread. Before
- * the first peers are set orders wait for them, as many as a peer's queue takes.
+/* share_order queues an order for every peer; takes its own hold. Never blocks. Any thread. A
+ * peer that is listed later gets what is recent and may still land.
  * errors  ERR_BUSY (the hand-over queue to the loop is full), ERR_CLOSED (draining). */
 [[gnu::warn_unused_result]] int share_order(struct share *s, struct flow_order *o,
                                             struct error *why);

@@ -26,6 +26,8 @@
 #define SHARE_QUEUE_BYTES (UINT64_C(64) << 20)
 #define SHARE_SPILL_BYTES (UINT64_C(1) << 30)
 #define SHARE_HANDOVER_MAX 16384u /* orders between other threads and the loop */
+#define SHARE_RECENT_MAX 4096u    /* orders that a new peer gets, and their bytes */
+#define SHARE_RECENT_BYTES (UINT64_C(16) << 20)
 #define SHARE_PINS_MAX 2u
 #define SHARE_PEERS_MAX 256u            /* more are skipped */
 #define SHARE_LINKS_MAX 1024u           /* connections, both ways */
@@ -149,8 +151,8 @@ struct share {
     bool draining, stopping;
     atomic_bool closed; /* share_order takes nothing any more */
     atomic_bool wants_first, wants_bitcode;
-    struct peer_outbox early;               /* orders before the first peers */
-    bool introduced;                        /* peers were set */
+    struct flow_order *recent[SHARE_RECENT_MAX]; /* ring: what a new peer gets */
+    uint64_t recent_first, recent_end, recent_bytes;
     unsigned long thread;                   /* the loop's */
     struct queue handover;                  /* of flow orders */
     _Atomic(struct share_ticket *) answers; /* a stack */
@@ -174,8 +176,8 @@ void share_ticket_free(struct share_ticket *t);
 /* share_receive hands an order on. Returns true when it was answered within the call. */
 bool share_receive(struct share *s, const struct share_received *r, struct share_ticket *t);
 void share_pump_later(struct peer *p);
-/* share_introduced: peers were set for the first time. */
-void share_introduced(struct share *s);
+/* share_greet gives a new peer the recent orders that may still land. */
+void share_greet(struct peer *p);
 /* share_is_stale asks for a new list of peers. */
 void share_is_stale(struct share *s);
 

@@ -338,6 +338,7 @@ static int set_one(struct share *s, const struct share_peer *in, struct error *w
     }
     if (r == 0) r = update(p, &w, in, fresh, why);
     if (r == 0) p->kept = true;
+    if (r == 0 && fresh) share_greet(p);
     free(w.host);
     free(w.address);
     return r;
@@ -365,7 +366,6 @@ int share_set_peers(struct share *s, const struct share_peer *peers, size_t coun
         if (!p->kept) remove_peer(p);
     }
     share_update_wants(s);
-    if (!s->introduced && used > 0) share_introduced(s);
     if (ret_used) *ret_used = used;
     return status;
 }

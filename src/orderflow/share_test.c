@@ -460,6 +460,30 @@ TEST(entries_that_cannot_be_used_are_skipped_and_the_others_used) {
     loop_free(l);
 }
 
+TEST(a_peer_that_is_listed_later_gets_what_may_still_land) {
+    struct loop *l = new_loop();
+    struct node n[2];
+    node_open(&n[0], l, "a");
+    node_open(&n[1], l, "b");
+    give(&n[0], 0, 500);                       // nobody is known
+    struct flow_order *o = order_make(600, 1); // over already
+    CHECK_OK(share_order(n[0].share, o, &why), &why);
+    flow_order_release(o);
+    introduce(n, 2, SHARE_AUTO);
+    TURN_UNTIL(l, all_seen(&n[1], 0, 500));
+    check_once(&n[1], 0, 500);
+    CHECK_U64(n[1].seen[600], 0);
+    // Gone from the list and back: what was taken comes again, and is told by its id.
+    CHECK_OK(share_set_peers(n[0].share, NULL, 0, NULL, &why), &why);
+    introduce(n, 2, SHARE_AUTO);
+    give(&n[0], 700, 701);
+    TURN_UNTIL(l, all_seen(&n[1], 700, 701));
+    CHECK_U64(n[1].seen[700], 1);
+    node_close(&n[0]);
+    node_close(&n[1]);
+    loop_free(l);
+}
+
 TEST(what_has_expired_is_not_sent) {
     struct loop *l = new_loop();
     struct node n[2];
