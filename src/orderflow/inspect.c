@@ -197,7 +197,8 @@ static bool put_line(struct buf *out, const struct json *doc, struct bytes text,
 
 static bool is_blank(struct bytes text) {
     for (size_t i = 0; i < text.n; i++) {
-        if (!memchr(" \t\r\n", text.p[i], 4)) return false;
+        uint8_t c = text.p[i];
+        if (c != ' ' && c != '\t' && c != '\r' && c != '\n') return false;
     }
     return true;
 }

@@ -236,9 +236,9 @@ static void run_request(struct intake_job *job) {
     struct order_envelope e = {.id = {NULL, 0}};
     bool trusted;
     double score = 0;
-    uint64_t start = intake_now_ns(job->intake), verified = start;
+    uint64_t start = intake_now_ns(job->intake);
     if (inflate(job) && verify(job)) {
-        verified = intake_now_ns(job->intake);
+        uint64_t verified = intake_now_ns(job->intake);
         metric_observe_ns(job->intake->metrics.stage[INTAKE_STAGE_SIGNATURE], verified - start);
         if (admit_signer(job, &score) && parse(job, &e) == 0 && know_peer(job, &trusted) &&
             decode(job, &e, trusted)) {

@@ -152,11 +152,11 @@ static int find_files(struct journal *j, struct error *why) {
     uint64_t *numbers = malloc(FILES_MAX * sizeof *numbers);
     size_t n = 0;
     for (struct dirent *e = readdir(d); numbers && e && n < FILES_MAX; e = readdir(d)) {
-        unsigned long long number;
-        char end;
-        if (sscanf(e->d_name, "orders-%16llu.lo%c", &number, &end) == 2 && end == 'g') {
-            numbers[n++] = number;
-        }
+        char *end;
+        if (strncmp(e->d_name, "orders-", 7) != 0) continue;
+        errno = 0;
+        unsigned long long number = strtoull(e->d_name + 7, &end, 10);
+        if (errno == 0 && end == e->d_name + 23 && strcmp(end, ".log") == 0) numbers[n++] = number;
     }
     (void)closedir(d);
     if (numbers) qsort(numbers, n, sizeof *numbers, by_number);

@@ -3,6 +3,7 @@
 #include "eth/order_feed.h"
 #include "orderflow/local_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define WAIT_FIRST_NS (20 * NS_PER_MS)
@@ -300,8 +301,7 @@ int local_feed_open(struct local *l, const char *path, struct error *why) {
     if (strlen(path) + sizeof "unix:" > sizeof text) {
         return error_set(why, ERR_LIMIT, "the feed's path is too long");
     }
-    (void)strcpy(text, "unix:");
-    (void)strcpy(text + 5, path);
+    (void)snprintf(text, sizeof text, "unix:%s", path);
     int r = socket_address_parse(&f->address, bytes_from_str(text), 0, why);
     if (r != 0) return error_wrap(why, "builder feed");
     local_arm(l, &f->retry, 0);
