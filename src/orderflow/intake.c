@@ -361,6 +361,14 @@ static enum book_verdict admit(struct intake_job *job, struct flow_order **o, bo
     return BOOK_STALE; // others are faster, again and again
 }
 
+static void accepted(struct intake *i, const struct flow_order *o, const struct hash *before) {
+    uint64_t now = intake_wall_ns(i);
+    metric_inc(i->metrics.outcome[INTAKE_ACCEPTED]);
+    if (!i->options.trace) return;
+    trace_mark(i->options.trace, &o->id, TRACE_ACCEPTED, now);
+    if (!hash_is_zero(before)) trace_mark(i->options.trace, before, TRACE_REPLACED, now);
+}
+
 int intake_accept(struct intake_job *job, enum flow_source source, uint64_t expires_ns,
                   bool defaulted, struct error *why) {
     struct intake *i = job->intake;
@@ -373,17 +381,13 @@ int intake_accept(struct intake_job *job, enum flow_source source, uint64_t expi
     job->answer = o->answer;
     if (v == BOOK_NEW) {
         job->times[TRACE_RECEIVED] = job->received_ns;
+        // Before it is handed on: the builder may be faster than this thread.
+        if (i->options.trace) trace_order(i->options.trace, o, job->times);
         r = hand_on(i, o, why);
-        if (r != 0) {
+        if (r != 0)
             book_withdraw(i->options.book, o, &before);
-        } else {
-            job->times[TRACE_ACCEPTED] = intake_wall_ns(i);
-            if (i->options.trace) trace_order(i->options.trace, o, job->times);
-            if (i->options.trace && !hash_is_zero(&before)) {
-                trace_mark(i->options.trace, &before, TRACE_REPLACED, job->times[TRACE_ACCEPTED]);
-            }
-            metric_inc(i->metrics.outcome[INTAKE_ACCEPTED]);
-        }
+        else
+            accepted(i, o, &before);
     } else {
         job->duplicate = true;
         metric_inc(i->metrics.outcome[v == BOOK_STALE ? INTAKE_STALE : INTAKE_DUPLICATE]);

@@ -121,10 +121,12 @@ class Node:
     def __enter__(self):
         return self.start()
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         self.process.__exit__()
         if self.own_builder:
             self.builder.close()
+        if kind is None:
+            assert self.process.popen.returncode == 0, self.process.logged()
 
     def post(self, body, headers=None, port=None, path="/"):
         if isinstance(body, str):

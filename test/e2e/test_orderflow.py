@@ -324,7 +324,8 @@ def send_and_trace_tell_what_happens():
         assert bad.returncode == 65 and "Invalid params" in bad.stderr, bad.stderr
         file = folder / "bundle.json"
         file.write_text(json.dumps({"txs": RAW[2:3], "blockNumber": "0x1", "minTimestamp": 1}))
-        assert send("bundle", str(file), "--block", "0x30").returncode == 0
+        done = send("bundle", str(file), "--block", "0x30")
+        assert done.returncode == 0, done.stderr
         wait_until(lambda: len(node.builder.params()) == 3)
         assert node.builder.params()[2]["blockNumber"] == "0x30"
         assert send("tx", RAW[3]).returncode == 0
