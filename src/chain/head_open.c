@@ -3,6 +3,7 @@
 #include "chain/head_internal.h"
 #include "chain/op_fees.h"
 #include "crypto/keccak.h"
+#include "trie/snapshot.h"
 #include "trie/team.h"
 
 #include <stdlib.h>
@@ -111,7 +112,11 @@ static int found(struct head *h, const struct genesis *g, struct error *why) {
         h->genesis_hash = n->block.hash;
         h->genesis.header.number = n->block.block.header.number;
         r = trie_store_head(h->store, &there, why);
-        if (r == ERR_NOT_FOUND) {
+        if (r == ERR_NOT_FOUND && snapshot_is_unfinished(h->store)) {
+            r = error_set(why, ERR_CONFLICT,
+                          "the import of a snapshot is not finished: go on "
+                          "with it, or empty the folder");
+        } else if (r == ERR_NOT_FOUND) {
             r = store_genesis(h, n, state, changes, g, why);
         } else if (r == 0) {
             r = head_store_hash(h, &hash, g->header.number, why);

@@ -3,6 +3,7 @@
 
 #include "main/program.h"
 #include "node/chain_file.h"
+#include "node/snapshot_verbs.h"
 
 #include <stdio.h>
 
@@ -35,6 +36,9 @@ int node_main(int argc, char **argv) {
         (void)fwrite(text.p, 1, text.n, stdout);
     } else if (config_verb_index(config) == NODE_VERB_GENESIS) {
         status = print_genesis(&values);
+    } else if (config_verb_index(config) >= 0) {
+        status = node_snapshot(&values, config_verb_index(config) == NODE_VERB_EXPORT,
+                               config_arguments(config).items[0]);
     } else {
         status = node_serve(&values);
     }

@@ -26,7 +26,8 @@ static const struct config_option options[] = {
         "/livez, /readyz, /metrics; empty for none."),
     ROW(PATH, jwt_secret, "jwt-secret", NULL, NULL,
         "File with the Engine API's key, 64 hex digits; made in the data folder when not given."),
-    ROW(LIST, apis, "api", "eth,net,web3,txpool,debug,flashbots,mev,rpc,dev,evm,anvil,hardhat", "NAME,...",
+    ROW(LIST, apis, "api", "eth,net,web3,txpool,debug,flashbots,mev,rpc,dev,evm,anvil,hardhat",
+        "NAME,...",
         "Namespaces offered to users over HTTP and WebSocket; the Unix socket has all."),
     ROW(LIST, cors, "http-cors", NULL, "ORIGIN,...", "Origins whose pages may call; * for all."),
     ROW(U64, workers, "rpc-workers", "4", NULL, "Threads that answer users."),
@@ -87,6 +88,8 @@ static const struct config_option options[] = {
     ROW(STRING, follow, "follow", NULL, "ws://HOST:PORT",
         "Follow another node's chain through its WebSocket; on its authenticated port with the "
         "key of --jwt-secret."),
+    ROW(PATH, progress_fifo, "progress-fifo", NULL, NULL,
+        "Lines about a snapshot's progress go here too (the System API's events pipe)."),
     ROW(U64, threads, "threads", "0", NULL,
         "Threads that execute blocks and compute roots; 0: one a processor."),
     ROW(STRING, log_level, "log-level", "info", "LEVEL", "debug, info, warn, error, off."),
@@ -94,6 +97,11 @@ static const struct config_option options[] = {
 };
 
 static const struct config_verb verbs[] = {
+    [NODE_VERB_EXPORT] = {"snapshot-export", "FILE",
+                          "Write the whole store of a node that is not running to a file.", 1, 1},
+    [NODE_VERB_IMPORT] = {"snapshot-import", "FILE",
+                          "Fill an empty data folder from such a file; goes on where it stopped.",
+                          1, 1},
     [NODE_VERB_GENESIS] = {"dev-genesis", NULL, "Print the genesis file of --dev.", 0, 0},
 };
 

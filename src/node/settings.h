@@ -26,13 +26,13 @@ struct node_values {
     uint64_t slot_ns, validators, relay_wait_ns, genesis_time, slots_per_epoch, min_bid;
     const char *beacon_addr, *validator_seed, *fork_version;
     struct config_list relays;
-    const char *follow;
+    const char *follow, *progress_fifo;
     uint64_t threads;
     const char *log_level;
     bool log_json;
 };
 
-enum { NODE_VERB_GENESIS };
+enum { NODE_VERB_GENESIS, NODE_VERB_EXPORT, NODE_VERB_IMPORT };
 
 extern const struct config_program node_program;
 

@@ -465,6 +465,47 @@ def local_transactions_survive_a_restart():
 
 
 @case
+def snapshots_bring_a_node_to_another_machine():
+    """A store goes out as one file and comes back, also after a broken import; never over another."""
+    with Folder() as folder:
+        genesis = dev_genesis(folder)
+        with Node(folder, "--genesis", genesis, data=folder / "a") as node:
+            d = Driver(node)
+            for i in range(12):
+                node.call("eth_sendRawTransaction", pay(i, value=7))
+                d.extend()
+            head = node.block()
+        os.mkfifo(folder / "events")
+        events = os.open(folder / "events", os.O_RDONLY | os.O_NONBLOCK)
+
+        def verb(name, file, data):
+            return run(PROGRAM, "node", name, file, "--data-folder", data, "--progress-fifo",
+                       folder / "events")
+        file = folder / "snapshot"
+        done = verb("snapshot-export", file, folder / "a")
+        assert done.returncode == 0 and "finished" in done.stderr, done.stderr
+        assert verb("snapshot-export", file, folder / "a").returncode != 0  # nothing is overwritten
+        cut = folder / "cut"
+        cut.write_bytes(file.read_bytes()[:-20])
+        done = verb("snapshot-import", cut, folder / "b")
+        assert done.returncode != 0 and "ends early" in done.stderr, done.stderr
+        done = run(PROGRAM, "node", "--genesis", genesis, "--data-folder", folder / "b")
+        assert done.returncode != 0 and "not finished" in done.stderr, done.stderr
+        assert verb("snapshot-import", file, folder / "b").returncode == 0
+        done = verb("snapshot-import", file, folder / "b")
+        assert done.returncode == 0 and "skipped" in done.stderr, done.stderr
+        lines = os.read(events, 65536).decode().splitlines()
+        os.close(events)
+        assert any("import finished" in x for x in lines) and any("skipped" in x for x in lines)
+        with Node(folder, "--genesis", genesis, data=folder / "b", name="b") as node:
+            assert node.block() == head
+            assert int(node.call("eth_getBalance", "0x" + "11" * 20, "latest"), 16) == 12 * 7
+            again = Driver(node)
+            again.chain = d.chain
+            again.extend()
+
+
+@case
 def strangers_pages_are_refused():
     """A page of another origin reaches the node only where it was let in."""
     with Folder() as folder, Node(folder, "--dev", "--http-cors", "https://good.example") as node:

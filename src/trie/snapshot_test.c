@@ -1,0 +1,183 @@
+/* A store goes out and comes back, also in pieces, also damaged. SPDX-License-Identifier: MIT */
+#include "trie/snapshot.h"
+
+#include "crypto/keccak.h"
+#include "test/harness/test.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct error why;
+
+static int no_node(void *arg, const struct hash *owner, const struct trie_path *path,
+                   const struct trie_ref *ref, struct bytes *ret, struct error *w) {
+    (void)arg, (void)owner, (void)path, (void)ref, (void)ret;
+    return error_set(w, ERR_NOT_FOUND, "none");
+}
+
+#define ACCOUNTS 3000
+#define BLOCK_BYTES (3u << 20)
+
+// A state of some thousand accounts, a few with storage, and large values beside it that do not
+// compress, so that there are several frames.
+static struct trie_store *make(struct trie_store_head *ret) {
+    static struct state_account_change changes[ACCOUNTS];
+    static struct state_slot_change slots[50];
+    static uint8_t block[BLOCK_BYTES];
+    uint32_t noise = 1;
+    const struct state_root_options options = {.source = {.get = no_node}, .stored = true};
+    struct state_root *root;
+    struct trie_store *s;
+    for (size_t i = 0; i < sizeof block; i++) {
+        noise = noise * 1664525u + 1013904223u;
+        block[i] = (uint8_t)(noise >> 24);
+    }
+    for (unsigned i = 0; i < 50; i++) {
+        slots[i].key.b[31] = (uint8_t)(i + 1);
+        slots[i].value = u256_from_u64(i + 1);
+    }
+    for (unsigned i = 0; i < ACCOUNTS; i++) {
+        changes[i] = (struct state_account_change){.nonce = i + 1,
+                                                   .balance = u256_from_u64(i),
+                                                   .code_hash = keccak256((struct bytes){NULL, 0}),
+                                                   .slots = slots,
+                                                   .slot_count = i % 100 == 0 ? 50 : 0};
+        store_be32(changes[i].address.b, i + 1);
+    }
+    CHECK_OK(trie_store_open_memory(&s, &why), &why);
+    CHECK_OK(state_root_create(&root, &TRIE_EMPTY_ROOT, &options, &why), &why);
+    CHECK_OK(state_root_compute(root, &ret->root, changes, ACCOUNTS, NULL, NULL, NULL, &why), &why);
+    state_root_advance(root);
+    CHECK_OK(trie_store_put_block(s, root, changes, ACCOUNTS, &why), &why);
+    for (unsigned i = 0; i < 6; i++) {
+        const uint8_t key[] = {'b', (uint8_t)('0' + i)};
+        block[0] = (uint8_t)i;
+        CHECK_OK(trie_store_put(s, TRIE_STORE_BLOCKS, bytes_make(key, 2),
+                                bytes_make(block, sizeof block), &why),
+                 &why);
+    }
+    ret->number = 7;
+    ret->hash.b[0] = 9;
+    CHECK_OK(trie_store_commit(s, ret, &why), &why);
+    state_root_free(root);
+    return s;
+}
+
+static int file_of(char path[32]) {
+    strcpy(path, "/tmp/snapshot_test_XXXXXX");
+    int fd = mkstemp(path);
+    CHECK(fd >= 0);
+    return fd;
+}
+
+static void check_same(struct trie_store *s, const struct trie_store_head *want) {
+    struct trie_store_head got;
+    struct hash root;
+    struct buf value;
+    CHECK_OK(trie_store_head(s, &got, &why), &why);
+    CHECK(got.number == want->number && hash_equal(&got.hash, &want->hash));
+    CHECK_OK(trie_store_flat_root(s, &root, &why), &why);
+    CHECK(hash_equal(&root, &want->root) && hash_equal(&got.root, &want->root));
+    buf_init(&value, 0);
+    CHECK_OK(trie_store_get(s, TRIE_STORE_BLOCKS, BYTES_LIT("b5"), &value, &why), &why);
+    CHECK_U64(value.n, BLOCK_BYTES);
+    CHECK_U64(value.p[0], 5);
+    buf_free(&value);
+    CHECK(!snapshot_is_unfinished(s));
+}
+
+static int import(struct trie_store *s, int fd, enum snapshot_result *ret) {
+    CHECK(lseek(fd, 0, SEEK_SET) == 0);
+    return snapshot_import(s, fd, NULL, ret, &why);
+}
+
+TEST(a_store_comes_back_as_it_was) {
+    struct trie_store_head head;
+    struct trie_store *from = make(&head), *to;
+    enum snapshot_result result;
+    char path[32];
+    int fd = file_of(path);
+    CHECK_OK(snapshot_export(from, fd, NULL, &why), &why);
+    CHECK_OK(trie_store_open_memory(&to, &why), &why);
+    CHECK_OK(import(to, fd, &result), &why);
+    CHECK(result == SNAPSHOT_IMPORTED);
+    check_same(to, &head);
+    CHECK_OK(import(to, fd, &result), &why); // not empty any more
+    CHECK(result == SNAPSHOT_SKIPPED);
+    trie_store_close(from);
+    trie_store_close(to);
+    CHECK(close(fd) == 0 && unlink(path) == 0);
+}
+
+TEST(an_import_goes_on_where_it_stopped) {
+    struct trie_store_head head, none;
+    struct trie_store *from = make(&head), *to;
+    enum snapshot_result result;
+    char path[32], cut_path[32];
+    int fd = file_of(path), cut = file_of(cut_path);
+    CHECK_OK(snapshot_export(from, fd, NULL, &why), &why);
+    off_t size = lseek(fd, 0, SEEK_END);
+    uint8_t *all = malloc((size_t)size);
+    CHECK(all && pread(fd, all, (size_t)size, 0) == size);
+    CHECK_OK(trie_store_open_memory(&to, &why), &why);
+    for (int part = 1; part < 8; part++) {
+        size_t n = (size_t)size * (size_t)part / 8;
+        CHECK(ftruncate(cut, 0) == 0 && pwrite(cut, all, n, 0) == (ssize_t)n);
+        CHECK_ERR(import(to, cut, &result), ERR_CLOSED);
+        CHECK_ERR(trie_store_head(to, &none, &why), ERR_NOT_FOUND);
+    }
+    CHECK(snapshot_is_unfinished(to));
+    CHECK_OK(import(to, fd, &result), &why);
+    check_same(to, &head);
+    free(all);
+    trie_store_close(from);
+    trie_store_close(to);
+    CHECK(close(fd) == 0 && unlink(path) == 0 && close(cut) == 0 && unlink(cut_path) == 0);
+}
+
+TEST(damage_is_found) {
+    struct trie_store_head head, none;
+    struct trie_store *from = make(&head);
+    enum snapshot_result result;
+    char path[32];
+    int fd = file_of(path);
+    CHECK_OK(snapshot_export(from, fd, NULL, &why), &why);
+    off_t size = lseek(fd, 0, SEEK_END);
+    for (off_t at = 0; at < size; at += 1 + size / 23) {
+        struct trie_store *to;
+        uint8_t byte;
+        CHECK(pread(fd, &byte, 1, at) == 1);
+        byte ^= 0x10;
+        CHECK(pwrite(fd, &byte, 1, at) == 1);
+        CHECK_OK(trie_store_open_memory(&to, &why), &why);
+        CHECK(import(to, fd, &result) < 0);
+        CHECK_ERR(trie_store_head(to, &none, &why), ERR_NOT_FOUND);
+        trie_store_close(to);
+        byte ^= 0x10;
+        CHECK(pwrite(fd, &byte, 1, at) == 1);
+    }
+    trie_store_close(from);
+    CHECK(close(fd) == 0 && unlink(path) == 0);
+}
+
+TEST(another_snapshot_is_not_mixed_in) {
+    struct trie_store_head head;
+    struct trie_store *from = make(&head), *to;
+    enum snapshot_result result;
+    char path[32], other_path[32];
+    int fd = file_of(path), other = file_of(other_path);
+    CHECK_OK(snapshot_export(from, fd, NULL, &why), &why);
+    off_t size = lseek(fd, 0, SEEK_END);
+    head.number++;
+    CHECK_OK(trie_store_commit(from, &head, &why), &why);
+    CHECK_OK(snapshot_export(from, other, NULL, &why), &why);
+    CHECK(ftruncate(fd, size - 100) == 0);
+    CHECK_OK(trie_store_open_memory(&to, &why), &why);
+    CHECK_ERR(import(to, fd, &result), ERR_CLOSED);
+    CHECK_ERR(import(to, other, &result), ERR_CONFLICT);
+    trie_store_close(from);
+    trie_store_close(to);
+    CHECK(close(fd) == 0 && unlink(path) == 0 && close(other) == 0 && unlink(other_path) == 0);
+}
+
+TEST_MAIN()
