@@ -1,0 +1,195 @@
+/* The algorithms against the optimum, which is found by trying everything; and that they repeat.
+ * SPDX-License-Identifier: MIT */
+#include "builder/testing.h"
+
+#include "test/harness/test.h"
+
+#include <stdio.h>
+
+static struct u256 run_algorithm(struct world *w, enum algorithm_kind kind, unsigned refine,
+                                 const char **ret_block) {
+    struct algorithm_settings settings = {.kind = kind, .retries = 1, .seed = 7};
+    struct algorithm *a;
+    struct plan plan = {0};
+    struct error why;
+    CHECK_OK(algorithm_new(&a, &settings, &why), &why);
+    CHECK_OK(job_plan(w->job, &plan, &why), &why);
+    CHECK_OK(algorithm_run(a, &w->fill, &plan, NULL, &why), &why);
+    if (refine) CHECK_OK(algorithm_refine(a, &w->fill, &plan, refine, NULL, &why), &why);
+    world_verify(w, &w->fill);
+    struct u256 profit = fill_profit(&w->fill);
+    *ret_block = world_describe(w, &w->fill);
+    plan_free(&plan);
+    algorithm_free(a);
+    return profit;
+}
+
+static struct u256 optimum(struct world *w) {
+    const struct job_entry *orders[8];
+    struct plan plan = {0};
+    struct sequence best = {0};
+    struct u256 profit;
+    struct error why;
+    CHECK_OK(job_plan(w->job, &plan, &why), &why);
+    CHECK(plan.count <= 8);
+    for (size_t i = 0; i < plan.count; i++) {
+        orders[i] = plan.orders[i].entry;
+    }
+    CHECK_OK(exact_run(&best, &profit, &w->fill, orders, plan.count, NULL, &why), &why);
+    CHECK_OK(sequence_run(&w->fill, &best, NULL, &why), &why);
+    CHECK(u256_equal(fill_profit(&w->fill), profit));
+    sequence_free(&best);
+    plan_free(&plan);
+    return profit;
+}
+
+/* A small case: orders that get in each other's way, drawn by a seed. */
+static void random_case(struct world *w, uint64_t seed) {
+    struct random_fast dice;
+    random_fast_seed(&dice, seed);
+    world_begin(w);
+    memset(w->nonces, 0, sizeof w->nonces);
+    for (char c = 'a'; c < 'g'; c++) {
+        char text[128];
+        unsigned n = 1 + (unsigned)random_fast_below(&dice, 50);
+        unsigned m = 1 + (unsigned)random_fast_below(&dice, 50);
+        switch (random_fast_below(&dice, 6)) {
+        case 0:
+            (void)snprintf(text, sizeof text, "bundle %c.once:%u", c, n);
+            break;
+        case 1:
+            (void)snprintf(text, sizeof text, "bundle %c.set %c.back:%u", c, c, n);
+            break;
+        case 2:
+            (void)snprintf(text, sizeof text, "bundle %c.back:%u %c.pay:%u rev=1", c, n, c, m);
+            break;
+        case 3:
+            (void)snprintf(text, sizeof text, "tx %c.pay:%u", c, n);
+            break;
+        case 4:
+            (void)snprintf(text, sizeof text, "bundle %c.once:%u %c.pay:%u drop=1", c, n, c, m);
+            break;
+        default:
+            (void)snprintf(text, sizeof text, "bundle %c.pay:%u x.pay:%u@0", c, n, m);
+        }
+        (void)world_add(w, text);
+    }
+    world_simulate(w);
+}
+
+static double ratio(struct u256 a, struct u256 b) {
+    return u256_is_zero(b) ? 1
+                           : ((double)a.w[0] + (double)a.w[1] * 0x1p64) /
+                                 ((double)b.w[0] + (double)b.w[1] * 0x1p64);
+}
+
+TEST(the_optimum_is_nearly_reached) {
+    struct world w;
+    double greedy = 0, merged = 0, refined = 0;
+    const int cases = 40;
+    const char *block;
+    world_init(&w);
+    for (int i = 0; i < cases; i++) {
+        random_case(&w, (uint64_t)i);
+        struct u256 best = optimum(&w);
+        greedy += ratio(run_algorithm(&w, ALGORITHM_MAX_PROFIT, 0, &block), best);
+        merged += ratio(run_algorithm(&w, ALGORITHM_MERGE, 0, &block), best);
+        struct u256 after = run_algorithm(&w, ALGORITHM_MAX_PROFIT, 300, &block);
+        refined += ratio(after, best);
+        CHECK(u256_compare(after, best) <= 0);
+    }
+    if (greedy / cases < 0.80) FAIL("greedy reaches %.4f of the optimum", greedy / cases);
+    if (merged / cases < 0.995) FAIL("merging reaches %.4f of the optimum", merged / cases);
+    if (refined / cases < 0.995) FAIL("refinement reaches %.4f of the optimum", refined / cases);
+    world_free(&w);
+}
+
+TEST(the_same_seed_gives_the_same_block) {
+    const char *first, *second;
+    struct world w;
+    world_init(&w);
+    for (int kind = 0; kind < ALGORITHM_KIND_COUNT; kind++) {
+        random_case(&w, 3);
+        (void)run_algorithm(&w, (enum algorithm_kind)kind, 50, &first);
+        random_case(&w, 3);
+        (void)run_algorithm(&w, (enum algorithm_kind)kind, 50, &second);
+        CHECK_STR(second, first);
+    }
+    world_free(&w);
+}
+
+TEST(types_and_lengths_come_first) {
+    const char *block;
+    struct world w;
+    world_init(&w);
+    world_begin(&w);
+    (void)world_add(&w, "tx a.pay:9");
+    (void)world_add(&w, "bundle b.pay:3");
+    (void)world_add(&w, "bundle c.pay:1 d.tip e.tip");
+    world_simulate(&w);
+    (void)run_algorithm(&w, ALGORITHM_MAX_PROFIT, 0, &block);
+    CHECK_STR(block, "a0 b0 c0 d0 e0");
+    (void)run_algorithm(&w, ALGORITHM_TYPE_MAX_PROFIT, 0, &block);
+    CHECK_STR(block, "b0 c0 d0 e0 a0");
+    (void)run_algorithm(&w, ALGORITHM_LENGTH_MAX_PROFIT, 0, &block);
+    CHECK_STR(block, "c0 d0 e0 a0 b0");
+    (void)run_algorithm(&w, ALGORITHM_LENGTH_GAS_PRICE, 0, &block);
+    CHECK_STR(block, "c0 d0 e0 a0 b0");
+    (void)run_algorithm(&w, ALGORITHM_GAS_PRICE, 0, &block);
+    CHECK_STR(block, "a0 b0 c0 d0 e0");
+    world_free(&w);
+}
+
+TEST(cancelled_orders_leave_every_plan) {
+    const char *block;
+    struct world w;
+    world_init(&w);
+    world_begin(&w);
+    const struct job_entry *a = world_add(&w, "tx a.pay:9");
+    (void)world_add(&w, "bundle b.pay:3");
+    world_simulate(&w);
+    uint64_t version = job_version(w.job);
+    (void)run_algorithm(&w, ALGORITHM_MERGE, 0, &block);
+    CHECK_STR(block, "a0 b0");
+    CHECK(job_cancel(w.job, a->job.order));
+    CHECK(!job_cancel(w.job, a->job.order));
+    CHECK(job_version(w.job) > version);
+    (void)run_algorithm(&w, ALGORITHM_MERGE, 0, &block);
+    CHECK_STR(block, "b0");
+    (void)run_algorithm(&w, ALGORITHM_MAX_PROFIT, 0, &block);
+    CHECK_STR(block, "b0");
+    world_free(&w);
+}
+
+TEST(safe_sorting_keeps_better_refunds_first) {
+    struct world w;
+    struct sequence s = {0};
+    struct error why;
+    world_init(&w);
+    world_begin(&w);
+    const struct job_entry *good = world_add(&w, "bundle a.set@0 b.back:10 pct=90 to=c");
+    const struct job_entry *bad = world_add(&w, "bundle a.set@0 d.back:10 pct=10 to=c");
+    const struct job_entry *other = world_add(&w, "bundle e.pay:10 pct=95 to=c");
+    world_simulate(&w);
+    CHECK_OK(sequence_add(&s, other, &why), &why);
+    CHECK_OK(sequence_add(&s, good, &why), &why);
+    CHECK_OK(sequence_add(&s, bad, &why), &why);
+    CHECK(refunds_in_order(&s));
+    s.at[1] = bad;
+    s.at[2] = good;
+    CHECK(!refunds_in_order(&s));
+    s.at[0] = good;
+    s.at[2] = other;
+    CHECK(refunds_in_order(&s));
+    sequence_free(&s);
+    world_free(&w);
+}
+
+TEST(names_are_the_deployed_ones_too) {
+    CHECK_I64(algorithm_find(BYTES_LIT("mp-ordering")), ALGORITHM_MAX_PROFIT);
+    CHECK_I64(algorithm_find(BYTES_LIT("mev-gas-price")), ALGORITHM_GAS_PRICE);
+    CHECK_I64(algorithm_find(BYTES_LIT("parallel-builder")), ALGORITHM_MERGE);
+    CHECK_I64(algorithm_find(BYTES_LIT("random")), -1);
+}
+
+TEST_MAIN()
