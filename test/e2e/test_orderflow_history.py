@@ -1,0 +1,183 @@
+"""Orderflow's history: what the redistribution archive and ClickHouse get, also after outages."""
+import http.server
+import json
+import pathlib
+import shutil
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import harness
+import wallet
+from harness import Folder, Process, Skip, case, free_port, wait_until
+from orderflow_node import Node
+
+USER = 0x1111
+RAW = ["0x" + wallet.transaction(USER, n).hex() for n in range(4)]
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+
+class Archive:
+    """The redistribution archive; keeps the requests it takes."""
+
+    def __init__(self):
+        archive = self
+        self.requests, self.status = [], 200
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):  # pylint: disable=invalid-name
+                body = self.rfile.read(int(self.headers["content-length"]))
+                if archive.status == 200:
+                    archive.requests.append((self.headers["x-flashbots-signature"], body))
+                answer = b'{"jsonrpc":"2.0","id":0,"result":null}'
+                self.send_response(archive.status)
+                self.send_header("content-length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def events(self):
+        return [e for _, body in self.requests for e in json.loads(body)["params"][0]["orderEvents"]]
+
+
+@case
+def the_archive_gets_every_order_of_users_signed():
+    """Bundles and transactions of users come in batches, signed by the node; an outage loses none."""
+    archive = Archive()
+    with Folder() as folder:
+        (folder / "spill").mkdir()
+        flags = ["--orderflow-archive-endpoint", archive.url, "--drain", "2s",
+                 "--history-spill-folder", folder / "spill"]
+        with Node(folder, *flags) as node:
+            for n in range(100):
+                node.send("eth_sendBundle", {"txs": RAW[:1], "blockNumber": hex(100 + n)}, USER)
+            wait_until(lambda: len(archive.events()) == 100)  # a whole batch at once
+            signature, body = archive.requests[0]
+            assert signature.startswith("0x") and len(signature) == 175 and body[:11] == b'{"method":"'
+            event = archive.events()[0]["eth_sendBundle"]
+            assert event["params"]["txs"] == RAW[:1]
+            assert event["params"]["signingAddress"] == "0x" + wallet.address(USER).hex()
+            assert "bundleHash" not in event["params"]
+            assert abs(event["metadata"]["receivedAt"] / 1e3 - time.time()) < 60
+            archive.status = 503
+            node.send("eth_sendRawTransaction", RAW[2], USER)
+        archive.status = 200  # the node has ended meanwhile; what it could not tell is on its disk
+        with Node(folder, *flags):
+            wait_until(lambda: len(archive.events()) == 101, 20)
+            share = archive.events()[-1]["mev_sendBundle"]["params"]
+            assert share["body"] == [{"tx": RAW[2], "canRevert": True}], share
+
+
+class ClickHouse:
+    """A server of its own in a folder."""
+
+    def __init__(self, folder):
+        program = shutil.which("clickhouse-server") or "/usr/sbin/clickhouse-server"
+        if not pathlib.Path(program).exists():
+            raise Skip("clickhouse-server is not installed")
+        self.port, tcp = free_port(), free_port()
+        (folder / "data").mkdir()
+        (folder / "users.xml").write_text(
+            "<yandex><profiles><default/></profiles><users><writer><password>secret</password>"
+            "<networks><ip>127.0.0.1</ip></networks><profile>default</profile>"
+            "<quota>default</quota></writer></users><quotas><default/></quotas></yandex>")
+        (folder / "config.xml").write_text(
+            f"<yandex><logger><level>warning</level><log>{folder}/log</log><errorlog>{folder}/err"
+            f"</errorlog></logger><http_port>{self.port}</http_port><tcp_port>{tcp}</tcp_port>"
+            f"<listen_host>127.0.0.1</listen_host><path>{folder}/data/</path>"
+            f"<tmp_path>{folder}/data/tmp/</tmp_path><users_config>{folder}/users.xml</users_config>"
+            "<default_profile>default</default_profile><default_database>default</default_database>"
+            "<mark_cache_size>100000000</mark_cache_size></yandex>")
+        self.process = Process(program, f"--config-file={folder}/config.xml", cwd=folder,
+                               log=folder / "out")
+        try:
+            wait_until(lambda: harness.is_listening(self.port), 30)
+        except AssertionError as e:
+            self.close()
+            raise Skip(f"clickhouse-server does not start: {self.process.logged()[-300:]}") from e
+
+    def close(self):
+        self.process.__exit__()
+
+    def ask(self, statement):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/", data=statement.encode(),
+            headers={"X-ClickHouse-User": "writer", "X-ClickHouse-Key": "secret"})
+        with urllib.request.urlopen(request, timeout=20) as r:
+            return r.read().decode().strip()
+
+    def create(self):
+        """The shipped tables; Debian's version is older than some types, whose bytes are the same."""
+        text = (ROOT / "examples/clickhouse.sql").read_text()
+        text = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+        for statement in filter(str.strip, text.split(";")):
+            try:
+                self.ask(statement)
+            except urllib.error.HTTPError:
+                for new, old in (("DateTime64(6, 'UTC')", "Int64"), ("UInt256", "FixedString(32)"),
+                                 ("UInt128", "FixedString(16)"),
+                                 ("LowCardinality(String)", "String")):
+                    statement = statement.replace(new, old)
+                for column in ("received_at", "at"):
+                    statement = statement.replace(
+                        f"toYYYYMM({column})", f"toYYYYMM(toDateTime(intDiv({column}, 1000000)))")
+                self.ask(statement)
+
+
+@case
+def clickhouse_gets_rows_of_bundles_and_events():
+    """Users' bundles and everything that happened to orders become rows of a real ClickHouse."""
+    with Folder() as folder:
+        (folder / "clickhouse").mkdir()
+        server = ClickHouse(folder / "clickhouse")
+        try:
+            server.create()
+            with Node(folder, "--indexer.clickhouse.host", f"http://127.0.0.1:{server.port}",
+                      "--indexer.clickhouse.username", "writer",
+                      "--indexer.clickhouse.password", "secret",
+                      "--indexer.clickhouse.events-table-name", "order_events",
+                      name="node_x") as node:
+                bundle = {"txs": RAW[:2], "blockNumber": "0x1234", "minTimestamp": 7,
+                          "replacementUuid": "550e8400-e29b-41d4-a716-446655440000",
+                          "replacementNonce": 9, "refundPercent": 40,
+                          "revertingTxHashes": ["0x" + "ab" * 32]}
+                _, answer, _ = node.send("eth_sendBundle", bundle, USER)
+                node.send("eth_sendRawTransaction", RAW[3], USER)
+                wait_until(lambda: server.ask("SELECT count() FROM order_events") == "2", 20,
+                           node.process.logged())
+                try:
+                    wait_until(lambda: server.ask("SELECT count() FROM bundles") == "1")
+                except AssertionError as e:
+                    raise AssertionError(node.process.logged()[-2000:]) from e
+                row = server.ask(
+                    "SELECT lower(hex(hash)), lower(hex(assumeNotNull(signer_address))), "
+                    "block_number, min_timestamp, max_timestamp, replacement_uuid, "
+                    "replacement_nonce, refund_percent, version, builder_name, "
+                    "length(`transactions.hash`), lower(hex(`transactions.hash`[2])), "
+                    "lower(hex(`transactions.raw`[1])), lower(hex(reverting_tx_hashes[1])), "
+                    "`transactions.nonce`[2], lower(hex(assumeNotNull(`transactions.to`[1]))) "
+                    "FROM bundles").split("\t")
+                assert row[:12] == [
+                    answer["result"]["bundleHash"][2:], wallet.address(USER).hex(), "4660", "7",
+                    "\\N", "550e8400-e29b-41d4-a716-446655440000", "9", "40", "2", "node_x", "2",
+                    wallet.keccak(bytes.fromhex(RAW[1][2:])).hex()], row
+                assert row[12] == RAW[0][2:] and row[13] == "ab" * 32 and row[14] == "1", row
+                kinds = server.ask("SELECT kind, method, block_number FROM order_events "
+                                   "ORDER BY method").splitlines()
+                assert [k.split("\t")[:2] for k in kinds] == [
+                    ["received", "eth_sendBundle"], ["received", "eth_sendRawTransaction"]], kinds
+        finally:
+            server.close()
+
+
+harness.main()
