@@ -25,6 +25,7 @@
     X(APP_FORGOTTEN, METRIC_GAUGE, "orderflow_book_forgotten",                                     \
       "Orders and keys forgotten early, for want of room.", NULL)                                  \
     X(APP_JOBS, METRIC_GAUGE, "orderflow_jobs", "Requests and messages at work.", NULL)            \
+    X(APP_JOB_BYTES, METRIC_GAUGE, "orderflow_jobs_bytes", "Their bytes.", NULL)                   \
     X(APP_POOL, METRIC_GAUGE, "orderflow_pool_waiting", "Jobs that wait for a worker.", NULL)      \
     X(APP_PEERS, METRIC_GAUGE, "flowproxy_builderhub_peer_count", "Peers in the hub's list.",      \
       NULL)                                                                                        \
@@ -94,6 +95,9 @@ static double signer_ratio(void *a) {
 static double jobs(void *a) {
     return (double)intake_jobs(((struct app *)a)->intake);
 }
+static double job_bytes(void *a) {
+    return (double)intake_bytes(((struct app *)a)->intake);
+}
 static double waiting(void *a) {
     return (double)pool_waiting(((struct app *)a)->pool);
 }
@@ -157,6 +161,7 @@ int app_metrics_open(struct app *a, struct error *why) {
         {APP_SIGNER_RATIO, signer_ratio},
         {APP_KEYS, keys},
         {APP_FORGOTTEN, forgotten},
+        {APP_JOB_BYTES, job_bytes},
         {APP_JOBS, jobs},
         {APP_POOL, waiting},
         {APP_PEERS, peer_count},

@@ -154,11 +154,11 @@ static void on_body(struct exchange *x, void *context, struct bytes in, bool end
         too_large(v);
         return;
     }
-    buf_append(&v->job->body, in);
-    if (v->job->body.failed) {
+    if (!intake_append(v->job, in)) {
         v->refused = true;
-        refuse_now(v->door, v->x, ORDER_FAULT_BUSY, "no memory for the request", NS_PER_S);
+        refuse_now(v->door, v->x, ORDER_FAULT_BUSY, "too many bytes are at work", NS_PER_S);
         intake_job_free(v->job);
+        v->job = NULL;
         return;
     }
     if (end) submit(v);
@@ -217,6 +217,7 @@ static void take(struct exchange *x, void *context) {
     job->owner = v;
     job->done = judged;
     job->priority = p.priority;
+    job->body_max = d->body_max;
     job->gzip =
         d->app->values->gzip && bytes_equal_str(exchange_header(x, "content-encoding"), "gzip");
     read_signature(job, x);

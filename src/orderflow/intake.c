@@ -7,6 +7,7 @@
 #include <time.h>
 
 #define JOBS_DEFAULT 16384u
+#define BYTES_DEFAULT (UINT64_C(1) << 30)
 #define RENUMBER_MAX 8
 #define HANDOVER_TRIES 50
 
@@ -16,6 +17,7 @@ int intake_new(struct intake **ret, const struct intake_options *options, struct
     i->options = *options;
     if (!i->options.clock) i->options.clock = &clock_system;
     if (i->options.jobs_max == 0) i->options.jobs_max = JOBS_DEFAULT;
+    if (i->options.bytes_max == 0) i->options.bytes_max = BYTES_DEFAULT;
     (void)pthread_mutex_init(&i->lock, NULL);
     intake_metrics_open(&i->metrics, i->options.metrics);
     *ret = i;
@@ -57,6 +59,10 @@ size_t intake_jobs(const struct intake *i) {
     return atomic_load(&i->jobs);
 }
 
+uint64_t intake_bytes(const struct intake *i) {
+    return atomic_load(&i->bytes);
+}
+
 /* ---- jobs ---- */
 
 /* What a job of before leaves to this one: its memory. */
@@ -66,6 +72,7 @@ static void prepare(struct intake_job *job, struct intake *i, enum intake_door d
     *job = (struct intake_job){.intake = i,
                                .door = door,
                                .priority = -1,
+                               .body_max = i->options.body_max,
                                .http_status = 200,
                                .body = body,
                                .reply = reply,
@@ -102,6 +109,7 @@ struct intake_job *intake_job_new(struct intake *i, enum intake_door door) {
 void intake_job_free(struct intake_job *job) {
     struct intake *i = job->intake;
     atomic_fetch_sub(&i->jobs, 1);
+    atomic_fetch_sub(&i->bytes, job->counted);
     arena_free(&job->arena);
     if (job->body.capacity > JOB_KEEP_BYTES || job->scratch.used_bytes > JOB_KEEP_BYTES) {
         destroy(job);
@@ -114,6 +122,17 @@ void intake_job_free(struct intake_job *job) {
     job->next = i->unused;
     i->unused = job;
     pthread_mutex_unlock(&i->lock);
+}
+
+bool intake_append(struct intake_job *job, struct bytes in) {
+    struct intake *i = job->intake;
+    if (atomic_fetch_add(&i->bytes, in.n) + in.n > i->options.bytes_max) {
+        atomic_fetch_sub(&i->bytes, in.n);
+        return false;
+    }
+    job->counted += in.n;
+    buf_append(&job->body, in);
+    return job->body.failed == 0;
 }
 
 static void refuse(struct intake_job *job, enum order_fault fault, enum err code,
@@ -132,7 +151,7 @@ void intake_refuse(struct intake_job *job, enum order_fault fault, const char *t
 static bool inflate(struct intake_job *job) {
     struct buf plain;
     if (!job->gzip) return true;
-    size_t most = job->intake->options.body_max;
+    size_t most = job->body_max;
     buf_init(&plain, most + 1);
     int r = coding_decode(&plain, buf_view(&job->body), CODING_GZIP, most, &job->why);
     if (r != 0) {

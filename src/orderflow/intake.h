@@ -58,6 +58,7 @@ struct intake_options {
     uint64_t chain_id;            /* 0: mainnet */
     bool reply_timestamp;         /* receivedTimestampMs in replies */
     size_t jobs_max;              /* at once, waiting and at work; 0: 16,384 */
+    uint64_t bytes_max;           /* of all their messages together; 0: 1 GiB */
     struct sender_cache *signers; /* of requests */
     struct sender_cache *senders; /* of transactions */
     struct gate *gate;
@@ -81,9 +82,11 @@ struct intake_job {
     struct intake *intake;
     struct intake_job *next; /* of the unused ones */
     enum intake_door door;
-    bool first;  /* by the first generation's rules */
-    bool gzip;   /* the body is compressed */
-    bool queued; /* at the pool */
+    bool first;       /* by the first generation's rules */
+    bool gzip;        /* the body is compressed */
+    bool queued;      /* at the pool */
+    uint64_t counted; /* of bytes_max */
+    size_t body_max;  /* of the body, inflated too */
 
     /* What came. */
     struct buf body;
@@ -139,6 +142,10 @@ void intake_set_journal(struct intake *i, struct journal *j);
 struct intake_job *intake_job_new(struct intake *i, enum intake_door door);
 void intake_job_free(struct intake_job *job);
 
+/* intake_append adds to a job's message.
+ * false  all messages at work together are more than bytes_max, or no memory: answer busy. */
+[[gnu::warn_unused_result]] bool intake_append(struct intake_job *job, struct bytes in);
+
 /* intake_submit sends a filled job to a worker.
  * home    whose drain calls `done`. lane  0 first .. POOL_LANES-1.
  * false   the lane is full: answer busy. The job stays the caller's. */
@@ -154,7 +161,8 @@ void intake_received(void *intake, const struct share_received *r, struct share_
 /* intake_replay takes up an order of the journal. */
 void intake_replay(void *intake, const struct journal_record *r);
 
-/* intake_jobs: at work now. */
+/* intake_jobs, intake_bytes: at work now. */
 size_t intake_jobs(const struct intake *i);
+uint64_t intake_bytes(const struct intake *i);
 
 #endif

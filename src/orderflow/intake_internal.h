@@ -14,6 +14,7 @@ struct intake {
     pthread_mutex_t lock; /* guards unused */
     struct intake_job *unused;
     _Atomic size_t jobs;
+    _Atomic uint64_t bytes;
     struct intake_metrics metrics;
 };
 

@@ -141,12 +141,12 @@ void intake_received(void *context, const struct share_received *r, struct share
     job->ticket = t;
     job->done = received_done;
     job->has_header = r->signature.n > 0;
-    buf_append(&job->body, r->data);
-    bool fits = r->signature.n < sizeof job->header && buf_check(&job->body, NULL) == 0;
+    bool fits = r->signature.n < sizeof job->header && r->data.n < job->body.limit_bytes;
+    bool room = fits && intake_append(job, r->data);
     if (fits && r->signature.n > 0) memcpy(job->header, r->signature.p, r->signature.n);
     if (r->peer) (void)snprintf(job->peer, sizeof job->peer, "%s", r->peer);
     unsigned lane = job->priority >= 0 ? (unsigned)job->priority : ORDER_MEDIUM;
-    if (fits && intake_submit(job, NULL, lane)) return;
+    if (room && intake_submit(job, NULL, lane)) return;
     tell(i, t, fits ? PEER_ERROR_INTERNAL : PEER_ERROR_DECODING, NULL,
          fits ? "busy" : "the message is too large");
     intake_job_free(job);

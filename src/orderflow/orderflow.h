@@ -25,7 +25,7 @@ struct orderflow_values {
     /* builder */
     const char *builder_url, *builder_endpoint, *builder_ready, *rpc_endpoint;
     bool no_forwarding;
-    uint64_t builder_connections, builder_response_ns;
+    uint64_t builder_connections, builder_response_ns, builder_orders, builder_bytes;
     /* hub */
     const char *hub_url, *hub_url_first;
     uint64_t peers_every_ns;
@@ -42,7 +42,7 @@ struct orderflow_values {
     const char *bundles_table, *receipts_table, *events_table, *history_folder, *history_spill;
     uint64_t history_spill_bytes, history_reject_mb, history_resume_mb;
     /* limits */
-    uint64_t request_bytes, request_bytes_first, txs_max;
+    uint64_t request_bytes, request_bytes_first, txs_max, requests, requests_bytes;
     bool rate_limiting;
     uint64_t rate_lookback_ns, rate_count, users_per_second, client_per_second;
     uint64_t connections, connections_per_client;

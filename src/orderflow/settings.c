@@ -75,6 +75,9 @@ static const struct config_option options[] = {
         "Connections to the builder's JSON-RPC."),
     ROW(DURATION, builder_response_ns, "builder-timeout", NULL, "2s",
         "How long its answer may take before the order is sent again."),
+    ROW(U64, builder_orders, "builder-queue-orders", NULL, "65536",
+        "Orders that may wait for the builder; then users are told to come again."),
+    ROW(SIZE, builder_bytes, "builder-queue-size", NULL, "512MiB", "Their bytes."),
 
     ROW(STRING, hub_url, "builder-hub-url", "BUILDERHUB_ENDPOINT", NULL,
         "The hub, usually through the attested proxy beside this program; empty: no peers."),
@@ -128,6 +131,8 @@ static const struct config_option options[] = {
     ROW(SIZE, request_bytes, "max-request-size", NULL, "10MiB", "Most bytes of a request."),
     ROW(SIZE, request_bytes_first, "max-request-body-size-bytes", "MAX_REQUEST_BODY_SIZE_BYTES",
         "0", "The same with --api first, and for peers; 0 is 30 MiB."),
+    ROW(U64, requests, "max-requests", NULL, "16384", "Requests and messages at work at once."),
+    ROW(SIZE, requests_bytes, "max-requests-size", NULL, "1GiB", "Their bytes."),
     ROW(U64, txs_max, "max-txs-per-bundle", NULL, "100", "Most transactions of a bundle."),
     ROW(BOOL, gzip, "http.enable-gzip", NULL, "false", "Take requests compressed with gzip."),
     ROW(BOOL, rate_limiting, "enable-rate-limiting", NULL, "false", "Limit each signer."),

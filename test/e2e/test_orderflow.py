@@ -1,4 +1,5 @@
 """Orderflow: promises to senders and to the builder, tried on the real program."""
+import gzip
 import json
 import signal
 import socket
@@ -246,6 +247,67 @@ def limits_are_asked_before_the_signature():
         assert answer["error"]["message"] == "Rate limited" and answer["error"]["code"] == -32603
         assert int(headers["retry-after"]) >= 1
         assert node.send("eth_sendBundle", param(1), key=OTHER)[0] == 200
+
+
+@case
+def a_full_node_says_so_and_keeps_nothing():
+    """When too much waits for the builder, users get 503 with a code of its own, and can repeat."""
+    with Folder() as folder:
+        builder = Builder()
+        builder.status = 503
+        with Sender(folder, "--builder-queue-orders", "3", "--builder-connections", "1",
+                    builder=builder) as node:
+            answers = [node.send("eth_sendRawTransaction", "0x" + wallet.transaction(USER, n).hex())
+                       for n in range(8)]
+            full = [a for a in answers if a[0] != 200]
+            assert full and all(a[0] == 503 and a[1]["error"]["code"] == -32005 and
+                                a[1]["error"]["data"] and a[2]["retry-after"] for a in full)
+            builder.status = 200
+            wait_until(lambda: len(builder.requests) == 8 - len(full))
+            for n in range(8):  # those of before are known, the others are new
+                assert node.send("eth_sendRawTransaction",
+                                 "0x" + wallet.transaction(USER, n).hex())[0] == 200
+                wait_until(lambda: node.metric("orderflow_builder_waiting_orders") == 0)
+            wait_until(lambda: len(builder.requests) == 8)
+            assert len({r["params"][0] for _, r in builder.requests}) == 8
+        builder.close()
+
+
+@case
+def compressed_requests_are_taken_within_the_limit():
+    """gzip where it is enabled; what grows beyond the limit is refused like any large request."""
+    with Folder() as folder, Sender(folder, "--http.enable-gzip", "--max-request-size",
+                                    "100KiB") as node:
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_sendRawTransaction",
+                           "params": [RAW[0]]}).encode()
+        headers = {"X-BuilderNet-Signature": wallet.request_signature(USER, body),
+                   "Content-Encoding": "gzip"}
+        assert node.post(gzip.compress(body), headers)[0] == 200
+        wait_until(lambda: node.builder.params("eth_sendRawTransaction") == RAW[:1])
+        status, text, _ = node.post(gzip.compress(bytes(10**7)), headers)
+        assert status == 413 and json.loads(text)["error"]["code"] == -32600, text
+        status, text, _ = node.post(gzip.compress(body)[:-9], headers)
+        assert status == 400 and json.loads(text)["error"]["code"] == -32700, text
+
+
+@case
+def an_api_key_has_its_own_limit_and_priority():
+    """X-Api-Key of the rules file sets a client apart from others of its address."""
+    with Folder() as folder:
+        rules = folder / "rules.toml"
+        rules.write_text('[[sender]]\nkey = "a-long-enough-key"\npriority = "high"\n'
+                         'requests_per_second = 0\n')
+        with Sender(folder, "--rules-file", rules, "--max-client-requests-per-second",
+                    "1") as node:
+            key = {"X-Api-Key": "a-long-enough-key"}
+            for n in range(6):
+                param = {"txs": RAW[:2], "minTimestamp": n}
+                assert node.send("eth_sendBundle", param, **key)[0] == 200
+            wait_until(lambda: len(node.builder.requests) == 6)
+            assert {h["x-buildernet-priority"] for h, _ in node.builder.requests} == {"high"}
+            statuses = [node.send("eth_sendBundle", {"txs": RAW[:1], "minTimestamp": n})[0]
+                        for n in range(8)]
+            assert 429 in statuses, statuses
 
 
 @case
