@@ -137,8 +137,8 @@ bool l2_run_genesis(struct l2_file *f) {
 
 static void run_file(const char *path, struct bytes content, struct tally *t, void *arg) {
     static bool (*const formats[])(struct l2_file *) = {
-        l2_run_session,  l2_run_genesis,       l2_run_tokens,     l2_run_payload_ids,
-        l2_run_examples, l2_run_rollup_values, l2_run_builder_api};
+        l2_run_session,  l2_run_genesis,       l2_run_tokens,      l2_run_payload_ids,
+        l2_run_examples, l2_run_rollup_values, l2_run_builder_api, l2_run_blocks};
     struct arena a;
     struct l2_file f = {path, content, NULL, &a, t, arg};
     size_t n = strlen(path);

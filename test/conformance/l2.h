@@ -30,6 +30,7 @@ bool l2_run_payload_ids(struct l2_file *f);
 bool l2_run_examples(struct l2_file *f);
 bool l2_run_rollup_values(struct l2_file *f);
 bool l2_run_builder_api(struct l2_file *f);
+bool l2_run_blocks(struct l2_file *f);
 
 /* l2_same: two JSON values are equal, members in any order; `extra` names members of `expected`
  * that need not be there (NULL-ended, NULL: none). The first difference is told. */
