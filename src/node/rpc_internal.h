@@ -36,8 +36,10 @@ struct rpc_subscriptions;
 struct rpc_pending;
 struct rpc_blooms;
 
-/* A machine on the state after a block. One thread at a time. */
+/* A machine on the state after a block. One thread at a time. Its codes are its own, so that what
+ * users bring along (overrides, contracts of simulations) goes again. */
 struct rpc_machine {
+    struct evm_code_cache *codes;
     struct evm vm;
     struct state state;
     struct block_run run;

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#define CODES_KEPT (32u << 20) // bytes of code and programs of an idle machine
+
 /* ---- taking and giving back ---- */
 
 static int no_account(void *ctx, struct state_base_account *ret, const struct address *address,
@@ -32,14 +34,18 @@ static const struct state_reader nothing = {NULL, no_account, no_slot, no_code};
 static int machine_new(struct rpc_machine **ret, struct head *h, struct error *why) {
     struct rpc_machine *m = calloc(1, sizeof *m);
     if (!m) return error_set(why, ERR_NO_MEMORY, "no memory for a machine");
-    int r = evm_init(&m->vm, head_codes(h), head_precompiles(h), why);
+    m->codes = evm_code_cache_new();
+    int r = m->codes ? evm_init(&m->vm, m->codes, head_precompiles(h), why)
+                     : error_set(why, ERR_NO_MEMORY, "no memory for a machine");
     if (r != 0) {
+        evm_code_cache_free(m->codes);
         free(m);
         return r;
     }
-    r = state_init(&m->state, nothing, head_codes(h), why);
+    r = state_init(&m->state, nothing, m->codes, why);
     if (r != 0) {
         evm_free(&m->vm);
+        evm_code_cache_free(m->codes);
         free(m);
         return r;
     }
@@ -53,6 +59,7 @@ static void machine_free(struct rpc_machine *m) {
     block_run_free(&m->run);
     state_free(&m->state);
     evm_free(&m->vm);
+    evm_code_cache_free(m->codes);
     free(m);
 }
 
@@ -105,6 +112,7 @@ void rpc_machine_give(struct rpc *r, struct rpc_machine *m) {
     m->vm.move_count = 0;
     head_view_close(m->view);
     m->view = NULL;
+    evm_code_cache_trim(m->codes, CODES_KEPT); // nothing of the state points there any more
     atomic_store(&m->deadline_ns, 0);
     pthread_mutex_lock(&r->machines_lock);
     m->next = r->idle;

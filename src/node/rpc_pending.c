@@ -6,9 +6,13 @@
 
 #include <stdlib.h>
 
+/* The last one is kept as long as head and pool are the same, for at most a second. */
 struct rpc_pending {
     pthread_mutex_t lock; /* one block at a time */
     struct producer *producer;
+    struct hash parent;
+    uint64_t version, made_ns; /* of the pool; made_ns 0: none is kept */
+    struct buf rlp, senders;
 };
 
 int rpc_pending_open(struct rpc *r, struct error *why) {
@@ -21,6 +25,8 @@ int rpc_pending_open(struct rpc *r, struct error *why) {
 void rpc_pending_close(struct rpc *r) {
     if (!r->pending) return;
     producer_free(r->pending->producer);
+    buf_free(&r->pending->rlp);
+    buf_free(&r->pending->senders);
     pthread_mutex_destroy(&r->pending->lock);
     free(r->pending);
     r->pending = NULL;
@@ -64,8 +70,9 @@ static int fill(struct producer *p, const struct txpool_list *offered, const str
     return 0;
 }
 
-static int build(struct node_call *c, struct producer *p, struct block *ret,
-                 const struct address **ret_senders, struct error *why) {
+/* Builds the block and keeps it. */
+static int build(struct node_call *c, struct rpc_pending *kept, struct error *why) {
+    struct producer *p = kept->producer;
     struct txpool_list offered;
     struct produced sealed;
     size_t count = 0;
@@ -80,10 +87,36 @@ static int build(struct node_call *c, struct producer *p, struct block *ret,
     }
     if (r == 0) r = fill(p, &offered, txs, senders, &count, why);
     if (r == 0) r = producer_seal(p, &sealed, txs, count, c->a, why);
-    if (r == 0) r = block_decode(ret, sealed.rlp, c->a, why);
-    if (r == 0 && ret_senders) *ret_senders = senders;
     txpool_list_free(&offered);
+    if (r != 0) return r;
+    buf_clear(&kept->rlp);
+    buf_clear(&kept->senders);
+    buf_append(&kept->rlp, sealed.rlp);
+    buf_append(&kept->senders, bytes_make(senders, count * sizeof *senders));
+    r = buf_check(&kept->rlp, why);
+    if (r == 0) r = buf_check(&kept->senders, why);
+    kept->parent = sealed.header.parent_hash;
     return r;
+}
+
+static bool is_fresh(struct node_call *c, const struct rpc_pending *p, uint64_t version,
+                     uint64_t now_ns) {
+    const struct head_block *head = head_latest(c->node->head);
+    bool same = hash_equal(&head->hash, &p->parent);
+    head_block_release(head);
+    return same && p->made_ns && p->version == version && now_ns - p->made_ns < NS_PER_S;
+}
+
+/* Copies what is kept into the call's memory. */
+static int take_kept(struct node_call *c, const struct rpc_pending *p, struct block *ret,
+                     const struct address **ret_senders, struct error *why) {
+    struct bytes rlp = arena_copy(c->a, buf_view(&p->rlp));
+    struct bytes senders = arena_copy(c->a, buf_view(&p->senders));
+    if (!rlp.p || (p->senders.n && !senders.p)) {
+        return error_set(why, ERR_NO_MEMORY, "no memory for the pending block");
+    }
+    if (ret_senders) *ret_senders = (const void *)senders.p;
+    return block_decode(ret, rlp, c->a, why);
 }
 
 int rpc_pending_block(struct node_call *c, struct block *ret, const struct address **ret_senders,
@@ -91,8 +124,14 @@ int rpc_pending_block(struct node_call *c, struct block *ret, const struct addre
     struct rpc_pending *p = rpc_of(c)->pending;
     int r = 0;
     pthread_mutex_lock(&p->lock);
-    if (!p->producer) r = producer_new(&p->producer, c->node->head, NULL, why);
-    if (r == 0) r = build(c, p->producer, ret, ret_senders, why);
+    uint64_t version = txpool_version(c->node->txpool), now_ns = clock_monotonic_ns(&clock_system);
+    if (!is_fresh(c, p, version, now_ns)) {
+        p->made_ns = 0;
+        if (!p->producer) r = producer_new(&p->producer, c->node->head, NULL, why);
+        if (r == 0) r = build(c, p, why);
+        if (r == 0) p->version = version, p->made_ns = now_ns;
+    }
+    if (r == 0) r = take_kept(c, p, ret, ret_senders, why);
     pthread_mutex_unlock(&p->lock);
     return r;
 }
