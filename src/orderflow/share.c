@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define RESOLVER_KEEP_NS (30 * NS_PER_S)
+#define DRAIN_AWAY_NS NS_PER_S
 #define DRAIN_LOOK_NS (10 * NS_PER_MS)
 
 #define SHARE_METRICS(X)                                                                           \
@@ -360,19 +361,20 @@ static void on_drain(struct loop_timer *t) {
     uint64_t now = loop_now_ns(s->loop);
     bool empty = queue_count(&s->handover) == 0;
     list_each(node, &s->peers) {
-        empty &= peer_outbox_is_empty(&LIST_ENTRY(node, struct peer, node)->outbox);
+        const struct peer *p = LIST_ENTRY(node, struct peer, node);
+        // One that is away may come back, but is not waited for all the time.
+        bool given_up = !p->active && !p->http && now - s->drain_began_ns >= DRAIN_AWAY_NS;
+        empty &= given_up || peer_outbox_is_empty(&p->outbox);
     }
     if (!empty && now < s->drain_deadline_ns &&
         loop_timer_set(s->loop, t, now + DRAIN_LOOK_NS, NULL) == 0) {
         return;
     }
-    if (!empty) {
-        list_each(node, &s->peers) {
-            const struct peer *p = LIST_ENTRY(node, struct peer, node);
-            uint64_t left = peer_outbox_count(&p->outbox) + spill_records(p->outbox.spill);
-            if (left == 0) continue;
-            log_warn(s->log, "orders_not_shared", F_STR("peer", p->name), F_U64("orders", left));
-        }
+    list_each(node, &s->peers) {
+        const struct peer *p = LIST_ENTRY(node, struct peer, node);
+        uint64_t left = peer_outbox_count(&p->outbox) + spill_records(p->outbox.spill);
+        if (left == 0) continue;
+        log_warn(s->log, "orders_not_shared", F_STR("peer", p->name), F_U64("orders", left));
     }
     end_sessions(s);
     if (s->drained) s->drained(s->drained_context);
@@ -385,6 +387,7 @@ void share_drain(struct share *s, uint64_t deadline_ns, void (*done)(void *conte
     s->draining = true;
     s->drained = done;
     s->drained_context = context;
+    s->drain_began_ns = now;
     s->drain_deadline_ns = now + deadline_ns;
     s->drain_timer.fire = on_drain;
     if (loop_timer_set(s->loop, &s->drain_timer, now, NULL) != 0) on_drain(&s->drain_timer);

@@ -99,8 +99,8 @@ struct share_options {
 /* share_set_name: the own name turned out later, before the first peers. */
 void share_set_name(struct share *s, const char *name);
 /* share_free ends all sessions at once; before the peers' server is freed. share_drain stops to
- * take orders, sends what is queued and waits for acknowledgements, at most deadline_ns, then calls
- * done on the loop. */
+ * take orders, sends what is queued and waits for acknowledgements, at most deadline_ns (a second
+ * for peers that are away), then calls done on the loop. */
 void share_free(struct share *s);
 void share_drain(struct share *s, uint64_t deadline_ns, void (*done)(void *context), void *context);
 

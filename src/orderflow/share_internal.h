@@ -162,7 +162,7 @@ struct share {
     struct loop_fd wake;
     struct loop_timer tick, drain_timer;
     struct loop_task pump_task;
-    uint64_t expire_ns, stale_ns, drain_deadline_ns;
+    uint64_t expire_ns, stale_ns, drain_began_ns, drain_deadline_ns;
     void (*drained)(void *context);
     void *drained_context;
     struct random_fast random;

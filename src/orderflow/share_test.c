@@ -5,6 +5,7 @@
 #include "orderflow/share.h"
 #include "orderflow/share_internal.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -508,6 +509,107 @@ static bool drained;
 static void on_drained(void *context) {
     (void)context;
     drained = true;
+}
+
+/* ---- threads ---- */
+
+#define GIVERS 4
+#define GIVEN 1000u
+
+static struct queue answers; /* tickets on their way to the answering thread */
+static atomic_bool answering;
+
+static void *give_run(void *context) {
+    struct node *n = ((void **)context)[0];
+    uint64_t from = (uint64_t)(uintptr_t)((void **)context)[1];
+    struct error reason = {0};
+    for (uint64_t k = from; k < from + GIVEN; k++) {
+        struct flow_order *o = order_make(k, 0);
+        while (share_order(n->share, o, &reason) != 0) {
+            (void)usleep(100);
+        }
+        flow_order_release(o);
+    }
+    return NULL;
+}
+
+static void *answer_run(void *context) {
+    static const struct hash h = {{7}};
+    (void)context;
+    while (atomic_load(&answering)) {
+        struct share_ticket *t = queue_pop(&answers);
+        if (t) {
+            share_answer(t, PEER_SUCCESS, &h, NULL);
+        } else {
+            (void)usleep(100);
+        }
+    }
+    return NULL;
+}
+
+static void hand_to_thread(void *context, const struct share_received *r, struct share_ticket *t) {
+    struct node *n = context;
+    uint64_t number = number_of(r->data);
+    if (!queue_push(&answers, t)) {
+        share_answer(t, PEER_ERROR_INTERNAL, NULL, "full");
+        return;
+    }
+    if (number < ORDERS_MAX) n->seen[number]++;
+}
+
+static void try_threads(enum share_transport transport) {
+    struct loop *l = new_loop();
+    struct node n[2];
+    pthread_t givers[GIVERS], answerer;
+    void *arguments[GIVERS][2];
+    node_open(&n[0], l, "a");
+    node_open(&n[1], l, "b");
+    n[1].share->options.received = hand_to_thread;
+    CHECK_OK(queue_init(&answers, 256, &why), &why);
+    atomic_store(&answering, true);
+    introduce(n, 2, transport);
+    CHECK(pthread_create(&answerer, NULL, answer_run, NULL) == 0);
+    for (uintptr_t i = 0; i < GIVERS; i++) {
+        arguments[i][0] = &n[0];
+        arguments[i][1] = (void *)(i * GIVEN);
+        CHECK(pthread_create(&givers[i], NULL, give_run, arguments[i]) == 0);
+    }
+    TURN_UNTIL_WITHIN(l, 30, n[0].shared == GIVERS * GIVEN);
+    for (int i = 0; i < GIVERS; i++) {
+        pthread_join(givers[i], NULL);
+    }
+    atomic_store(&answering, false);
+    pthread_join(answerer, NULL);
+    check_once(&n[1], 0, GIVERS * GIVEN);
+    node_close(&n[0]);
+    node_close(&n[1]);
+    queue_free(&answers);
+    loop_free(l);
+}
+
+TEST(orders_and_answers_come_from_any_thread) {
+    try_threads(SHARE_STREAM);
+}
+
+TEST(frames_are_answered_from_any_thread) {
+    try_threads(SHARE_FRAMES);
+}
+
+TEST(a_peer_that_is_away_holds_the_end_up_for_a_second_only) {
+    struct loop *l = new_loop();
+    struct node n[2];
+    node_open(&n[0], l, "a");
+    node_open(&n[1], l, "b");
+    struct share_peer b = entry_of(&n[1], SHARE_AUTO);
+    b.address = "127.0.0.1:1";
+    CHECK_OK(share_set_peers(n[0].share, &b, 1, NULL, &why), &why);
+    give(&n[0], 0, 10);
+    drained = false;
+    share_drain(n[0].share, 60 * NS_PER_S, on_drained, NULL);
+    TURN_UNTIL(l, drained);
+    node_close(&n[0]);
+    node_close(&n[1]);
+    loop_free(l);
 }
 
 TEST(draining_sends_what_is_queued) {
