@@ -119,6 +119,14 @@ bool auction_is_overtaken(const struct auction *b, const struct bid *bid) {
     return bid->received_ns < open->received_ns;
 }
 
+struct bid *auction_open_bid(const struct auction *b, const struct bytes48 *builder) {
+    return b ? map_get(&b->bids, BYTES_OF(*builder)) : NULL;
+}
+
+bool auction_holds(const struct auction *b, const struct bid *bid) {
+    return b->floor == bid || auction_open_bid(b, &bid->trace.builder_pubkey) == bid;
+}
+
 static void raise_floor(struct auction *b, struct bid *bid) {
     if (bid->cancellable || bid->unproven) return;
     if (b->floor && u256_compare(bid->trace.value, b->floor->trace.value) <= 0) return;

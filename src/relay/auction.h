@@ -58,12 +58,17 @@ bool auction_leads(const struct auction *b, const struct bid_trace *trace);
 /* auction_is_overtaken: the builder's open bid was received later, or counts higher. */
 bool auction_is_overtaken(const struct auction *b, const struct bid *bid);
 
+/* auction_open_bid gives the builder's open bid, NULL: none. */
+struct bid *auction_open_bid(const struct auction *b, const struct bytes48 *builder);
+
 /* auction_put takes a bid (a reference of its own) in the builder's earlier one's place.
  * errors   ERR_LIMIT, ERR_NO_MEMORY. auction_cancel takes the builder's bid away. */
 [[gnu::warn_unused_result]] int auction_put(struct auction *b, struct bid *bid, struct error *why);
 void auction_cancel(struct auction *b, const struct bytes48 *builder);
-/* auction_prove: the bid was validated since. auction_remove takes one bid away, wherever it stands
+/* auction_holds: the bid is open or the floor.
+ * auction_prove: it was validated since. auction_remove takes one bid away, wherever it stands
  * (a demotion). */
+bool auction_holds(const struct auction *b, const struct bid *bid);
 void auction_prove(struct auction *b, struct bid *bid);
 void auction_remove(struct auction *b, const struct bid *bid);
 

@@ -50,6 +50,7 @@ static void step_failed(struct beacon *b, const char *what, const struct error *
 // The `data` of an answer; the document lives in `a`.
 static int data_of(const struct json **ret, const struct ask_answer *answer, struct arena *a,
                    struct error *why) {
+    *ret = NULL;
     if (answer->status != 200) {
         return error_set(why, ERR_INVALID, "HTTP status %u", answer->status);
     }

@@ -1,9 +1,9 @@
 /* Bid: an accepted submission as the auction holds it: what was bid, the signed answer for the
  * proposer, ready to send, and the payload that goes with it.
  *
- * Immutable once made, except for `stored`, `storing` and `unproven`, and counted by references.
- * Making one is for workers (hashing, a signature); holding and releasing for the loop's thread.
- * SPDX-License-Identifier: MIT */
+ * Immutable once made, except for `stored`, `storing`, `unproven` and `refused`, and counted by
+ * references. Making one is for workers (hashing, a signature); holding and releasing for the
+ * loop's thread. SPDX-License-Identifier: MIT */
 #ifndef RELAY_BID_H
 #define RELAY_BID_H
 
@@ -22,6 +22,7 @@ struct bid {
     uint64_t sequence;    /* of the builder's own count; 0: none */
     bool cancellable, optimistic, header_only;
     bool unproven;           /* offered before anybody validated it */
+    bool refused;            /* its simulation failed since */
     bool stored;             /* the payload is where a crash does not reach it */
     bool storing;            /* ... or on its way there */
     struct hash header_root; /* of the payload header */

@@ -70,6 +70,13 @@ void relay_settle(struct relay *r, struct auction *b) {
     if (changed) live_top(r->live, b);
 }
 
+void relay_mark(struct relay *r, struct bid *bid, enum records_mark mark) {
+    struct error why;
+    if (records_mark(r->records, bid, mark, NULL, NULL, &why) != 0) {
+        log_error(r->log, "mark_not_stored", F_ERR(&why));
+    }
+}
+
 static void note_standing(void *context, struct builder *changed) {
     struct relay *r = context;
     struct error why;
@@ -85,6 +92,8 @@ void relay_demote(struct relay *r, struct bid *bid, const char *reason) {
     log_error(r->log, "builder_demoted", F_HEX("builder", BYTES_OF(bid->trace.builder_pubkey)),
               F_U64("slot", bid->trace.slot), F_HEX("block", BYTES_OF(bid->trace.block_hash)),
               F_STR("reason", reason));
+    bid->refused = true;
+    relay_mark(r, bid, RECORDS_WITHDRAWN);
     if (who) builders_demote(&r->builders, who, note_standing, r);
     if (records_demotion(r->records, bid, reason, relay_now(r), &why) != 0) {
         log_error(r->log, "demotion_not_stored", F_ERR(&why));
@@ -109,7 +118,6 @@ static int reload_one(struct relay *r, const struct records_payload_row *row, st
     if (code != 0) return code;
     bid->stored = true;
     bid->cancellable = row->cancellable;
-    bid->optimistic = bid->unproven = row->optimistic;
     bid->received_ns = row->received_ns;
     bid->sequence = row->sequence;
     code = auctions_open(&b, &r->auctions, &bid->trace, why);

@@ -50,7 +50,8 @@ static const char *read_digits(struct bytes *ret, char *keep, size_t n, struct e
     uint8_t bytes[48];
     if (v.n == 0) return NULL;
     if (hex_decode_fixed(bytes, n, v, NULL) != 0) return text;
-    memcpy(keep, "0x", 2);
+    keep[0] = '0';
+    keep[1] = 'x';
     hex_encode(keep + 2, bytes_make(bytes, n));
     *ret = bytes_make(keep, 2 + 2 * n);
     return NULL;

@@ -58,6 +58,14 @@ struct records_simulation {
                                                 records_done *done, void *context,
                                                 struct error *why);
 
+/* records_mark changes what is known of a stored payload: a bid that is withdrawn (cancelled, or
+ * its simulation failed) is not offered again after a restart, nor is an optimistic one before it
+ * is proven; both are still given to a proposer who signed for them. */
+enum records_mark { RECORDS_WITHDRAWN, RECORDS_PROVEN };
+[[gnu::warn_unused_result]] int records_mark(struct records *r, struct bid *bid,
+                                             enum records_mark mark, records_done *done,
+                                             void *context, struct error *why);
+
 /* records_registrations keeps registrations (copied), newer ones in place of older ones. */
 [[gnu::warn_unused_result]] int
 records_registrations(struct records *r, const struct signed_validator_registration *const *items,

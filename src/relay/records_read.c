@@ -172,7 +172,8 @@ static const struct db_statement all_builders = {
 #define PAYLOADS(NAME, REST_OF)                                                                    \
     { NAME, PAYLOAD_NAMES("hex(body)") REST_OF, PAYLOAD_NAMES("encode(body, 'hex')") REST_OF }
 static const struct db_statement open_payloads =
-    PAYLOADS("relay_open_payloads", " WHERE slot >= $1 ORDER BY received_ns");
+    PAYLOADS("relay_open_payloads",
+             " WHERE slot >= $1 AND withdrawn = 0 AND optimistic = 0 ORDER BY received_ns");
 static const struct db_statement one_payload =
     PAYLOADS("relay_one_payload", " WHERE block_hash = $1 AND slot = $2");
 static const struct db_statement last_delivered = {

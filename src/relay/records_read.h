@@ -47,7 +47,7 @@ typedef int records_payload_each(void *context, const struct records_payload_row
                                                           void *context, struct error *why);
 [[gnu::warn_unused_result]] int records_each_builder(struct records *r, records_builder_each *each,
                                                      void *context, struct error *why);
-/* Payloads of `slot` and later, in order of arrival. */
+/* Payloads of `slot` and later that may be offered again, in order of arrival. */
 [[gnu::warn_unused_result]] int records_each_payload(struct records *r, uint64_t slot,
                                                      records_payload_each *each, void *context,
                                                      struct error *why);

@@ -48,6 +48,7 @@
     " optimistic BIGINT NOT NULL,"                                                                 \
     " received_ns BIGINT NOT NULL,"                                                                \
     " sequence BIGINT NOT NULL,"                                                                   \
+    " withdrawn BIGINT NOT NULL DEFAULT 0,"                                                        \
     " body " BLOB " NOT NULL,"                                                                     \
     " PRIMARY KEY (block_hash, slot));"                                                            \
     "CREATE INDEX relay_payloads_slot ON relay_payloads (slot);"                                   \

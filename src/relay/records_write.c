@@ -24,6 +24,14 @@ static const struct db_statement put_payload = {
     " received_ns, sequence, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
     " ON CONFLICT (block_hash, slot) DO NOTHING",
     NULL};
+static const struct db_statement mark_payload[] = {
+    [RECORDS_WITHDRAWN] =
+        {"relay_withdraw_payload",
+         "UPDATE relay_payloads SET withdrawn = 1 WHERE block_hash = $1 AND slot = $2", NULL},
+    [RECORDS_PROVEN] =
+        {"relay_prove_payload",
+         "UPDATE relay_payloads SET optimistic = 0 WHERE block_hash = $1 AND slot = $2", NULL},
+};
 static const struct db_statement put_registration = {
     "relay_put_registration",
     "INSERT INTO relay_registrations (pubkey, fee_recipient, gas_limit, timestamp, signature)"
@@ -82,7 +90,8 @@ static void add_text(struct parameters *p, struct bytes b) {
 }
 static void add_hex(struct parameters *p, struct bytes b) {
     char *text = p->text[p->n];
-    memcpy(text, "0x", 2);
+    text[0] = '0';
+    text[1] = 'x';
     hex_encode(text + 2, b);
     add_text(p, bytes_make(text, 2 + 2 * b.n));
 }
@@ -125,6 +134,7 @@ struct bid_write {
     struct write write;
     struct bid *bid;
     bool with_payload, with_submission;
+    enum records_mark mark;
     uint64_t at_ns;
     int64_t into_slot_ns;
     struct buf text; /* simulation error, blinded block, reason of a demotion */
@@ -210,6 +220,24 @@ int records_payload(struct records *r, struct bid *bid, records_done *done, void
     if (b) {
         b->write.apply = apply_submission;
         b->with_payload = true;
+    }
+    return queue(r, b, why);
+}
+
+static int apply_mark(struct write *w, struct db *d, struct error *why) {
+    const struct bid_write *b = (const struct bid_write *)w;
+    struct parameters p = {.n = 0};
+    add_hex(&p, BYTES_OF(b->bid->trace.block_hash));
+    add_u64(&p, b->bid->trace.slot);
+    return execute(d, &mark_payload[b->mark], &p, why);
+}
+
+int records_mark(struct records *r, struct bid *bid, enum records_mark mark, records_done *done,
+                 void *context, struct error *why) {
+    struct bid_write *b = new_bid_write(bid, (struct bytes){NULL, 0}, done, context);
+    if (b) {
+        b->write.apply = apply_mark;
+        b->mark = mark;
     }
     return queue(r, b, why);
 }

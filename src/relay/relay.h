@@ -132,6 +132,9 @@ void relay_attributes(void *context, const struct payload_attributes *p);
 /* relay_settle does what follows a change of an auction. */
 void relay_settle(struct relay *r, struct auction *b);
 
+/* relay_mark marks a bid's stored payload (records.h); what fails is logged. */
+void relay_mark(struct relay *r, struct bid *bid, enum records_mark mark);
+
 /* relay_demote takes a builder's optimistic mark away because of this bid. */
 void relay_demote(struct relay *r, struct bid *bid, const char *reason);
 

@@ -456,8 +456,8 @@ static void verify_and_sign(void *arg) {
 }
 
 static unsigned free_port(void) {
-    struct loop *l;
-    struct server *s;
+    struct loop *l = NULL;
+    struct server *s = NULL;
     struct socket_address bound;
     struct server_listener listener = {.http2 = false};
     const struct server_options o = {.routes = NULL};

@@ -106,6 +106,10 @@ static void on_committed(void *context, int status, const struct error *failed) 
     }
     j->bid->stored = j->bid->storing;
     j->bid->storing = false;
+    if (j->bid->refused) { // optimistic, and the simulation was quicker than the disk
+        refuse(j, 400, "the block was refused meanwhile", "invalid");
+        return;
+    }
     b = auctions_find(&r->auctions, j->bid->trace.slot, &j->bid->trace.parent_hash,
                       &j->bid->trace.proposer_pubkey);
     const char *late = too_late(j, b, &quiet);
@@ -126,6 +130,14 @@ static void on_committed(void *context, int status, const struct error *failed) 
     drop(j);
 }
 
+/* A bid that is about to be replaced by its builder must not come back after a crash. */
+static void withdraw_open(struct submit *j, struct auction *b, const struct bytes48 *builder) {
+    struct bid *open = auction_open_bid(b, builder);
+    if (open && open->cancellable && (open->stored || open->storing)) {
+        relay_mark(j->relay, open, RECORDS_WITHDRAWN);
+    }
+}
+
 static void take_bid(struct submit *j, uint64_t simulated_ns) {
     struct relay *r = j->relay;
     struct bid *bid = j->bid;
@@ -139,6 +151,7 @@ static void take_bid(struct submit *j, uint64_t simulated_ns) {
         refuse(j, 400, late, "late");
         return;
     }
+    if (j->cancellations) withdraw_open(j, b, &bid->trace.builder_pubkey);
     bid->storing = !quiet && auction_leads(b, &bid->trace);
     if (records_submission(r->records, bid, bid->storing, &simulation, on_committed, j, &why) !=
         0) {
@@ -198,11 +211,10 @@ static void on_simulated_later(void *context, enum simulation_result result, con
     if (!good) {
         relay_demote(l->relay, l->bid,
                      result == SIMULATION_TIMEOUT ? "validation request timeout" : text);
-    } else if (b) {
-        auction_prove(b, l->bid);
-        relay_settle(l->relay, b);
     } else {
+        relay_mark(l->relay, l->bid, RECORDS_PROVEN);
         l->bid->unproven = false;
+        if (b && auction_holds(b, l->bid)) auction_prove(b, l->bid);
     }
     bid_release(l->bid);
     free(l);
@@ -259,6 +271,7 @@ static void verify_run(void *context) {
 // The answer to a bid that the floor keeps out.
 static void refuse_below_floor(struct submit *j, struct auction *b) {
     if (b && j->cancellations) {
+        withdraw_open(j, b, &j->s.request.message.builder_pubkey);
         auction_cancel(b, &j->s.request.message.builder_pubkey);
         relay_settle(j->relay, b);
     }
@@ -269,8 +282,10 @@ static void verify_done(void *context) {
     struct submit *j = context;
     struct relay *r = j->relay;
     const struct bid_trace *t = &j->s.request.message;
-    struct builder *builder = builders_find(&r->builders, &t->builder_pubkey);
-    if (builder && !j->bad_key && !builder->parsed) {
+    bool right = !j->bad_key && !j->bad_signature;
+    // Who can sign is remembered; anybody can make up keys.
+    struct builder *builder = right ? builders_get(&r->builders, &t->builder_pubkey) : NULL;
+    if (builder && !builder->parsed) {
         builder->key = j->key;
         builder->parsed = true;
     }
@@ -364,7 +379,7 @@ static void decode_done(void *context) {
         refuse(j, 400, j->why.text, "malformed");
         return;
     }
-    struct builder *builder = builders_get(&r->builders, &t->builder_pubkey);
+    struct builder *builder = builders_find(&r->builders, &t->builder_pubkey);
     if (!pass_checks(j, builder)) return;
     if (builder && builder->parsed) {
         j->key = builder->key;

@@ -401,6 +401,31 @@ def bids_survive_kill():
 
 
 @case
+def withdrawn_bids_do_not_come_back_after_a_crash():
+    """A bid that was cancelled, or not validated yet, is not offered after kill -9; who signed for
+    it before still gets the payload."""
+    with world("capella", 2) as w:
+        w.open_slot(5)
+        a, b = key_of(7), key_of(8)
+        same(w.submit(w.submission(key=b, value=60)), (200, ""))
+        same(w.submit(w.submission(key=a, value=100), query="?cancellations=1"), (200, ""))
+        signed = w.blinded()
+        same(w.top()["value"], "100")
+        same(w.submit(w.submission(key=a, value=61), query="?cancellations=1"), (200, ""))
+        same(w.submit(w.submission(key=a, value=10), query="?cancellations=1")[0], 202)
+        pubkey = w.chain.tool.pubkey(key_of(9))
+        same(post(w.internal, f"/internal/v1/builder/{pubkey}?optimistic=true", b"")[0], 200)
+        same(post(w.internal, f"/internal/v1/builder/collateral/{pubkey}?value=1000", b"")[0], 200)
+        w.validation.delay = 3
+        same(w.submit(w.submission(key=key_of(9), value=900)), (200, ""))
+        same(w.top()["value"], "900")
+        w.kill()
+        w.start()
+        same(w.top()["value"], "60")
+        same(w.give(signed)[0], 200)
+
+
+@case
 def optimistic_builders_are_believed_until_they_cheat():
     """A builder with collateral is offered at once; a block that fails then demotes all its keys."""
     with world("capella") as w:
