@@ -93,7 +93,7 @@ static bool answer_again(struct visit *v) {
     struct bytes reply;
     struct address signer;
     uint64_t now = loop_now_ns(a->loop);
-    v->key = replies_key(bytes_from_str(v->job->header), buf_view(&v->job->body));
+    v->key = replies_key(v->door->kind, bytes_from_str(v->job->header), buf_view(&v->job->body));
     if (!replies_get(a->replies, &reply, &signer, &v->key, now)) return false;
     if (v->door->kind == INTAKE_USER && gate_signer(a->gate, &signer, now).over) return false;
     metric_inc(v->door->duplicates);

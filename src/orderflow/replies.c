@@ -44,10 +44,11 @@ void replies_free(struct replies *r) {
     free(r);
 }
 
-struct hash replies_key(struct bytes header, struct bytes body) {
+struct hash replies_key(unsigned door, struct bytes header, struct bytes body) {
     struct sha256 s;
     uint8_t n[8];
-    store_le64(n, header.n);
+    store_le32(n, door);
+    store_le32(n + 4, (uint32_t)header.n);
     sha256_init(&s);
     sha256_update(&s, bytes_make(n, sizeof n));
     sha256_update(&s, header);

@@ -1,9 +1,9 @@
 /* Replies: what was answered to exactly these bytes a moment ago, so that a repeated request costs
  * a SHA-256 and a look-up, no recovery and no JSON.
  *
- * The key covers signature header and body, so a hit says that the signature is valid. Fixed size:
- * a place holds the last reply that fell on it. Only accepted orders whose repetition changes
- * nothing are put in. One thread at a time. SPDX-License-Identifier: MIT */
+ * The key covers listener, signature header and body, so a hit says that the signature is valid.
+ * Fixed size: a place holds the last reply that fell on it. Only accepted orders whose repetition
+ * changes nothing are put in. One thread at a time. SPDX-License-Identifier: MIT */
 #ifndef ORDERFLOW_REPLIES_H
 #define ORDERFLOW_REPLIES_H
 
@@ -18,7 +18,8 @@ struct replies;
                                             struct error *why);
 void replies_free(struct replies *r);
 
-struct hash replies_key(struct bytes header, struct bytes body);
+/* replies_key: door  a number for each listener, whose replies are apart. */
+struct hash replies_key(unsigned door, struct bytes header, struct bytes body);
 
 /* replies_get gives the reply (valid until the next put) and who had signed; false: none. */
 bool replies_get(struct replies *r, struct bytes *ret, struct address *ret_signer,

@@ -90,6 +90,9 @@ def only_peers_may_use_the_system_listener():
             order = lambda key: node.send("eth_sendRawTransaction", RAW[0], key, port=node.system,
                                           header="X-Flashbots-Signature")[1]
             wait_until(lambda: node.ready()[0] == 200)
+            node.send("eth_sendRawTransaction", RAW[0], PEER,  # as a user he may
+                      header="X-Flashbots-Signature")
+            wait_until(lambda: len(node.builder.requests) == 1)
             assert order(PEER)["error"]["message"] == \
                 "unknown peers can't send to the system address"
             hub.builders = [
@@ -97,7 +100,7 @@ def only_peers_may_use_the_system_listener():
                 {"name": "peer", "ip": "127.0.0.1", "dns_name": "",
                  "orderflow_proxy": {"ecdsa_pubkey_address": text_address(PEER)}}]
             wait_until(lambda: "error" not in order(PEER))
-            wait_until(lambda: node.builder.params("eth_sendRawTransaction") == RAW[:1])
+            assert len(node.builder.requests) == 1  # it was known
             assert "peer_left_out" in node.process.logged()  # and the others are taken all the same
         hub.close()
 
@@ -189,6 +192,23 @@ def a_self_made_certificate_is_given_out():
             assert (status, headers["content-type"]) == (200, "application/octet-stream")
             seen = ssl.DER_cert_to_PEM_cert(connect(node.user).getpeercert(True))
             assert seen.split() == pem.decode().split()
+
+
+@case
+def users_may_speak_http_2():
+    """Over TLS both versions of HTTP are spoken."""
+    curl = harness.need("curl")
+    if "HTTP2" not in run(curl, "--version").stdout:
+        raise Skip("this curl speaks no HTTP/2")
+    with Folder() as folder, Node(folder, "--user-tls") as node:
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_sendRawTransaction",
+                           "params": [RAW[0]]})
+        for version in ("--http2", "--http1.1"):
+            r = run(curl, "-sk", version, "-H", "X-BuilderNet-Signature: " +
+                    wallet.request_signature(USER, body.encode()), "-d", body, "-w",
+                    " %{http_code} %{http_version}", f"https://127.0.0.1:{node.user}/")
+            assert r.stdout.endswith(" 200 2" if version == "--http2" else " 200 1.1"), r
+        wait_until(lambda: node.builder.params("eth_sendRawTransaction") == RAW[:1])
 
 
 @case
