@@ -40,7 +40,7 @@ int node_main(int argc, char **argv) {
         status = node_snapshot(&values, config_verb_index(config) == NODE_VERB_EXPORT,
                                config_arguments(config).items[0]);
     } else {
-        status = node_serve(&values);
+        status = node_serve(config, &values);
     }
     config_free(config);
     return status;

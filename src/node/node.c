@@ -8,6 +8,7 @@
 #include "eth/fees.h"
 #include "net/service.h"
 #include "node/chain_file.h"
+#include "node/confine.h"
 #include "node/dev.h"
 #include "node/engine_api.h"
 #include "node/follow.h"
@@ -20,7 +21,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #define WORKERS_WAITING 4096
 #define ENGINE_WAITING 1024
@@ -30,6 +30,7 @@
 /* The parts that only this file knows. */
 struct program {
     struct node node;
+    const struct config *config; // NULL: there is nothing to read again
     struct genesis genesis;
     struct service *service;
     struct head_subscriber subscriber;
@@ -147,7 +148,6 @@ static int open_head(struct program *p, struct error *why) {
                                    .senders = p->node.senders,
                                    .log = n->log,
                                    .clock = loop_clock(n->loop)};
-    if (folder) (void)mkdir(folder, 0700);
     int r = head_open(&n->head, &o, why);
     if (r != 0) return r;
     const struct head_block *first = head_genesis(n->head), *latest = head_latest(n->head);
@@ -194,13 +194,36 @@ static int open_pool(struct program *p, struct error *why) {
     return r;
 }
 
+// SIGHUP: the log's settings count at once, the others with the next start.
+static int reload(void *context, struct error *why) {
+    struct program *p = context;
+    struct node_values fresh;
+    struct config *config;
+    struct buf changes;
+    enum log_level level;
+    if (!p->config) return 0;
+    buf_init(&changes, 64u << 10);
+    int r = config_reload(&config, p->config, &fresh, &changes, why);
+    if (r == 0) {
+        r = log_level_parse(&level, bytes_from_str(fresh.log_level), why);
+        if (r == 0) {
+            log_set(p->node.log, level, fresh.log_json ? LOG_JSON : LOG_LOGFMT);
+            log_info(p->node.log, "configuration_read", F_BYTES("changes", buf_view(&changes)));
+        }
+        config_free(config); // the values in force stay those of the start
+    }
+    buf_free(&changes);
+    return r;
+}
+
 static int open_loop(struct program *p, struct error *why) {
     struct node *n = &p->node;
     int r = loop_new(&n->loop, &(struct loop_options){.post_capacity = 65536}, why);
     if (r == 0) r = metrics_new(&n->metrics, NULL, why);
     if (r != 0) return r;
     metrics_add_process(n->metrics);
-    const struct service_options o = {.name = "node", .log = n->log, .metrics = n->metrics};
+    const struct service_options o = {
+        .name = "node", .log = n->log, .metrics = n->metrics, .reload = reload, .context = p};
     return service_new(&p->service, n->loop, &o, why);
 }
 
@@ -300,14 +323,16 @@ static int open_log(struct log **ret, const struct node_values *values, struct e
     return r == 0 ? log_open(ret, &o, why) : r;
 }
 
-int node_serve(const struct node_values *values) {
+int node_serve(const struct config *config, const struct node_values *values) {
     struct log *log = NULL;
     struct node *n = NULL;
     struct error why = {0};
     (void)signal(SIGPIPE, SIG_IGN);
     int r = open_log(&log, values, &why);
     if (r != 0) (void)fprintf(stderr, "buildernet node: %s\n", why.text);
+    if (r == 0) r = node_confine(values, config_file(config), log, &why);
     if (r == 0) r = node_open(&n, values, log, &why);
+    if (r == 0) program_of(n)->config = config;
     if (r == 0) r = start(program_of(n), &why);
     if (r == 0 && values->dev) dev_announce((unsigned)values->dev_accounts);
     if (r == 0) r = service_run(program_of(n)->service, &why);

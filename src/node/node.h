@@ -144,7 +144,7 @@ void node_notify(struct node *n, uint64_t peer, struct bytes message);
                                           struct log *log, struct error *why);
 void node_close(struct node *n);
 
-/* node_serve runs the program; gives the exit status. */
-int node_serve(const struct node_values *values);
+/* node_serve runs the program; gives the exit status. config  read again on SIGHUP. */
+int node_serve(const struct config *config, const struct node_values *values);
 
 #endif

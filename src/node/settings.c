@@ -92,6 +92,7 @@ static const struct config_option options[] = {
         "Lines about a snapshot's progress go here too (the System API's events pipe)."),
     ROW(U64, threads, "threads", "0", NULL,
         "Threads that execute blocks and compute roots; 0: one a processor."),
+    ROW(BOOL, sandbox, "sandbox", "true", NULL, "Give up what a running node does not need."),
     ROW(STRING, log_level, "log-level", "info", "LEVEL", "debug, info, warn, error, off."),
     ROW(BOOL, log_json, "log-json", "false", NULL, "Log JSON lines."),
 };

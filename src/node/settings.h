@@ -29,7 +29,7 @@ struct node_values {
     const char *follow, *progress_fifo;
     uint64_t threads;
     const char *log_level;
-    bool log_json;
+    bool log_json, sandbox;
 };
 
 enum { NODE_VERB_GENESIS, NODE_VERB_EXPORT, NODE_VERB_IMPORT };
