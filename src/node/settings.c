@@ -8,6 +8,13 @@
         .value = (value_), .hint = (hint_), .help = (help_), .restart = true                       \
     }
 
+/* A setting that a reload applies. */
+#define LIVE(kind, field_, flag_, value_, hint_, help_)                                            \
+    {                                                                                              \
+        .flag = (flag_), .type = CONFIG_TYPE_##kind, .offset = offsetof(V, field_),                \
+        .value = (value_), .hint = (hint_), .help = (help_)                                        \
+    }
+
 static const struct config_option options[] = {
     ROW(PATH, genesis, "genesis", NULL, NULL, "Genesis file in geth's format."),
     ROW(BOOL, requests_optional, "allow-missing-contracts", "false", NULL,
@@ -93,8 +100,8 @@ static const struct config_option options[] = {
     ROW(U64, threads, "threads", "0", NULL,
         "Threads that execute blocks and compute roots; 0: one a processor."),
     ROW(BOOL, sandbox, "sandbox", "true", NULL, "Give up what a running node does not need."),
-    ROW(STRING, log_level, "log-level", "info", "LEVEL", "debug, info, warn, error, off."),
-    ROW(BOOL, log_json, "log-json", "false", NULL, "Log JSON lines."),
+    LIVE(STRING, log_level, "log-level", "info", "LEVEL", "debug, info, warn, error, off."),
+    LIVE(BOOL, log_json, "log-json", "false", NULL, "Log JSON lines."),
 };
 
 static const struct config_verb verbs[] = {
