@@ -165,6 +165,15 @@ def test_tools_drive_blocks_and_time():
 
 
 @case
+def many_clients_at_once():
+    """Calls, traces, proofs and subscriptions of many clients agree while blocks come."""
+    with Folder() as folder, Node(folder) as node:
+        output = javascript(packages("viem", VIEM), "node_load.mjs", node.url, node.ws_url,
+                            "probe.json", 3)
+        assert "done - " in output, output
+
+
+@case
 def every_transport_gives_the_same():
     """HTTP, WebSocket and the Unix socket give the same answers."""
     with Folder() as folder:
