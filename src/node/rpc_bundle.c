@@ -163,7 +163,7 @@ static int call_txs(struct stage *s, const struct json *list, struct sums *sums,
         if (r == 0) r = run_tx(s, &t, &sender, &result, &paid, why);
         if (r == 0 && result.fault != TRANSACT_VALID) {
             r = node_fail(s->c, why, RPC_ERROR_FAILED, rpc_none(), "err: %s; txhash 0x%s",
-                          transact_fault_text(&result), hex_text(s->c->a, BYTES_OF(t.hash)));
+                          rpc_fault_text(&result), hex_text(s->c->a, BYTES_OF(t.hash)));
         }
         if (r != 0) break;
         put_tx_result(w, s->c->a, &t, &sender, &result, paid, result.fee_to_coinbase);
@@ -236,7 +236,7 @@ static int call_one(struct node_call *c, struct rpc_run *run, const struct json 
     if (r != 0) return r;
     json_begin_object(w, NULL);
     if (result.fault != TRANSACT_VALID) {
-        json_add_str(w, "error", transact_fault_text(&result));
+        json_add_str(w, "error", rpc_fault_text(&result));
     } else if (result.status != EVM_SUCCESS) {
         const char *reason =
             result.status == EVM_REVERT ? rpc_revert_text(result.output, c->a) : NULL;
@@ -358,7 +358,7 @@ static int share_tx(struct stage *s, const struct share_item *item, struct share
     if (r == 0) r = run_tx(s, &t, &sender, &result, ret_paid, why);
     if (r != 0) return r;
     if (result.fault != TRANSACT_VALID) {
-        sums->failure = transact_fault_text(&result);
+        sums->failure = rpc_fault_text(&result);
         return 0;
     }
     sums->gas += result.gas_used;

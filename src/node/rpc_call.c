@@ -74,8 +74,25 @@ int rpc_fail_halt(struct node_call *c, const struct transact_result *r, struct e
                      reason ? reason : "");
 }
 
+const char *rpc_fault_text(const struct transact_result *r) {
+    static const char *const known[TX_FAULT_COUNT] = {
+        [TX_FAULT_TYPE] = "transaction type not supported",
+        [TX_FAULT_NONCE_MAX] = "nonce has max value",
+        [TX_FAULT_PRIORITY_ABOVE_MAX] = "max priority fee per gas higher than max fee per gas",
+        [TX_FAULT_FEE_BELOW_BASE] = "max fee per gas less than block base fee",
+        [TX_FAULT_BLOB_FEE_BELOW_BASE] = "max fee per blob gas less than block blob gas fee",
+        [TX_FAULT_INITCODE] = "max initcode size exceeded",
+        [TX_FAULT_GAS_LEFT] = "gas limit reached",
+        [TX_FAULT_INTRINSIC_GAS] = "intrinsic gas too low",
+        [TX_FAULT_FLOOR_GAS] = "insufficient gas for floor data gas cost",
+    };
+    if (r->fault == TRANSACT_SENDER_HAS_CODE) return "sender not an eoa";
+    bool has = r->fault == TRANSACT_RULES && known[r->rules];
+    return has ? known[r->rules] : transact_fault_text(r);
+}
+
 int rpc_fail_fault(struct node_call *c, const struct transact_result *r, struct error *why) {
-    return node_fail(c, why, RPC_ERROR_FAILED, rpc_none(), "%s", transact_fault_text(r));
+    return node_fail(c, why, RPC_ERROR_FAILED, rpc_none(), "%s", rpc_fault_text(r));
 }
 
 /* ---- running a call ---- */

@@ -232,7 +232,7 @@ static int fail_fault(struct simulation *s, const struct transact_result *r, str
         if (r->rules == TX_FAULT_NONCE_MAX) code = JSONRPC_INTERNAL_ERROR;
         break;
     }
-    return node_fail(s->c, why, code, rpc_none(), "%s", transact_fault_text(r));
+    return node_fail(s->c, why, code, rpc_none(), "%s", rpc_fault_text(r));
 }
 
 /* The transaction that a call stands for: `listed` stands in the block, nobody signed it; `run` is
