@@ -120,6 +120,16 @@ static int open_builders(struct app *a, struct error *why) {
     return crew_new(&a->builders, &options, why);
 }
 
+static int open_accounts(struct app *a, struct error *why) {
+    const struct accounts_options options = {.folder = a->values.records_folder,
+                                             .head = a->head,
+                                             .keys = &a->setup.keys,
+                                             .log = a->log,
+                                             .seed = a->values.seed};
+    if (!options.folder || !*options.folder) return 0;
+    return accounts_new(&a->accounts, &options, why);
+}
+
 static int by_priority(const void *x, const void *y) {
     const struct relay_settings *p = x, *q = y;
     return p->priority < q->priority ? -1 : p->priority > q->priority;
@@ -332,6 +342,7 @@ static int start(struct app *a, struct doors *d, struct error *why) {
     if (r == 0) r = build_slots_start(a, why);
     if (r == 0) r = open_builders(a, why);
     if (r == 0) r = registration_send(a->values.registration_url, &a->setup.keys, a->log, why);
+    if (r == 0) r = open_accounts(a, why);
     if (r == 0) r = open_links(a, why);
     return r == 0 ? open_servers(a, d, why) : r;
 }
@@ -357,6 +368,7 @@ static void stop(struct app *a) {
     // What builders posted last is still on its way.
     struct error why;
     if (a->loop && loop_turn(a->loop, 0, &why) != 0) log_warn(a->log, "loop_failed", F_ERR(&why));
+    accounts_free(a->accounts);
     order_pool_free(a->pool);
     head_close(a->head);
     sender_cache_free(a->senders);

@@ -10,13 +10,14 @@
 #ifndef BUILDER_APP_H
 #define BUILDER_APP_H
 
+#include "builder/accounts.h"
 #include "builder/beacon_link.h"
 #include "builder/crew.h"
-#include "chain/node_link.h"
 #include "builder/order_pool.h"
 #include "builder/relay_link.h"
 #include "builder/settings.h"
 #include "builder/telemetry.h"
+#include "chain/node_link.h"
 #include "net/resolver.h"
 #include "net/service.h"
 #include "net/ws.h"
@@ -43,12 +44,13 @@ struct slot_tally {
     const char *builder;
 };
 
-#define BIDS_KEPT 512u
+#define BIDS_KEPT 128u
+#define BID_SLOTS_KEPT 4u /* slots after which a bid cannot land any more */
 
 /* A bid that left, so that it is known when it lands. */
 struct kept_bid {
     struct hash hash;
-    struct u256 value, own;
+    struct built_block *block; /* held; NULL: free */
 };
 
 struct top_bid_link;
@@ -79,6 +81,7 @@ struct app {
     struct top_bid_link *top_bids[TOP_BIDS_MAX];
     size_t top_bid_count;
     struct feed_server *feed;
+    struct accounts *accounts; /* NULL: none are kept */
     struct block_list *listed;
     uint64_t listed_at_ns; /* wall: age of the file */
 

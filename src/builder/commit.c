@@ -248,7 +248,12 @@ static bool in_time(const struct build_order *o, const struct block_env *env,
 
 int commit_order(struct block_fill *f, const struct job_order *o, struct commit_result *ret,
                  struct error *why) {
-    struct commit c = {.f = f, .o = o, .ret = ret, .why = why};
+    struct commit c; // its list of payees is not cleared: most orders have none
+    c.f = f;
+    c.o = o;
+    c.ret = ret;
+    c.payee_count = 0;
+    c.why = why;
     struct block_mark before = block_run_mark(f->run);
     struct u256 balance = f->coinbase->now.balance;
     *ret = (struct commit_result){0};

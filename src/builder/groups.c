@@ -202,6 +202,11 @@ size_t groups_size(struct groups *g, const struct job_entry *e) {
     return groups_has(g, e) ? root_of(g->members[e->index])->group->count : 0;
 }
 
+bool groups_same(struct groups *g, const struct job_entry *a, const struct job_entry *b) {
+    if (!groups_has(g, a) || !groups_has(g, b)) return false;
+    return root_of(g->members[a->index]) == root_of(g->members[b->index]);
+}
+
 size_t groups_order_count(const struct groups *g) {
     return g->count;
 }

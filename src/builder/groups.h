@@ -26,6 +26,8 @@ void groups_reset(struct groups *g, const struct address *coinbase);
 bool groups_has(const struct groups *g, const struct job_entry *e);
 /* groups_size gives how many orders the group of an order has. */
 size_t groups_size(struct groups *g, const struct job_entry *e);
+/* groups_same: both are in, and in one group. */
+bool groups_same(struct groups *g, const struct job_entry *a, const struct job_entry *b);
 size_t groups_order_count(const struct groups *g);
 
 /* A group. `changed` is set when its members have changed; the user clears it. */

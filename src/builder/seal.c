@@ -53,16 +53,19 @@ static struct bid_situation situation_of(const struct sealer *s, const struct bl
 
 /* The block. */
 
-static void describe(struct built_block *b, const struct block_fill *f) {
+static int describe(struct built_block *b, const struct block_fill *f, struct error *why) {
     b->txs = f->tx_count;
     b->gas = f->run->gas_used;
+    b->included = arena_new_array(&b->memory, const struct job_entry *, f->step_count + 1);
+    if (!b->included) return error_set(why, ERR_NO_MEMORY, "no memory for a block's orders");
     for (size_t i = 0; i < f->step_count; i++) {
         const struct fill_step *step = &f->steps[i];
         if (step->result.status != COMMIT_DONE) continue;
         const struct job_entry *e = (const struct job_entry *)(const void *)step->order;
-        b->orders++;
+        b->included[b->orders++] = e;
         if (e->added_ns > b->newest_order_ns) b->newest_order_ns = e->added_ns;
     }
+    return 0;
 }
 
 static int fill_blobs(struct built_block *b, const struct block_fill *f, struct error *why) {
@@ -207,7 +210,7 @@ int seal_candidate(struct sealer *s, struct producer *p, struct block_fill *f,
     b->true_value = situation.value;
     b->own = d.own;
     int r = fill_pay(f, &s->work->proposer, &d.payout, s->payout_gas, &paid, why);
-    describe(b, f);
+    if (r == 0 && paid) r = describe(b, f, why);
     if (r == 0 && paid) r = finish(s, p, f, b, why);
     fill_unpay(f);
     if (r != 0 || !paid) {

@@ -38,9 +38,10 @@ struct built_block {
     struct submit_block_request request; /* signed with the relay key */
     struct bytes96 optimistic_signature; /* and with the other one, when there is one */
     struct bid_trace optimistic_trace;
-    struct u256 value;      /* bid: what the proposer gets */
-    struct u256 true_value; /* earnings less the payout's gas */
-    struct u256 own;        /* from the builder's funds */
+    struct u256 value;                 /* bid: what the proposer gets */
+    struct u256 true_value;            /* earnings less the payout's gas */
+    struct u256 own;                   /* from the builder's funds */
+    const struct job_entry **included; /* its orders, as they stand in it: the work's */
     size_t orders, txs, blobs;
     uint64_t gas, newest_order_ns; /* monotonic: arrival of the newest order in it */
     /* monotonic; and the parts of time */

@@ -130,7 +130,7 @@ static const struct config_option options[] = {
      .help = "Not ready any more when no block was begun for so long; 0: never."},
     ROW(U64, orders_max, "orders-max", "100000", NULL, "Most orders in the pool."),
     ROW(SIZE, pool_bytes, "pool-bytes", "1GiB", NULL, "Most memory of orders."),
-    ROW(SIZE, effects_bytes, "outcome-bytes", "1GiB", NULL,
+    ROW(SIZE, effects_bytes, "outcome-bytes", "256MiB", NULL,
         "Most memory of known outcomes of transactions, a slot."),
     ROW(PATH, enable_file, "enable-file", NULL, NULL,
         "Bid only while this file exists (the hub's flag); empty: always."),

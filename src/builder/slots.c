@@ -13,6 +13,11 @@ static uint64_t wall_now(void) {
     return clock_wall_ns(&clock_system);
 }
 
+static void forget_bid(struct kept_bid *bid) {
+    built_block_release(bid->block);
+    *bid = (struct kept_bid){0};
+}
+
 /* The end of a slot. */
 
 static void note_used_nonces(void *arg, const struct job_entry *e) {
@@ -118,9 +123,18 @@ static int make_work(struct app *a, const struct slot_attributes *s, const struc
     return r;
 }
 
+// Bids of slots that are over hold their orders no longer.
+static void forget_old_bids(struct app *a, uint64_t slot) {
+    for (size_t i = 0; i < BIDS_KEPT; i++) {
+        struct kept_bid *bid = &a->bids[i];
+        if (bid->block && bid->block->work->slot + BID_SLOTS_KEPT < slot) forget_bid(bid);
+    }
+}
+
 static int begin_work(struct app *a, const struct slot_attributes *s, const struct relay_duty *d,
                       const struct head_block *parent, struct error *why) {
     end_work(a);
+    forget_old_bids(a, s->slot);
     int r = make_work(a, s, d, parent, why);
     if (r != 0) return r;
     struct slot_work *w = a->work;
@@ -212,17 +226,36 @@ void build_slots_duties(void *app, struct relay_link *r) {
     try_all(a);
 }
 
+static void record(struct app *a, const struct built_block *b) {
+    const struct landed_block landed = {
+        .number = b->produced.header.number,
+        .slot = b->work->slot,
+        .timestamp = b->produced.header.timestamp,
+        .hash = b->produced.hash,
+        .parent_hash = b->work->parent_hash,
+        .proposer = b->work->proposer,
+        .coinbase = a->setup.keys.address,
+        .bid = b->value,
+        .true_value = b->true_value,
+        .own = b->own,
+        .builder = b->builder,
+    };
+    if (a->accounts) accounts_landed(a->accounts, b->work, &landed, b->included, b->orders);
+}
+
 // A block of ours is the head: what it cost is spent.
-static void note_landed(struct app *a, const struct head_block *b) {
+static void note_landed(struct app *a, const struct head_block *h) {
     for (size_t i = 0; i < BIDS_KEPT; i++) {
         struct kept_bid *bid = &a->bids[i];
-        if (!hash_equal(&bid->hash, &b->hash)) continue;
-        a->spent_day = u256_add(a->spent_day, bid->own);
-        telemetry_landed(&a->telemetry, bid->own);
-        log_info(a->log, "block_landed", F_U64("block", b->block.header.number),
-                 F_HEX("hash", BYTES_OF(b->hash)), F_U256("bid_wei", bid->value),
-                 F_U256("own_wei", bid->own));
-        bid->hash = (struct hash){{0}};
+        if (!bid->block || !hash_equal(&bid->hash, &h->hash)) continue;
+        const struct built_block *b = bid->block;
+        a->spent_day = u256_add(a->spent_day, b->own);
+        telemetry_landed(&a->telemetry, b->own);
+        log_info(a->log, "block_landed", F_U64("block", h->block.header.number),
+                 F_HEX("hash", BYTES_OF(h->hash)), F_U256("bid_wei", b->value),
+                 F_U256("own_wei", b->own));
+        record(a, b);
+        forget_bid(bid);
         return;
     }
 }
@@ -240,8 +273,10 @@ void build_slots_head(void *app) {
 
 /* Built blocks. */
 
-static void keep_bid(struct app *a, const struct built_block *b) {
-    a->bids[a->bids_at] = (struct kept_bid){b->produced.hash, b->value, b->own};
+static void keep_bid(struct app *a, struct built_block *b) {
+    struct kept_bid *bid = &a->bids[a->bids_at];
+    forget_bid(bid);
+    *bid = (struct kept_bid){b->produced.hash, built_block_retain(b)};
     a->bids_at = (a->bids_at + 1) % BIDS_KEPT;
     if (!u256_is_zero(b->own)) telemetry_subsidy(&a->telemetry, b->own);
 }
@@ -392,5 +427,8 @@ void build_slots_stop(struct app *a) {
     if (a->loop && a->tick.fire) loop_timer_clear(a->loop, &a->tick);
     for (size_t i = 0; i < ATTRIBUTES_KEPT; i++) {
         arena_free(&a->attributes[i].memory);
+    }
+    for (size_t i = 0; i < BIDS_KEPT; i++) {
+        forget_bid(&a->bids[i]);
     }
 }

@@ -1,10 +1,15 @@
 /* `buildernet builder backtest` and `explain`. SPDX-License-Identifier: MIT */
 #include "main/builder_tools.h"
 
+#include "base/file.h"
+#include "base/hex.h"
 #include "builder/backtest.h"
+#include "builder/records.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int usage(FILE *to) {
     (void)fputs(
@@ -98,7 +103,8 @@ static int run(struct command *c) {
 }
 
 int builder_backtest(int argc, char **argv, bool explain) {
-    struct command c = {.o = {.seed = 1, .algorithm = -1, .explain = explain, .refine = explain ? 0 : 3000}};
+    struct command c = {
+        .o = {.seed = 1, .algorithm = -1, .explain = explain, .refine = explain ? 0 : 3000}};
     if (argc > 1 && strcmp(argv[1], "--help") == 0) return usage(stdout);
     c.blocks = calloc((size_t)argc + 1, sizeof *c.blocks);
     if (!c.blocks) return 71;
@@ -106,4 +112,99 @@ int builder_backtest(int argc, char **argv, bool explain) {
     if (r == 0) r = run(&c);
     free(c.blocks);
     return r;
+}
+
+/* Refunds. */
+
+static int refunds_usage(FILE *to) {
+    (void)fputs(
+        "usage: buildernet builder refunds BLOCK --records-folder PATH [flags]\n"
+        "       buildernet builder refunds FILE [flags]\n"
+        "\n"
+        "Checks the signature of a landed block's record and tells who paid what, what the\n"
+        "block would have been worth without them, and what they get back.\n"
+        "\n"
+        "  --records-folder PATH  where the builder keeps its records\n"
+        "  --signer ADDRESS       only a record of this signer\n"
+        "  --json                 the record as JSON\n"
+        "  --csv                  block_number,block_hash,address,amount\n",
+        to);
+    return to == stdout ? 0 : 64;
+}
+
+struct refunds_command {
+    const char *subject, *folder, *signer;
+    enum record_form form;
+};
+
+static int show_record(const struct refunds_command *c, const char *path) {
+    struct address signer, wanted;
+    const struct json *record;
+    struct buf text, out;
+    struct arena a;
+    struct error why;
+    buf_init(&text, RECORD_BYTES_MAX);
+    buf_init(&out, 0);
+    arena_init(&a, 0);
+    int r = file_read(&text, path, &why);
+    if (r == 0) r = record_check(&record, &signer, buf_view(&text), &a, &why);
+    if (r == 0 && c->signer) {
+        r = hex_decode_address(&wanted, bytes_from_str(c->signer), &why);
+        if (r == 0 && !address_equal(&wanted, &signer)) {
+            r = error_set(&why, ERR_UNTRUSTED, "the record is of another signer");
+        }
+    }
+    if (r == 0) r = record_explain(&out, record, &signer, c->form, &why);
+    if (r == 0) (void)fwrite(out.p, 1, out.n, stdout);
+    if (r != 0) (void)fprintf(stderr, "builder: %s: %s\n", path, why.text);
+    buf_free(&text);
+    buf_free(&out);
+    arena_free(&a);
+    return r == 0 ? 0 : error_class_of(r)->exit_status;
+}
+
+// All records of a block's number: there are several when a reorg took one back.
+static int show_block(const struct refunds_command *c) {
+    char prefix[32];
+    unsigned found = 0;
+    int status = 0;
+    size_t n = (size_t)snprintf(prefix, sizeof prefix, "%s-", c->subject);
+    DIR *d = opendir(c->folder);
+    if (!d) return bad("cannot read the folder", c->folder);
+    for (struct dirent *e; (e = readdir(d));) {
+        char path[4096];
+        if (strncmp(e->d_name, prefix, n) != 0) continue;
+        (void)snprintf(path, sizeof path, "%s/%s", c->folder, e->d_name);
+        int one = show_record(c, path);
+        if (one != 0) status = one;
+        found++;
+    }
+    (void)closedir(d);
+    return found ? status : bad("no record of block", c->subject);
+}
+
+int builder_refunds(int argc, char **argv) {
+    struct refunds_command c = {0};
+    uint64_t number;
+    for (int i = 1; i < argc; i++) {
+        const char *a = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (strcmp(a, "--help") == 0) return refunds_usage(stdout);
+        if (strcmp(a, "--json") == 0) {
+            c.form = RECORD_JSON;
+        } else if (strcmp(a, "--csv") == 0) {
+            c.form = RECORD_CSV;
+        } else if (strcmp(a, "--records-folder") == 0 && value) {
+            c.folder = argv[++i];
+        } else if (strcmp(a, "--signer") == 0 && value) {
+            c.signer = argv[++i];
+        } else if (a[0] == '-' || c.subject) {
+            return bad("unknown flag, or one without its value:", a);
+        } else {
+            c.subject = a;
+        }
+    }
+    if (!c.subject) return refunds_usage(stderr);
+    if (!read_number(&number, c.subject)) return show_record(&c, c.subject);
+    if (!c.folder) return bad("no --records-folder is given for block", c.subject);
+    return show_block(&c);
 }

@@ -7,4 +7,7 @@
 /* builder_backtest runs `backtest`, or `explain`; argv[0] is the verb. Gives the exit status. */
 int builder_backtest(int argc, char **argv, bool explain);
 
+/* builder_refunds runs `refunds`: the signed records of a landed block, checked and explained. */
+int builder_refunds(int argc, char **argv);
+
 #endif
