@@ -203,10 +203,19 @@ static void on_drained(struct conn *c) {
 
 static const struct conn_events server_conn_events = {on_open, on_readable, on_drained, on_closed};
 
+/* The first bytes are there and still unread: are they HTTP/2's? A client writes its preface in one
+ * piece. */
+static bool begins_http2(const struct server_conn *sc) {
+    char first[4];
+    ssize_t n = recv(sc->conn.watch.fd, first, sizeof first, MSG_PEEK | MSG_DONTWAIT);
+    return n == sizeof first && memcmp(first, "PRI ", sizeof first) == 0;
+}
+
 static void begin_http(struct server_conn *sc) {
     struct error why = {0};
     const struct server_listener *o = &sc->listener->options;
-    bool http2 = sc->conn.tls ? tls_session_http2(sc->conn.tls) : o->http2;
+    bool http2 = sc->conn.tls ? tls_session_http2(sc->conn.tls)
+                              : o->http2 || (o->http2_detect && begins_http2(sc));
     sc->protocol = http2 ? PROTOCOL_HTTP2 : PROTOCOL_HTTP1;
     server_conn_touch(sc, sc->server->limits.header_ns);
     if ((http2 ? server_http2_begin(sc, &why) : server_http1_begin(sc, &why)) < 0) {

@@ -88,8 +88,9 @@ struct server_options {
 
 struct server_listener {
     struct socket_address address;
-    struct tls *tls; /* NULL: plain. Held by the server. */
-    bool http2;      /* plain: prior knowledge. TLS: by ALPN, whatever this says. */
+    struct tls *tls;   /* NULL: plain. Held by the server. */
+    bool http2;        /* plain: prior knowledge. TLS: by ALPN, whatever this says. */
+    bool http2_detect; /* plain: clients that begin with HTTP/2's preface speak it, others not */
     bool reuse_port;
     bool proxy_protocol; /* each connection begins with a PROXY header (net/proxy_header.h), which
                             names its client; without one it is closed. For listeners that only a

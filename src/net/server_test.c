@@ -650,6 +650,29 @@ TEST(connections_without_their_proxy_header_are_closed) {
     world_close(&w, &o);
 }
 
+TEST(a_plain_listener_can_tell_the_versions_apart) {
+    struct world w;
+    struct server_options o = {0};
+    struct server_listener ln = {.http2_detect = true};
+    struct raw r;
+    world_open_with(&w, &o, &ln);
+    ask(&w, &r, "GET /greet/nobody HTTP/1.1\r\nHost: a\r\n\r\n", "silence");
+    CHECK(heard(&r, "HTTP/1.1 200 OK"));
+    raw_free(&r);
+    ask(&w, &r, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "");
+    TURN_UNTIL(w.loop, r.closed || r.heard.n >= 9);
+    CHECK(r.heard.n >= 9 && r.heard.p[3] == 4); // a SETTINGS frame
+    raw_free(&r);
+    ask(&w, &r, "PROPFIND /files/x HTTP/1.1\r\nHost: a\r\n\r\n", "a file");
+    raw_free(&r);
+    ask(&w, &r, "PRI", ""); // a beginning of either: read as HTTP/1
+    raw_say(&r, "VATE /files/x HTTP/1.1\r\nHost: a\r\n\r\n");
+    TURN_UNTIL(w.loop, r.closed || heard(&r, "a file"));
+    CHECK(heard(&r, "a file"));
+    raw_free(&r);
+    world_close(&w, &o);
+}
+
 TEST(unix_listeners_serve) {
     struct world w;
     struct server_options o = {0};

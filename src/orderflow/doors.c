@@ -318,7 +318,8 @@ int door_open(struct door *d, struct app *a, enum intake_door kind, struct error
     if (r != 0) return r;
     const struct server_listener ln = {.tls = user ? a->user_tls : a->system_tls,
                                        .admit = user ? NULL : a->system_admit,
-                                       .admit_context = a->system_admit_context};
+                                       .admit_context = a->system_admit_context,
+                                       .http2_detect = user};
     return app_listen(a, d->server, o.name, &ln, user ? v->user_addr : v->system_addr, &d->address,
                       why);
 }

@@ -196,19 +196,21 @@ def a_self_made_certificate_is_given_out():
 
 @case
 def users_may_speak_http_2():
-    """Over TLS both versions of HTTP are spoken."""
+    """With TLS and without both versions of HTTP are spoken, on one listener."""
     curl = harness.need("curl")
     if "HTTP2" not in run(curl, "--version").stdout:
         raise Skip("this curl speaks no HTTP/2")
-    with Folder() as folder, Node(folder, "--user-tls") as node:
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_sendRawTransaction",
-                           "params": [RAW[0]]})
-        for version in ("--http2", "--http1.1"):
-            r = run(curl, "-sk", version, "-H", "X-BuilderNet-Signature: " +
-                    wallet.request_signature(USER, body.encode()), "-d", body, "-w",
-                    " %{http_code} %{http_version}", f"https://127.0.0.1:{node.user}/")
-            assert r.stdout.endswith(" 200 2" if version == "--http2" else " 200 1.1"), r
-        wait_until(lambda: node.builder.params("eth_sendRawTransaction") == RAW[:1])
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_sendRawTransaction",
+                       "params": [RAW[0]]})
+    signed = "X-BuilderNet-Signature: " + wallet.request_signature(USER, body.encode())
+    for scheme, flags, second in (("https", ["--user-tls"], "--http2"),
+                                  ("http", [], "--http2-prior-knowledge")):
+        with Folder() as folder, Node(folder, *flags) as node:
+            for version in (second, "--http1.1"):
+                r = run(curl, "-sk", version, "-H", signed, "-d", body, "-w",
+                        " %{http_code} %{http_version}", f"{scheme}://127.0.0.1:{node.user}/")
+                assert r.stdout.endswith(" 200 2" if version == second else " 200 1.1"), r
+            wait_until(lambda: node.builder.params("eth_sendRawTransaction") == RAW[:1])
 
 
 @case
