@@ -48,6 +48,7 @@ struct head_options {
     unsigned threads;              /* that execute, recover senders and hash; 0 or 1: the caller */
     unsigned depth;                /* 1..HEAD_DEPTH_MAX; 0: HEAD_DEPTH_MAX. For tests */
     struct sender_cache *senders;  /* shared with the pool; NULL: none */
+    const struct precompiles *precompiles;      /* outlive the head; NULL: its own */
     const struct transact_surcharge *surcharge; /* NULL: that of the chain (chain/op_fees.h) */
     struct log *log;                            /* NULL: none */
     const struct clock *clock;                  /* NULL: the system's */

@@ -53,7 +53,8 @@ struct head {
     const struct clock *clock;
     struct trie_store *store;
     struct evm_code_cache *codes;
-    struct precompiles *precompiles;
+    const struct precompiles *precompiles;
+    struct precompiles *own_precompiles; /* NULL: they are the caller's */
 
     pthread_mutex_t work;
     struct evm vm;

@@ -232,7 +232,8 @@ static int open_machine(struct head *h, struct error *why) {
     h->codes = evm_code_cache_new();
     h->reject_ring = calloc(HEAD_REJECTED_MAX, sizeof *h->reject_ring);
     if (!h->codes || !h->reject_ring) return no_memory(why);
-    int r = precompiles_new(&h->precompiles, why);
+    int r = h->precompiles ? 0 : precompiles_new(&h->own_precompiles, why);
+    if (!h->precompiles) h->precompiles = h->own_precompiles;
     if (r == 0) r = evm_init(&h->vm, h->codes, h->precompiles, why);
     if (r == 0) r = state_init(&h->state, (struct state_reader){0}, h->codes, why);
     if (r == 0) block_run_init(&h->run, &h->vm);
@@ -251,6 +252,7 @@ int head_open(struct head **ret, const struct head_options *options, struct erro
     h->threads = options->threads ? options->threads : 1;
     h->depth = depth < HEAD_DEPTH_MAX ? depth : HEAD_DEPTH_MAX;
     h->senders = options->senders;
+    h->precompiles = options->precompiles;
     h->surcharge = options->surcharge;
     h->op_surcharge = op_surcharge(&h->genesis.config.op);
     if (!h->surcharge && h->genesis.config.op.enabled) h->surcharge = &h->op_surcharge;
@@ -282,7 +284,7 @@ static void free_machine(struct head *h) {
     block_run_free(&h->run);
     state_free(&h->state);
     if (h->vm.codes) evm_free(&h->vm);
-    precompiles_free(h->precompiles);
+    precompiles_free(h->own_precompiles);
     evm_code_cache_free(h->codes);
 }
 

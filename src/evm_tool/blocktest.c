@@ -2,9 +2,7 @@
 #include "evm_tool/blocktest.h"
 
 #include "base/hex.h"
-#include "chain/block_run.h"
-#include "chain/header_check.h"
-#include "chain/ommers.h"
+#include "chain/head.h"
 #include "evm_tool/fixture.h"
 
 #include <stdio.h>
@@ -76,142 +74,71 @@ bool blocktest_network(struct chain_config *ret, enum fork *ret_fork, struct byt
     return true;
 }
 
-/* The tree of blocks: every block with the state after it. */
+/* A test: blocks go into a head of their own, as they would into a node's. */
 
-struct node {
-    struct node *next; // in order of import, newest first
-    const struct node *parent;
-    struct hash hash;
-    struct block block;
-    struct u256 total_difficulty;
-    struct memory_state state;
-};
-
-struct tree {
+struct trial {
     struct workbench *w;
-    struct chain_config config;
-    struct node *newest;
-    const struct node *head;
-    struct block_run run;
+    struct genesis genesis;
+    struct head *head;
 };
 
-static const struct node *find_node(const struct tree *t, const struct hash *hash) {
-    const struct node *n = t->newest;
-    while (n && !hash_equal(&n->hash, hash)) {
-        n = n->next;
+static int plant(struct trial *t, const struct json *test, struct error *why) {
+    struct bytes rlp;
+    struct block first;
+    struct genesis *g = &t->genesis;
+    int r = fixture_get_bytes(&rlp, test, "genesisRLP", &t->w->arena, why);
+    if (r == 0) r = block_decode(&first, rlp, &t->w->arena, why);
+    if (r == 0) {
+        r = genesis_alloc_decode(&g->accounts, &g->account_count, json_get(test, "pre"),
+                                 &t->w->arena, why);
     }
-    return n;
+    if (r != 0) return error_wrap(why, "genesis");
+    g->header = first.header;
+    const struct head_options options = {.genesis = g, .precompiles = t->w->precompiles};
+    return head_open(&t->head, &options, why);
 }
 
-static void free_tree(struct tree *t) {
-    for (struct node *n = t->newest; n; n = n->next) {
-        memory_state_free(&n->state); // the nodes stand in the arena
+// With proof of work the heaviest chain is the head, with proof of stake the newest.
+static int choose(struct trial *t, const struct hash *hash, struct error *why) {
+    const struct head_block *latest = head_latest(t->head), *b;
+    int r = head_block_by_hash(t->head, &b, hash, why);
+    if (r == 0) {
+        bool merged = u256_is_zero(b->block.header.difficulty);
+        if (merged || u256_compare(b->total_difficulty, latest->total_difficulty) > 0) {
+            r = head_set(t->head, hash, NULL, NULL, why);
+        }
+        head_block_release(b);
     }
-    block_run_free(&t->run);
-}
-
-static int hash_above(void *ctx, struct hash *ret, uint64_t number, struct error *why) {
-    const struct node *n = ctx;
-    while (n && n->block.header.number > number) {
-        n = n->parent;
-    }
-    if (!n) return error_set(why, ERR_NOT_FOUND, "no block %llu", (unsigned long long)number);
-    *ret = n->hash;
-    return 0;
-}
-
-static int root_now(void *ctx, struct state *s, struct hash *ret, struct error *why) {
-    struct memory_state *m = ctx;
-    int r = memory_state_apply(m, s, why);
-    return r == 0 ? memory_state_root(ret, m, why) : r;
-}
-
-static size_t ancestors_of(const struct node *parent, struct ommer_ancestor ret[OMMER_ANCESTORS]) {
-    size_t n = 0;
-    for (; parent && n < OMMER_ANCESTORS; parent = parent->parent) {
-        ret[n++] = (struct ommer_ancestor){parent->hash, &parent->block};
-    }
-    return n;
-}
-
-static int execute(struct tree *t, struct node *n, struct error *why) {
-    struct workbench *w = t->w;
-    struct block_env env = block_env_of(&t->config, &n->block);
-    struct block_outcome outcome;
-    struct hash root;
-    env.block_hash = hash_above;
-    env.block_hash_ctx = (void *)(uintptr_t)n->parent;
-    env.state_root = root_now;
-    env.state_root_ctx = &n->state;
-    state_reset(&w->state, memory_state_reader(&n->state));
-    int r =
-        block_run_all(&t->run, &w->state, &env, &n->block, NULL, NULL, &outcome, &w->arena, why);
-    if (r == 0) r = root_now(&n->state, &w->state, &root, why);
-    if (r == 0 && !hash_equal(&root, &n->block.header.state_root)) {
-        r = error_set(why, ERR_INVALID, "state root differs from the header's");
-    }
+    head_block_release(latest);
     return r;
 }
 
-static int import(struct tree *t, struct bytes rlp, struct error *why) {
-    struct node *n = arena_new(&t->w->arena, struct node);
-    struct ommer_ancestor ancestors[OMMER_ANCESTORS];
-    if (!n) return error_set(why, ERR_NO_MEMORY, "no memory");
-    memory_state_init(&n->state);
-    int r = block_decode(&n->block, rlp, &t->w->arena, why);
-    if (r == 0) r = header_hash(&n->hash, &n->block.header, why);
+static int import(struct trial *t, struct bytes rlp, bool *ret_refused, struct error *why) {
+    struct head_verdict v;
+    int r = head_import(t->head, &v, rlp, why);
     if (r != 0) return r;
-    const struct header *h = &n->block.header;
-    n->parent = find_node(t, &h->parent_hash);
-    if (!n->parent) return error_set(why, ERR_NOT_FOUND, "unknown parent");
-    r = header_check(&t->config, h, &n->parent->block.header, &n->parent->total_difficulty, why);
-    size_t count = ancestors_of(n->parent, ancestors);
-    if (r == 0) r = ommers_check(&t->config, &n->block, ancestors, count, why);
-    if (r == 0) r = memory_state_copy(&n->state, &n->parent->state, why);
-    if (r == 0) r = execute(t, n, why);
-    if (r != 0) {
-        memory_state_free(&n->state);
-        return r;
-    }
-    n->total_difficulty = u256_add(n->parent->total_difficulty, h->difficulty);
-    n->next = t->newest;
-    t->newest = n;
-    bool merged = u256_is_zero(h->difficulty);
-    if (merged || u256_compare(n->total_difficulty, t->head->total_difficulty) > 0) t->head = n;
-    return 0;
+    *ret_refused = v.status == HEAD_INVALID || v.status == HEAD_UNKNOWN_PARENT;
+    if (*ret_refused) *why = v.reason;
+    return *ret_refused ? 0 : choose(t, &v.hash, why);
 }
 
-static int plant(struct tree *t, const struct json *test, struct error *why) {
-    struct node *n = arena_new(&t->w->arena, struct node);
-    struct bytes rlp;
-    struct hash root;
-    if (!n) return error_set(why, ERR_NO_MEMORY, "no memory");
-    memory_state_init(&n->state);
-    t->newest = n;
-    t->head = n;
-    int r = fixture_get_bytes(&rlp, test, "genesisRLP", &t->w->arena, why);
-    if (r == 0) r = block_decode(&n->block, rlp, &t->w->arena, why);
-    if (r == 0) r = header_hash(&n->hash, &n->block.header, why);
-    if (r == 0) r = fixture_accounts(&n->state, json_get(test, "pre"), &t->w->arena, why);
-    if (r == 0) r = memory_state_root(&root, &n->state, why);
-    if (r != 0) return error_wrap(why, "genesis");
-    n->total_difficulty = n->block.header.difficulty;
-    if (hash_equal(&root, &n->block.header.state_root)) return 0;
-    return error_set(why, ERR_INVALID, "the genesis has another state root");
-}
-
-static int import_all(struct tree *t, const struct json *blocks, struct error *why) {
+static int import_all(struct trial *t, const struct json *blocks, struct error *why) {
     unsigned i = 0;
     json_each(item, blocks) {
         struct bytes rlp;
-        const struct json *refused = json_get(item, "expectException");
-        if (!refused) refused = json_get(item, "expectExceptionALL");
+        bool refused = false;
+        const struct json *expected = json_get(item, "expectException");
+        if (!expected) expected = json_get(item, "expectExceptionALL");
         int r = fixture_get_bytes(&rlp, item, "rlp", &t->w->arena, why);
-        if (r == 0) r = import(t, rlp, why);
-        if (r == ERR_NO_MEMORY || r == ERR_INTERNAL) return r;
+        if (r == 0) {
+            r = import(t, rlp, &refused, why);
+        } else {
+            refused = true; // not even bytes
+        }
+        if (refused && !expected) return error_wrap(why, "block %u", i);
         if (r != 0 && !refused) return error_wrap(why, "block %u", i);
-        if (r == 0 && refused) {
-            struct bytes text = json_text(refused);
+        if (!refused && expected) {
+            struct bytes text = json_text(expected);
             return error_set(why, ERR_INVALID, "block %u is accepted, expected %.*s", i,
                              (int)text.n, (const char *)text.p);
         }
@@ -220,49 +147,52 @@ static int import_all(struct tree *t, const struct json *blocks, struct error *w
     return 0;
 }
 
-static int check_head(struct tree *t, const struct json *test, struct error *why) {
-    struct hash last, root, expected;
+static int expected_root(struct trial *t, const struct json *test, struct hash *ret,
+                         struct error *why) {
+    struct memory_state post;
+    if (!json_get(test, "postState")) return fixture_get_hash(ret, test, "postStateHash", why);
+    memory_state_init(&post);
+    int r = fixture_accounts(&post, json_get(test, "postState"), &t->w->arena, why);
+    if (r == 0) r = memory_state_root(ret, &post, why);
+    memory_state_free(&post);
+    return r;
+}
+
+static int check_head(struct trial *t, const struct json *test, struct error *why) {
+    struct hash last, expected;
     int r = fixture_get_hash(&last, test, "lastblockhash", why);
+    if (r == 0) r = expected_root(t, test, &expected, why);
     if (r != 0) return r;
-    if (!hash_equal(&last, &t->head->hash)) {
+    const struct head_block *b = head_latest(t->head);
+    if (!hash_equal(&last, &b->hash)) {
         char hex[65] = {0};
-        hex_encode(hex, BYTES_OF(t->head->hash));
-        return error_set(why, ERR_INVALID, "the head is 0x%s", hex);
+        hex_encode(hex, BYTES_OF(b->hash));
+        r = error_set(why, ERR_INVALID, "the head is 0x%s", hex);
+    } else if (!hash_equal(&expected, &b->block.header.state_root)) {
+        r = error_set(why, ERR_INVALID, "the state in the end is another");
     }
-    r = memory_state_root(&root, &t->head->state, why);
-    if (r != 0) return r;
-    if (json_get(test, "postState")) {
-        struct memory_state post;
-        memory_state_init(&post);
-        r = fixture_accounts(&post, json_get(test, "postState"), &t->w->arena, why);
-        if (r == 0) r = memory_state_root(&expected, &post, why);
-        memory_state_free(&post);
-    } else {
-        r = fixture_get_hash(&expected, test, "postStateHash", why);
-    }
-    if (r != 0 || hash_equal(&root, &expected)) return r;
-    return error_set(why, ERR_INVALID, "the state in the end is another");
+    head_block_release(b);
+    return r;
 }
 
 static void run_test(struct workbench *w, struct bytes name, const struct json *test) {
-    struct tree t = {.w = w};
+    struct trial t = {.w = w};
     struct error why = {0};
     enum fork fork;
     char text[256];
+    struct chain_config *config = &t.genesis.config;
     (void)snprintf(text, sizeof text, "%.*s", (int)name.n, (const char *)name.p);
-    if (!blocktest_network(&t.config, &fork, json_text(json_get(test, "network")))) {
+    if (!blocktest_network(config, &fork, json_text(json_get(test, "network")))) {
         workbench_report(w, VERDICT_SKIPPED, text, "unknown network");
         return;
     }
     if (w->fork >= 0 && (int)fork != w->fork) return;
-    block_run_init(&t.run, &w->vm);
-    int r = fixture_blob_schedule(&t.config, json_get(test, "config"), fork, &why);
+    int r = fixture_blob_schedule(config, json_get(test, "config"), fork, &why);
     if (r == 0) r = plant(&t, test, &why);
     if (r == 0) r = import_all(&t, json_get(test, "blocks"), &why);
     if (r == 0) r = check_head(&t, test, &why);
     workbench_report(w, r == 0 ? VERDICT_PASSED : VERDICT_FAILED, text, "%s", why.text);
-    state_reset(&w->state, memory_state_reader(&w->memory));
-    free_tree(&t);
+    head_close(t.head);
 }
 
 bool blocktest_is_format(const struct json *doc) {
