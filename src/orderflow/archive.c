@@ -400,14 +400,14 @@ int archive_new(struct archive **ret, const struct archive_options *options, str
     if (r == 0) r = open_sinks(a, why);
     if (r == 0) r = start_thread(a, why);
     if (r != 0) {
-        archive_free(a, 0);
+        archive_end(a, 0);
         return r;
     }
     *ret = a;
     return 0;
 }
 
-void archive_free(struct archive *a, uint64_t deadline_ns) {
+void archive_end(struct archive *a, uint64_t deadline_ns) {
     if (!a) return;
     if (a->runs) {
         a->stop_ns = clock_monotonic_ns(&clock_system) + deadline_ns;

@@ -53,8 +53,9 @@ struct archive_options {
 
 [[gnu::warn_unused_result]] int
 archive_new(struct archive **ret, const struct archive_options *options, struct error *why);
-/* archive_free sends or spills what is queued, at most deadline_ns, and ends. NULL is fine. */
-void archive_free(struct archive *a, uint64_t deadline_ns);
+/* archive_end sends or spills what is queued, at most deadline_ns, and ends. NULL is fine. (Not
+ * _free: libarchive has that name, and the linker would give ours to base/walk.c.) */
+void archive_end(struct archive *a, uint64_t deadline_ns);
 
 /* archive_record: false when the event was lost (counted). */
 bool archive_record(struct archive *a, const struct archive_event *e);

@@ -290,7 +290,7 @@ struct ending {
 };
 static void *end_run(void *context) {
     struct ending *e = context;
-    archive_free(e->a, e->deadline_ns);
+    archive_end(e->a, e->deadline_ns);
     atomic_store(&e->done, true);
     return NULL;
 }

@@ -290,7 +290,7 @@ static void close_all(struct app *a) {
         loop_fd_remove(a->loop, &a->mailbox_watch);
         pool_mailbox_close(&a->mailbox);
     }
-    archive_free(a->archive, HISTORY_END_NS);
+    archive_end(a->archive, HISTORY_END_NS);
     a->archive = NULL;
     app_share_close(a); // before the listener whose connections it holds
     server_free(a->user.server);
