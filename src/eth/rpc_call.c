@@ -169,18 +169,24 @@ static int take_lists(struct call_object *c, const struct json *in, struct arena
     return 0;
 }
 
-/* The type is what the members say; `type` only has to be a number, as in every node. */
-static int take_type(struct call_object *c, const struct json *in, struct error *why) {
+/* `type` only has to be a number, as in every node. */
+static int check_type(const struct json *in, struct error *why) {
     bool named;
     uint64_t type;
-    int r = take_u64(&named, &type, in, "type", why);
-    if (r != 0) return r;
-    enum tx_type plain = c->has_gas_price ? TX_LEGACY : TX_FEE_MARKET;
-    if (has(in, "accessList") && c->has_gas_price) plain = TX_ACCESS_LIST;
-    c->tx.type = has(in, "authorizationList")                            ? TX_SET_CODE
-                 : has(in, "blobVersionedHashes") || c->has_max_blob_fee ? TX_BLOB
-                                                                         : plain;
-    return 0;
+    return take_u64(&named, &type, in, "type", why);
+}
+
+void call_object_settle(struct call_object *c, enum fork fork) {
+    bool market = c->has_max_fee || c->has_priority_fee;
+    if (c->has_authorizations) {
+        c->tx.type = TX_SET_CODE;
+    } else if (c->has_blob_hashes || (c->has_max_blob_fee && fork < FORK_CANCUN)) {
+        c->tx.type = TX_BLOB;
+    } else if (market || (!c->has_gas_price && fork >= FORK_LONDON)) {
+        c->tx.type = TX_FEE_MARKET;
+    } else {
+        c->tx.type = c->has_access_list ? TX_ACCESS_LIST : TX_LEGACY;
+    }
 }
 
 int call_object_decode(struct call_object *ret, const struct json *in, struct arena *a,
@@ -200,9 +206,14 @@ int call_object_decode(struct call_object *ret, const struct json *in, struct ar
     if (r == 0) r = take_data(&c.tx, in, a, why);
     if (r == 0) r = take_fees(&c, in, why);
     if (r == 0) r = take_lists(&c, in, a, why);
-    if (r == 0) r = take_type(&c, in, why);
-    if (r == 0) *ret = c;
-    return r;
+    if (r == 0) r = check_type(in, why);
+    if (r != 0) return r;
+    c.has_access_list = has(in, "accessList");
+    c.has_blob_hashes = has(in, "blobVersionedHashes");
+    c.has_authorizations = has(in, "authorizationList");
+    call_object_settle(&c, FORK_COUNT);
+    *ret = c;
+    return 0;
 }
 
 /* ---- overrides ---- */

@@ -57,6 +57,7 @@ struct call_object {
     struct tx tx;        /* protected; chain_id 0 when absent; no raw, no hash */
     bool has_from, has_gas, has_nonce, has_chain_id;
     bool has_gas_price, has_max_fee, has_priority_fee, has_max_blob_fee;
+    bool has_access_list, has_blob_hashes, has_authorizations;
 };
 
 /* call_object_decode: `input` wins over `data`; both must be equal when both are there.
@@ -64,6 +65,11 @@ struct call_object {
  *         ERR_RANGE, ERR_LIMIT. */
 [[gnu::warn_unused_result]] int call_object_decode(struct call_object *ret, const struct json *in,
                                                    struct arena *a, struct error *why);
+
+/* call_object_settle sets the type that the members make in a fork: what has no fees is of type 2
+ * from London on, legacy before; a price of blobs without blobs counts for nothing where blobs are
+ * known. (call_object_decode has done so for the newest fork.) */
+void call_object_settle(struct call_object *c, enum fork fork);
 
 struct slot_override {
     struct hash key;

@@ -103,7 +103,7 @@ TEST(the_type_of_a_call_follows_from_its_members) {
         {"{\"maxFeePerGas\":\"0x1\"}", TX_FEE_MARKET},
         {"{\"maxPriorityFeePerGas\":\"0x1\",\"maxFeePerGas\":\"0x2\"}", TX_FEE_MARKET},
         {"{\"blobVersionedHashes\":[" HASH "]}", TX_BLOB},
-        {"{\"maxFeePerBlobGas\":\"0x1\"}", TX_BLOB},
+        {"{\"maxFeePerBlobGas\":\"0x1\"}", TX_FEE_MARKET},
         {"{\"authorizationList\":[]}", TX_SET_CODE},
         {"{\"type\":\"0x0\"}", TX_FEE_MARKET},
         {"{\"type\":0}", -1},
@@ -134,6 +134,35 @@ TEST(the_type_of_a_call_follows_from_its_members) {
         int r = call_object_decode(&c, parse(cases[i].text, &a), &a, &why);
         if ((r == 0) != (cases[i].type >= 0)) FAIL("%s: %d", cases[i].text, r);
         if (r == 0 && (int)c.tx.type != cases[i].type) FAIL("%s: %d", cases[i].text, c.tx.type);
+        arena_free(&a);
+    }
+}
+
+TEST(the_type_of_a_call_follows_from_the_fork) {
+    static const struct {
+        const char *text;
+        enum fork fork;
+        enum tx_type type;
+    } cases[] = {
+        {"{}", FORK_BERLIN, TX_LEGACY},
+        {"{}", FORK_LONDON, TX_FEE_MARKET},
+        {"{\"accessList\":[]}", FORK_BERLIN, TX_ACCESS_LIST},
+        {"{\"accessList\":[]}", FORK_LONDON, TX_FEE_MARKET},
+        {"{\"gasPrice\":\"0x0\"}", FORK_LONDON, TX_LEGACY},
+        {"{\"maxFeePerGas\":\"0x0\"}", FORK_BERLIN, TX_FEE_MARKET},
+        {"{\"maxFeePerBlobGas\":\"0x1\"}", FORK_SHANGHAI, TX_BLOB},
+        {"{\"maxFeePerBlobGas\":\"0x1\"}", FORK_CANCUN, TX_FEE_MARKET},
+        {"{\"blobVersionedHashes\":[]}", FORK_CANCUN, TX_BLOB},
+        {"{\"authorizationList\":[]}", FORK_PRAGUE, TX_SET_CODE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct arena a;
+        struct error why;
+        struct call_object c;
+        arena_init(&a, 0);
+        CHECK_OK(call_object_decode(&c, parse(cases[i].text, &a), &a, &why), &why);
+        call_object_settle(&c, cases[i].fork);
+        if (c.tx.type != cases[i].type) FAIL("%s: %d", cases[i].text, c.tx.type);
         arena_free(&a);
     }
 }

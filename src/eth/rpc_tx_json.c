@@ -273,6 +273,7 @@ static void put_place(struct json_writer *w, const struct tx_place *place) {
         json_add_null(w, "blockHash");
         json_add_null(w, "blockNumber");
         json_add_null(w, "transactionIndex");
+        json_add_null(w, "blockTimestamp");
     }
 }
 

@@ -230,6 +230,7 @@ static int call_one(struct node_call *c, struct rpc_run *run, const struct json 
     struct transact_result result;
     struct json_writer *w = c->result;
     if (call_object_decode(&run->call, in, c->a, why) != 0) return node_bad_params(c, why);
+    call_object_settle(&run->call, run->rules.fork);
     run->call.tx.chain_id = c->node->config->chain_id;
     run->call.tx.signature.r[31] = run->call.tx.signature.s[31] = 1;
     int r = rpc_run_once(c, run, rpc_call_gas(rpc_of(c), run), &result, why);

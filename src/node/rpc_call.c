@@ -157,6 +157,7 @@ int rpc_run_open(struct node_call *c, struct rpc_run *ret, const struct rpc_run_
         env.fork = chain_fork_at(env.config, env.number, block.time, env.fork >= FORK_PARIS);
     }
     rpc_machine_env(ret->m, &env, &block);
+    call_object_settle(&ret->call, env.fork);
     ret->rules = *fork_rules_of(env.fork);
     ret->rules.gas_max = 0;
     return rpc_override(c, ret->m, &overrides, why);

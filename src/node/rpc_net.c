@@ -235,6 +235,43 @@ static int config(struct node_call *c, struct error *why) {
     return 0;
 }
 
+/* ---- eth_capabilities ---- */
+
+static void put_kept(struct json_writer *w, const char *key, uint64_t oldest, uint64_t window) {
+    json_begin_object(w, key);
+    json_add_bool(w, "disabled", false);
+    json_add_quantity(w, "oldestBlock", oldest);
+    if (window) {
+        json_begin_object(w, "deleteStrategy");
+        json_add_str(w, "type", "window");
+        json_add_quantity(w, "retentionBlocks", window);
+        json_end(w);
+    }
+    json_end(w);
+}
+
+static int capabilities(struct node_call *c, struct error *why) {
+    struct json_writer *w = c->result;
+    const struct head_block *b = head_latest(c->node->head);
+    uint64_t number = b->block.header.number, first = c->node->genesis->header.number;
+    uint64_t state = number - first > HEAD_DEPTH_MAX ? number - HEAD_DEPTH_MAX : first;
+    (void)why;
+    json_begin_object(w, NULL);
+    json_begin_object(w, "head");
+    json_add_quantity(w, "number", number);
+    json_add_data(w, "hash", BYTES_OF(b->hash));
+    json_end(w);
+    put_kept(w, "state", state, HEAD_DEPTH_MAX);
+    put_kept(w, "tx", first, 0);
+    put_kept(w, "logs", first, 0);
+    put_kept(w, "receipts", first, 0);
+    put_kept(w, "blocks", first, 0);
+    put_kept(w, "stateproofs", state, HEAD_DEPTH_MAX);
+    json_end(w);
+    head_block_release(b);
+    return 0;
+}
+
 static const struct node_method methods[] = {
     {"eth_chainId", chain_id, NODE_USER | NODE_ENGINE | NODE_QUICK},
     {"eth_syncing", no, NODE_USER | NODE_ENGINE | NODE_QUICK},
@@ -242,6 +279,7 @@ static const struct node_method methods[] = {
     {"eth_mining", no, NODE_USER | NODE_QUICK},
     {"eth_hashrate", zero, NODE_USER | NODE_QUICK},
     {"eth_config", config, NODE_USER | NODE_QUICK},
+    {"eth_capabilities", capabilities, NODE_USER | NODE_QUICK},
     {"net_version", net_version, NODE_USER | NODE_QUICK},
     {"net_listening", yes, NODE_USER | NODE_QUICK},
     {"net_peerCount", zero, NODE_USER | NODE_QUICK},

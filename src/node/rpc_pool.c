@@ -1,5 +1,6 @@
 /* The pool: eth_sendRawTransaction, txpool_*. SPDX-License-Identifier: MIT */
 #include "base/hex.h"
+#include "eth/address.h"
 #include "node/rpc_internal.h"
 
 #include <stdio.h>
@@ -50,9 +51,9 @@ static void put_summary(struct json_writer *w, const char *key, const struct poo
 static size_t put_sender(struct json_writer *w, const struct txpool_list *l, size_t at, size_t end,
                          bool summaries, bool named) {
     struct address sender = l->items[at]->sender;
-    char key[43] = "0x";
-    hex_encode(key + 2, BYTES_OF(sender));
-    if (named) json_add_key(w, bytes_make(key, 42));
+    char key[43];
+    address_to_text(key, &sender);
+    if (named) json_add_key(w, bytes_from_str(key));
     if (named) json_begin_object(w, NULL);
     for (; at < end && address_equal(&l->items[at]->sender, &sender); at++) {
         char nonce[24];

@@ -242,6 +242,7 @@ static int make_tx(struct simulation *s, struct scene *b, const struct json *in,
     struct call_object call;
     struct block_run *block = &s->m->run;
     if (call_object_decode(&call, in, s->c->a, why) != 0) return node_bad_params(s->c, why);
+    call_object_settle(&call, s->rules.fork);
     struct tx t = call.tx;
     uint64_t nonce = state_account_find(&s->m->state, &call.from)->now.nonce;
     uint64_t room = b->header.gas_limit - block->gas_used;

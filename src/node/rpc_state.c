@@ -163,8 +163,8 @@ static int get_storage_values(struct node_call *c, struct error *why) {
     const struct head_block *b;
     struct head_view *v;
     size_t total = 0;
-    if (!asked) {
-        return node_fail(c, why, JSONRPC_INVALID_PARAMS, rpc_none(), "an object is needed");
+    if (json_count(asked) == 0) {
+        return node_fail(c, why, JSONRPC_INVALID_PARAMS, rpc_none(), "empty request");
     }
     int r = rpc_need_param_block(c, &b, 1, NULL, why);
     if (r != 0) return r;

@@ -1,6 +1,7 @@
 /* The user's JSON-RPC, asked through the node's table of methods. SPDX-License-Identifier: MIT */
 #include "base/hex.h"
 #include "crypto/keccak.h"
+#include "eth/address.h"
 #include "eth/tx_check.h"
 #include "node/rpc_ask_testing.h"
 #include "node/rpc_internal.h"
@@ -501,8 +502,9 @@ TEST(the_pool_and_the_pending_block) {
     CHECK_STR(rpc_raw(&f, rpc_result(&f, "txpool_status", "[]")),
               "{\"pending\":\"0x1\",\"queued\":\"0x0\"}");
     const struct json *content = rpc_result(&f, "txpool_content", "[]");
-    const struct json *of_sender =
-        json_get(json_get(content, "pending"), rpc_address_text(&f, &f.play.senders[3]));
+    char name[43];
+    address_to_text(name, &f.play.senders[3]); // keys have their checksum
+    const struct json *of_sender = json_get(json_get(content, "pending"), name);
     CHECK_U64(json_count(of_sender), 1);
     char *from = arena_printf(&f.arena, "[\"%s\"]", rpc_address_text(&f, &f.play.senders[3]));
     CHECK_STR(rpc_raw(&f, json_get(rpc_result(&f, "txpool_contentFrom", from), "pending")),
@@ -527,6 +529,23 @@ TEST(the_pool_and_the_pending_block) {
     CHECK_U64(rpc_number(rpc_result(&f, "eth_getTransactionReceipt", hash), "status"), 1);
     CHECK_STR(rpc_raw(&f, rpc_result(&f, "txpool_status", "[]")),
               "{\"pending\":\"0x0\",\"queued\":\"0x0\"}");
+    end();
+}
+
+TEST(calls_without_fees_are_of_every_fork) {
+    begin();
+    extend(2, 5);
+    // A price of blobs without blobs is nothing; blobs without a hash are no transaction.
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_call",
+                                     "[{\"to\":" THERE ",\"maxFeePerBlobGas\":\"0x1\"}]")),
+              "\"0x\"");
+    rpc_check_error(&f, "eth_call", "[{\"to\":" THERE ",\"blobVersionedHashes\":[]}]", -32000,
+                    NULL);
+    const struct json *v = rpc_result(&f, "eth_capabilities", "[]");
+    CHECK_U64(rpc_number(json_get(v, "head"), "number"), 2);
+    CHECK_U64(rpc_number(json_get(v, "blocks"), "oldestBlock"), 0);
+    rpc_check_error(&f, "eth_getStorageValues", "[{},\"latest\"]", JSONRPC_INVALID_PARAMS,
+                    "empty request");
     end();
 }
 
