@@ -341,7 +341,11 @@ static int start(struct app *a, struct doors *d, struct error *why) {
     if (r == 0) r = open_pool(a, why);
     if (r == 0) r = build_slots_start(a, why);
     if (r == 0) r = open_builders(a, why);
-    if (r == 0) r = registration_send(a->values.registration_url, &a->setup.keys, a->log, why);
+    if (r == 0) r = registration_key(&a->setup.keys, why);
+    if (r == 0) {
+        r = registration_new(&a->registration, a->values.registration_url,
+                             &a->setup.keys.records_address, a->log, why);
+    }
     if (r == 0) r = open_accounts(a, why);
     if (r == 0) r = open_links(a, why);
     return r == 0 ? open_servers(a, d, why) : r;
@@ -349,6 +353,7 @@ static int start(struct app *a, struct doors *d, struct error *why) {
 
 static void stop(struct app *a) {
     build_slots_stop(a);
+    registration_free(a->registration);
     feed_server_free(a->feed);
     for (size_t i = 0; i < a->top_bid_count; i++) {
         top_bid_link_free(a->top_bids[i]);

@@ -55,6 +55,7 @@ struct kept_bid {
 
 struct top_bid_link;
 struct feed_server;
+struct registration;
 
 struct app {
     struct config *config;
@@ -81,6 +82,7 @@ struct app {
     struct top_bid_link *top_bids[TOP_BIDS_MAX];
     size_t top_bid_count;
     struct feed_server *feed;
+    struct registration *registration;
     struct accounts *accounts; /* NULL: none are kept */
     struct block_list *listed;
     uint64_t listed_at_ns; /* wall: age of the file */

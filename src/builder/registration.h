@@ -1,5 +1,7 @@
 /* Registration of the builder at the hub: the address that signs what it tells.
  *
+ * Asked again until it succeeds, on a thread of its own: a hub that is down does not keep the
+ * builder from building.
  * Source: block-building reference, section 9; the hub's register_credentials.
  * SPDX-License-Identifier: MIT */
 #ifndef BUILDER_REGISTRATION_H
@@ -8,12 +10,17 @@
 #include "base/log.h"
 #include "builder/seal.h"
 
-/* registration_send makes a fresh key, and gives its address to the hub when there is a url:
- * POST {url}/api/l1-builder/v1/register_credentials/rbuilder. A hub that cannot be reached is
- * logged and asked again in the background of the caller's next start; it does not keep the
- * builder from building. url  NULL or "": nothing is sent.
- * errors  ERR_NO_MEMORY. */
-[[gnu::warn_unused_result]] int registration_send(const char *url, struct build_keys *keys,
-                                                  struct log *log, struct error *why);
+struct registration;
+
+/* registration_key makes a fresh key for records. errors  those of the system's randomness. */
+[[gnu::warn_unused_result]] int registration_key(struct build_keys *keys, struct error *why);
+
+/* registration_new begins to tell the hub the key's address:
+ * POST {url}/api/l1-builder/v1/register_credentials/rbuilder. url  borrowed; NULL or "": *ret is
+ * NULL. errors  ERR_NO_MEMORY, ERR_IO (no thread). registration_free ends it (NULL is allowed). */
+[[gnu::warn_unused_result]] int registration_new(struct registration **ret, const char *url,
+                                                 const struct address *address, struct log *log,
+                                                 struct error *why);
+void registration_free(struct registration *r);
 
 #endif
