@@ -50,16 +50,32 @@ static unsigned slot_of(uint32_t id) {
     return id % FRAMES_WINDOW;
 }
 
-static bool put_request(struct buf *out, uint32_t id, struct peer *p, struct flow_order *o) {
-    const struct share *s = p->share;
-    const struct flow_body *body;
+/* What a cancellation is there: a bundle without transactions that replaces, above all others. */
+static bool put_cancel(struct buf *data, struct buf *mark, const struct share *s,
+                       const struct flow_order *o) {
+    const struct flow_identity *id = s->options.identity;
+    struct bundle b = {.fields = BUNDLE_VERSION | BUNDLE_REPLACEMENT_UUID |
+                                 BUNDLE_REPLACEMENT_NONCE | BUNDLE_SIGNING_ADDRESS,
+                       .version = BYTES_LIT("v2"),
+                       .replacement_uuid = o->order.replacement.uuid,
+                       .replacement_nonce = ORDER_NONCE_FINAL,
+                       .signing_address = o->order.replacement.signer};
+    b.bundle_hash = order_flow_hash(&b);
+    b.fields |= BUNDLE_HASH;
+    peer_bundle_encode(data, &b);
+    return !data->failed &&
+           (!id || request_signature_make(mark, id->signer, &id->key, buf_view(data), NULL) == 0);
+}
+
+static bool put_message(struct buf *out, uint32_t id, const struct share *s,
+                        enum order_method method_id, enum order_priority priority_id,
+                        struct bytes data, struct bytes mark) {
     char sent[24];
-    if (flow_order_body(&body, o, FLOW_BITCODE, s->options.identity, NULL) != 0) return false;
     int n = snprintf(sent, sizeof sent, "%llu",
                      (unsigned long long)(clock_wall_ns(s->clock) / BIG_NS_PER_US));
-    struct bytes method = bytes_from_str(order_method_name(o->order.method));
-    struct bytes priority = bytes_from_str(order_priority_name(o->priority));
-    struct bytes sent_at = bytes_make(sent, (size_t)n), mark = bytes_from_str(body->signature);
+    struct bytes method = bytes_from_str(order_method_name(method_id));
+    struct bytes priority = bytes_from_str(order_priority_name(priority_id));
+    struct bytes sent_at = bytes_make(sent, (size_t)n);
     const struct peer_header headers[HEADERS_MAX] = {
         {BYTES_LIT("method"), method},
         {BYTES_LIT("content-type"), BYTES_LIT("application/json")},
@@ -71,7 +87,7 @@ static bool put_request(struct buf *out, uint32_t id, struct peer *p, struct flo
         {BYTES_LIT("x-buildernet-signature"), mark},
         {BYTES_LIT("x-flashbots-signature"), mark},
     };
-    const struct peer_message m = {headers, mark.n ? HEADERS_MAX : 6, body->data};
+    const struct peer_message m = {headers, mark.n ? HEADERS_MAX : 6, data};
     struct buf payload;
     buf_init(&payload, 0);
     peer_message_encode(&payload, &m);
@@ -81,9 +97,28 @@ static bool put_request(struct buf *out, uint32_t id, struct peer *p, struct flo
     return fine;
 }
 
+static bool put_request(struct buf *out, uint32_t id, struct peer *p, struct flow_order *o) {
+    const struct share *s = p->share;
+    const struct flow_body *body;
+    if (o->order.method == ORDER_CANCEL_BUNDLE) {
+        struct buf data, mark;
+        buf_init(&data, 0);
+        buf_init(&mark, REQUEST_SIGNATURE_HEADER_BYTES);
+        bool fine =
+            put_cancel(&data, &mark, s, o) && put_message(out, id, s, ORDER_SEND_BUNDLE, ORDER_HIGH,
+                                                          buf_view(&data), buf_view(&mark));
+        buf_free(&data);
+        buf_free(&mark);
+        return fine;
+    }
+    if (flow_order_body(&body, o, FLOW_BITCODE, s->options.identity, NULL) != 0) return false;
+    return put_message(out, id, s, o->order.method, o->priority, body->data,
+                       bytes_from_str(body->signature));
+}
+
 /* What the second generation has no method for is not sent to it. */
 static bool is_spoken(const struct flow_order *o) {
-    return o->order.method == ORDER_SEND_BUNDLE || o->order.method == ORDER_SEND_RAW_TX;
+    return o->order.method != ORDER_SEND_SHARE && o->order.method != ORDER_SUBSIDISE;
 }
 
 void link_frames_pump(struct peer_link *l) {

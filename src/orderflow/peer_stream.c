@@ -149,7 +149,8 @@ static int on_order(struct stream_event *ret, struct peer_stream *s, const struc
 
 static void on_pong(struct stream_event *ret, const struct peer_stream *s,
                     const struct wire_frame *f, uint64_t now_ns, uint64_t wall_ns) {
-    if (f->ping.value != s->pinged_ns) return; // of an earlier ping, or none of ours
+    // Of an earlier ping, of one that only asks for a sign of life (0), or of none of ours.
+    if (f->ping.value == 0 || f->ping.value != s->pinged_ns) return;
     uint64_t round_trip = now_ns - s->pinged_ns;
     ret->type = STREAM_PONG;
     ret->pong.round_trip_ns = round_trip;

@@ -480,6 +480,15 @@ TEST(a_silent_peer_is_pinged_and_given_up) {
     CHECK_U64(p.out.n, before + WIRE_HEAD + 8);
     wire_put_pong(&p.in, STREAM_PING_NS, 1);
     CHECK_OK(feed(&p), &(struct error){0});
+    // A sign of life measures nothing.
+    struct stream_event e;
+    p.session.pinged_ns = 0;
+    wire_put_pong(&p.in, 0, 1);
+    struct bytes in = buf_view(&p.in);
+    CHECK_OK(peer_stream_next(&e, &p.session, &in, 0, 0, &p.out, &(struct error){0}),
+             &(struct error){0});
+    CHECK_U64(e.type, STREAM_MORE);
+    buf_clear(&p.in);
     CHECK(!peer_stream_tick(&p.session, STREAM_DEAD_NS, &p.out));
     pair_free(&p);
 }

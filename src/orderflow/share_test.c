@@ -666,6 +666,50 @@ TEST(frames_of_the_second_generation_are_signed_and_answered) {
     loop_free(l);
 }
 
+static struct bundle heard;
+static enum order_method heard_method;
+static struct arena heard_arena;
+
+static void hear_bundle(void *context, const struct share_received *r, struct share_ticket *t) {
+    struct node *n = context;
+    heard_method = r->method;
+    struct bytes data = arena_copy(&heard_arena, r->data);
+    CHECK_OK(peer_bundle_decode(&heard, data, &heard_arena, &why), &why);
+    n->received++;
+    share_answer(t, PEER_SUCCESS, NULL, NULL);
+}
+
+TEST(a_cancellation_reaches_the_second_generation_as_an_empty_bundle) {
+    struct loop *l = new_loop();
+    struct node n[2];
+    struct arena a;
+    struct flow_order *o;
+    struct order order = {.method = ORDER_CANCEL_BUNDLE, .has_signer = true, .cancels = true};
+    const struct flow_order_facts facts = {.priority = ORDER_HIGH, .bytes = 100};
+    memset(order.replacement.uuid.b, 0x55, 16);
+    memset(order.replacement.signer.b, 0x93, 20);
+    arena_init(&a, 1u << 20);
+    arena_init(&heard_arena, 1u << 20);
+    CHECK_OK(flow_order_new(&o, &order, &facts, &a, &why), &why);
+    node_open(&n[0], l, "a");
+    node_open(&n[1], l, "b");
+    n[1].share->options.received = hear_bundle;
+    introduce(n, 2, SHARE_FRAMES);
+    CHECK_OK(share_order(n[0].share, o, &why), &why);
+    flow_order_release(o);
+    TURN_UNTIL(l, n[0].shared == 1);
+    CHECK_U64(heard_method, ORDER_SEND_BUNDLE);
+    CHECK_U64(heard.txs.count, 0);
+    CHECK_U64(heard.replacement_nonce, UINT64_MAX);
+    CHECK_BYTES(BYTES_OF(heard.replacement_uuid), BYTES_OF(order.replacement.uuid));
+    CHECK_BYTES(BYTES_OF(heard.signing_address), BYTES_OF(order.replacement.signer));
+    CHECK((heard.fields & BUNDLE_HASH) != 0);
+    arena_free(&heard_arena);
+    node_close(&n[0]);
+    node_close(&n[1]);
+    loop_free(l);
+}
+
 TEST(frames_come_again_after_a_broken_connection) {
     struct loop *l = new_loop();
     struct node n[2];

@@ -1,18 +1,16 @@
 /* Flow tool: sends bundles to orderflow programs, plays their builders, and the links between them,
  * and tells what arrived where, how often, how late. For test_orderflow_peers.py.
  *
- *     flow_tool COUNT RATE DELAY_MS SEED --node USER_URL --builder PORT ...
+ *     flow_tool COUNT RATE DELAY_MS LOSS SEED --node USER_URL --builder PORT ...
  *               --link NODE:NODE:PORT:ADDRESS ...
  *
  * Bundles of the published size distribution go to the nodes in turn. A link listens on PORT and
- * carries what NODE sends to another's ADDRESS, DELAY_MS later, both ways. Commands on the standard
- * input, a line each:
- *     go         begin to send
- *     cut A B    nothing passes between the two nodes any more (connections seem to stand)
- *     heal A B   what is under way passes again
- *     skip A     no more bundles to that node;  use A  again
- *     stop       tell the result now
- * The result is one JSON object: told when every bundle that was answered is at every builder.
+ * carries what NODE sends to another's ADDRESS, DELAY_MS later, both ways; LOSS of a thousand
+ * pieces come a round trip later, and all behind them, as a retransmission holds a stream up.
+ * Commands on the standard input, a line each: go         begin to send cut A B    nothing passes
+ * between the two nodes any more (connections seem to stand) heal A B   what is under way passes
+ * again skip A     no more bundles to that node;  use A  again stop       tell the result now The
+ * result is one JSON object: told when every bundle that was answered is at every builder.
  * SPDX-License-Identifier: MIT */
 #include "base/hex.h"
 #include "base/list.h"
@@ -81,6 +79,7 @@ struct link {
 struct run {
     struct loop *loop;
     uint64_t delay_ns;
+    unsigned loss; /* of a thousand pieces */
     unsigned count, rate;
     struct node nodes[NODES_MAX];
     size_t node_count;
@@ -176,6 +175,7 @@ static void on_readable(struct conn *c) {
         if (!p) die("memory", NULL);
         p->n = (size_t)n;
         p->due_ns = loop_now_ns(r->loop) + r->delay_ns;
+        if (random_fast_below(&r->random, 1000) < r->loss) p->due_ns += 2 * r->delay_ns;
         memcpy(p->data, room, p->n);
         list_push_back(&k->pieces[1 - i], &p->node);
         k->bytes[1 - i] += p->n;
@@ -576,19 +576,20 @@ int main(int argc, char **argv) {
     static struct run r;
     struct error why = {0};
     const char *url = NULL;
-    if (argc < 5)
-        die("usage: flow_tool COUNT RATE DELAY_MS SEED --node URL --builder PORT ...", NULL);
+    if (argc < 6)
+        die("usage: flow_tool COUNT RATE DELAY_MS LOSS SEED --node URL --builder PORT ...", NULL);
     r.count = (unsigned)strtoul(argv[1], NULL, 10);
     r.rate = (unsigned)strtoul(argv[2], NULL, 10);
     r.delay_ns = strtoul(argv[3], NULL, 10) * NS_PER_MS;
-    random_fast_seed(&r.random, strtoul(argv[4], NULL, 10));
+    r.loss = (unsigned)strtoul(argv[4], NULL, 10);
+    random_fast_seed(&r.random, strtoul(argv[5], NULL, 10));
     r.acked = calloc(r.count, 1);
     r.origin = calloc(r.count, 1);
     if (loop_new(&r.loop, NULL, &why) != 0 || ecdsa_signer_new(&r.signer, &why) != 0 ||
         ecdsa_secret_key_new(&r.key, &why) != 0) {
         die("start", &why);
     }
-    for (int i = 5; i + 1 < argc; i += 2) {
+    for (int i = 6; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--node") == 0) url = argv[i + 1];
         if (strcmp(argv[i], "--builder") == 0 && url) open_node(&r, url, argv[i + 1]);
         if (strcmp(argv[i], "--link") == 0) open_link(&r, argv[i + 1]);

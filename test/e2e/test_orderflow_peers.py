@@ -80,7 +80,7 @@ class Hub:
 class Network:
     """Three nodes, their builders, users and links."""
 
-    def __init__(self, folder, count, rate, delay_ms, flags=()):
+    def __init__(self, folder, count, rate, delay_ms, flags=(), loss=0):
         self.folder, self.flags = folder, list(flags)
         self.users, self.systems = ([free_port() for _ in range(NODES)] for _ in range(2))
         self.metrics = [free_port() for _ in range(NODES)]
@@ -94,7 +94,8 @@ class Network:
         for (a, b), port in self.links.items():
             arguments += ["--link", f"{a}:{b}:{port}:127.0.0.1:{self.systems[b]}"]
         self.tool = subprocess.Popen(
-            [str(x) for x in (BUILD / "src/orderflow/flow_tool", count, rate, delay_ms, 7, *arguments)],
+            [str(x) for x in (BUILD / "src/orderflow/flow_tool", count, rate, delay_ms, loss, 7,
+                              *arguments)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.tool.stdout.readline() == "ready\n"
         self.nodes = [None] * NODES
@@ -195,6 +196,17 @@ def every_bundle_arrives_everywhere_once():
         for n in range(NODES):
             assert net.metric(n, "orderflow_peer_dropped_total") == 0
             assert net.metric(n, "orderflow_peer_duplicates_total") == 0
+
+
+@case
+def links_that_lose_packets_only_delay():
+    """Where one piece of a hundred comes a round trip late, orders are late with it and none is lost."""
+    with Folder() as folder, Network(folder, COUNT, RATE, DELAY_MS, loss=10) as net:
+        net.wait_for_sessions()
+        net.say("go")
+        result = net.result(COUNT / RATE + 60)
+        check_all(result)
+        assert result["acknowledged"] == COUNT, result
 
 
 @case
