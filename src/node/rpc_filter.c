@@ -8,6 +8,7 @@
 #define FILTERS_MAX 4096u
 #define FILTER_AGE_NS (300 * NS_PER_S) // without a poll
 #define FILTER_BYTES_MAX (16u << 20)   // told and not fetched; more ends the filter
+#define FILTERS_BYTES_MAX (256u << 20) // the same of all; more ends the one that has most
 #define FILTER_MEMORY_MAX (256u << 10) // of its addresses and topics
 
 enum filter_kind { FILTER_LOGS, FILTER_BLOCKS, FILTER_PENDING };
@@ -95,6 +96,28 @@ static void tell(struct filter *f, const struct rpc_event *e) {
     }
 }
 
+static void end_filter(struct rpc_filters *fs, unsigned at) {
+    filter_free(fs->filters[at]);
+    fs->filters[at] = NULL;
+    fs->count--;
+}
+
+/* Ends filters, those with most to tell first, until all have room together. */
+static void make_room(struct rpc_filters *fs) {
+    for (;;) {
+        size_t sum = 0;
+        unsigned most = FILTERS_MAX;
+        for (unsigned i = 0; i < FILTERS_MAX; i++) {
+            const struct filter *f = fs->filters[i];
+            if (!f) continue;
+            sum += f->out.capacity;
+            if (most == FILTERS_MAX || f->out.capacity > fs->filters[most]->out.capacity) most = i;
+        }
+        if (sum <= FILTERS_BYTES_MAX || most == FILTERS_MAX) return;
+        end_filter(fs, most);
+    }
+}
+
 void rpc_filters_take(struct rpc *r, const struct rpc_event *e) {
     struct rpc_filters *fs = r->filters;
     uint64_t now = clock_monotonic_ns(&clock_system);
@@ -105,12 +128,11 @@ void rpc_filters_take(struct rpc *r, const struct rpc_event *e) {
         seen++;
         tell(f, e);
         if (f->out.failed || now - f->polled_ns > FILTER_AGE_NS) {
-            filter_free(f);
-            fs->filters[i] = NULL;
-            fs->count--;
+            end_filter(fs, i);
             seen--;
         }
     }
+    if (!e->tx) make_room(fs); // blocks bring the many
     pthread_mutex_unlock(&fs->lock);
 }
 
@@ -226,7 +248,8 @@ static int changes(struct node_call *c, struct error *why) {
     json_begin_array(c->result, NULL);
     if (f->out.n) json_add_raw(c->result, NULL, buf_view(&f->out));
     json_end(c->result);
-    buf_clear(&f->out);
+    buf_free(&f->out); // forgets its memory too: most filters are polled often and have little
+    buf_init(&f->out, FILTER_BYTES_MAX);
     pthread_mutex_unlock(&rpc_of(c)->filters->lock);
     return 0;
 }

@@ -145,6 +145,9 @@ int rpc_get_logs(struct node_call *c, const struct log_filter *f, struct error *
             r = too_many(c, limit, why);
         }
         head_block_release(b);
+        if (r == 0 && c->result->out->n > c->node->values->answer_bytes) {
+            r = node_fail(c, why, RPC_ERROR_LIMIT, rpc_none(), "response too large");
+        }
         if (r == 0 && clock_monotonic_ns(&clock_system) > end_ns) r = rpc_timed_out(c, why);
     }
     json_end(c->result);

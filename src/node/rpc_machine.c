@@ -4,7 +4,8 @@
 
 #include <stdlib.h>
 
-#define CODES_KEPT (32u << 20) // bytes of code and programs of an idle machine
+#define CODES_KEPT (32u << 20)  // bytes of code and programs of an idle machine
+#define MEMORY_KEPT (32u << 20) // of its state; a call that took more gives it back
 
 /* ---- taking and giving back ---- */
 
@@ -104,9 +105,22 @@ int rpc_machine_take(struct node_call *c, struct rpc_machine **ret, const struct
     return 0;
 }
 
+/* Empties the state; one that grew large is made anew. */
+static void empty_state(struct rpc_machine *m) {
+    struct state fresh;
+    bool large = m->state.memory.used_bytes > MEMORY_KEPT ||
+                 m->state.journal_room > MEMORY_KEPT / sizeof *m->state.journal;
+    if (large && state_init(&fresh, nothing, m->codes, NULL) == 0) {
+        state_free(&m->state);
+        m->state = fresh;
+    } else {
+        state_reset(&m->state, nothing);
+    }
+}
+
 void rpc_machine_give(struct rpc *r, struct rpc_machine *m) {
     if (!m) return;
-    state_reset(&m->state, nothing);
+    empty_state(m);
     m->vm.tracer = NULL;
     m->vm.moves = NULL;
     m->vm.move_count = 0;
