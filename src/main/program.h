@@ -19,6 +19,7 @@ program_run devnet_main;
 program_run eth_main;
 program_run evm_main;
 program_run hub_main;
+program_run load_main;
 program_run node_main;
 program_run quote_service_program;
 program_run orderflow_main;

@@ -14,6 +14,7 @@ const struct program programs[] = {
     {"eth", "tell what bytes are: transactions, blocks, SSZ, RLP", eth_main},
     {"evm", "run code and the field's test files", evm_main},
     {"hub", "identity, allow-list, configuration, secrets and discovery", hub_main},
+    {"load", "send transactions and bundles at a steady rate", load_main},
     {"node", "a chain for devnets and builders: JSON-RPC, Engine API, slots", node_main},
     {"quote-service", "make quotes for guests without a device", quote_service_program},
     {"orderflow", "take, rank and share transactions and bundles", orderflow_main},
