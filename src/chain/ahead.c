@@ -82,6 +82,7 @@ static void run_block(struct worker *w) {
     while (!atomic_load(&h->stop) && pick(h, &i)) {
         run_one(w, i);
     }
+    state_reset(&w->state, (struct state_reader){0}); // lets go of codes while it waits
 }
 
 static void *work(void *arg) {

@@ -364,6 +364,9 @@ static int set(struct head *h, struct move *m, const struct hash *head, const st
         trie_store_abort(h->store);
     }
     if (r != 0) return r;
+    if (evm_code_cache_bytes(h->codes) > HEAD_CODES_MAX) {
+        evm_code_cache_trim(h->codes, HEAD_CODES_MAX / 4 * 3);
+    }
     hold(m, true);
     apply(h, m);
     publish(h, m);

@@ -30,10 +30,11 @@
 #include "trie/proof.h"
 #include "trie/state_root.h"
 
-#define HEAD_DEPTH_MAX 128     /* blocks behind the head whose states are kept */
-#define HEAD_PENDING_MAX 4096  /* blocks in memory, on all branches */
-#define HEAD_REJECTED_MAX 1024 /* invalid blocks that are remembered */
-#define HEAD_BLOCK_HASHES 256  /* hashes of ancestors that code can ask for */
+#define HEAD_DEPTH_MAX 128               /* blocks behind the head whose states are kept */
+#define HEAD_PENDING_MAX 4096            /* blocks in memory, on all branches */
+#define HEAD_REJECTED_MAX 1024           /* invalid blocks that are remembered */
+#define HEAD_CODES_MAX ((size_t)1 << 30) /* bytes of code and programs that are kept */
+#define HEAD_BLOCK_HASHES 256            /* hashes of ancestors that code can ask for */
 
 struct head;
 struct sender_cache;

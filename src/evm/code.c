@@ -11,6 +11,9 @@ struct evm_code_cache {
     struct evm_code **buckets;
     uint32_t mask, count;
     size_t held_bytes;
+    struct evm_code_user *users;
+    struct evm_code *taken_out;  /* by chain: not found any more, maybe pointed at */
+    atomic_uint_least64_t epoch; /* counts the times that codes were taken out */
     atomic_uint_least64_t clock;
     struct evm_code empty;
     uint8_t padding[EVM_CODE_PADDING];
@@ -41,35 +44,46 @@ struct owned_program {
     struct arena memory;
 };
 
-static size_t free_programs(struct evm_code *code) {
-    size_t bytes = 0;
+static void free_programs(struct evm_code *code) {
     struct evm_program *p = atomic_load_explicit(&code->programs, memory_order_relaxed);
     while (p) {
         struct owned_program *o = (struct owned_program *)(void *)p;
         p = p->next;
-        bytes += o->memory.used_bytes + sizeof *o;
         arena_free(&o->memory);
         free(o);
     }
     atomic_store_explicit(&code->programs, NULL, memory_order_relaxed);
-    return bytes;
 }
 
-static size_t free_code(struct evm_code *code) {
-    size_t bytes = free_programs(code) + code->size + sizeof *code + EVM_CODE_PADDING;
+static void free_code(struct evm_code *code) {
+    free_programs(code);
     free(code);
-    return bytes;
+}
+
+// Frees what was taken out before an epoch.
+static void free_taken_out(struct evm_code_cache *c, uint64_t before) {
+    struct evm_code **at = &c->taken_out;
+    while (*at) {
+        struct evm_code *code = *at;
+        if (code->taken_out > before) {
+            at = &code->chain;
+        } else {
+            *at = code->chain;
+            free_code(code);
+        }
+    }
 }
 
 void evm_code_cache_free(struct evm_code_cache *c) {
     if (!c) return;
+    free_taken_out(c, UINT64_MAX);
     for (uint32_t i = 0; i <= c->mask; i++) {
         for (struct evm_code *code = c->buckets[i], *next; code; code = next) {
             next = code->chain;
-            (void)free_code(code);
+            free_code(code);
         }
     }
-    (void)free_programs(&c->empty);
+    free_programs(&c->empty);
     (void)pthread_mutex_destroy(&c->lock);
     free(c->buckets);
     free(c);
@@ -167,7 +181,7 @@ const struct evm_program *evm_code_program_slow(struct evm_code *code,
         if (made) {
             o->program = *made;
             o->program.next = first;
-            c->held_bytes += o->memory.used_bytes + sizeof *o;
+            if (!code->taken_out) c->held_bytes += o->memory.used_bytes + sizeof *o;
             p = &o->program;
             atomic_store_explicit(&code->programs, p, memory_order_release);
         } else {
@@ -177,6 +191,59 @@ const struct evm_program *evm_code_program_slow(struct evm_code *code,
     }
     (void)pthread_mutex_unlock(&c->lock);
     return p;
+}
+
+/* Users. */
+
+void evm_code_user_join(struct evm_code_cache *c, struct evm_code_user *u) {
+    (void)pthread_mutex_lock(&c->lock);
+    atomic_store(&u->seen, atomic_load(&c->epoch));
+    u->next = c->users;
+    u->link = &c->users;
+    if (u->next) u->next->link = &u->next;
+    c->users = u;
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
+void evm_code_user_leave(struct evm_code_cache *c, struct evm_code_user *u) {
+    if (!u->link) return;
+    (void)pthread_mutex_lock(&c->lock);
+    *u->link = u->next;
+    if (u->next) u->next->link = u->link;
+    u->link = NULL;
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
+void evm_code_user_pass(struct evm_code_cache *c, struct evm_code_user *u) {
+    // What it finds from now on was not taken out in this epoch or before.
+    atomic_store(&u->seen, atomic_load(&c->epoch));
+}
+
+// The epoch that all users have passed.
+static uint64_t passed_by_all(struct evm_code_cache *c) {
+    uint64_t least = atomic_load(&c->epoch);
+    for (struct evm_code_user *u = c->users; u; u = u->next) {
+        uint64_t seen = atomic_load(&u->seen);
+        if (seen < least) least = seen;
+    }
+    return least;
+}
+
+size_t evm_code_cache_bytes(struct evm_code_cache *c) {
+    (void)pthread_mutex_lock(&c->lock);
+    size_t bytes = c->held_bytes;
+    (void)pthread_mutex_unlock(&c->lock);
+    return bytes;
+}
+
+static size_t bytes_of(const struct evm_code *code) {
+    size_t bytes = code->size + sizeof *code + EVM_CODE_PADDING;
+    struct evm_program *p = atomic_load_explicit(&code->programs, memory_order_relaxed);
+    for (; p; p = p->next) {
+        const struct owned_program *o = (const struct owned_program *)(const void *)p;
+        bytes += o->memory.used_bytes + sizeof *o;
+    }
+    return bytes;
 }
 
 static int by_use(const void *a, const void *b) {
@@ -203,10 +270,15 @@ void evm_code_cache_trim(struct evm_code_cache *c, size_t bytes_max) {
                 at = &(*at)->chain;
             }
             *at = all[i]->chain;
-            c->held_bytes -= free_code(all[i]);
+            c->held_bytes -= bytes_of(all[i]);
             c->count--;
+            all[i]->chain = c->taken_out;
+            all[i]->taken_out = atomic_load(&c->epoch) + 1;
+            c->taken_out = all[i];
         }
+        (void)atomic_fetch_add(&c->epoch, 1); // now no one finds them
         free(all);
     }
+    free_taken_out(c, passed_by_all(c));
     (void)pthread_mutex_unlock(&c->lock);
 }

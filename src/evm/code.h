@@ -4,9 +4,10 @@
  * with the address of their handler, gas and stack checks summed up per block, constants folded
  * and laid out, static jumps resolved (decode.c tells how). It is made once per code and schedule.
  *
- * Ownership: the cache owns codes and programs; they live until evm_code_cache_trim or _free. The
- * cache is safe for any number of threads; a code is constant once it is in; trim and free only
- * while no state of that cache is in use.
+ * Ownership: the cache owns codes and programs. What evm_code_cache_trim takes out lives on until
+ * every user of the cache (a state; evm_code_user) has let go once, so it may be called at any
+ * time. The cache is safe for any number of threads; a code is constant once it is in; free only
+ * when no state of that cache is left.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef EVM_CODE_H
@@ -64,7 +65,8 @@ struct evm_code {
     bool delegates;          /* EIP-7702: bytes are 0xef0100 and an address */
     struct address delegate; /* that address */
     _Atomic(struct evm_program *) programs;
-    struct evm_code *chain; /* in the cache's table */
+    struct evm_code *chain; /* in the cache's table, or among what was taken out */
+    uint64_t taken_out;     /* the cache's epoch since which no one finds it */
     struct evm_code_cache *cache;
     atomic_uint_least64_t used; /* the cache's clock at the last lookup */
 };
@@ -75,6 +77,19 @@ struct evm_code_cache;
  * evm_code_cache_free takes everything back (NULL is allowed). */
 struct evm_code_cache *evm_code_cache_new(void);
 void evm_code_cache_free(struct evm_code_cache *c);
+
+/* Whoever keeps pointers to codes between calls. join and leave when it begins and ends; pass when
+ * it has let go of all codes. One thread at a time for each user. */
+struct evm_code_user {
+    atomic_uint_least64_t seen; /* the epoch of the last pass */
+    struct evm_code_user *next, **link;
+};
+void evm_code_user_join(struct evm_code_cache *c, struct evm_code_user *u);
+void evm_code_user_leave(struct evm_code_cache *c, struct evm_code_user *u);
+void evm_code_user_pass(struct evm_code_cache *c, struct evm_code_user *u);
+
+/* evm_code_cache_bytes gives the bytes of code and programs that can be found. */
+size_t evm_code_cache_bytes(struct evm_code_cache *c);
 
 /* evm_code_cache_trim drops the codes that were not asked for longest until at most bytes_max
  * bytes of code and programs are held. */

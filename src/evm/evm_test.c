@@ -209,4 +209,35 @@ TEST(evm_nests_to_the_depth_limit) {
     end();
 }
 
+// What is taken out of the cache lives as long as a state may point to it.
+TEST(code_that_is_taken_out_stays_for_its_users) {
+    struct evm_code_cache *c = evm_code_cache_new();
+    struct evm_code_user first = {0}, second = {0};
+    struct evm_schedule schedule;
+    uint8_t bytes[64] = {0x60, 1, 0x60, 2, 0x01};
+    CHECK(c);
+    evm_schedule_init(&schedule, FORK_OSAKA);
+    evm_code_user_join(c, &first);
+    evm_code_user_join(c, &second);
+    for (uint8_t round = 0; round < 50; round++) {
+        struct hash hash = {{round}};
+        bytes[10] = round;
+        struct evm_code *code = evm_code_add(c, &hash, bytes_make(bytes, sizeof bytes));
+        CHECK(code && evm_code_program(code, &schedule, false));
+        evm_code_cache_trim(c, 0);
+        CHECK(!evm_code_find(c, &hash));
+        CHECK_U64(evm_code_cache_bytes(c), 0);
+        evm_code_user_pass(c, &first); // the second one has not let go
+        evm_code_cache_trim(c, 0);
+        CHECK_U64(code->bytes[10], round);
+        CHECK(evm_code_program(code, &schedule, true)); // and can still be run
+        CHECK_U64(evm_code_cache_bytes(c), 0);
+        if (round % 2) evm_code_user_pass(c, &second);
+    }
+    evm_code_user_leave(c, &second);
+    evm_code_cache_trim(c, 0);
+    evm_code_user_leave(c, &first);
+    evm_code_cache_free(c);
+}
+
 TEST_MAIN()

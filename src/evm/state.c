@@ -38,6 +38,7 @@ int state_init(struct state *s, struct state_reader reader, struct evm_code_cach
     }
     s->lost->now.code_hash = STATE_EMPTY_CODE_HASH;
     s->lost_slot->account = s->lost;
+    if (codes) evm_code_user_join(codes, &s->code_user);
     return 0;
 }
 
@@ -49,6 +50,7 @@ static void free_tables(struct state *s) {
 }
 
 void state_free(struct state *s) {
+    if (s->codes) evm_code_user_leave(s->codes, &s->code_user);
     free_tables(s);
     free(s->accounts);
     free(s->lost);
@@ -79,6 +81,7 @@ void state_reset(struct state *s, struct state_reader reader) {
     s->epoch++;
     buf_clear(&s->log_data);
     arena_reset(&s->memory);
+    if (s->codes) evm_code_user_pass(s->codes, &s->code_user);
 }
 
 int state_check(const struct state *s, struct error *why) {

@@ -147,6 +147,7 @@ struct state_mark {
 struct state {
     struct state_reader reader;
     struct evm_code_cache *codes;    /* borrowed */
+    struct evm_code_user code_user;  /* of codes; so a state stays where it is */
     struct arena memory;             /* accounts and slots */
     struct state_account **accounts; /* open addressing, power of two */
     uint32_t account_mask, account_count;
