@@ -29,7 +29,8 @@ static int no_code(void *ctx, struct bytes *ret, const struct hash *hash, struct
 static const uint8_t code[] = {0x60,     1,        OP_SLOAD, OP_POP, OP_PUSH0, OP_PUSH0, 0x60,  5,
                                OP_PUSH0, OP_PUSH0, 0x60,     0xaa,   OP_GAS,   OP_CALL,  OP_POP};
 
-static char *trace(const char *name, int64_t gas) {
+static char *trace_with(const char *name, const struct tracer_options *options, int64_t gas,
+                        struct bytes program) {
     struct error why;
     struct evm vm;
     struct state state;
@@ -49,9 +50,10 @@ static char *trace(const char *name, int64_t gas) {
     CHECK_OK(evm_init(&vm, codes, precompiles, &why), &why);
     evm_use(&vm, &state, FORK_CANCUN);
     state_begin(&state);
-    state_set_code(&state, state_account_find(&state, &contract),
-                   (struct bytes){code, sizeof code});
-    CHECK_OK(tracer_new(&tracer, name, &out, &why), &why);
+    state_set_code(&state, state_account_find(&state, &contract), program);
+    state_end(&state, false);
+    state_begin(&state); // what comes before is another transaction
+    CHECK_OK(tracer_new_with(&tracer, name, options, &out, &why), &why);
     vm.tracer = tracer_interface(tracer);
     evm_execute(&vm, &m, &r);
     CHECK_OK(tracer_end(tracer, &state, &why), &why);
@@ -62,6 +64,10 @@ static char *trace(const char *name, int64_t gas) {
     precompiles_free(precompiles);
     evm_code_cache_free(codes);
     return (char *)out.p; // freed by the case
+}
+
+static char *trace(const char *name, int64_t gas) {
+    return trace_with(name, NULL, gas, (struct bytes){code, sizeof code});
 }
 
 TEST(tracers_structlog_tells_costs) {
@@ -101,6 +107,81 @@ TEST(tracers_selectors_and_lists) {
     free(text);
     text = trace("prestate", 100000);
     CHECK(strncmp(text, "{", 1) == 0);
+    free(text);
+}
+
+// LOG0 of nothing; CALL 0xaa; LOG0; REVERT, when `fails`
+static const uint8_t logging[] = {OP_PUSH0, OP_PUSH0, 0xa0, OP_PUSH0, OP_PUSH0, OP_PUSH0,
+                                  OP_PUSH0, OP_PUSH0, 0x60, 0xaa,     0x5a,     OP_CALL,
+                                  OP_PUSH0, OP_PUSH0, 0xa0, OP_PUSH0, OP_PUSH0, 0xfd};
+
+static size_t occurrences(const char *text, const char *part) {
+    size_t n = 0;
+    for (const char *at = text; (at = strstr(at, part)) != NULL; at++) {
+        n++;
+    }
+    return n;
+}
+
+TEST(tracers_call_tree_has_logs_with_their_places) {
+    const struct tracer_options options = {.with_log = true};
+    char *text = trace_with("call", &options, 100000, (struct bytes){logging, 15});
+    CHECK_U64(occurrences(text, "\"topics\":[]"), 2);
+    CHECK(strstr(text, "\"position\":\"0x0\"") && strstr(text, "\"position\":\"0x1\""));
+    free(text);
+    // What was reverted has logged nothing.
+    text = trace_with("call", &options, 100000, (struct bytes){logging, sizeof logging});
+    CHECK_U64(occurrences(text, "topics"), 0);
+    CHECK(strstr(text, "\"error\":\"execution reverted\""));
+    free(text);
+    const struct tracer_options top = {.only_top_call = true, .with_log = true};
+    text = trace_with("call", &top, 100000, (struct bytes){logging, 15});
+    CHECK_U64(occurrences(text, "\"calls\""), 0);
+    CHECK_U64(occurrences(text, "\"topics\":[]"), 2);
+    free(text);
+}
+
+// PUSH1 5; PUSH1 1; SSTORE; PUSH1 1; SLOAD; PUSH0; MSTORE
+static const uint8_t storing[] = {0x60, 5, 0x60,     1,        OP_SSTORE,
+                                  0x60, 1, OP_SLOAD, OP_PUSH0, OP_MSTORE};
+
+TEST(tracers_opcodes_show_storage_and_memory) {
+    const struct tracer_options options = {.memory = true};
+    const struct bytes program = {storing, sizeof storing};
+    char *text = trace_with("opcodes", &options, 100000, program);
+    CHECK_U64(occurrences(text, "\"pc\":"), 8);
+    CHECK_U64(occurrences(text, "\"storage\":{"), 2); // at SSTORE and at SLOAD, with the new value
+    CHECK_U64(occurrences(text, "0000000000000005\""), 3); // and once in memory, at STOP
+    CHECK(strstr(text,
+                 "\"op\":\"SSTORE\",\"gas\":99994,\"depth\":1,\"refund\":0,\"stack\":[\"0x5\","
+                 "\"0x1\"]"));
+    free(text);
+    const struct tracer_options few = {.no_stack = true, .no_storage = true, .limit = 2};
+    text = trace_with("opcodes", &few, 100000, program);
+    CHECK_U64(occurrences(text, "\"pc\":"), 2);
+    CHECK_U64(occurrences(text, "stack") + occurrences(text, "storage"), 0);
+    free(text);
+    text = trace_with("opcodes", NULL, 10, program);
+    CHECK(strstr(text, "\"error\":\"out of gas\"}"));
+    free(text);
+}
+
+TEST(tracers_prestate_tells_differences) {
+    const struct tracer_options diff = {.diff = true};
+    char *text = trace_with("prestate", &diff, 100000, (struct bytes){storing, sizeof storing});
+    char *post = strstr(text, "\"post\"");
+    CHECK(post != NULL);
+    CHECK(strstr(post, "0000000000000001\":\"0x0000000000000000000000000000000000000000000000000000"
+                       "000000000005\""));
+    *post = 0; // what was there before: no slot, since it was zero
+    CHECK(strstr(text, "\"pre\":{") && !strstr(text, "storage"));
+    free(text);
+    text = trace_with("prestate", &(struct tracer_options){.no_code = true}, 100000,
+                      (struct bytes){storing, sizeof storing});
+    CHECK(strstr(text, "storage") && !strstr(text, "\"code\""));
+    free(text);
+    text = trace_with("noop", NULL, 100000, (struct bytes){storing, sizeof storing});
+    CHECK_STR(text, "{}\n");
     free(text);
 }
 
