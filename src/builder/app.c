@@ -2,8 +2,7 @@
 #include "builder/app.h"
 
 #include "base/file.h"
-#include "base/random.h"
-#include "base/sandbox.h"
+#include "builder/confine.h"
 #include "builder/registration.h"
 
 #include <signal.h>
@@ -336,6 +335,7 @@ static int start(struct app *a, struct doors *d, struct error *why) {
     int r = builder_setup_read(&a->setup, &a->values, why);
     if (r == 0) r = loop_new(&a->loop, &(struct loop_options){.post_capacity = 65536}, why);
     if (r == 0) r = service_new(&a->service, a->loop, &options, why);
+    if (r == 0) r = builder_confine(&a->values, config_file(a->config), a->log, why);
     if (r == 0) r = read_block_list(a, why);
     if (r == 0) r = open_chain(a, why);
     if (r == 0) r = open_pool(a, why);

@@ -7,6 +7,7 @@
 #define ANSWER_BODY_MAX 4096u
 #define ASK_AGAIN_NS NS_PER_S
 #define SUBMIT_TIMEOUT_NS (2 * NS_PER_S)
+#define RATE_PAUSE_NS (NS_PER_S / 2)
 
 struct relay_link {
     struct relay_link_options o;
@@ -24,6 +25,8 @@ struct relay_link {
     unsigned send_status;
     struct buf send_body;
     uint64_t sent_ns, sequence;
+    uint64_t over_slot;      // it wants no more of this slot
+    uint64_t not_before_ns;  // after it found us too fast
     struct loop_timer timer; // the least interval
 };
 
@@ -127,6 +130,11 @@ static void finished(struct relay_link *r, enum relay_answer answer, struct byte
     uint64_t took = loop_now_ns(r->o.loop) - r->sent_ns;
     r->sending = NULL;
     r->sent = NULL;
+    if (answer == RELAY_SLOT_OVER || answer == RELAY_BLOCK_INVALID) {
+        r->over_slot = b->work->slot;
+        relay_link_drop(r);
+    }
+    if (answer == RELAY_RATE_LIMITED) r->not_before_ns = loop_now_ns(r->o.loop) + RATE_PAUSE_NS;
     r->o.answered(r->o.context, r, b, answer, text, took);
     built_block_release(b);
     send_next(r);
@@ -220,6 +228,7 @@ static int send_block(struct relay_link *r, struct built_block *b, struct error 
 static void send_next(struct relay_link *r) {
     struct error why;
     uint64_t now = loop_now_ns(r->o.loop), due = r->sent_ns + r->o.settings->interval_ns;
+    if (r->not_before_ns > due) due = r->not_before_ns;
     if (!r->next || r->sending) return;
     if (r->sent_ns && now < due) {
         if (loop_timer_set(r->o.loop, &r->timer, due, &why) != 0) {
@@ -241,7 +250,7 @@ static void interval_over(struct loop_timer *t) {
 }
 
 void relay_link_submit(struct relay_link *r, struct built_block *b) {
-    if (!r->o.settings->submits) return;
+    if (!r->o.settings->submits || b->work->slot == r->over_slot) return;
     built_block_release(r->next);
     r->next = built_block_retain(b);
     send_next(r);

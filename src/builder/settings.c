@@ -138,6 +138,10 @@ static const struct config_option options[] = {
          "Where the builder's signing address is registered (the attested proxy to the hub)."),
     ROW(PATH, records_folder, "records-folder", NULL, NULL,
         "Where signed records of bid blocks are kept, for refunds; empty for none."),
+    FULL(PATH, error_folder, "error-storage", "error_storage_path", NULL, NULL,
+         "Where blocks are kept that a relay found invalid; empty for none."),
+    ROW(BOOL, sandbox, "sandbox", "true", NULL,
+        "Give up files and system calls that are not needed (Landlock, seccomp)."),
     ROW(STRING, log_level, "log-level", "info", "LEVEL", "debug, info, warn, error, off."),
     ROW(BOOL, log_json, "log-json", "false", NULL, "Log JSON lines."),
 };

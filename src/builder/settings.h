@@ -29,9 +29,9 @@ struct builder_values {
         *optimistic_max;
     uint64_t slot_ns, bids_before_ns, bids_after_ns, watchdog_ns;
     uint64_t orders_max, pool_bytes, effects_bytes;
-    const char *enable_file, *registration_url, *records_folder;
+    const char *enable_file, *registration_url, *records_folder, *error_folder;
     const char *log_level;
-    bool log_json;
+    bool log_json, sandbox;
 };
 
 extern const struct config_program builder_program;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/file.h"
+#include "base/hex.h"
 #include "builder/app.h"
 
-#include <stdlib.h>
-#include <sys/stat.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #define TICK_NS (250 * NS_PER_MS)
@@ -266,6 +266,7 @@ void build_slots_head(void *app) {
     uint64_t number = b->block.header.number;
     note_landed(a, b);
     head_block_release(b);
+    if (a->work && number > a->work->parent_number) end_work(a); // its height is taken
     order_pool_head(a->pool, number, loop_now_ns(a->loop));
     telemetry_block(&a->telemetry, number);
     try_all(a);
@@ -332,6 +333,20 @@ void build_slots_built(void *app, struct built_block *b) {
     if (loop_post(a->loop, take_built, b) != 0) built_block_release(b);
 }
 
+// What a relay found invalid is kept for whoever looks into it.
+static void keep_refused(struct app *a, const struct built_block *b) {
+    const char *folder = a->values.error_folder;
+    char path[4096], hash[65] = "";
+    struct error why;
+    if (!folder || !*folder) return;
+    hex_encode(hash, BYTES_OF(b->produced.hash));
+    (void)snprintf(path, sizeof path, "%s/%llu-0x%s.rlp", folder, (unsigned long long)b->work->slot,
+                   hash);
+    if (file_write_atomic(path, b->produced.rlp, NULL, &why) != 0) {
+        log_warn(a->log, "refused_block_not_kept", F_ERR(&why));
+    }
+}
+
 void build_slots_answered(void *app, struct relay_link *r, const struct built_block *b,
                           enum relay_answer answer, struct bytes text, uint64_t took_ns) {
     struct app *a = app;
@@ -347,6 +362,7 @@ void build_slots_answered(void *app, struct relay_link *r, const struct built_bl
     if (answer == RELAY_BLOCK_INVALID) {
         log_error(a->log, "relay_says_invalid", F_STR("relay", s->name),
                   F_HEX("hash", BYTES_OF(b->produced.hash)), F_BYTES("text", shown));
+        keep_refused(a, b);
     } else if (bad) {
         log_warn(a->log, "bid_refused", F_STR("relay", s->name),
                  F_STR("class", relay_answer_name(answer)), F_BYTES("text", shown));
@@ -354,8 +370,6 @@ void build_slots_answered(void *app, struct relay_link *r, const struct built_bl
         log_debug(a->log, "bid_answered", F_STR("relay", s->name),
                   F_STR("class", relay_answer_name(answer)), F_DURATION("took", took_ns));
     }
-    bool over = answer == RELAY_SLOT_OVER || answer == RELAY_BLOCK_INVALID;
-    if (at_hand && over && a->relay_count == 1) slot_work_halt(a->work, true);
 }
 
 /* The auction. */
