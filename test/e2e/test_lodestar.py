@@ -67,7 +67,8 @@ def consensus(folder, where, genesis_hash, http, engine, beacon):
                    genesis_hash, "--eth1", "true", "--eth1.providerUrls",
                    f"http://127.0.0.1:{http}", "--execution.urls", f"http://127.0.0.1:{engine}",
                    "--jwt-secret", folder / "jwt.hex", "--rest.address", "127.0.0.1",
-                   "--rest.port", str(beacon), "--rest.namespace", "*", "--discv5", "false",
+                   "--rest.port", str(beacon), "--beaconNodes", f"http://127.0.0.1:{beacon}",
+                   "--rest.namespace", "*", "--discv5", "false",
                    "--listenAddress", "127.0.0.1", "--port", str(free_port()), "--targetPeers", "0",
                    "--suggestedFeeRecipient", "0x" + "00" * 19 + "fe", "--logFile", "none",
                    env={"LODESTAR_PRESET": "minimal",
@@ -105,11 +106,12 @@ def lodestar_builds_its_chain_here():
                 times = [int(b["timestamp"], 16) for b in blocks]
                 assert times[-1] - times[0] == 2 * (SLOTS - 1), "a slot was lost"
                 assert {b["miner"] for b in blocks} == {"0x" + "00" * 19 + "fe"}
-                final = wait_until(lambda: rpc(http, "eth_getBlockByNumber", "finalized", False),
-                                   60, "nothing is final")
-                head = rest(beacon, "/eth/v2/debug/beacon/heads") or rest(
-                    beacon, "/eth/v1/beacon/headers/head")
-                assert head and int(final["number"], 16) > 0
+
+                def final():
+                    block = rpc(http, "eth_getBlockByNumber", "finalized", False)
+                    return block and int(block["number"], 16)
+                wait_until(final, 60, "nothing is final")
+                assert rest(beacon, "/eth/v1/beacon/headers/head")
 
 
 if __name__ == "__main__":
