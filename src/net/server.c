@@ -309,6 +309,7 @@ int server_accept(struct listener *ln, int fd, const struct socket_address *peer
     sc->server = s;
     sc->listener = ln;
     sc->client = client;
+    sc->stuck_ns = loop_now_ns(s->loop);
     if (session && ln->options.session_user) {
         sc->session_user = ln->options.session_user(ln->options.admit_context);
         tls_session_set_user(session, sc->session_user);

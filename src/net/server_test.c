@@ -404,6 +404,23 @@ TEST(slow_peers_are_cut_off) {
     world_close(&w, &o);
 }
 
+TEST(an_answer_that_waits_at_the_first_tick_is_not_a_slow_readers) {
+    struct world w;
+    struct server_options o = {.limits = {.header_ns = 80 * NS_PER_MS}}; // ticks come often
+    struct raw r;
+    world_open(&w, &o);
+    raw_connect(&r, &w);
+    raw_say(&r, "POST /hold HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+    TURN_UNTIL(w.loop, w.held);
+    exchange_respond(w.held, 200, BYTES_LIT("kept")); // goes out at the end of the next turn
+    exchange_release(w.held);
+    CHECK(usleep(100000) == 0);
+    TURN_UNTIL(w.loop, r.closed || heard(&r, "kept"));
+    CHECK(heard(&r, "kept"));
+    raw_free(&r);
+    world_close(&w, &o);
+}
+
 TEST(a_reader_that_stops_does_not_grow_memory_and_is_cut_off) {
     struct world w;
     struct server_options o = {.limits = {.write_ns = 100 * NS_PER_MS}};
