@@ -398,6 +398,7 @@ static void push_bytes(struct run *r, unsigned count) {
 
 /* Instructions, in the order of their numbers. */
 
+// clang-format off
 static bool arithmetic(struct run *r, uint8_t op) {
     if ((op < OP_ADD || op > OP_SIGNEXTEND) && (op < OP_LT || op > OP_CLZ)) return false;
     struct u256 a = pop(r);
@@ -407,55 +408,25 @@ static bool arithmetic(struct run *r, uint8_t op) {
     struct u256 b = pop(r), c = op == OP_ADDMOD || op == OP_MULMOD ? pop(r) : U256_ZERO, v;
     long count = oracle_shift_count(a);
     switch (op) {
-    case OP_ADD:
-        v = u256_add(a, b);
-        break;
-    case OP_MUL:
-        v = oracle_mul(a, b);
-        break;
-    case OP_SUB:
-        v = u256_sub(a, b);
-        break;
-    case OP_DIV:
-        v = oracle_div(a, b);
-        break;
-    case OP_SDIV:
-        v = oracle_sdiv(a, b);
-        break;
-    case OP_MOD:
-        v = oracle_mod(a, b);
-        break;
-    case OP_SMOD:
-        v = oracle_smod(a, b);
-        break;
-    case OP_ADDMOD:
-        v = oracle_addmod(a, b, c);
-        break;
-    case OP_MULMOD:
-        v = oracle_mulmod(a, b, c);
-        break;
+    case OP_ADD: v = u256_add(a, b); break;
+    case OP_MUL: v = oracle_mul(a, b); break;
+    case OP_SUB: v = u256_sub(a, b); break;
+    case OP_DIV: v = oracle_div(a, b); break;
+    case OP_SDIV: v = oracle_sdiv(a, b); break;
+    case OP_MOD: v = oracle_mod(a, b); break;
+    case OP_SMOD: v = oracle_smod(a, b); break;
+    case OP_ADDMOD: v = oracle_addmod(a, b, c); break;
+    case OP_MULMOD: v = oracle_mulmod(a, b, c); break;
     case OP_EXP:
         charge(r, (256 - oracle_leading_zeros(b) + 7) / 8 * (uint64_t)r->p->exp_byte);
         v = oracle_exp(a, b);
         break;
-    case OP_SIGNEXTEND:
-        v = oracle_sign_extend(a, b);
-        break;
-    case OP_LT:
-        v = u256_from_u64(u256_compare(a, b) < 0);
-        break;
-    case OP_GT:
-        v = u256_from_u64(u256_compare(a, b) > 0);
-        break;
-    case OP_SLT:
-        v = u256_from_u64(oracle_signed_less(a, b));
-        break;
-    case OP_SGT:
-        v = u256_from_u64(oracle_signed_less(b, a));
-        break;
-    case OP_EQ:
-        v = u256_from_u64(u256_compare(a, b) == 0);
-        break;
+    case OP_SIGNEXTEND: v = oracle_sign_extend(a, b); break;
+    case OP_LT: v = u256_from_u64(u256_compare(a, b) < 0); break;
+    case OP_GT: v = u256_from_u64(u256_compare(a, b) > 0); break;
+    case OP_SLT: v = u256_from_u64(oracle_signed_less(a, b)); break;
+    case OP_SGT: v = u256_from_u64(oracle_signed_less(b, a)); break;
+    case OP_EQ: v = u256_from_u64(u256_compare(a, b) == 0); break;
     case OP_AND:
         v = (struct u256){{a.w[0] & b.w[0], a.w[1] & b.w[1], a.w[2] & b.w[2], a.w[3] & b.w[3]}};
         break;
@@ -471,15 +442,9 @@ static bool arithmetic(struct run *r, uint8_t op) {
         v = u256_from_u64(byte_at(bytes_make(be, 32), a, 0));
         break;
     }
-    case OP_SHL:
-        v = oracle_shift(b, -count, false);
-        break;
-    case OP_SHR:
-        v = oracle_shift(b, count, false);
-        break;
-    default:
-        v = oracle_shift(b, count, oracle_negative(b));
-        break; // SAR
+    case OP_SHL: v = oracle_shift(b, -count, false); break;
+    case OP_SHR: v = oracle_shift(b, count, false); break;
+    default: v = oracle_shift(b, count, oracle_negative(b)); break; // SAR
     }
     push(r, v);
     return true;
@@ -490,22 +455,14 @@ static bool environment(struct run *r, uint8_t op) {
     const struct evm_block *b = &r->vm->block;
     struct state_account *a;
     switch (op) {
-    case OP_ADDRESS:
-        push(r, address_word(&f->self_address));
-        return true;
+    case OP_ADDRESS: push(r, address_word(&f->self_address)); return true;
     case OP_BALANCE:
         charge_account(r, a = account(r, pop(r)));
         push(r, state_balance(a));
         return true;
-    case OP_ORIGIN:
-        push(r, address_word(&r->vm->tx.origin));
-        return true;
-    case OP_CALLER:
-        push(r, address_word(&f->sender));
-        return true;
-    case OP_CALLVALUE:
-        push(r, f->value);
-        return true;
+    case OP_ORIGIN: push(r, address_word(&r->vm->tx.origin)); return true;
+    case OP_CALLER: push(r, address_word(&f->sender)); return true;
+    case OP_CALLVALUE: push(r, f->value); return true;
     case OP_CALLDATALOAD: {
         uint8_t word[32];
         struct u256 at = pop(r);
@@ -515,21 +472,11 @@ static bool environment(struct run *r, uint8_t op) {
         push(r, u256_load_be(word));
         return true;
     }
-    case OP_CALLDATASIZE:
-        push_number(r, f->input.n);
-        return true;
-    case OP_CALLDATACOPY:
-        copy_in(r, f->input);
-        return true;
-    case OP_CODESIZE:
-        push_number(r, f->code_size);
-        return true;
-    case OP_CODECOPY:
-        copy_in(r, bytes_make(f->code, f->code_size));
-        return true;
-    case OP_GASPRICE:
-        push(r, r->vm->tx.gas_price);
-        return true;
+    case OP_CALLDATASIZE: push_number(r, f->input.n); return true;
+    case OP_CALLDATACOPY: copy_in(r, f->input); return true;
+    case OP_CODESIZE: push_number(r, f->code_size); return true;
+    case OP_CODECOPY: copy_in(r, bytes_make(f->code, f->code_size)); return true;
+    case OP_GASPRICE: push(r, r->vm->tx.gas_price); return true;
     case OP_EXTCODESIZE:
         charge_account(r, a = account(r, pop(r)));
         push_number(r, state_code(r->state, a)->size);
@@ -541,52 +488,28 @@ static bool environment(struct run *r, uint8_t op) {
         copy_in(r, bytes_make(code->bytes, code->size));
         return true;
     }
-    case OP_RETURNDATASIZE:
-        push_number(r, r->vm->return_data.n);
-        return true;
-    case OP_RETURNDATACOPY:
-        copy_return_data(r);
-        return true;
+    case OP_RETURNDATASIZE: push_number(r, r->vm->return_data.n); return true;
+    case OP_RETURNDATACOPY: copy_return_data(r); return true;
     case OP_EXTCODEHASH:
         charge_account(r, a = account(r, pop(r)));
         push(r, state_is_empty(a) ? U256_ZERO : u256_load_be(state_code_hash(a)->b));
         return true;
-    case OP_BLOCKHASH:
-        block_hash(r);
-        return true;
-    case OP_COINBASE:
-        push(r, address_word(&b->coinbase));
-        return true;
-    case OP_TIMESTAMP:
-        push_number(r, b->timestamp);
-        return true;
-    case OP_NUMBER:
-        push_number(r, b->number);
-        return true;
-    case OP_PREVRANDAO:
-        push(r, b->prevrandao);
-        return true;
-    case OP_GASLIMIT:
-        push_number(r, b->gas_limit);
-        return true;
-    case OP_CHAINID:
-        push_number(r, b->chain_id);
-        return true;
-    case OP_SELFBALANCE:
-        push(r, state_balance(f->self));
-        return true;
-    case OP_BASEFEE:
-        push(r, b->base_fee);
-        return true;
+    case OP_BLOCKHASH: block_hash(r); return true;
+    case OP_COINBASE: push(r, address_word(&b->coinbase)); return true;
+    case OP_TIMESTAMP: push_number(r, b->timestamp); return true;
+    case OP_NUMBER: push_number(r, b->number); return true;
+    case OP_PREVRANDAO: push(r, b->prevrandao); return true;
+    case OP_GASLIMIT: push_number(r, b->gas_limit); return true;
+    case OP_CHAINID: push_number(r, b->chain_id); return true;
+    case OP_SELFBALANCE: push(r, state_balance(f->self)); return true;
+    case OP_BASEFEE: push(r, b->base_fee); return true;
     case OP_BLOBHASH: {
         struct u256 i = pop(r);
         bool in = u256_compare(i, u256_from_u64(r->vm->tx.blob_hash_count)) < 0;
         push(r, in ? u256_load_be(r->vm->tx.blob_hashes[i.w[0]].b) : U256_ZERO);
         return true;
     }
-    case OP_BLOBBASEFEE:
-        push(r, b->blob_base_fee);
-        return true;
+    case OP_BLOBBASEFEE: push(r, b->blob_base_fee); return true;
     default:
         return false;
     }
@@ -596,9 +519,7 @@ static bool storage_and_flow(struct run *r, uint8_t op) {
     struct u256 a, b;
     uint64_t at;
     switch (op) {
-    case OP_POP:
-        (void)pop(r);
-        return true;
+    case OP_POP: (void)pop(r); return true;
     case OP_MLOAD:
         at = touch(r, pop(r), u256_from_u64(32));
         push(r, r->ended ? U256_ZERO : u256_load_be(r->memory.p + at));
@@ -613,35 +534,16 @@ static bool storage_and_flow(struct run *r, uint8_t op) {
         a = pop(r);
         if (!r->ended) r->memory.p[at] = (uint8_t)a.w[0];
         return true;
-    case OP_SLOAD:
-        load_slot(r);
-        return true;
-    case OP_SSTORE:
-        store_slot(r);
-        return true;
-    case OP_JUMP:
-        jump(r, pop(r));
-        return true;
-    case OP_JUMPI:
-        a = pop(r);
-        b = pop(r);
-        if (!u256_is_zero(b)) jump(r, a);
-        return true;
-    case OP_PC:
-        push_number(r, r->pc - 1);
-        return true;
-    case OP_MSIZE:
-        push_number(r, r->memory.n);
-        return true;
-    case OP_GAS:
-        push_number(r, (uint64_t)r->f->gas);
-        return true;
+    case OP_SLOAD: load_slot(r); return true;
+    case OP_SSTORE: store_slot(r); return true;
+    case OP_JUMP: jump(r, pop(r)); return true;
+    case OP_JUMPI: a = pop(r); b = pop(r); if (!u256_is_zero(b)) jump(r, a); return true;
+    case OP_PC: push_number(r, r->pc - 1); return true;
+    case OP_MSIZE: push_number(r, r->memory.n); return true;
+    case OP_GAS: push_number(r, (uint64_t)r->f->gas); return true;
     case OP_JUMPDEST:
         return true;
-    case OP_TLOAD:
-        a = pop(r);
-        push(r, state_transient_get(r->state, r->f->self, &a));
-        return true;
+    case OP_TLOAD: a = pop(r); push(r, state_transient_get(r->state, r->f->self, &a)); return true;
     case OP_TSTORE:
         a = pop(r);
         b = pop(r);
@@ -651,13 +553,12 @@ static bool storage_and_flow(struct run *r, uint8_t op) {
             state_transient_set(r->state, r->f->self, &a, b);
         }
         return true;
-    case OP_MCOPY:
-        copy_memory(r);
-        return true;
+    case OP_MCOPY: copy_memory(r); return true;
     default:
         return false;
     }
 }
+// clang-format on
 
 static void step(struct run *r) {
     uint8_t op = r->pc < r->f->code_size ? r->f->code[r->pc] : OP_STOP;
