@@ -1,8 +1,9 @@
 /* Who is dialed when; which of two sessions of the same nodes is kept.
  *
  * Both nodes dial each other, so that it is enough when one of them can be reached. Of two sessions
- * that came up at the same time both keep the one that the node with the lesser name has dialed; a
- * session that its own dialer replaced, or that an earlier process left behind, gives way.
+ * that came up at the same time both keep the one that the process with the lesser instance number
+ * has dialed; a session that its own dialer replaced, or that an earlier process left behind, gives
+ * way.
  * SPDX-License-Identifier: MIT */
 #include "orderflow/share_internal.h"
 
@@ -110,9 +111,9 @@ static void end_with(struct peer_link *l, enum wire_bye reason, const char *text
 }
 
 /* Both nodes come to the same answer. */
-static bool wins(const struct peer *p, const struct peer_link *l) {
-    bool ours_less = strcmp(p->share->name, p->name) < 0;
-    return l->dialed == ours_less;
+static bool wins(const struct peer_link *l) {
+    const struct wire_id *own = &l->share->instance, *other = &l->stream.peer_instance;
+    return l->dialed == (memcmp(own->b, other->b, sizeof own->b) < 0);
 }
 
 static bool same_process(const struct peer_link *a, const struct peer_link *b) {
@@ -124,7 +125,7 @@ bool peer_adopt(struct peer *p, struct peer_link *l) {
     struct peer_link *old = p->active;
     if (old && old != l) {
         bool simultaneous = same_process(old, l) && old->dialed != l->dialed;
-        if (simultaneous && !wins(p, l)) {
+        if (simultaneous && !wins(l)) {
             // It may be dead and only look alive: it must show that it is.
             if (!old->suspect_ns) {
                 old->suspect_ns = loop_now_ns(p->share->loop);

@@ -1,13 +1,15 @@
 /* The first generation's transport, outgoing: one signed JSON-RPC request an order, over kept HTTPS
- * connections. What fails on the way is sent again until it expires; an answer of any kind from the
- * peer settles it, as it does there.
- * Source: orderflow reference, section 4.5. SPDX-License-Identifier: MIT */
+ * connections. What fails on the way is sent again until it expires, and so is what the peer
+ * refuses because it does not list this node yet; any other answer settles it. Source: orderflow
+ * reference, section 4.5. SPDX-License-Identifier: MIT */
 #include "orderflow/share_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CALLS_MAX 64u /* without answer */
+#define ANSWER_BYTES 256u
+#define UNKNOWN_PEER "unknown peers" /* of the refusal that a listing ends */
+#define CALLS_MAX 64u                /* without answer */
 #define ANSWER_NS (10 * NS_PER_S)
 #define KEEP_NS (120 * NS_PER_S)
 #define FAILURES_MAX 16u /* in a row: the peer is asked anew what it speaks */
@@ -29,6 +31,8 @@ struct call {
     struct client_call *call;
     uint64_t seq, sent_ns;
     unsigned status;
+    char answer[ANSWER_BYTES]; /* its beginning */
+    size_t answer_n;
 };
 
 static void on_response(struct client_call *k, void *context, const struct http_response *r) {
@@ -38,7 +42,15 @@ static void on_response(struct client_call *k, void *context, const struct http_
 }
 
 static void on_body(struct client_call *k, void *context, struct bytes in) {
-    (void)k, (void)context, (void)in; // results are null, errors are the peer's to log
+    struct call *c = context;
+    (void)k;
+    in = bytes_slice(in, 0, sizeof c->answer - c->answer_n);
+    if (in.n > 0) memcpy(c->answer + c->answer_n, in.p, in.n);
+    c->answer_n += in.n;
+}
+
+static bool says(const struct call *c, const char *text) {
+    return memmem(c->answer, c->answer_n, text, strlen(text)) != NULL;
 }
 
 static void call_free(struct call *c) {
@@ -65,11 +77,11 @@ static void on_end(struct client_call *k, void *context) {
     struct peer *p = h->peer;
     const struct share_options *o = &p->share->options;
     (void)k;
-    if (c->status == 429 || c->status >= 500) {
+    if (c->status == 429 || c->status >= 500 || says(c, UNKNOWN_PEER)) {
         failed(c);
         return;
     }
-    bool taken = c->status == 200;
+    bool taken = c->status == 200 && !says(c, "\"error\":{");
     void *order = peer_outbox_order(&p->outbox, c->seq);
     if (taken && order && o->shared) o->shared(o->context, p->name, order);
     peer_outbox_settle(&p->outbox, c->seq, taken);

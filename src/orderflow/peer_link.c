@@ -84,6 +84,15 @@ void link_flush(struct peer_link *l) {
     }
 }
 
+unsigned link_accepted_of(const struct share *s, const struct peer *p) {
+    unsigned n = 0;
+    list_each(node, &s->links) {
+        const struct peer_link *l = LIST_ENTRY(node, struct peer_link, node);
+        n += l->peer == p && !l->dialed;
+    }
+    return n;
+}
+
 bool link_certificate(struct hash *ret, const struct peer_link *l) {
     X509 *leaf = l->conn && l->conn->tls ? SSL_get0_peer_certificate(l->conn->tls) : NULL;
     if (leaf) certificate_fingerprint(ret, leaf);

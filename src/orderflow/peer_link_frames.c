@@ -24,7 +24,13 @@ void link_frames_begin(struct peer_link *l) {
         struct peer *p = link_certificate(&fingerprint, l)
                              ? share_find(l->share, &fingerprint, (struct bytes){NULL, 0})
                              : NULL;
-        if (p) l->peer = peer_hold(p);
+        if (p && link_accepted_of(l->share, p) >= SHARE_LINKS_PEER_MAX) {
+            metric_inc(l->share->accepted_refused);
+            error_set(&why, ERR_LIMIT, "too many sessions of the peer %s", p->name);
+            link_end(l, &why);
+        } else if (p) {
+            l->peer = peer_hold(p);
+        }
         return;
     }
     l->answers = calloc(1, sizeof *l->answers);
@@ -153,11 +159,17 @@ static void settle_answer(struct peer_link *l, const struct peer_answer *a, uint
         peer_outbox_again(&p->outbox, seq, wall);
         return;
     }
+    if (a->status == PEER_ERROR_INVALID_SIGNATURE) {
+        // The peer does not list this node yet: everything is sent again, after a pause.
+        struct error reason = {0};
+        error_set(&reason, ERR_UNTRUSTED, "the peer does not know this node's signature");
+        link_end(l, &reason);
+        return;
+    }
     if (a->status == PEER_SUCCESS && o->shared) o->shared(o->context, p->name, order);
-    if (a->status == PEER_ERROR_INVALID_SIGNATURE) share_is_stale(l->share);
     if (a->status != PEER_SUCCESS) {
-        log_info(l->share->log, "order_refused_by_peer", F_STR("peer", p->name),
-                 F_U64("status", a->status), F_BYTES("text", a->text));
+        log_debug(l->share->log, "order_refused_by_peer", F_STR("peer", p->name),
+                  F_U64("status", a->status), F_BYTES("text", a->text));
     }
     peer_outbox_settle(&p->outbox, seq, a->status == PEER_SUCCESS);
     if (wall < sent_ns) return;
@@ -177,6 +189,7 @@ static int on_answer(struct peer_link *l, const struct peer_frame *frame, struct
     uint64_t seq = f->seq[slot];
     f->seq[slot] = 0;
     settle_answer(l, &answer, seq, f->sent_ns[slot]);
+    if (l->ended) return 0;
     while (f->oldest != f->next && f->seq[slot_of(f->oldest)] == 0) {
         f->oldest++;
     }

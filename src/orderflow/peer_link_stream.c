@@ -38,15 +38,6 @@ static void refuse(struct peer_link *l, enum wire_bye reason, enum err code, con
     link_end(l, &why);
 }
 
-static unsigned accepted_of(const struct share *s, const struct peer *p) {
-    unsigned n = 0;
-    list_each(node, &s->links) {
-        const struct peer_link *l = LIST_ENTRY(node, struct peer_link, node);
-        n += l->peer == p && !l->dialed;
-    }
-    return n;
-}
-
 /* Whose certificate it is; over plain TCP, where that is allowed, who it says it is. */
 static struct peer *identify(struct peer_link *l, struct bytes name) {
     struct share *s = l->share;
@@ -68,7 +59,7 @@ static void on_hello(struct peer_link *l, const struct wire_hello *h) {
             refuse(l, WIRE_BYE_UNKNOWN, ERR_UNTRUSTED, "no peer has this certificate", h->name);
             return;
         }
-        if (accepted_of(l->share, p) >= SHARE_LINKS_PEER_MAX) {
+        if (link_accepted_of(l->share, p) >= SHARE_LINKS_PEER_MAX) {
             refuse(l, WIRE_BYE_DUPLICATE, ERR_LIMIT, "too many sessions of the peer", h->name);
             return;
         }

@@ -384,7 +384,6 @@ void share_drain(struct share *s, uint64_t deadline_ns, void (*done)(void *conte
                  void *context) {
     uint64_t now = loop_now_ns(s->loop);
     atomic_store(&s->closed, true);
-    s->draining = true;
     s->drained = done;
     s->drained_context = context;
     s->drain_began_ns = now;

@@ -148,7 +148,7 @@ struct share {
     struct resolver *names;
     struct list peers, links, to_pump;
     unsigned peer_count, link_count;
-    bool draining, stopping;
+    bool stopping;
     atomic_bool closed; /* share_order takes nothing any more */
     atomic_bool wants_first, wants_bitcode;
     struct flow_order *recent[SHARE_RECENT_MAX]; /* ring: what a new peer gets */
@@ -228,6 +228,8 @@ void link_flush(struct peer_link *l);
 void link_set_timer(struct peer_link *l, uint64_t in_ns);
 void link_hold_back(struct peer_link *l);
 void link_go_on(struct peer_link *l);
+/* link_accepted_of: how many a peer has dialed. */
+unsigned link_accepted_of(const struct share *s, const struct peer *p);
 /* link_certificate: the fingerprint of what the peer showed; false: nothing. */
 bool link_certificate(struct hash *ret, const struct peer_link *l);
 

@@ -255,7 +255,7 @@ static int judge(struct wanted *w, const struct share *s, const struct share_pee
         return error_set(why, ERR_INVALID, "a name has 1 to %u bytes", FLOW_PEER_NAME_MAX - 1);
     }
     if (s->name[0] && bytes_equal_str(name, s->name)) {
-        return error_set(why, ERR_CONFLICT, "this is the node itself");
+        return error_set(why, ERR_CANCELLED, "this is the node itself");
     }
     if (in->cert_pem.n + in->cert_pem_more.n == 0 && !s->options.allow_plain) {
         return error_set(why, ERR_UNTRUSTED, "the hub has no certificate of it");
@@ -355,8 +355,8 @@ int share_set_peers(struct share *s, const struct share_peer *peers, size_t coun
         struct error reason = {0};
         int r = set_one(s, &peers[i], &reason);
         used += r == 0;
-        if (r == 0 || r == ERR_CONFLICT) continue;
-        // One that is malformed keeps nobody else from being reached, and stays what it was.
+        if (r == 0 || r == ERR_CANCELLED) continue; // the node itself is no peer
+        // One that cannot be used keeps nobody else from being reached.
         metric_inc(s->skipped);
         log_warn(s->log, "peer_skipped", F_STR("peer", peers[i].name), F_ERR(&reason));
         if (r == ERR_NO_MEMORY) status = error_set(why, ERR_NO_MEMORY, "%s", reason.text);

@@ -89,6 +89,12 @@ static void on_http(struct exchange *x, void *context) {
              (int)exchange_header(x, "x-flashbots-signature").n,
              (const char *)exchange_header(x, "x-flashbots-signature").p);
     CHECK(bytes_starts_with(body, BYTES_LIT("{\"method\":\"eth_sendRawTransaction\"")));
+    if (n->status == PEER_ERROR_INVALID_SIGNATURE) {
+        exchange_respond_text(x, 200, "application/json",
+                              BYTES_LIT("{\"error\":{\"code\":-32000,\"message\":\"unknown peers "
+                                        "can't send to the system address\"}}\n"));
+        return;
+    }
     exchange_respond_text(x, 200, "application/json", BYTES_LIT("{\"result\":null}\n"));
 }
 
@@ -661,6 +667,15 @@ TEST(frames_of_the_second_generation_are_signed_and_answered) {
     give(&n[0], 2010, 2020);
     TURN_UNTIL(l, all_seen(&n[1], 2010, 2020));
     check_once(&n[1], 2010, 2020);
+    TURN_UNTIL(l, stats_of(&n[0], "b").queued == 0);
+    // A peer that does not list this node yet gets everything when it does.
+    n[1].refuse_every = 0;
+    n[1].status = PEER_ERROR_INVALID_SIGNATURE;
+    unsigned downs = n[0].downs, before = n[0].shared;
+    give(&n[0], 2020, 2030);
+    TURN_UNTIL(l, n[0].downs >= downs + 2);
+    n[1].status = PEER_SUCCESS;
+    TURN_UNTIL_WITHIN(l, 20, n[0].shared == before + 10);
     node_close(&n[0]);
     node_close(&n[1]);
     loop_free(l);
@@ -746,6 +761,12 @@ TEST(a_peer_that_speaks_only_http_is_found_out_and_served) {
     CHECK_U64(n[1].http_requests, 200);
     CHECK_U64(stats_of(&n[0], "b").transport, SHARE_HTTP);
     CHECK(n[1].last_signature[0] == '0');
+    n[1].status = PEER_ERROR_INVALID_SIGNATURE; // it does not list this node yet
+    give(&n[0], 200, 210);
+    TURN_UNTIL(l, n[1].http_requests >= 210);
+    CHECK_U64(n[0].shared, 200);
+    n[1].status = PEER_SUCCESS;
+    TURN_UNTIL_WITHIN(l, 20, n[0].shared == 210);
     node_close(&n[0]);
     node_close(&n[1]);
     loop_free(l);
