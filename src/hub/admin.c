@@ -82,10 +82,13 @@ static void finish(struct hub_call *c, struct store_batch *b, struct bytes build
     }
 }
 
+bool hub_name_is_good(struct bytes name) {
+    return name.n && name.n <= NAME_BYTES_MAX && !memchr(name.p, 0, name.n);
+}
+
 // A name of the API's paths and of file names. False: answered.
 static bool check_name(struct hub_call *c, struct bytes name) {
-    if (c->hub->options.compat) return true;
-    if (name.n && name.n <= NAME_BYTES_MAX && !memchr(name.p, 0, name.n)) return true;
+    if (c->hub->options.compat || hub_name_is_good(name)) return true;
     hub_message(c, 400, "a name has 1 to 255 bytes", NULL);
     return false;
 }
@@ -128,7 +131,7 @@ static void write_register(struct json_writer *w, const struct json *v) {
 }
 
 // The stored form: known members only, the last of equal registers.
-static int write_registers(struct buf *out, const struct json *v, bool strict, struct error *why) {
+int hub_write_registers(struct buf *out, const struct json *v, bool strict, struct error *why) {
     struct json_writer w;
     if (json_is_null(v)) {
         buf_append_str(out, "null");
@@ -168,7 +171,7 @@ void admin_measurement_add(struct hub_call *c) {
     }
     registers = hub_member(doc, "measurements");
     buf_init(&text, 0);
-    r = write_registers(&text, registers, strict, &why);
+    r = hub_write_registers(&text, registers, strict, &why);
     if (r != 0) {
         bad_body(c, &why);
     } else if (strict && (type.n == 0 || name.n == 0)) {

@@ -122,18 +122,27 @@ int hub_reload(struct hub *h, struct bytes payload, struct error *why) {
     return r;
 }
 
-int hub_change(struct hub *h, struct store_batch *b, struct bytes builder, struct error *why) {
+static int commit_and_load(struct hub *h, struct store_batch *b, struct bytes what,
+                           struct error *why) {
     struct error load_why;
     (void)pthread_mutex_lock(&h->write_lock);
-    batch_notify(b, h->options.store, builder);
     int r = store_commit(h->options.store, b, NULL, why);
-    if (r == 0 && load(h, builder.n ? builder : BYTES_LIT(""), &load_why) != 0) {
+    if (r == 0 && load(h, what, &load_why) != 0) {
         // Committed, and to be answered so; the next reload brings memory up to date.
         log_error(h->options.log, "reload_failed", F_ERR(&load_why));
     }
-    if (r == 0) forget_secrets(h, builder.n ? builder : BYTES_LIT(""));
+    if (r == 0) forget_secrets(h, what);
     (void)pthread_mutex_unlock(&h->write_lock);
     return r;
+}
+
+int hub_change(struct hub *h, struct store_batch *b, struct bytes builder, struct error *why) {
+    batch_notify(b, h->options.store, builder);
+    return commit_and_load(h, b, builder.n ? builder : BYTES_LIT(""), why);
+}
+
+int hub_change_all(struct hub *h, struct store_batch *b, struct error *why) {
+    return commit_and_load(h, b, (struct bytes){NULL, 0}, why);
 }
 
 // Events

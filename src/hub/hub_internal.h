@@ -86,13 +86,22 @@ bool hub_password(struct hub_call *c);
 /* hub_password_known: it was found right before; no hashing. */
 bool hub_password_known(struct hub_call *c);
 
-/* hub_change commits and loads a builder (or, empty, the measurements) again. */
+/* hub_change commits, and loads a builder (or, empty, the measurements) again. hub_change_all loads
+ * everything again; the notifications are in the batch already. */
+[[gnu::warn_unused_result]] int hub_change_all(struct hub *h, struct store_batch *b,
+                                               struct error *why);
 [[gnu::warn_unused_result]] int hub_change(struct hub *h, struct store_batch *b,
                                            struct bytes builder, struct error *why);
 void hub_batch(struct hub_call *c, struct store_batch *b);
 /* hub_document appends a builder's document: the secrets, or the configuration merged with them. */
 [[gnu::warn_unused_result]] int hub_document(struct hub *h, struct bytes builder, struct buf *out,
                                              struct arena *a, struct error *why);
+
+/* hub_name_is_good: 1 to 255 bytes without NUL. hub_write_registers: the stored form of an entry's
+ * registers. strict: each has an expected value. errors  ERR_INVALID. */
+bool hub_name_is_good(struct bytes name);
+[[gnu::warn_unused_result]] int hub_write_registers(struct buf *out, const struct json *v,
+                                                    bool strict, struct error *why);
 
 hub_handler hub_live, hub_readiness, hub_drain_now, hub_undrain_now;
 hub_handler node_measurements, node_configuration, node_peers, node_register;
@@ -102,6 +111,7 @@ hub_handler admin_builder_add, admin_builder_enable, admin_config_set, admin_sec
 hub_handler admin_config_active, admin_config_full;
 hub_handler admin_measurement_list, admin_measurement_delete, admin_builder_list,
     admin_builder_delete, admin_builder_update, admin_config_list, admin_config_one,
-    admin_config_activate, admin_credential_list, admin_event_list, admin_change_list, admin_match;
+    admin_config_activate, admin_credential_list, admin_event_list, admin_change_list, admin_match,
+    admin_apply;
 
 #endif

@@ -423,6 +423,98 @@ TEST(jsonb_as_postgres) {
 }
 
 // While PostgreSQL is away reads go on and writes are 503; afterwards everything works.
+#define WANTED                                                                                     \
+    "\"measurements\":[{\"measurement_id\":\"m\",\"attestation_type\":\"t\",\"measurements\":{"    \
+    "\"4\":"                                                                                       \
+    "{\"expected\":\"aa\"}}}],"                                                                    \
+    "\"builders\":[{\"name\":\"b2\",\"ip_address\":\"1.2.3.5\",\"network\":\"production\","        \
+    "\"configuration\":{\"x\":1}},{\"name\":\"b1\",\"ip_address\":\"1.2.3.4\",\"dns_name\":"       \
+    "\"one\","                                                                                     \
+    "\"network\":\"production\",\"configuration\":{\"a\":{\"b\":1}}}]"
+
+static bool says(struct fixture *f, const char *text) {
+    buf_append_byte(&f->res.body, 0);
+    bool found = strstr((const char *)f->res.body.p, text) != NULL;
+    f->res.body.n--;
+    return found;
+}
+
+static void apply_to(const char *url) {
+    struct fixture f;
+    open_with(&f, (struct hub_options){.admin_open = true}, url);
+    add_builder(&f, "b1", "1.2.3.4");
+    add_builder(&f, "old", "1.2.3.9");
+    CHECK_I64(post(&f, A "builders/activation/old", "{\"enabled\":true}"), 200);
+    CHECK_I64(post(&f, A2 "apply", "{\"dry_run\":true," WANTED "}"), 200);
+    CHECK(says(&f, "{\"applied\":false,\"digest\":\""));
+    CHECK(says(&f, "{\"kind\":\"measurement\",\"name\":\"m\",\"change\":\"add\"}"));
+    CHECK(says(&f,
+               "{\"kind\":\"builder\",\"name\":\"b1\",\"change\":\"update\",\"from\":{\"dns_name\":"
+               "\"\"},\"to\":{\"dns_name\":\"one\"}}"));
+    CHECK(says(&f, "{\"kind\":\"builder\",\"name\":\"b2\",\"change\":\"add\"}"));
+    CHECK(!says(&f, "\"old\""));
+    CHECK_I64(ask(&f, HUB_ADMIN, "GET", A "builders/configuration/b2/active", ""), 404);
+    CHECK_I64(post(&f, A2 "apply", "{\"expect\":\"00\"," WANTED "}"), 409);
+    CHECK_I64(post(&f, A2 "apply", "{" WANTED "}"), 200);
+    CHECK(says(&f, "{\"applied\":true"));
+    CHECK_I64(ask(&f, HUB_ADMIN, "GET", A "builders/configuration/b2/active", ""), 200);
+    check_body(&f, "{\"x\": 1}");
+    // What is so already is no change, and writes nothing.
+    CHECK_I64(post(&f, A2 "apply", "{" WANTED "}"), 200);
+    CHECK(says(&f, "\"applied\":false") && says(&f, "\"changes\":[]"));
+    CHECK_I64(post(&f, A2 "apply", "{\"unlisted\":\"disable\"," WANTED "}"), 200);
+    CHECK(says(&f, "{\"kind\":\"builder\",\"name\":\"old\",\"change\":\"disable\"}"));
+    CHECK_I64(post(&f, A2 "apply", "{\"unlisted\":\"delete\"," WANTED "}"), 200);
+    CHECK(says(&f, "{\"kind\":\"builder\",\"name\":\"old\",\"change\":\"delete\"}"));
+    as_node(&f, "1.2.3.5");
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "/api/l1-builder/v1/configuration", ""), 200);
+    close_it(&f);
+}
+
+TEST(a_wanted_state_is_applied_as_a_whole) {
+    apply_to("sqlite::memory:");
+}
+
+TEST(a_wanted_state_that_cannot_be_changes_nothing) {
+    static const struct {
+        const char *body;
+        int status;
+        const char *why;
+    } cases[] = {
+        {"[]", 400, "wanted state"},
+        {"{\"unlisted\":\"burn\"}", 400, "unlisted is keep, disable or delete"},
+        {"{\"builders\":[{\"name\":\"x\",\"ip_address\":\"1.1.1.1\",\"network\":\"n\"}]}", 400,
+         "no configuration"},
+        {"{\"builders\":[{\"name\":\"x\",\"ip_address\":\"1.1.1\",\"network\":\"n\"}]}", 400,
+         "ip_address"},
+        {"{\"builders\":[{\"name\":\"x\",\"ip_address\":\"1.2.3.4\",\"network\":\"n\","
+         "\"configuration\":{}}]}",
+         409, "at one address"},
+        {"{\"builders\":[{\"name\":\"b1\",\"ip_address\":\"1.2.3.4\",\"network\":\"n\"},{\"name\":"
+         "\"b1\",\"ip_address\":\"1.2.3.5\",\"network\":\"n\"}]}",
+         400, "twice"},
+        {"{\"measurements\":[{\"measurement_id\":\"m\",\"attestation_type\":\"t\",\"measurements\":"
+         "{\"4\":{\"expected\":\"bb\"}}}]}",
+         409, "another content"},
+        {"{\"measurements\":[{\"measurement_id\":\"e\",\"attestation_type\":\"t\"}]}", 400,
+         "lets everybody in"},
+    };
+    struct fixture f;
+    open_with(&f, (struct hub_options){.admin_open = true}, "sqlite::memory:");
+    add_builder(&f, "b1", "1.2.3.4");
+    add_measurement(&f);
+    CHECK_I64(post(&f, A "builders/activation/b1", "{\"enabled\":true}"), 200);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int status = post(&f, A2 "apply", cases[i].body);
+        if (status != cases[i].status || !says(&f, cases[i].why)) {
+            FAIL("case %zu: %d %.*s", i, status, (int)f.res.body.n, (const char *)f.res.body.p);
+        }
+    }
+    CHECK_I64(ask(&f, HUB_ADMIN, "GET", A2 "builders", ""), 200);
+    CHECK(says(&f, "\"b1\"") && !says(&f, "\"x\""));
+    close_it(&f);
+}
+
 TEST(postgres_outage) {
     struct test_postgres p;
     struct fixture f;

@@ -35,6 +35,7 @@ const struct hub_route hub_routes[] = {
     {HUB_ADMIN, "GET", V2 "/measurements", admin_measurement_list, false, true},
     {HUB_ADMIN, "DELETE", V2 "/measurements/{name}", admin_measurement_delete, false, true},
     {HUB_ADMIN, "POST", V2 "/match", admin_match, false, true},
+    {HUB_ADMIN, "POST", V2 "/apply", admin_apply, false, true},
     {HUB_ADMIN, "GET", V2 "/builders", admin_builder_list, false, true},
     {HUB_ADMIN, "PUT", V2 "/builders/{name}", admin_builder_update, false, true},
     {HUB_ADMIN, "DELETE", V2 "/builders/{name}", admin_builder_delete, false, true},
