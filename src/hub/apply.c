@@ -6,7 +6,8 @@
  *
  * The answer lists the difference between what is there and what is wanted; without dry_run it has
  * been made. expect: the digest of a dry run; when the difference has become another since, nothing
- * happens (409). enabled is true where it is missing; a configuration that is missing stays.
+ * happens (409). enabled is true where it is missing; a configuration that is missing
+ * (or null) stays.
  *
  * SPDX-License-Identifier: MIT */
 #include "base/hex.h"
@@ -133,7 +134,7 @@ static int read_builder(struct apply *p, struct wanted_builder *b, const struct 
     }
     model_ip_text(text, b->address);
     b->ip = arena_copy(&p->c->arena, bytes_from_str(text));
-    return configuration ? canonical(p, &b->configuration, configuration) : 0;
+    return json_is_null(configuration) ? 0 : canonical(p, &b->configuration, configuration);
 }
 
 static int check_twice(struct apply *p, const struct bytes *names, size_t size, size_t count) {

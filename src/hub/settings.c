@@ -72,7 +72,9 @@ const struct config_program hub_program = {
     .name = "hub",
     .summary = "identity, allow-list, configuration and secrets, discovery of the nodes",
     .details = "Without a verb, serves. An attesting proxy stands in front of the public listener "
-               "and says in headers what it verified.",
+               "and says in headers what it verified.\n\nOperators' verbs, to a running hub: "
+               "builders, measurements, configs, secrets, events, changes, apply, diff; "
+               "`buildernet hub apply --help` tells more.",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .values_bytes = sizeof(V),
