@@ -24,8 +24,8 @@ int node_add_methods(struct node *n, const struct node_method *table, size_t cou
     return 0;
 }
 
-int node_fail(struct node_call *c, struct error *why, int code, struct bytes data,
-              const char *format, ...) {
+int(node_fail)(struct node_call *c, struct error *why, int code, struct bytes data,
+               const char *format, ...) {
     char text[ERROR_TEXT_MAX];
     va_list arguments;
     va_start(arguments, format);
@@ -36,7 +36,7 @@ int node_fail(struct node_call *c, struct error *why, int code, struct bytes dat
     return error_set(why, ERR_INVALID, "%s", text);
 }
 
-int node_bad_params(struct node_call *c, struct error *why) {
+int(node_bad_params)(struct node_call *c, struct error *why) {
     struct error own = *why;
     if (own.code == ERR_NO_MEMORY || own.code == ERR_INTERNAL) return own.code;
     return node_fail(c, why, JSONRPC_INVALID_PARAMS, (struct bytes){NULL, 0}, "%s", own.text);

@@ -103,6 +103,11 @@ struct node_method {
                                             struct bytes data, const char *format, ...);
 /* node_bad_params makes -32602 out of an error that reading params left in why. */
 int node_bad_params(struct node_call *c, struct error *why);
+#ifdef __clang_analyzer__ // as in base/error.h
+#define node_fail(c, why, code, data, ...)                                                         \
+    ((void)(node_fail)(c, why, code, data, __VA_ARGS__), (int)ERR_INVALID)
+#define node_bad_params(c, why) ((void)(node_bad_params)(c, why), (int)ERR_INVALID)
+#endif
 
 /* node_param gives the i-th positional parameter, NULL when it is missing or null. */
 static inline const struct json *node_param(const struct node_call *c, size_t i) {

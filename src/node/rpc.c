@@ -191,7 +191,7 @@ int rpc_need_param_block(struct node_call *c, const struct head_block **ret, siz
     return r;
 }
 
-int rpc_state_failed(struct node_call *c, struct error *why) {
+int(rpc_state_failed)(struct node_call *c, struct error *why) {
     if (why->code != ERR_STALE && why->code != ERR_NOT_FOUND) return why->code;
     return node_fail(c, why, RPC_ERROR_PRUNED, rpc_none(), "state of this block is not kept");
 }

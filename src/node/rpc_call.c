@@ -66,7 +66,9 @@ int rpc_fail_halt(struct node_call *c, const struct transact_result *r, struct e
     char *hex = arena_alloc(c->a, 2 * r->output.n + 5);
     const char *reason = rpc_revert_text(r->output, c->a);
     if (!hex) return error_set(why, ERR_NO_MEMORY, "no memory for a revert's data");
-    memcpy(hex, "\"0x", 3);
+    hex[0] = '"';
+    hex[1] = '0';
+    hex[2] = 'x';
     hex_encode(hex + 3, r->output);
     hex[3 + 2 * r->output.n] = '"';
     struct bytes data = bytes_make(hex, 2 * r->output.n + 4);

@@ -111,6 +111,9 @@ static inline struct bytes rpc_none(void) {
 
 /* rpc_state_failed fails the call because a state could not be read. */
 int rpc_state_failed(struct node_call *c, struct error *why);
+#ifdef __clang_analyzer__ // as in base/error.h
+#define rpc_state_failed(c, why) ((void)(rpc_state_failed)(c, why), (int)ERR_INVALID)
+#endif
 
 /* rpc_now_s: wall clock, seconds. */
 uint64_t rpc_now_s(void);
@@ -155,6 +158,9 @@ static inline bool rpc_stopped(const struct rpc_machine *m) {
     return atomic_load_explicit(&m->abort, memory_order_relaxed);
 }
 int rpc_timed_out(struct node_call *c, struct error *why);
+#ifdef __clang_analyzer__ // as in base/error.h
+#define rpc_timed_out(c, why) ((void)(rpc_timed_out)(c, why), (int)ERR_INVALID)
+#endif
 
 /* ---- calls (rpc_call.c) ---- */
 

@@ -142,7 +142,7 @@ void rpc_machines_free(struct rpc *r) {
     r->idle = NULL;
 }
 
-int rpc_timed_out(struct node_call *c, struct error *why) {
+int(rpc_timed_out)(struct node_call *c, struct error *why) {
     return node_fail(c, why, RPC_ERROR_TIMEOUT, rpc_none(), "execution aborted (timeout = %llums)",
                      (unsigned long long)(c->node->values->call_ns / NS_PER_MS));
 }
