@@ -87,10 +87,11 @@ static int run_command(struct asker *k, const char *name, struct config_list wor
 
 static int ask(struct asker *k, enum devnet_verb verb, struct config_list words,
                struct error *why) {
-    static const char *const names[] = {
-        [DEVNET_FAULT] = "fault",       [DEVNET_ROLE] = "role",         [DEVNET_ALLOW] = "allow",
-        [DEVNET_REVOKE] = "revoke",     [DEVNET_ADD_NODE] = "add-node", [DEVNET_RECORD] = "record",
-        [DEVNET_ROTATE] = "rotate-cert"};
+    static const char *const names[] = {[DEVNET_FAULT] = "fault",       [DEVNET_ROLE] = "role",
+                                        [DEVNET_ALLOW] = "allow",       [DEVNET_REVOKE] = "revoke",
+                                        [DEVNET_ADD_NODE] = "add-node", [DEVNET_RECORD] = "record",
+                                        [DEVNET_MISS] = "miss-slots",   [DEVNET_REORG] = "reorg",
+                                        [DEVNET_ROTATE] = "rotate-cert"};
     switch (verb) {
     case DEVNET_DOWN:
         return down(k, why);
@@ -110,8 +111,10 @@ static int ask(struct asker *k, enum devnet_verb verb, struct config_list words,
 int devnet_ask(const struct devnet_settings *s, enum devnet_verb verb, struct config_list words) {
     struct asker k;
     struct error why = {0};
-    int r = asker_open(&k, s, &why);
-    if (r == 0) {
+    int r;
+    if (verb == DEVNET_REPLAY) {
+        r = replay_print(words.items[0], words.count > 1 ? words.items[1] : NULL, &why);
+    } else if ((r = asker_open(&k, s, &why)) == 0) {
         r = ask(&k, verb, words, &why);
         asker_close(&k);
     }

@@ -43,6 +43,8 @@ bool asker_bool(const struct json *v, const char *key);
 /* The verbs that have files of their own. */
 [[gnu::warn_unused_result]] int feed_print(struct asker *k, struct error *why);
 [[gnu::warn_unused_result]] int logs_print(struct asker *k, const char *role, struct error *why);
+/* replay_print needs no running network. role: NULL for all. */
+[[gnu::warn_unused_result]] int replay_print(const char *path, const char *role, struct error *why);
 [[gnu::warn_unused_result]] int show_run(struct asker *k, struct error *why);
 
 #endif

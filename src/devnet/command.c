@@ -189,7 +189,51 @@ static int run_add_node(const struct call *c) {
     return r;
 }
 
+static int run_rotate(const struct call *c) {
+    struct net_node *node = c->count == 1 ? net_node_find(c->net, c->words[0]) : NULL;
+    char name[64], text[96];
+    if (!node) return usage(c, "rotate-cert NODE");
+    int r = node_certificate(c->net, node, c->why);
+    if (r < 0) return r;
+    static const char *const readers[] = {"orderflow", "boot"};
+    for (size_t i = 0; i < 2; i++) {
+        (void)snprintf(name, sizeof name, "%s.%s", node->name, readers[i]);
+        struct role *role = roles_find(c->net->roles, name);
+        if (role) role_reload(role);
+    }
+    (void)snprintf(text, sizeof text, "%s has a new certificate", node->name);
+    note(c, "node", text);
+    return 0;
+}
+
 // The rest
+
+static void on_chain(struct query *q, int code, const struct json *doc, const struct error *why) {
+    struct net *n = q->context;
+    (void)doc;
+    if (code < 0) events_say(n->events, "chain", "refused: %s", why->text);
+}
+
+static int tell_chain(const struct call *c, const char *method, const char *what) {
+    char params[32], text[64];
+    unsigned long count = c->count == 1 ? strtoul(c->words[0], NULL, 10) : 0;
+    if (count == 0 || count > 1000) return usage(c, "a number from 1 to 1000 is needed");
+    c->net->chain_query.done = on_chain;
+    c->net->chain_query.context = c->net;
+    (void)snprintf(params, sizeof params, "[%lu]", count);
+    (void)snprintf(text, sizeof text, "%s %lu", what, count);
+    int r = query_rpc(&c->net->chain_query, method, params, c->why);
+    if (r == 0) note(c, "fault", text);
+    return r;
+}
+
+static int run_miss(const struct call *c) {
+    return tell_chain(c, "dev_skipSlots", "missed slots:");
+}
+
+static int run_reorg(const struct call *c) {
+    return tell_chain(c, "dev_reorg", "blocks replaced:");
+}
 
 static int run_record(const struct call *c) {
     char path[PATH_MAX];
@@ -216,8 +260,9 @@ int devnet_command(struct net *n, const struct config_list *words, struct buf *o
     static const struct {
         const char *name;
         int (*run)(const struct call *c);
-    } table[] = {{"fault", run_fault},   {"role", run_role},         {"allow", run_allow},
-                 {"revoke", run_revoke}, {"add-node", run_add_node}, {"record", run_record},
+    } table[] = {{"fault", run_fault},        {"role", run_role},         {"allow", run_allow},
+                 {"revoke", run_revoke},      {"add-node", run_add_node}, {"record", run_record},
+                 {"rotate-cert", run_rotate}, {"miss-slots", run_miss},   {"reorg", run_reorg},
                  {"down", run_down}};
     for (size_t i = 0; words->count && i < sizeof table / sizeof table[0]; i++) {
         if (strcmp(words->items[0], table[i].name) != 0) continue;

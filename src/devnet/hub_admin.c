@@ -98,6 +98,8 @@ static void write_orderflow(const struct net_node *node, struct json_writer *w) 
     add(w, "builder_endpoint=feed:%s/orders.sock", node->name);
     add(w, "builder_ready_endpoint=http://127.0.0.1:%u", node->builder_ready);
     add(w, "builder_confighub_endpoint=http://127.0.0.1:%u", node->hub_port);
+    add(w, "certificate_file=%s/cert.pem", node->name);
+    add(w, "key_file=%s/key.pem", node->name);
     json_add_str(w, "peers_poll", "1s");
     json_add_data(w, "signer_key", bytes_make(node->orderflow.key, 32));
     json_end(w);

@@ -53,7 +53,7 @@ struct net_node {
 };
 
 struct net {
-    const struct devnet_settings *s;
+    struct devnet_settings *s;
     struct loop *loop;
     struct log *log;
     struct metrics *metrics;
@@ -67,6 +67,8 @@ struct net {
     struct events *events;
     struct slots *slots;
     struct probe *probe;
+    struct playbook *playbook; /* with --scenario */
+    bool judged;
     struct fault_list faults;
     unsigned fault_ids;
     char program[4096]; /* of the multi-call binary */
@@ -78,6 +80,7 @@ struct net {
     enum net_state state;
     uint64_t started_ns, ready_ns; /* ready_ns: from the start to readiness; 0: not yet */
     struct loop_timer tick;
+    struct query chain_query; /* commands to the chain */
     bool hub_filled;
     struct process show; /* with --show */
     struct loop_fd show_watch;
@@ -98,6 +101,10 @@ void describe_state(struct net *n, struct buf *out);
 
 /* api.c: the control address. */
 [[gnu::warn_unused_result]] int api_open(struct net *n, struct error *why);
+
+/* certificate.c: a new certificate and key for a node, in its folder. */
+[[gnu::warn_unused_result]] int node_certificate(struct net *n, const struct net_node *node,
+                                                 struct error *why);
 
 /* order_trace.c: answers GET /api/order/{hash}. */
 void order_trace(struct net *n, struct exchange *x);

@@ -219,6 +219,7 @@ static int plan_node_boot(struct net *n, struct net_node *node, struct error *wh
     if (code == 0 && mkfifo(path, 0600) < 0 && errno != EEXIST) {
         code = error_set_os(why, ERR_IO, errno, "%s", path);
     }
+    if (code == 0) code = node_certificate(n, node, why);
     if (code < 0) return code;
     struct role r = plan_describe(n, name, "boot");
     r.node = node->name;
@@ -229,7 +230,9 @@ static int plan_node_boot(struct net *n, struct net_node *node, struct error *wh
               role_arg(&r, &n->arena, "%s", node->name) && WORDS(&r, "--state-dir") &&
               role_arg(&r, &n->arena, "%s/boot", node->name) && WORDS(&r, "--events-fifo") &&
               role_arg(&r, &n->arena, "%s/events.fifo", node->name) &&
-              WORDS(&r, "--enabled-file") && role_arg(&r, &n->arena, "%s/enabled", node->name) &&
+              WORDS(&r, "--instance-certificate") &&
+              role_arg(&r, &n->arena, "%s/cert.pem", node->name) && WORDS(&r, "--enabled-file") &&
+              role_arg(&r, &n->arena, "%s/enabled", node->name) &&
               role_address(&r, &n->arena, "status", "http", node->boot_port);
     r.health_url = r.addresses[0].url;
     r.health_path = "/readyz";

@@ -195,6 +195,16 @@ const struct probe_order *probe_proof(const struct probe *p) {
     return p->proven ? &p->proof : NULL;
 }
 
+void probe_fate(const struct probe *p, uint64_t block, uint64_t *ret_orders, uint64_t *ret_landed) {
+    *ret_orders = *ret_landed = 0;
+    for (size_t i = p->count > PROBES_KEPT ? p->count - PROBES_KEPT : 0; i < p->count; i++) {
+        const struct probe_order *k = &p->orders[i % PROBES_KEPT];
+        if (k->target > block || k->state == PROBE_REFUSED || k->state == PROBE_SENDING) continue;
+        ++*ret_orders;
+        *ret_landed += k->state == PROBE_LANDED;
+    }
+}
+
 const struct probe_order *probe_find(const struct probe *p, const struct hash *h) {
     for (size_t i = p->count > PROBES_KEPT ? p->count - PROBES_KEPT : 0; i < p->count; i++) {
         const struct probe_order *k = &p->orders[i % PROBES_KEPT];

@@ -59,6 +59,9 @@ const struct probe_order *probe_proof(const struct probe *p);
 /* probe_count: how many of the newest PROBES_KEPT are in that state. */
 uint64_t probe_count(const struct probe *p, enum probe_state state);
 
+/* probe_fate: how many bundles for blocks up to `block` were taken, and how many of them landed. */
+void probe_fate(const struct probe *p, uint64_t block, uint64_t *ret_orders, uint64_t *ret_landed);
+
 /* probe_find gives the order with this transaction or bundle hash, or NULL. */
 const struct probe_order *probe_find(const struct probe *p, const struct hash *h);
 

@@ -366,6 +366,10 @@ void role_hold(struct role *r, bool held) {
     }
 }
 
+void role_reload(struct role *r) {
+    if (role_runs(r)) process_signal(&r->process, SIGHUP);
+}
+
 void roles_stop(struct roles *s, void (*done)(void *context), void *context) {
     s->stopping = true;
     s->stopped = done;

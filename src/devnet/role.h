@@ -118,6 +118,8 @@ void role_kill(struct role *r);
 void role_pause(struct role *r);
 void role_resume(struct role *r);
 void role_hold(struct role *r, bool held);
+/* role_reload sends SIGHUP. */
+void role_reload(struct role *r);
 
 /* roles_stop ends everything, last first; `done` is called when nothing runs any more. */
 void roles_stop(struct roles *s, void (*done)(void *context), void *context);

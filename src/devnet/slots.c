@@ -242,6 +242,19 @@ void slots_tick(struct slots *s) {
     ask_relay(s);
 }
 
+void slots_count(const struct slots *s, uint64_t first, uint64_t *ret_slots, uint64_t *ret_missed,
+                 uint64_t *ret_by_relay) {
+    *ret_slots = *ret_missed = *ret_by_relay = 0;
+    for (size_t i = s->count > SLOTS_KEPT ? s->count - SLOTS_KEPT : 0; i < s->count; i++) {
+        const struct slot_record *r = &s->kept[i % SLOTS_KEPT];
+        // Of the newest the relay has not been asked yet.
+        if (r->slot < first || (!r->missed && r->bids == UINT64_MAX)) continue;
+        ++*ret_slots;
+        *ret_missed += r->missed;
+        *ret_by_relay += r->by_relay;
+    }
+}
+
 void slots_write(struct json_writer *w, const char *key, const struct slots *s) {
     json_begin_array(w, key);
     for (size_t i = s->count > SLOTS_KEPT ? s->count - SLOTS_KEPT : 0; i < s->count; i++) {

@@ -53,6 +53,11 @@ uint64_t slots_now(const struct slots *s);
 uint64_t slots_head(const struct slots *s);
 const struct slot_record *slots_last(const struct slots *s);
 
+/* slots_count: how many slots from `first` on are known, how many were missed, how many of the
+ * blocks came through the relay. */
+void slots_count(const struct slots *s, uint64_t first, uint64_t *ret_slots, uint64_t *ret_missed,
+                 uint64_t *ret_by_relay);
+
 void slots_write(struct json_writer *w, const char *key, const struct slots *s);
 
 #endif

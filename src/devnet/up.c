@@ -1,6 +1,7 @@
 /* `devnet up`: makes a network, looks after it, ends it. SPDX-License-Identifier: MIT */
 #include "base/hex.h"
 #include "devnet/plan.h"
+#include "devnet/playbook.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -104,11 +105,24 @@ static int ready(void *context, struct error *why) {
     return error_set(why, ERR_BUSY, "the network is not ready");
 }
 
+// --scenario: the run is over.
+static void judge(struct net *n) {
+    struct buf out;
+    if (n->judged || !n->s->check) return;
+    n->judged = true;
+    buf_init(&out, 1u << 16);
+    n->status = playbook_verdict(n->playbook, n, &out) ? 0 : 1;
+    (void)fwrite(out.p, 1, out.n, stdout);
+    buf_free(&out);
+    service_stop(n->service);
+}
+
 static uint64_t on_block(void *context, const struct slot_record *r, const struct json *block) {
     struct net *n = context;
     uint64_t landed = probe_block(n->probe, r, block);
     links_slot(n->links, r->slot + 1);
     if (n->ready_ns) probe_send(n->probe, r->number);
+    if (n->playbook && !playbook_slot(n->playbook, n, r->slot)) judge(n);
     return landed;
 }
 
@@ -134,6 +148,7 @@ static int open_eyes(struct net *n, struct error *why) {
                                         .account = PROBE_ACCOUNT};
     int r = slots_new(&n->slots, &slots, why);
     if (r == 0) r = probe_new(&n->probe, &probe, why);
+    if (r == 0) r = query_open(&n->chain_query, n->loop, rpc, why);
     for (size_t i = 0; r == 0 && i < n->node_count; i++) {
         (void)snprintf(users, sizeof users, "http://127.0.0.1:%u", n->nodes[i].user_front);
         r = probe_node(n->probe, n->nodes[i].name, users, why);
@@ -286,7 +301,10 @@ static int open_parts(struct net *n, struct error *why) {
 }
 
 static int start(struct net *n, struct error *why) {
-    int r = open_folder(n, why);
+    int r = n->s->scenario && *n->s->scenario
+                ? playbook_read(&n->playbook, n->s, &n->arena, n->s->scenario, why)
+                : 0;
+    if (r == 0) r = open_folder(n, why);
     if (r == 0) r = find_program(n, why);
     if (r == 0) r = open_log(n, why);
     if (r == 0) r = loop_new(&n->loop, NULL, why);
@@ -308,6 +326,7 @@ static void close_all(struct net *n) {
         loop_timer_clear(n->loop, &n->tick);
         end_show(n);
         watch_close(n);
+        query_close(&n->chain_query);
         probe_free(n->probe);
         slots_free(n->slots);
         stop_roles(n);
@@ -332,11 +351,12 @@ static void close_all(struct net *n) {
 }
 
 int devnet_up(const struct devnet_settings *s) {
-    static struct net n; // large, and one a process
+    static struct net n;             // large, and one a process
+    struct devnet_settings own = *s; // a scenario changes them
     struct error why;
     (void)umask(077);
     (void)signal(SIGPIPE, SIG_IGN);
-    n = (struct net){.s = s, .folder = {.lock_fd = -1}};
+    n = (struct net){.s = &own, .folder = {.lock_fd = -1}};
     n.show = (struct process){.pidfd = -1, .out_fd = {-1, -1}};
     n.status = s->until_ready || s->until_bundle || s->show ? 1 : 0;
     arena_init(&n.arena, 64u << 20);

@@ -278,6 +278,110 @@ def the_verbs_show_what_happens():
 
 
 @case
+def certificates_rotate_without_a_lost_order():
+    """`rotate-cert`: the hub lists the new certificate, and orders go on to land elsewhere."""
+    with Folder() as folder, Devnet(folder) as net:
+        net.wait_for(landed, 30)
+        before = (net.folder / "node-1/cert.pem").read_text()
+        net.do("rotate-cert", "node-1")
+        after = (net.folder / "node-1/cert.pem").read_text()
+        assert after != before
+        peers = net.told["addresses"]["hub.internal"] + \
+            "/api/internal/l1-builder/v2/network/devnet/builders"
+
+        def listed():
+            with urllib.request.urlopen(peers, timeout=10) as answer:
+                me = next(b for b in json.loads(answer.read()) if b["name"] == "node_1")
+            return {me[s]["tls_cert"] for s in ("instance", "orderflow_proxy")}
+        wait_until(lambda: listed() == {after}, 15, listed)
+        rotated = net.state()["now_ms"]
+        net.wait_for(lambda s: [o for o in landed(s, "node-1") if o["sent_ms"] > rotated
+                                and o["winner"] not in ("node-1", "devnet")], 60)
+        net.wait_for(lambda s: [o for o in landed(s) if o["sent_ms"] > rotated
+                                and o["node"] != "node-1" and o["winner"] == "node-1"], 60)
+
+
+@case
+def slots_can_be_missed_and_blocks_replaced():
+    """`miss-slots` and `reorg`: the feed tells of it, and the network goes on."""
+    with Folder() as folder, Devnet(folder) as net:
+        net.wait_for(landed, 30)
+        net.do("miss-slots", "2")
+        state = net.wait_for(lambda s: sum(x["missed"] for x in s["slots"]) >= 2, 20)
+        missed = [x["slot"] for x in state["slots"] if x["missed"]]
+        blocks = {int(net.rpc("eth_getBlockByNumber", hex(x["number"]), False)["timestamp"], 16)
+                  for x in state["slots"] if not x["missed"]}
+        known = next(x for x in state["slots"] if not x["missed"])
+        base = known["timestamp"] - known["slot"]
+        assert not blocks & {base + s for s in missed}
+        head = net.rpc("eth_getBlockByNumber", "latest", False)
+        net.do("reorg", "1")
+        wait_until(lambda: net.rpc("eth_getBlockByNumber", head["number"], False)["hash"]
+                   != head["hash"], 10, "the block is still there")
+        later = net.state()["now_ms"]
+        net.wait_for(lambda s: [o for o in landed(s) if o["sent_ms"] > later], 30)
+
+
+@case
+def scenarios_end_with_a_verdict():
+    """`up --scenario --check`: the shipped ones pass, one that asks too much fails."""
+    examples = pathlib.Path(__file__).resolve().parents[2] / "examples/devnet"
+    with Folder() as folder:
+        for path in sorted(examples.glob("*.toml")):
+            r = run(PROGRAM, "devnet", "up", "--folder", folder / "net", "--scenario", path,
+                    "--check", timeout=150)
+            assert r.returncode == 0, r.stdout + r.stderr
+            assert "FAILED" not in r.stdout and "ok      ready" in r.stdout, r.stdout
+        wrong = folder / "wrong.toml"
+        wrong.write_text('slots = 3\n[[step]]\nslot = 1\ndo = ["role stop relay"]\n'
+                         '[expect]\nby_relay_min = 1.0\nready = true\n')
+        r = run(PROGRAM, "devnet", "up", "--folder", folder / "net", "--scenario", wrong, "--check",
+                timeout=100)
+        assert r.returncode == 1 and "FAILED  by_relay_min" in r.stdout, r.stdout + r.stderr
+        wrong.write_text("[expect]\nby_realy_min = 1\n")
+        r = run(PROGRAM, "devnet", "up", "--folder", folder / "net", "--scenario", wrong)
+        assert r.returncode != 0 and "by_realy_min" in r.stderr and "line 2" in r.stderr, r.stderr
+
+
+@case
+def a_private_order_is_seen_by_nobody_else():
+    """All traffic is recorded: bundles are readable only on the way to the node they were sent to
+    and, as part of a block, to relay and chain; in no log and no file but the nodes' own."""
+    with Folder() as folder, Devnet(folder) as net:
+        net.do("record", "all.rec")
+        begun = net.state()["now_ms"]
+        state = net.wait_for(lambda s: len([o for o in landed(s) if o["sent_ms"] > begun]) >= 3, 40)
+        net.do("record", "off")
+        order = [o for o in landed(state) if o["sent_ms"] > begun][0]
+        raw = bytes.fromhex(net.rpc("eth_getRawTransactionByHash", order["tx"])[2:])
+        told = run(PROGRAM, "devnet", "replay", net.folder / "all.rec").stdout
+        assert "-> hub" in told or "connects to hub" in told or "TLS" in told, told[:2000]
+        assert "POST" in told, told[:2000]
+        # Who was shown the transaction, as text or bytes, before its block was seen?
+        names, seen = {}, set()
+        data = (net.folder / "all.rec").read_bytes()
+        assert data[:8] == b"BNRECRD1"
+        at = 8
+        while at + 17 <= len(data):
+            number = int.from_bytes(data[at + 8:at + 12], "little")
+            kind, size = data[at + 12], int.from_bytes(data[at + 13:at + 17], "little")
+            content = data[at + 17:at + 17 + size]
+            at += 17 + size
+            if kind == 0:
+                names[number] = content.decode()
+            elif kind == 1 and (raw in content or raw.hex().encode() in content):
+                seen.add(names.get(number))
+        assert f"outside {order['node']}.orderflow" in seen, seen
+        peers = [s for s in seen if s and ".orderflow" in s and ".orderflow" in s.split()[0]]
+        assert not peers, peers  # between nodes only TLS passes
+        allowed = {"relay", "chain"}
+        assert all(s.split()[1] in allowed or s == f"outside {order['node']}.orderflow"
+                   for s in seen if s), seen
+        for path in (net.folder / "logs").glob("*.log"):
+            assert raw.hex() not in path.read_text(errors="replace"), path
+
+
+@case
 def other_sites_pages_cannot_command_it():
     """A foreign Origin or Host is refused."""
     with Folder() as folder, Devnet(folder, ready=False) as net:

@@ -1,0 +1,50 @@
+/* Playbook: a scenario file: what is done to a network in which slot, what load runs, and what is
+ * expected of the chain and the roles at the end.
+ *
+ *     name = "hub outage"
+ *     nodes = 3                      # and slot = "1s": in place of the flags
+ *     slots = 20                     # the run's length, from readiness on
+ *
+ *     [[step]]
+ *     slot = 3                       # counted from readiness
+ *     do = ["fault add hub<->* cut"] # commands as on the command line
+ *
+ *     [[load]]
+ *     slot = 2
+ *     scenario = "mix"               # of `buildernet load`
+ *     rate = 10
+ *     duration = "10s"
+ *
+ *     [expect]
+ *     missed_slots_max = 0
+ *     by_relay_min = 0.8             # share of blocks that came through the relay
+ *     landed_min = 0.9               # share of the network's own bundles
+ *     foreign_bundle = true          # one landed in another node's block
+ *     load_landed_min = 0.99         # share of the load's taken orders
+ *     load_forbidden_max = 0
+ *     ready = true                   # every role at the end
+ *
+ * The loop's thread only. SPDX-License-Identifier: MIT */
+#ifndef DEVNET_PLAYBOOK_H
+#define DEVNET_PLAYBOOK_H
+
+#include "devnet/net.h"
+
+#define PLAYBOOK_STEPS_MAX 256
+#define PLAYBOOK_LOADS_MAX 8
+
+struct playbook;
+
+/* playbook_read reads a file; what it says of the network goes into the settings.
+ * errors  ERR_NOT_FOUND, ERR_SYNTAX, ERR_INVALID with line and column. */
+[[gnu::warn_unused_result]] int playbook_read(struct playbook **ret, struct devnet_settings *s,
+                                              struct arena *a, const char *path, struct error *why);
+
+/* playbook_slot does what is due in a slot; false once the run is over. */
+bool playbook_slot(struct playbook *p, struct net *n, uint64_t slot);
+
+/* playbook_verdict says what was expected and what came of it, a line each; false: not all of it.
+ */
+bool playbook_verdict(struct playbook *p, struct net *n, struct buf *out);
+
+#endif
