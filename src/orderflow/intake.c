@@ -19,6 +19,7 @@ int intake_new(struct intake **ret, const struct intake_options *options, struct
     if (i->options.jobs_max == 0) i->options.jobs_max = JOBS_DEFAULT;
     if (i->options.bytes_max == 0) i->options.bytes_max = BYTES_DEFAULT;
     (void)pthread_mutex_init(&i->lock, NULL);
+    list_init(&i->replayed);
     intake_metrics_open(&i->metrics, i->options.metrics);
     *ret = i;
     return 0;
@@ -34,6 +35,7 @@ static void destroy(struct intake_job *job) {
 
 void intake_free(struct intake *i) {
     if (!i) return;
+    intake_replay_free(i);
     while (i->unused) {
         struct intake_job *job = i->unused;
         i->unused = job->next;
@@ -341,20 +343,17 @@ static void record(struct intake *i, struct flow_order *o, enum archive_event_ki
 
 /* Everywhere it belongs. The journal first: what follows may be repeated after a crash. */
 static int hand_on(struct intake *i, struct flow_order *o, struct error *why) {
-    bool user = o->source != FLOW_FROM_PEER;
+    bool user = o->source == FLOW_FROM_USER;
     int r = 0;
     if (i->options.local && local_is_full(i->options.local)) {
         return error_set(why, ERR_BUSY, "too many orders wait for the builder");
     }
-    if (i->options.journal && o->source == FLOW_FROM_USER) {
-        r = journal_append(i->options.journal, o, why);
-    }
+    if (i->options.journal && user) r = journal_append(i->options.journal, o, why);
     if (r == 0 && i->options.local) r = local_order(i->options.local, o, why);
     if (r != 0) return r;
     bool shared = user && i->options.sinks.share && o->order.method != ORDER_SUBSIDISE;
     if (shared) share_it(i, o);
-    if (o->source == FLOW_FROM_USER) record(i, o, ARCHIVE_RECEIVED);
-    if (o->source == FLOW_FROM_PEER) record(i, o, ARCHIVE_FROM_PEER);
+    record(i, o, user ? ARCHIVE_RECEIVED : ARCHIVE_FROM_PEER);
     if (o->order.cancels) record(i, o, ARCHIVE_CANCELLED);
     return 0;
 }
@@ -402,7 +401,7 @@ int intake_accept(struct intake_job *job, enum flow_source source, uint64_t expi
         job->times[TRACE_RECEIVED] = job->received_ns;
         // Before it is handed on: the builder may be faster than this thread.
         if (i->options.trace) trace_order(i->options.trace, o, job->times);
-        r = hand_on(i, o, why);
+        r = source == FLOW_FROM_JOURNAL ? intake_replay_later(i, o, why) : hand_on(i, o, why);
         if (r != 0)
             book_withdraw(i->options.book, o, &before);
         else

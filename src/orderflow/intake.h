@@ -158,8 +158,12 @@ void intake_refuse(struct intake_job *job, enum order_fault fault, const char *t
 /* intake_received is share's callback: makes a job of a peer's message. */
 void intake_received(void *intake, const struct share_received *r, struct share_ticket *t);
 
-/* intake_replay takes up an order of the journal. */
+/* intake_replay takes up an order of the journal: it is known from now on. intake_replay_on hands
+ * such orders on, as many as builder and peers take; called on the loop until intake_replaying
+ * says 0. Both before and beside users' orders. */
 void intake_replay(void *intake, const struct journal_record *r);
+void intake_replay_on(struct intake *i);
+size_t intake_replaying(const struct intake *i);
 
 /* intake_jobs, intake_bytes: at work now. */
 size_t intake_jobs(const struct intake *i);

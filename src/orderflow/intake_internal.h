@@ -2,6 +2,7 @@
 #ifndef ORDERFLOW_INTAKE_INTERNAL_H
 #define ORDERFLOW_INTAKE_INTERNAL_H
 
+#include "base/list.h"
 #include "orderflow/intake.h"
 #include "orderflow/intake_metrics.h"
 
@@ -16,6 +17,8 @@ struct intake {
     _Atomic size_t jobs;
     _Atomic uint64_t bytes;
     struct intake_metrics metrics;
+    struct list replayed; /* of the journal, not yet handed on; the loop's */
+    size_t replayed_count;
 };
 
 /* intake_accept takes a judged order (job->order, in job->arena) up: makes it one object, tells
@@ -25,12 +28,20 @@ struct intake {
                                               uint64_t expires_ns, bool defaulted,
                                               struct error *why);
 
+/* intake_decode reads an order in form FLOW_BITCODE into job->order; data is copied. */
+[[gnu::warn_unused_result]] int intake_decode(struct intake_job *job, struct bytes data,
+                                              bool trusted);
+
 /* The worker's way of a peer's message. */
 void intake_run_peer(struct intake_job *job);
 
 /* intake_put_result and intake_put_refusal write the reply of a request. */
 void intake_put_result(struct intake_job *job, struct bytes id);
 void intake_put_refusal(struct intake_job *job, struct bytes id, struct bytes method);
+
+[[gnu::warn_unused_result]] int intake_replay_later(struct intake *i, struct flow_order *o,
+                                                    struct error *why);
+void intake_replay_free(struct intake *i);
 
 static inline uint64_t intake_wall_ns(const struct intake *i) {
     return clock_wall_ns(i->options.clock);

@@ -1,4 +1,4 @@
-/* Peers' messages, and orders that come back from the journal: known forms, little to judge.
+/* Peers' messages: known forms, little to judge.
  * SPDX-License-Identifier: MIT */
 #include "orderflow/intake_internal.h"
 
@@ -46,7 +46,7 @@ static int fill_param(struct order *o, enum order_method method, struct bytes da
 }
 
 /* data is copied: the order's bytes lie in its own memory. */
-static int decode(struct intake_job *job, struct bytes data, bool trusted) {
+int intake_decode(struct intake_job *job, struct bytes data, bool trusted) {
     struct bytes own = arena_copy(&job->arena, data);
     job->order = (struct order){.method = job->method};
     if (data.n > 0 && !own.p) return error_set(&job->why, ERR_LIMIT, "does not fit");
@@ -95,7 +95,7 @@ void intake_run_peer(struct intake_job *job) {
         tell(job->intake, job->ticket, PEER_ERROR_INVALID_SIGNATURE, NULL, "invalid signature");
         return;
     }
-    int r = decode(job, buf_view(&job->body), trusted);
+    int r = intake_decode(job, buf_view(&job->body), trusted);
     if (r == 0) {
         job->times[TRACE_VERIFIED] = job->times[TRACE_DECODED] = intake_wall_ns(job->intake);
         observe_nonce(job);
@@ -150,25 +150,5 @@ void intake_received(void *context, const struct share_received *r, struct share
     if (room && intake_submit(job, NULL, lane)) return;
     tell(i, t, fits ? PEER_ERROR_INTERNAL : PEER_ERROR_DECODING, NULL,
          fits ? "busy" : "the message is too large");
-    intake_job_free(job);
-}
-
-void intake_replay(void *context, const struct journal_record *r) {
-    struct intake *i = context;
-    struct intake_job *job = intake_job_new(i, INTAKE_PEER);
-    if (!job) return;
-    job->method = r->method;
-    job->origin = r->signer;
-    job->received_ns = r->received_ns;
-    job->priority = (int)r->priority;
-    job->bytes = r->bytes;
-    int status = decode(job, r->data, true);
-    if (status == 0) {
-        status = intake_accept(job, FLOW_FROM_JOURNAL, r->expires_ns, false, &job->why);
-    }
-    if (status != 0) {
-        log_warn(i->options.log, "journal_order_lost", F_HEX("signer", BYTES_OF(r->signer)),
-                 F_ERR(&job->why));
-    }
     intake_job_free(job);
 }

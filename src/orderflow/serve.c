@@ -34,6 +34,7 @@ static void chore_done(void *context) {
 static void chore_fire(struct loop_timer *t) {
     struct app *a = LIST_ENTRY(t, struct app, chore_timer);
     struct error why;
+    intake_replay_on(a->intake);
     if (!a->chore_runs) {
         a->chore = (struct pool_task){
             .run = chore_run, .done = chore_done, .context = a, .home = &a->mailbox};

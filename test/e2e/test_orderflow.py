@@ -219,6 +219,7 @@ def a_crash_loses_no_answered_order():
         thread.join()
         assert not builder.requests
         builder.status = 200
+        node.flags += ("--builder-queue-orders", "4")  # they come back as fast as there is room
         with node:
             wait_until(lambda: set(taken) <= set(builder.params("eth_sendRawTransaction")), 20)
             got = builder.params("eth_sendRawTransaction")
