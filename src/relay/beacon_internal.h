@@ -37,7 +37,7 @@ struct beacon {
     struct loop_timer timer;
     bool asking; /* an answer of a step, or duties, is awaited */
     bool asking_validators, have_validators, stopped;
-    bool want_validators;
+    bool all_statuses; /* a node that does not know "active" as a filter: all are asked for */
     uint64_t current_loaded, next_loaded; /* epochs + 1; 0: none */
     uint64_t asking_epoch;
     uint64_t validators_due_ns;

@@ -47,6 +47,9 @@ static void parsed(void *context) {
     }
     if (r != 0) {
         log_warn(b->options.log, "beacon_validators_refused", F_ERR(&b->parse_why));
+    } else if (b->parsed_count == 0 && !b->all_statuses) {
+        b->all_statuses = true; // some clients filter by the exact status only, and find nobody
+        b->validators_due_ns = 0;
     } else {
         b->have_validators = true;
         b->events.duties(b->events.context);
@@ -67,6 +70,7 @@ static void on_validators(void *context, const struct ask_answer *answer,
     if (!answer) {
         r = failed ? (int)failed->code : ERR_IO;
     } else if (answer->status != 200) {
+        if (answer->status == 400) b->all_statuses = true;
         r = error_set(&why, ERR_INVALID, "HTTP status %u", answer->status);
     } else {
         buf_append(&b->parse_body, answer->body);
@@ -88,9 +92,11 @@ static void on_validators(void *context, const struct ask_answer *answer,
 void beacon_refresh_validators(struct beacon *b) {
     struct error why;
     b->asking_validators = true;
-    int r = beacon_get(b, &b->validators_ask,
-                       "/eth/v1/beacon/states/head/validators?status=active,pending",
-                       BEACON_VALIDATORS_MAX, on_validators, &why);
+    int r =
+        beacon_get(b, &b->validators_ask,
+                   b->all_statuses ? "/eth/v1/beacon/states/head/validators"
+                                   : "/eth/v1/beacon/states/head/validators?status=active,pending",
+                   BEACON_VALIDATORS_MAX, on_validators, &why);
     if (r == 0) return;
     b->asking_validators = false;
     b->validators_due_ns = 0;

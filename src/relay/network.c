@@ -89,6 +89,10 @@ int network_read(struct network *ret, const struct json *genesis, const struct j
         r = json_get_hash(&n.genesis_validators_root, genesis, "genesis_validators_root", why);
     }
     if (r == 0) r = read_fixed4(n.genesis_version, genesis, "genesis_fork_version", why);
+    // Where a network begins with a later fork, some clients give that fork's version as genesis'.
+    if (r == 0 && json_get(spec, "GENESIS_FORK_VERSION")) {
+        r = read_fixed4(n.genesis_version, spec, "GENESIS_FORK_VERSION", why);
+    }
     if (r == 0) r = read_decimal(&n.slots_per_epoch, spec, "SLOTS_PER_EPOCH", why);
     if (r == 0 && slot_ns == 0) r = read_slot_time(&n.slot_ns, spec, why);
     if (r != 0) return r;

@@ -14,6 +14,7 @@ struct relay_values {
     uint64_t slot_ns;
     uint64_t header_cutoff_ns, payload_cutoff_ns, payload_delay_ns;
     uint64_t validation_timeout_ns, validation_at_work;
+    uint64_t registration_grace_ns;
     uint64_t keep_payloads_slots, keep_submissions_ns;
     uint64_t workers, connections, requests_per_second;
     const struct toml *builders;

@@ -150,7 +150,9 @@ static const char *check(struct registrations *j, const struct signed_validator_
     const struct relay *r = j->relay;
     uint64_t latest = relay_now(r) / NS_PER_S + FUTURE_S;
     *ret_old = false;
-    if (reg->message.timestamp < r->network.genesis_s) return "timestamp too early";
+    uint64_t grace = r->values->registration_grace_ns / NS_PER_S, genesis = r->network.genesis_s;
+    uint64_t earliest = genesis > grace ? genesis - grace : 0;
+    if (reg->message.timestamp < earliest) return "timestamp too early";
     if (reg->message.timestamp > latest) return "timestamp too far in the future";
     const struct validator *v = duties_validator(&r->duties, &reg->message.pubkey);
     if (!v || !v->indexed) {

@@ -59,6 +59,9 @@ static const struct config_option options[] = {
         "Ignore builders that are not marked as high priority."),
     ROW(BOOL, continue_on_invalid, "continue-on-invalid-registration", "false",
         "Pass over registrations with a wrong signature instead of refusing the rest."),
+    ROW(DURATION, registration_grace_ns, "registration-grace", "0s",
+        "How long before genesis a registration may have been signed (clients of devnets sign at "
+        "their start)."),
     {.flag = "keep-payloads",
      .type = CONFIG_TYPE_U64,
      .offset = offsetof(V, keep_payloads_slots),

@@ -220,6 +220,18 @@ TEST(slot_times_may_be_fractions) {
     CHECK_I64(read(&n, "{" FORKS "}", 0), ERR_NOT_FOUND);
 }
 
+TEST(configured_genesis_version_counts_more_than_the_endpoints) {
+    struct network n;
+    CHECK_I64(read(&n, "{\"SECONDS_PER_SLOT\":\"12\"," FORKS "}", 0), 0);
+    CHECK_U64(n.genesis_version[3], 0x89);
+    CHECK_I64(
+        read(&n, "{\"SECONDS_PER_SLOT\":\"12\",\"GENESIS_FORK_VERSION\":\"0x00000001\"," FORKS "}",
+             0),
+        0);
+    CHECK_U64(n.genesis_version[0], 0);
+    CHECK_U64(n.genesis_version[3], 1);
+}
+
 TEST(forks_follow_their_epochs) {
     struct network n;
     CHECK_I64(read(&n, "{\"SECONDS_PER_SLOT\":\"12\"," FORKS "}", 0), 0);

@@ -264,6 +264,22 @@ def cancellations_replace_and_the_floor_stays():
 
 
 @case
+def minimal_preset_is_served():
+    """On a network of the minimal preset roots and blocks have that preset's limits."""
+    with world("capella", preset="minimal") as w:
+        w.open_slot(2)
+        body = w.submission()
+        same(w.submit(body, ssz=w.chain.tool.ssz("submission", "capella", body)), (200, ""))
+        top = w.top()
+        same(top["header"]["withdrawals_root"],
+             w.chain.tool.root("withdrawals", "capella", body["execution_payload"]["withdrawals"]))
+        same(w.give(w.blinded(), headers={"eth-consensus-version": ""})[0], 200)
+        published = w.beacon.published[0][1]
+        assert w.chain.tool.ssz("signed_block", "capella", published)
+        same(len(published["message"]["body"]["sync_aggregate"]["sync_committee_bits"]), 10)
+
+
+@case
 def proposers_cannot_take_two_payloads_or_a_wrong_one():
     """getPayload is given once a slot, to the right proposer, for what was offered."""
     with world("deneb", 2) as w:
