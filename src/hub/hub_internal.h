@@ -103,7 +103,7 @@ bool hub_name_is_good(struct bytes name);
 [[gnu::warn_unused_result]] int hub_write_registers(struct buf *out, const struct json *v,
                                                     bool strict, struct error *why);
 
-hub_handler hub_live, hub_readiness, hub_drain_now, hub_undrain_now;
+hub_handler hub_openapi, hub_live, hub_readiness, hub_drain_now, hub_undrain_now;
 hub_handler node_measurements, node_configuration, node_peers, node_register;
 hub_handler internal_peers, internal_network_peers, internal_page;
 hub_handler admin_measurement_add, admin_measurement_enable;

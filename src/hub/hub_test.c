@@ -423,6 +423,37 @@ TEST(jsonb_as_postgres) {
 }
 
 // While PostgreSQL is away reads go on and writes are 503; afterwards everything works.
+// "GET" as the description's key "get".
+static const struct json *operation_of(const struct json *path, const char *method) {
+    json_members(key, value, path) {
+        if (http_equal_nocase(json_text(key), method)) return value;
+    }
+    return NULL;
+}
+
+TEST(the_description_names_every_route_and_no_other) {
+    struct fixture f;
+    const struct json *doc;
+    struct error why = {0};
+    open_with(&f, (struct hub_options){.admin_open = true}, "sqlite::memory:");
+    CHECK_I64(ask(&f, HUB_INTERNAL, "GET", "/openapi.json", ""), 200);
+    CHECK_OK(json_parse(&doc, buf_view(&f.res.body), &f.arena, NULL, &why), &why);
+    const struct json *paths = json_get(doc, "paths");
+    for (size_t i = 0; i < hub_route_count; i++) {
+        const struct json *path = json_get(paths, hub_routes[i].pattern);
+        if (!operation_of(path, hub_routes[i].method)) {
+            FAIL("%s %s is not described", hub_routes[i].method, hub_routes[i].pattern);
+        }
+    }
+    size_t described = 0;
+    json_members(key, path, paths) {
+        (void)key;
+        described += json_count(path);
+    }
+    CHECK_U64(described, hub_route_count);
+    close_it(&f);
+}
+
 #define WANTED                                                                                     \
     "\"measurements\":[{\"measurement_id\":\"m\",\"attestation_type\":\"t\",\"measurements\":{"    \
     "\"4\":"                                                                                       \

@@ -20,6 +20,7 @@ const struct hub_route hub_routes[] = {
     {ALL_READERS, "GET", "/api/internal/l1-builder/v2/network/{network}/builders",
      internal_network_peers, false, false},
     {HUB_INTERNAL, "GET", "/ui", internal_page, false, true},
+    {HUB_INTERNAL | HUB_ADMIN, "GET", "/openapi.json", hub_openapi, false, false},
 
     {HUB_ADMIN, "POST", V1 "/measurements", admin_measurement_add, false, true},
     {HUB_ADMIN, "POST", V1 "/measurements/activation/{name}", admin_measurement_enable, false,
@@ -49,6 +50,14 @@ const struct hub_route hub_routes[] = {
     {HUB_ADMIN, "GET", V2 "/changes", admin_change_list, false, true},
 };
 const size_t hub_route_count = sizeof hub_routes / sizeof hub_routes[0];
+
+extern const uint8_t hub_openapi_text[], hub_openapi_text_end[]; // openapi.S
+
+void hub_openapi(struct hub_call *c) {
+    buf_append(&c->res->body,
+               bytes_make(hub_openapi_text, (size_t)(hub_openapi_text_end - hub_openapi_text)));
+    hub_json(c, 200);
+}
 
 void hub_live(struct hub_call *c) {
     hub_status(c, 200);
