@@ -3,6 +3,8 @@ import http.client
 import http.server
 import json
 import signal
+import socket
+import struct
 import threading
 import time
 
@@ -72,6 +74,62 @@ class Builder(Server):
 
     def params(self, method="eth_sendBundle"):
         return [r["params"][0] for _, r in self.requests if r["method"] == method]
+
+
+class Feed:
+    """A block builder's side of the order feed: takes frames, acknowledges those it is told to."""
+
+    HELLO, WELCOME, ORDER, ACKNOWLEDGE = 1, 2, 3, 4
+
+    def __init__(self, path):
+        self.path, self.orders, self.held, self.session = path, [], 0, None
+        self.silent, self.connection, self.listener = False, None, None
+        self.open()
+
+    def open(self):
+        self.path.unlink(missing_ok=True)
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(self.path))
+        self.listener.listen()
+        threading.Thread(target=self.serve, args=(self.listener,), daemon=True).start()
+
+    def serve(self, listener):
+        try:
+            while True:
+                self.connection = listener.accept()[0]
+                try:
+                    self.talk(self.connection.makefile("rb"))
+                except OSError:
+                    pass
+        except OSError:
+            pass  # closed
+
+    def say(self, kind, sequence, body=b""):
+        self.connection.sendall(struct.pack(">IBQ", 9 + len(body), kind, sequence) + body)
+
+    def talk(self, stream):
+        while head := stream.read(13):
+            size, kind, sequence = struct.unpack(">IBQ", head)
+            body = stream.read(size - 9)
+            if kind == self.HELLO:
+                if sequence != self.session:
+                    self.session, self.held = sequence, 0
+                self.say(self.WELCOME, self.held, struct.pack(">Q", sequence))
+            elif kind == self.ORDER:
+                self.orders.append((sequence, body))
+                if not self.silent:
+                    self.held = sequence
+                    self.say(self.ACKNOWLEDGE, sequence)
+
+    def close(self, forget=False):
+        """The builder ends; forget: and will know nothing of before."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        if self.connection:
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.connection.close()
+        if forget:
+            self.session, self.held = None, 0
 
 
 class Hub(Server):

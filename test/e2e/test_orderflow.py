@@ -9,7 +9,7 @@ import time
 import harness
 import wallet
 from harness import PROGRAM, Folder, case, free_port, run, wait_until
-from orderflow_node import Builder, Node
+from orderflow_node import Builder, Feed, Node
 
 USER, OTHER = 0x1111, 0x2222
 UUID = "550e8400-e29b-41d4-a716-446655440000"
@@ -191,6 +191,36 @@ def a_builder_that_was_away_gets_everything():
             wait_until(lambda: harness.request(node.user, "GET", "/readyz", tls=False)[2] ==
                        b"builder not ready")
             back.close()
+
+
+@case
+def the_feed_gives_a_builder_everything_again():
+    """Over the direct feed: in order, once; after a cut what was not acknowledged, and to a builder
+    that restarted all that may still land."""
+    with Folder() as folder:
+        feed = Feed(folder / "orders.sock")
+        with Sender(folder, "--builder-url", f"feed:{feed.path}") as node:
+            wait_until(lambda: node.ready()[0] == 200)
+            give = lambda n: node.send("eth_sendRawTransaction", RAW[n])[0]
+            assert give(0) == 200 and give(1) == 200
+            wait_until(lambda: [s for s, _ in feed.orders] == [1, 2])
+            assert all(bytes.fromhex(RAW[n][2:]) in feed.orders[n][1] for n in (0, 1))
+            feed.silent = True
+            assert give(2) == 200
+            wait_until(lambda: len(feed.orders) == 3)
+            feed.close()
+            wait_until(lambda: node.ready() == (503, "builder not connected"))
+            assert give(3) == 200
+            feed.silent, feed.orders = False, []
+            feed.open()
+            wait_until(lambda: [s for s, _ in feed.orders] == [3, 4])
+            wait_until(lambda: node.metric("orderflow_builder_in_flight_orders") == 0)
+            feed.close(forget=True)
+            feed.orders = []
+            feed.open()
+            wait_until(lambda: [s for s, _ in feed.orders] == [1, 2, 3, 4])
+            assert node.metric("orderflow_builder_delivered") == 4
+            feed.close()
 
 
 @case
