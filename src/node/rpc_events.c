@@ -2,6 +2,8 @@
  * wait: an event is queued, and a worker hands it on. SPDX-License-Identifier: MIT */
 #include "node/rpc_internal.h"
 
+#include <time.h>
+
 #include <stdlib.h>
 
 #define EVENTS_MAX 65536u // waiting; more transactions are not told, heads always are
@@ -16,7 +18,8 @@ struct rpc_events {
     struct head_subscriber head;
     int pool_id; /* of the subscription; 0: none */
     pthread_mutex_t lock;
-    pthread_cond_t idle;
+    pthread_cond_t idle, moved; /* no worker drains; the head has moved */
+    uint64_t moves;
     struct queued *first, **last;
     unsigned count;
     bool scheduled;             /* a worker will drain */
@@ -99,8 +102,31 @@ static const struct head_block **retain_all(const struct head_block *const *bloc
     return copy;
 }
 
+uint64_t rpc_events_moves(struct rpc *r) {
+    struct rpc_events *e = r->events;
+    pthread_mutex_lock(&e->lock);
+    uint64_t moves = e->moves;
+    pthread_mutex_unlock(&e->lock);
+    return moves;
+}
+
+void rpc_events_wait(struct rpc *r, uint64_t moves, uint64_t end_ns) {
+    struct rpc_events *e = r->events;
+    struct timespec until = {.tv_sec = (time_t)(end_ns / NS_PER_S),
+                             .tv_nsec = (long)(end_ns % NS_PER_S)};
+    pthread_mutex_lock(&e->lock);
+    while (e->moves == moves) {
+        if (pthread_cond_timedwait(&e->moved, &e->lock, &until) != 0) break;
+    }
+    pthread_mutex_unlock(&e->lock);
+}
+
 static void head_changed(void *arg, const struct head_event *event) {
     struct rpc_events *e = arg;
+    pthread_mutex_lock(&e->lock);
+    e->moves++;
+    pthread_cond_broadcast(&e->moved);
+    pthread_mutex_unlock(&e->lock);
     struct queued *q = calloc(1, sizeof *q);
     if (q) {
         q->event.added = retain_all(event->added, event->added_count);
@@ -129,6 +155,11 @@ int rpc_events_open(struct rpc *r, struct error *why) {
     pthread_mutex_init(&e->lock, NULL);
     pthread_mutex_init(&e->drain_lock, NULL);
     pthread_cond_init(&e->idle, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&e->moved, &attributes);
+    pthread_condattr_destroy(&attributes);
     e->task = (struct pool_task){.run = run, .done = ran, .context = e};
     r->events = e;
     int id = txpool_subscribe(r->node->txpool, tx_pending, e, why);
@@ -157,6 +188,7 @@ void rpc_events_close(struct rpc *r) {
         event_free(q);
     }
     pthread_cond_destroy(&e->idle);
+    pthread_cond_destroy(&e->moved);
     pthread_mutex_destroy(&e->drain_lock);
     pthread_mutex_destroy(&e->lock);
     free(e);

@@ -21,6 +21,7 @@
 /* Codes beyond JSON-RPC's own (ethereum/execution-apis; EIP-1474; EIP-1898). */
 enum {
     RPC_ERROR_REVERTED = 3,
+    RPC_ERROR_NOT_MINED = 4,
     RPC_ERROR_PRUNED = 4444,
     RPC_ERROR_FAILED = -32000,
     RPC_ERROR_NOT_FOUND = -32001,
@@ -61,6 +62,7 @@ struct rpc {
     struct rpc_subscriptions *subscriptions;
     struct rpc_pending *pending;
     struct rpc_blooms *blooms;
+    _Atomic unsigned waiting; /* workers that wait for a transaction's block */
 };
 
 static inline struct rpc *rpc_of(const struct node_call *c) {
@@ -227,6 +229,10 @@ void rpc_events_close(struct rpc *r);
 /* rpc_events_drain hands what waits to filters and subscriptions; a method that reads filters calls
  * it first, so that what happened before the call is seen by it. */
 void rpc_events_drain(struct rpc *r);
+/* rpc_events_moves counts the head's moves; rpc_events_wait waits until there are more than `moves`
+ * of them, at most until a monotonic time. */
+uint64_t rpc_events_moves(struct rpc *r);
+void rpc_events_wait(struct rpc *r, uint64_t moves, uint64_t end_ns);
 
 [[gnu::warn_unused_result]] int rpc_filters_open(struct rpc *r, struct error *why);
 void rpc_filters_close(struct rpc *r);

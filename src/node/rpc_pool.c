@@ -5,6 +5,9 @@
 
 #include <stdio.h>
 
+#define SYNC_DEFAULT_MS 2000u
+#define SYNC_MOST_MS 10000u
+
 static int send_raw(struct node_call *c, struct hash *ret, struct error *why) {
     const struct json *v = node_param(c, 0);
     struct bytes network;
@@ -26,6 +29,50 @@ static int send_raw_transaction(struct node_call *c, struct error *why) {
     int r = send_raw(c, &hash, why);
     if (r == 0) json_add_data(c->result, NULL, BYTES_OF(hash));
     return r;
+}
+
+/* EIP-7966: the receipt, when the transaction gets into a block in time. At most half of the
+ * workers wait; who comes beyond that is told at once that it was sent. */
+static int wait_for_block(struct node_call *c, const struct hash *hash, uint64_t timeout_ms,
+                          struct error *why) {
+    struct rpc *r = rpc_of(c);
+    uint64_t end_ns = clock_monotonic_ns(&clock_system) + timeout_ms * NS_PER_MS;
+    bool may_wait = atomic_fetch_add(&r->waiting, 1) < (pool_threads(c->node->workers) + 1) / 2;
+    for (;;) {
+        const struct head_block *b;
+        size_t index;
+        uint64_t moves = rpc_events_moves(r);
+        int code = head_tx_find(c->node->head, &b, &index, hash, why);
+        if (code == 0) {
+            rpc_put_receipt(c->result, b, index, c->node->config);
+            head_block_release(b);
+        }
+        bool over = clock_monotonic_ns(&clock_system) >= end_ns;
+        if (code != ERR_NOT_FOUND || !may_wait || over) {
+            atomic_fetch_sub(&r->waiting, 1);
+            if (code != ERR_NOT_FOUND) return code;
+            char *data = arena_printf(c->a, "\"0x%s\"", hex_text(c->a, BYTES_OF(*hash)));
+            return node_fail(c, why, RPC_ERROR_NOT_MINED, bytes_from_str(data),
+                             "the transaction was sent and is in no block after %llums",
+                             (unsigned long long)(may_wait ? timeout_ms : 0));
+        }
+        rpc_events_wait(r, moves, end_ns);
+    }
+}
+
+static int send_raw_transaction_sync(struct node_call *c, struct error *why) {
+    struct hash hash;
+    const struct json *v = node_param(c, 1);
+    uint64_t timeout_ms = SYNC_DEFAULT_MS;
+    int r = 0;
+    if (v) {
+        r = json_type_of(v) == JSON_NUMBER ? json_u64(&timeout_ms, v, why)
+                                           : json_quantity(&timeout_ms, v, why);
+    }
+    if (r != 0) return node_bad_params(c, why);
+    if (timeout_ms > SYNC_MOST_MS) timeout_ms = SYNC_MOST_MS;
+    r = send_raw(c, &hash, why);
+    return r == 0 ? wait_for_block(c, &hash, timeout_ms, why) : r;
 }
 
 /* ---- txpool_ ---- */
@@ -133,6 +180,7 @@ static int pending_transactions(struct node_call *c, struct error *why) {
 
 static const struct node_method methods[] = {
     {"eth_sendRawTransaction", send_raw_transaction, NODE_USER | NODE_ENGINE},
+    {"eth_sendRawTransactionSync", send_raw_transaction_sync, NODE_USER},
     {"eth_pendingTransactions", pending_transactions, NODE_USER},
     {"txpool_content", content, NODE_USER},
     {"txpool_contentFrom", content_from, NODE_USER},

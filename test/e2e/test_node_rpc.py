@@ -49,7 +49,7 @@ def viem_does_everything():
     with Folder() as folder, Node(folder) as node:
         output = javascript(packages("viem", VIEM), "node_viem.mjs", node.url, node.ws_url,
                             "probe.json")
-        assert output.count("done - ") == 12, output
+        assert output.count("done - ") == 13, output
 
 
 @case

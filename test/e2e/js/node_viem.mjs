@@ -113,6 +113,17 @@ for (const [type, extra] of [["legacy", { gasPrice: fees.maxFeePerGas }],
 }
 done("legacy, 2930 and 1559 transactions");
 
+const raw = await bob.signTransaction({ type: "eip1559", chainId: id, nonce: 3, gas: 21_000n, to: carol.address, value: 1n,
+  maxFeePerGas: fees.maxFeePerGas * 2n, maxPriorityFeePerGas: parseGwei("1") });
+const at_once = await rpc("eth_sendRawTransactionSync", [raw, 5000]);
+assert.equal(at_once.status, "0x1");
+assert.equal(at_once.transactionHash, keccak256(raw));
+const gapped = await bob.signTransaction({ type: "eip1559", chainId: id, nonce: 9, gas: 21_000n, to: carol.address,
+  maxFeePerGas: fees.maxFeePerGas * 2n, maxPriorityFeePerGas: parseGwei("1") });
+const late = await rpc("eth_sendRawTransactionSync", [gapped, 50]).then(() => null, (e) => e);
+assert.match(late.message, /in no block after 50ms/);
+done("transactions waited for");
+
 const authorization = await wallet(carol).signAuthorization({ contractAddress: address });
 const delegated = await mined(await wallet(alice).sendTransaction({
   authorizationList: [authorization], to: carol.address,
@@ -133,8 +144,8 @@ const list = await client.createAccessList({ account: alice.address, to: address
 assert.ok(list.accessList.some((e) => e.storageKeys.includes(slot)));
 const receipts = await rpc("eth_getBlockReceipts", [`0x${nested.blockNumber.toString(16)}`]);
 assert.equal(receipts[nested.transactionIndex].transactionHash, nested.transactionHash);
-assert.equal(await client.getTransactionCount({ address: bob.address }), 3);
-assert.equal(await client.getTransactionCount({ address: bob.address, blockTag: "pending" }), 3);
+assert.equal(await client.getTransactionCount({ address: bob.address }), 4);
+assert.equal(await client.getTransactionCount({ address: bob.address, blockTag: "pending" }), 4);
 done("proofs, storage, access lists, nonces");
 
 // ---- simulation
