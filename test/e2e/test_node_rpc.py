@@ -3,8 +3,11 @@ import json
 import pathlib
 import shutil
 import subprocess
+import threading
+import time
 
-from harness import PROGRAM, Folder, Process, Skip, case, free_port, is_listening, main, run, wait_until
+from harness import (PROGRAM, Folder, Process, Skip, case, free_port, is_listening, main, request,
+                     run, wait_until)
 from npm import packages
 
 JS = pathlib.Path(__file__).resolve().parent / "js"
@@ -162,6 +165,55 @@ def test_tools_drive_blocks_and_time():
     with Folder() as folder, Node(folder) as node:
         output = javascript(packages("viem", VIEM), "node_dev.mjs", node.url)
         assert output.count("done - ") == 3, output
+
+
+def ask(port, method, *params, timeout=30):
+    """One call over HTTP; its answer."""
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+    status, _, answer = request(port, "POST", "/", body, {"content-type": "application/json"},
+                                tls=False, timeout=timeout)
+    assert status == 200, answer
+    return json.loads(answer)
+
+
+@case
+def calls_that_never_end_are_stopped():
+    """Endless code is stopped in time, and meanwhile the node answers others."""
+    endless = {"to": "0x" + "cc" * 20}, "latest", {"0x" + "cc" * 20: {"code": "0x5b600056"}}
+    with Folder() as folder, Node(folder, "--rpc-call-gas", "0", "--rpc-call-timeout", "700ms",
+                                  "--rpc-workers", "2") as node:
+        began = time.monotonic()
+        slow = [threading.Thread(target=lambda: answers.append(
+            ask(node.http, "eth_call", *endless))) for _ in range(4)]
+        answers = []
+        for thread in slow:
+            thread.start()
+        while any(thread.is_alive() for thread in slow):
+            asked = time.monotonic()
+            assert ask(node.http, "eth_chainId")["result"] == "0x539"
+            assert time.monotonic() - asked < 0.5  # it is answered on the loop
+            time.sleep(0.01)
+        assert 1.3 < time.monotonic() - began < 10  # four of them, two at a time
+        assert [a["error"]["code"] for a in answers] == [-32016] * 4, answers
+
+
+@case
+def limits_hold():
+    """Batches, searches and answers have limits, and say so."""
+    with Folder() as folder, Node(folder, "--rpc-batch-max", "3", "--rpc-log-blocks", "2",
+                                  "--rpc-answer-max", "20KiB") as node:
+        assert ask(node.http, "dev_mine", "0x8")["result"]
+        batch = [{"jsonrpc": "2.0", "id": i, "method": "eth_chainId"} for i in range(4)]
+        _, _, answer = request(node.http, "POST", "/", json.dumps(batch), tls=False)
+        assert "error" in json.loads(answer)
+        _, _, answer = request(node.http, "POST", "/", json.dumps(batch[:3]), tls=False)
+        assert [a["result"] for a in json.loads(answer)] == ["0x539"] * 3
+        assert ask(node.http, "eth_getLogs", {"fromBlock": "0x1"})["error"]["code"] == -32005
+        assert ask(node.http, "eth_getLogs", {"fromBlock": "0x7"})["result"] == []
+        code = {"0x" + "cc" * 20: {"code": "0x5b600160010150600056"}}
+        trace = ask(node.http, "debug_traceCall", {"to": "0x" + "cc" * 20, "gas": "0xffff"},
+                    "latest", {"stateOverrides": code})
+        assert trace["error"]["code"] == -32005, str(trace)[:200]
 
 
 @case
