@@ -192,13 +192,13 @@ static int read_once(struct head *h, struct head_node **ret, uint64_t number, st
     int r = trie_store_get(h->store, TRIE_STORE_BLOCKS, BYTES_OF(key), &value, why);
     struct bytes in = buf_view(&value);
     if (r == 0) r = head_node_new(&n, bytes_slice(in, 32, SIZE_MAX), why);
-    if (r == 0 && !bytes_equal(bytes_slice(in, 0, 32), BYTES_OF(n->block.hash))) {
+    if (r == 0 && !bytes_starts_with(in, BYTES_OF(n->block.hash))) {
         r = error_set(why, ERR_IO, "a stored block has another hash");
     }
     buf_clear(&value);
     if (r == 0) r = trie_store_get(h->store, TRIE_STORE_OUTCOMES, BYTES_OF(key), &value, why);
     in = buf_view(&value);
-    if (r == 0 && !bytes_equal(bytes_slice(in, 0, 32), BYTES_OF(n->block.hash))) {
+    if (r == 0 && !bytes_starts_with(in, BYTES_OF(n->block.hash))) {
         r = error_set(why, ERR_BUSY, "the chain changed while a block was read");
     }
     if (r == 0) r = decode_outcome(n, bytes_slice(in, 32, SIZE_MAX), why);

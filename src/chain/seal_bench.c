@@ -115,7 +115,8 @@ static void emit(const char *what, const char *stage, uint64_t *ns, size_t n) {
     char name[80];
     qsort(ns, n, sizeof *ns, compare);
     (void)snprintf(name, sizeof name, "seal_%s_%s", what, stage);
-    bench_emit(name, TXS, "txs", (double)ns[n / 2], 0);
+    const uint64_t median = ns[n / 2];
+    bench_emit(name, TXS, "txs", (double)median, 0);
 }
 
 struct samples {

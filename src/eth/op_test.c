@@ -2,8 +2,8 @@
  * hand. SPDX-License-Identifier: MIT */
 #include "eth/op.h"
 
-#include "test/harness/test.h"
 #include "base/hex.h"
+#include "test/harness/test.h"
 #include "json/json.h"
 
 #include <stdlib.h>
@@ -104,8 +104,7 @@ TEST(op_fees_of_each_fork) {
     CHECK_U64(op_l1_fee(OP_ECOTONE, &l1, &w).w[0], (16 * 109 + 16) * 32030000000 / 16000000);
     CHECK(u256_is_zero(op_operator_fee(OP_HOLOCENE, &l1, 1000)));
     CHECK_U64(op_operator_fee(OP_ISTHMUS, &l1, 1618).w[0], 1256417826611659930u);
-    CHECK_U64(op_operator_fee(OP_JOVIAN, &l1, 10).w[0],
-              1256417826609331460u + 1439103868000u);
+    CHECK_U64(op_operator_fee(OP_JOVIAN, &l1, 10).w[0], 1256417826609331460u + 1439103868000u);
     CHECK_U64(op_da_footprint(&l1, &w), 100 * 400);
     // Ecotone's first block: its numbers are not set yet.
     l1.base_fee_scalar = l1.blob_base_fee_scalar = 0;
