@@ -56,6 +56,18 @@ static int put_codes(struct head *h, const struct genesis *g, struct error *why)
     return r;
 }
 
+// A rollup's withdrawals root, from Isthmus on.
+static void take_passer_root(struct header *h, const struct genesis *g,
+                             const struct state_root *state) {
+    const struct block block = {.header = *h};
+    const struct block_env env = block_env_of(&g->config, &block);
+    struct hash key = keccak256(BYTES_OF(OP_MESSAGE_PASSER));
+    if (!block_env_has_passer(&env)) return;
+    if (state_root_storage(state, &key, &h->withdrawals_root, NULL) != 0) {
+        h->withdrawals_root = TRIE_EMPTY_ROOT;
+    }
+}
+
 // The first block, with the state root of the given accounts; *ret_state has them as its parent.
 static int genesis_block(struct head_node **ret, struct state_root **ret_state,
                          const struct state_account_change *changes, const struct genesis *g,
@@ -73,6 +85,7 @@ static int genesis_block(struct head_node **ret, struct state_root **ret_state,
         !hash_equal(&g->header.state_root, &header.state_root)) {
         return error_set(why, ERR_CONFLICT, "the genesis state has another root than its header");
     }
+    take_passer_root(&header, g, *ret_state);
     state_root_advance(*ret_state);
     struct block block = {.header = header, .has_withdrawals = header.form >= HEADER_SHANGHAI};
     buf_init(&rlp, 0);

@@ -39,8 +39,14 @@ static void begin(enum op_fork last) {
     slots[3] = (struct genesis_slot){{{[31] = 8}}, {{500, 7000000, 0, 0}}};
     all[n] = (struct genesis_account){
         .address = OP_L1_BLOCK, .nonce = 1, .slots = slots, .slot_count = 4};
-    all[n + 1] = (struct genesis_account){
-        .address = OP_MESSAGE_PASSER, .nonce = 1, .code = bytes_make(keeper, sizeof keeper)};
+    struct genesis_slot *sent = arena_new_array(&arena, struct genesis_slot, 1);
+    CHECK(sent);
+    sent[0] = (struct genesis_slot){{{[31] = 8}}, U256_ONE};
+    all[n + 1] = (struct genesis_account){.address = OP_MESSAGE_PASSER,
+                                          .nonce = 1,
+                                          .code = bytes_make(keeper, sizeof keeper),
+                                          .slots = sent,
+                                          .slot_count = 1};
     play.genesis.accounts = all;
     play.genesis.account_count = n + 2;
     play.genesis.header.extra_data = last >= OP_JOVIAN
@@ -131,7 +137,11 @@ static void check_fees(enum op_fork fork) {
     CHECK_U64(h->gas_limit, GAS_LIMIT);
     CHECK_U64(h->extra_data.n, fork >= OP_JOVIAN ? 17 : 9);
     CHECK_U64(load_be32(h->extra_data.p + 1), 100);
-    CHECK(!hash_equal(&h->withdrawals_root, &TRIE_EMPTY_ROOT)); // it has a slot now
+    const struct head_block *first = head_genesis(head);
+    const struct hash *sent_before = &first->block.header.withdrawals_root;
+    CHECK(!hash_equal(sent_before, &TRIE_EMPTY_ROOT));
+    CHECK(!hash_equal(&h->withdrawals_root, sent_before)); // the deposit has sent something
+    head_block_release(first);
     struct op_l1 l1 = {.base_fee = u256_from_u64(1000000000),
                        .blob_base_fee = u256_from_u64(10000000),
                        .base_fee_scalar = 2000000,

@@ -48,6 +48,30 @@ TEST(reads_what_geth_reads) {
     arena_free(&a);
 }
 
+TEST(reads_rollups) {
+    struct arena a;
+    struct error why;
+    struct genesis g;
+    arena_init(&a, 0);
+    CHECK_OK(load(&g,
+                  "{\"config\":{\"chainId\":13,\"terminalTotalDifficulty\":0,\"optimism\":"
+                  "{\"eip1559Elasticity\":6,\"eip1559DenominatorCanyon\":\"0xfb\"},"
+                  "\"regolithTime\":0,\"canyonTime\":0,\"ecotoneTime\":0,\"fjordTime\":0,"
+                  "\"graniteTime\":0,\"holoceneTime\":0,\"isthmusTime\":100},\"alloc\":{}}",
+                  &a, &why),
+             &why);
+    CHECK(g.config.op.enabled);
+    CHECK_U64(g.config.op.elasticity, 6);
+    CHECK_U64(g.config.op.denominator, 50);
+    CHECK_U64(g.config.op.denominator_canyon, 251);
+    CHECK_I64(op_fork_at(&g.config.op, 99), OP_HOLOCENE);
+    CHECK_I64(op_fork_at(&g.config.op, 100), OP_ISTHMUS);
+    CHECK_ERR(
+        load(&g, "{\"config\":{\"optimism\":{\"eip1559Elasticity\":0}},\"alloc\":{}}", &a, &why),
+        ERR_RANGE);
+    arena_free(&a);
+}
+
 TEST(refuses_what_has_no_sense) {
     static const struct {
         const char *text;
