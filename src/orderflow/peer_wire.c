@@ -3,9 +3,10 @@
 
 #include "base/utf8.h"
 
-#define MAGIC "BNOF"
 #define HELLO_BYTES 49u /* without head and name */
 #define HELLO_MAX (HELLO_BYTES + WIRE_NAME_MAX)
+
+static const uint8_t magic[4] = {'B', 'N', 'O', 'F'};
 
 /* Bytes that follow the head, by type: the least and the most. */
 static const struct extent {
@@ -22,7 +23,8 @@ static const struct extent {
 };
 
 static int parse_hello(struct wire_hello *ret, struct bytes in, struct error *why) {
-    if (memcmp(in.p, MAGIC, 4) != 0) return error_set(why, ERR_SYNTAX, "not a session of peers");
+    if (memcmp(in.p, magic, sizeof magic) != 0)
+        return error_set(why, ERR_SYNTAX, "not a session of peers");
     if (load_be16(in.p + 4) != WIRE_VERSION) {
         return error_set(why, ERR_UNSUPPORTED, "the peer speaks version %u", load_be16(in.p + 4));
     }
@@ -96,7 +98,7 @@ int wire_parse(struct wire_frame *ret, struct bytes in, size_t body_max, struct 
     if (n > most) return error_set(why, ERR_LIMIT, "frame of %zu bytes, at most %zu", n, most);
     if (in.n - WIRE_HEAD < n) return error_set(why, ERR_AGAIN, "the frame is not complete");
     f.bytes = WIRE_HEAD + n;
-    int r = parse_payload(&f, bytes_slice(in, WIRE_HEAD, n), why);
+    int r = parse_payload(&f, bytes_make(in.p + WIRE_HEAD, n), why);
     if (r == 0) *ret = f;
     return r;
 }
@@ -115,7 +117,7 @@ void wire_put_hello(struct buf *out, const struct wire_hello *h) {
     size_t name_n = h->name.n < WIRE_NAME_MAX ? h->name.n : WIRE_NAME_MAX;
     uint8_t *p = put_head(out, WIRE_HELLO, HELLO_BYTES + name_n);
     if (!p) return;
-    memcpy(p, MAGIC, 4);
+    memcpy(p, magic, sizeof magic);
     store_be16(p + 4, WIRE_VERSION);
     store_be16(p + 6, 0);
     memcpy(p + 8, h->instance.b, sizeof h->instance.b);

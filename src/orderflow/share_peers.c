@@ -336,9 +336,9 @@ static int set_one(struct share *s, const struct share_peer *in, struct error *w
         p = peer_new(s, in->name, why);
         if (!p) r = why->code;
     }
-    if (r == 0) r = update(p, &w, in, fresh, why);
-    if (r == 0) p->kept = true;
-    if (r == 0 && fresh) share_greet(p);
+    if (r == 0 && p) r = update(p, &w, in, fresh, why);
+    if (r == 0 && p) p->kept = true;
+    if (r == 0 && p && fresh) share_greet(p);
     free(w.host);
     free(w.address);
     return r;

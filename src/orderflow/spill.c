@@ -14,13 +14,14 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#define MAGIC "BNSPILL1"
 #define SEGMENT_HEAD 16u
 #define RECORD_HEAD 16u
 #define WRITE_BYTES (64u << 10)
 #define READ_BYTES (256u << 10)
 #define PATH_BYTES 4096
 #define SUFFIX ".spill"
+
+static const uint8_t magic[8] = {'B', 'N', 'S', 'P', 'I', 'L', 'L', '1'};
 
 struct segment {
     struct list_node node;
@@ -85,7 +86,7 @@ static int write_at(int fd, struct bytes in, uint64_t at) {
 
 static void write_mark(const struct segment *g) {
     uint8_t head[SEGMENT_HEAD];
-    memcpy(head, MAGIC, 8);
+    memcpy(head, magic, sizeof magic);
     store_le64(head + 8, g->at);
     (void)write_at(g->fd, bytes_make(head, sizeof head), 0); // only costs repeats
 }
@@ -324,7 +325,7 @@ static void adopt(struct spill *s, uint64_t number) {
     g->fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     bool fine = g->fd >= 0 && fstat(g->fd, &st) == 0 && S_ISREG(st.st_mode) &&
                 pread(g->fd, head, sizeof head, 0) == (ssize_t)sizeof head &&
-                memcmp(head, MAGIC, 8) == 0;
+                memcmp(head, magic, sizeof magic) == 0;
     if (!fine) {
         if (g->fd >= 0) close(g->fd);
         free(g);
