@@ -10,6 +10,11 @@ struct hub_values {
     const char *database, *postgres_dsn;
     const char *admin_user, *admin_bcrypt;
     const char *secrets_dir;
+    const char *vault_address, *vault_ca, *vault_namespace, *vault_mount, *vault_path;
+    const char *vault_role, *vault_auth_path, *vault_jwt_file;
+    struct secret vault_token;
+    int vault_auth; /* enum vault_auth */
+    bool vault;
     struct secret secrets_key;
     struct config_list trusted_proxy, required_services;
     uint64_t drain_ns, keep_events_ns, refresh_ns;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "hub/secrets.h"
 
+#include "hub/vault.h"
+
 #include "base/file.h"
 #include "base/hex.h"
 #include "base/map.h"
@@ -19,12 +21,13 @@
 #define DOCUMENT_MAX (4u << 20)
 #define NAME_MAX_BYTES 120 /* of a builder whose file name is its hex digits */
 
-enum kind { MEMORY, FILES, DATABASE };
+enum kind { MEMORY, FILES, DATABASE, VAULT };
 
 struct secrets {
     enum kind kind;
     char *folder;
     struct store *store;
+    struct vault *vault;
     struct secret key;
     pthread_mutex_t lock; /* of the map */
     struct map documents; /* struct document by builder */
@@ -94,7 +97,8 @@ int secrets_unseal(struct buf *out, struct bytes key, struct bytes builder, stru
 
 static int open_any(struct secrets **ret, enum kind kind, struct bytes key, struct error *why) {
     *ret = NULL;
-    if (kind != MEMORY && key.n != SECRETS_KEY_BYTES) {
+    bool seals = kind == FILES || kind == DATABASE;
+    if (seals && key.n != SECRETS_KEY_BYTES) {
         return error_set(why, ERR_RANGE, "the secrets key has %zu bytes instead of %d", key.n,
                          SECRETS_KEY_BYTES);
     }
@@ -138,6 +142,12 @@ int secrets_database(struct secrets **ret, struct store *store, struct bytes key
     return r;
 }
 
+int secrets_vault(struct secrets **ret, struct vault *v, struct error *why) {
+    int r = open_any(ret, VAULT, (struct bytes){NULL, 0}, why);
+    if (r == 0) (*ret)->vault = v;
+    return r;
+}
+
 static void document_free(struct document *d) {
     if (!d) return;
     bytes_wipe(d->bytes, d->n);
@@ -150,6 +160,7 @@ void secrets_close(struct secrets *s) {
     void *value;
     struct bytes key;
     if (!s) return;
+    vault_free(s->vault);
     while (map_next(&s->documents, &at, &key, &value)) {
         document_free(value);
     }
@@ -244,6 +255,7 @@ static int take_hex(void *context, struct bytes digits, struct error *why) {
 int secrets_get(struct secrets *s, struct bytes builder, struct buf *out, struct error *why) {
     if (s->kind == MEMORY) return get_memory(s, builder, out, why);
     if (s->kind == FILES) return get_file(s, builder, out, why);
+    if (s->kind == VAULT) return vault_get(s->vault, builder, out, why);
     struct buf sealed;
     buf_init(&sealed, 0);
     int r = store_secret(s->store, builder, take_hex, &sealed, why);
@@ -259,11 +271,12 @@ int secrets_set(struct secrets *s, struct store *log, struct store_batch *change
     struct buf sealed;
     int r = 0;
     buf_init(&sealed, 0);
-    if (s->kind != MEMORY) {
+    if (s->kind == FILES || s->kind == DATABASE) {
         r = secrets_seal(&sealed, secret_view(&s->key), builder, document, why);
     }
     if (r == 0 && s->kind == MEMORY) r = set_memory(s, builder, document, why);
     if (r == 0 && s->kind == FILES) r = set_file(s, builder, buf_view(&sealed), why);
+    if (r == 0 && s->kind == VAULT) r = vault_put(s->vault, builder, document, why);
     if (s->kind == DATABASE) {
         batch_secret_set(change, builder, buf_view(&sealed));
     } else {

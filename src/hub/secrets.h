@@ -1,8 +1,9 @@
 /* Secrets: where the builders' secret documents are kept.
  *
- * Memory (development), files and database rows. Files and rows are sealed with AES-256-GCM: a key
- * of 32 bytes from the operator, a random nonce each time, the builder's name bound in. Documents
- * never reach logs or error texts. Thread: any. SPDX-License-Identifier: MIT */
+ * Memory (development), Vault (hub/vault.h), files and database rows. Files and rows are sealed
+ * with AES-256-GCM: a key of 32 bytes from the operator, a random nonce each time, the builder's
+ * name bound in. Documents never reach logs or error texts. Thread: any. SPDX-License-Identifier:
+ * MIT */
 #ifndef HUB_SECRETS_H
 #define HUB_SECRETS_H
 
@@ -20,6 +21,10 @@ struct secrets;
                                               struct bytes key, struct error *why);
 [[gnu::warn_unused_result]] int secrets_database(struct secrets **ret, struct store *s,
                                                  struct bytes key, struct error *why);
+/* secrets_vault takes an opened Vault over. */
+struct vault;
+[[gnu::warn_unused_result]] int secrets_vault(struct secrets **ret, struct vault *v,
+                                              struct error *why);
 void secrets_close(struct secrets *s);
 /* secrets_raw: the backend takes and gives any bytes, as the deployed in-memory one does. */
 bool secrets_raw(const struct secrets *s);

@@ -2,6 +2,7 @@
 #include "base/hex.h"
 #include "hub/hub.h"
 #include "hub/program.h"
+#include "hub/vault.h"
 
 #include <stdio.h>
 
@@ -37,6 +38,33 @@ static const struct config_option options[] = {
         "Keep secrets in sealed files here; without it in the database, sealed as well."),
     ROW(SECRET, secrets_key, "secrets-key", NULL, NULL,
         "Key that seals secrets: 64 hex digits, or file:/path."),
+    ROW(BOOL, vault, "vault-enabled", "VAULT_ENABLED", "false",
+        "Keep secrets in Vault's KV version 2."),
+    ROW(URL, vault_address, "vault-address", "VAULT_ADDR", "http://localhost:8200",
+        "Vault's address."),
+    ROW(PATH, vault_ca, "vault-ca", "VAULT_CACERT", NULL,
+        "Roots for Vault's certificate, PEM; without it the machine's."),
+    ROW(STRING, vault_namespace, "vault-namespace", "VAULT_NAMESPACE", NULL, "Vault's namespace."),
+    {.flag = "vault-auth-method",
+     .type = CONFIG_TYPE_ENUM,
+     .offset = offsetof(V, vault_auth),
+     .value = "token",
+     .choices = "token|kubernetes|jwt",
+     .env = "VAULT_AUTH_METHOD",
+     .help = "How to log in at Vault.",
+     .restart = true},
+    ROW(SECRET, vault_token, "vault-token", "VAULT_TOKEN", NULL, "Token of the method token."),
+    ROW(STRING, vault_role, "vault-kubernetes-role", "VAULT_KUBERNETES_ROLE", NULL,
+        "Role of the methods kubernetes and jwt."),
+    ROW(STRING, vault_auth_path, "vault-kubernetes-auth-path", "VAULT_KUBERNETES_AUTH_PATH", NULL,
+        "Where the method is mounted, when not under its own name."),
+    ROW(PATH, vault_jwt_file, "vault-kubernetes-jwt-path", "VAULT_KUBERNETES_JWT_PATH",
+        "/var/run/secrets/kubernetes.io/serviceaccount/token",
+        "The JWT to log in with; read again for each login."),
+    ROW(STRING, vault_path, "vault-secret-path", "VAULT_SECRET_PATH", "secrets/builder-hub",
+        "Below which the builders' secrets lie."),
+    ROW(STRING, vault_mount, "vault-mount-path", "VAULT_MOUNT_PATH", "secret",
+        "Where the KV engine is mounted."),
     ROW(BOOL, mock_secrets, "mock-secrets", "MOCK_SECRETS", "false",
         "Keep secrets in memory only (development)."),
     ROW(BOOL, merge, "merge-configuration", NULL, "false",
@@ -90,8 +118,9 @@ static const char *database_of(const struct hub_values *v) {
 static int read_key(uint8_t key[SECRETS_KEY_BYTES], const struct hub_values *v, struct error *why) {
     struct bytes digits = secret_view(&v->secrets_key);
     if (digits.n == 0) {
-        return error_set(why, ERR_NOT_FOUND,
-                         "no secrets backend configured: give secrets-key or mock-secrets");
+        return error_set(
+            why, ERR_NOT_FOUND,
+            "no secrets backend configured: give secrets-key, vault-enabled or mock-secrets");
     }
     if (digits.n != 2 * SECRETS_KEY_BYTES || hex_decode(key, digits, NULL) != 0) {
         return error_set(why, ERR_SYNTAX, "secrets-key is 64 hex digits");
@@ -99,16 +128,35 @@ static int read_key(uint8_t key[SECRETS_KEY_BYTES], const struct hub_values *v, 
     return 0;
 }
 
+static int open_vault(struct secrets **ret, const struct hub_values *v, struct error *why) {
+    const struct vault_options o = {.address = v->vault_address,
+                                    .ca_file = v->vault_ca,
+                                    .namespace_name = v->vault_namespace,
+                                    .mount = v->vault_mount,
+                                    .path = v->vault_path,
+                                    .auth = (enum vault_auth)v->vault_auth,
+                                    .token = secret_view(&v->vault_token),
+                                    .role = v->vault_role,
+                                    .auth_path = v->vault_auth_path,
+                                    .jwt_file = v->vault_jwt_file};
+    struct vault *vault;
+    int r = vault_new(&vault, &o, why);
+    if (r == 0) r = secrets_vault(ret, vault, why);
+    return r;
+}
+
 int hub_open_parts(struct hub_options *ret, const struct hub_values *v, struct error *why) {
     const struct store_options o = {
         .url = database_of(v), .connections = (unsigned)v->connections, .migrate = v->migrate};
-    uint8_t key[SECRETS_KEY_BYTES];
-    int r = v->mock_secrets ? 0 : read_key(key, v, why);
+    uint8_t key[SECRETS_KEY_BYTES] = {0};
+    int r = v->mock_secrets || v->vault ? 0 : read_key(key, v, why);
     if (r == 0) r = store_open(&ret->store, &o, why);
     if (r != 0) return r;
     struct bytes key_view = bytes_make(key, sizeof key);
     if (v->mock_secrets) {
         r = secrets_memory(&ret->secrets, why);
+    } else if (v->vault) {
+        r = open_vault(&ret->secrets, v, why);
     } else if (v->secrets_dir && *v->secrets_dir) {
         r = secrets_files(&ret->secrets, v->secrets_dir, key_view, why);
     } else {
