@@ -149,6 +149,7 @@ static void on_duties(void *context, const struct ask_answer *answer, const stru
         step_failed(b, "proposer duties", answer ? &why : failed);
         return;
     }
+    b->have_duties = true;
     if (b->asking_epoch == epoch_now(b)) b->current_loaded = b->asking_epoch + 1;
     if (b->asking_epoch == epoch_now(b) + 1) b->next_loaded = b->asking_epoch + 1;
     b->events.duties(b->events.context);
@@ -253,7 +254,7 @@ int beacon_publish(struct beacon *b, struct bytes json, enum consensus_fork fork
 // Life
 
 bool beacon_is_ready(const struct beacon *b) {
-    return b->step == STEP_RUNNING && b->current_loaded && b->have_validators;
+    return b->step == STEP_RUNNING && b->have_duties && b->have_validators;
 }
 
 static int add_node(struct beacon *b, const char *url, struct error *why) {

@@ -64,6 +64,12 @@ static int take_head(struct beacon *b, struct bytes data, struct arena *a, struc
     if (r == 0) r = json_get_decimal(&slot, body ? body : doc, "slot", why);
     if (r != 0) return r;
     metric_set(b->head_slot, (double)slot);
+    if (network_epoch_of(&b->network, slot) != b->head_epoch) {
+        // Proposers told before an epoch's first block may be others than those told after it.
+        b->head_epoch = network_epoch_of(&b->network, slot);
+        b->current_loaded = b->next_loaded = 0;
+        beacon_tick_soon(b, 0);
+    }
     b->events.head(b->events.context, slot);
     return 0;
 }

@@ -36,9 +36,10 @@ struct beacon {
     struct network network;
     struct loop_timer timer;
     bool asking; /* an answer of a step, or duties, is awaited */
-    bool asking_validators, have_validators, stopped;
+    bool asking_validators, have_validators, have_duties, stopped;
     bool all_statuses; /* a node that does not know "active" as a filter: all are asked for */
     uint64_t current_loaded, next_loaded; /* epochs + 1; 0: none */
+    uint64_t head_epoch;                  /* of the newest head */
     uint64_t asking_epoch;
     uint64_t validators_due_ns;
     struct ask *step_ask, *validators_ask;
