@@ -100,8 +100,7 @@ TEST(two_who_need_each_other_share_one_contribution) {
 TEST(pairs_are_bounded_by_what_they_bring_together) {
     // Each of two would do as well: together they bring 30, alone nothing is lost.
     static const char *const orders[] = {"bundle a.once:30 signer=a",
-                                         "bundle b.once:30 x.pay:5@0 "
-                                         "signer=b",
+                                         "bundle b.once:30 x.pay:5@0 signer=b",
                                          "bundle x.pay:5@0 signer=c"};
     struct refund_report r = report_of(orders, 3, 100);
     struct u256 sum = U256_ZERO;

@@ -108,14 +108,13 @@ static int make_work(struct app *a, const struct slot_attributes *s, const struc
         .proposer_pubkey = d->pubkey,
         .listed = a->listed,
         .must_win = asked_to_win(a, parent->block.header.number + 1),
-        .halted = !a->enabled || a->values.dry_run,
+        .halted = !a->enabled,
         .spent_day = a->spent_day,
     };
-    int fork = chain_fork_at(&a->genesis.config, w.parent_number + 1, s->timestamp, true);
-    int consensus = consensus_fork_of(fork);
+    enum fork fork = chain_fork_at(&a->genesis.config, w.parent_number + 1, s->timestamp, true);
+    int consensus = consensus_fork_of((int)fork);
     if (consensus < 0) return error_set(why, ERR_UNSUPPORTED, "a fork without payloads");
     w.fork = (enum consensus_fork)consensus;
-    if (a->values.dry_run) w.halted = false; // sealed, and not sent
     set_times(a, &w);
     int r = job_new(&w.job, (size_t)a->values.effects_bytes, why);
     if (r == 0) r = slot_work_new(&a->work, &w, why);
