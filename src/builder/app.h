@@ -92,7 +92,9 @@ struct app {
     size_t attributes_at;
     struct slot_work *work; /* at hand */
     struct slot_tally tally;
-    struct loop_timer slot_end, tick;
+    const struct build_order **backlog; /* held: those of the pool that the job does not have yet */
+    size_t backlog_count, backlog_at, backlog_room;
+    struct loop_timer slot_end, tick, backlog_turn;
     uint64_t last_begun_ns;
     uint64_t must_win[64]; /* blocks that were asked for, a ring */
     size_t must_win_at;

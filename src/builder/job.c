@@ -399,6 +399,20 @@ uint64_t job_version(const struct job *j) {
     return atomic_load(&((struct job *)(uintptr_t)j)->version);
 }
 
+static int by_price(const void *a, const void *b) {
+    const struct plan_order *x = a, *y = b;
+    int order = u256_compare(y->price, x->price);
+    if (order) return order;
+    return memcmp(x->entry->job.order->id.b, y->entry->job.order->id.b, sizeof(struct hash));
+}
+
+// More than any block can hold: a flood is not looked at as a whole in every pass.
+static void keep_best(struct plan *p) {
+    if (p->count <= PLAN_ORDERS_MAX) return;
+    qsort(p->orders, p->count, sizeof *p->orders, by_price);
+    p->count = PLAN_ORDERS_MAX;
+}
+
 int job_plan(struct job *j, struct plan *ret, struct error *why) {
     pthread_mutex_lock(&j->lock);
     int r = plan_room(ret, j->count, j->sender_count, why);
@@ -414,6 +428,7 @@ int job_plan(struct job *j, struct plan *ret, struct error *why) {
     }
     ret->sender_count = j->sender_count;
     pthread_mutex_unlock(&j->lock);
+    keep_best(ret);
     return r;
 }
 

@@ -270,6 +270,11 @@ void order_pool_head(struct order_pool *p, uint64_t number, uint64_t now_ns) {
     }
 }
 
+bool order_pool_has(const struct order_pool *p, const struct build_order *o) {
+    const struct pooled *one = map_get(&p->by_id, BYTES_OF(o->id));
+    return one && one->order == o;
+}
+
 void order_pool_each(const struct order_pool *p, uint64_t block,
                      void (*each)(void *arg, const struct build_order *o), void *arg) {
     const struct list *lists[] = {&p->privates, &p->publics};

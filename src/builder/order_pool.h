@@ -53,6 +53,9 @@ void order_pool_head(struct order_pool *p, uint64_t number, uint64_t now_ns);
 /* order_pool_drop takes one out (its nonce has been used). */
 void order_pool_drop(struct order_pool *p, const struct build_order *o);
 
+/* order_pool_has: the order is still in. */
+bool order_pool_has(const struct order_pool *p, const struct build_order *o);
+
 /* order_pool_each visits what may go into a block. */
 void order_pool_each(const struct order_pool *p, uint64_t block,
                      void (*each)(void *arg, const struct build_order *o), void *arg);

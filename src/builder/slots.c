@@ -4,9 +4,11 @@
 #include "builder/app.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define TICK_NS (250 * NS_PER_MS)
+#define BACKLOG_TURN 1000u // orders that go into the job before the loop looks around
 #define DAY_NS (86400 * NS_PER_S)
 
 static uint64_t wall_now(void) {
@@ -18,12 +20,57 @@ static void forget_bid(struct kept_bid *bid) {
     *bid = (struct kept_bid){0};
 }
 
+/* The pool's orders go into the job by and by, so that the loop is not kept from anything else. */
+
+static void hold_order(void *arg, const struct build_order *o) {
+    struct app *a = arg;
+    if (a->backlog_count == a->backlog_room) {
+        size_t room = a->backlog_room ? 2 * a->backlog_room : 1024;
+        const struct build_order **p = realloc(a->backlog, room * sizeof *p);
+        if (!p) return; // those that do not fit come with the next slot
+        a->backlog = p;
+        a->backlog_room = room;
+    }
+    a->backlog[a->backlog_count++] = build_order_retain(o);
+}
+
+static void drop_backlog(struct app *a) {
+    loop_timer_clear(a->loop, &a->backlog_turn);
+    for (; a->backlog_at < a->backlog_count; a->backlog_at++) {
+        build_order_release(a->backlog[a->backlog_at]);
+    }
+    a->backlog_at = a->backlog_count = 0;
+}
+
+static void add_backlog(struct app *a) {
+    struct error why;
+    for (unsigned i = 0; i < BACKLOG_TURN && a->backlog_at < a->backlog_count; i++) {
+        const struct build_order *o = a->backlog[a->backlog_at++];
+        int r = 0; // it may have been cancelled meanwhile
+        if (order_pool_has(a->pool, o)) {
+            r = job_add(a->work->job, o, clock_monotonic_ns(&clock_system), NULL, &why);
+        }
+        if (r != 0 && r != ERR_CONFLICT) log_warn(a->log, "order_not_added", F_ERR(&why));
+        build_order_release(o);
+    }
+    crew_wake(a->builders);
+    if (a->backlog_at == a->backlog_count) {
+        drop_backlog(a);
+    } else if (loop_timer_set(a->loop, &a->backlog_turn, loop_now_ns(a->loop), &why) != 0) {
+        log_error(a->log, "timer_lost", F_ERR(&why));
+    }
+}
+
+static void backlog_turn(struct loop_timer *t) {
+    add_backlog((struct app *)(void *)((char *)t - offsetof(struct app, backlog_turn)));
+}
+
 /* The end of a slot. */
 
 static void note_used_nonces(void *arg, const struct job_entry *e) {
     struct app *a = arg;
     bool used = e->state == ENTRY_FAILED && e->sim.status == COMMIT_NONCE_LOW;
-    if (used && e->job.order->kind == BUILD_TX) order_pool_drop(a->pool, e->job.order);
+    if (used) order_pool_drop(a->pool, e->job.order);
 }
 
 static void log_slot(struct app *a) {
@@ -42,6 +89,7 @@ static void log_slot(struct app *a) {
 static void end_work(struct app *a) {
     if (!a->work) return;
     loop_timer_clear(a->loop, &a->slot_end);
+    drop_backlog(a);
     crew_end(a->builders);
     for (size_t i = 0; i < a->relay_count; i++) {
         relay_link_drop(a->relays[i]);
@@ -66,13 +114,6 @@ static const struct relay_duty *duty_of(struct app *a, uint64_t slot) {
         if (d && !first) first = d; // they stand by priority
     }
     return first;
-}
-
-static void add_order(void *arg, const struct build_order *o) {
-    struct app *a = arg;
-    struct error why;
-    int r = job_add(a->work->job, o, clock_monotonic_ns(&clock_system), NULL, &why);
-    if (r != 0 && r != ERR_CONFLICT) log_warn(a->log, "order_not_added", F_ERR(&why));
 }
 
 static bool asked_to_win(const struct app *a, uint64_t block) {
@@ -139,8 +180,9 @@ static int begin_work(struct app *a, const struct slot_attributes *s, const stru
     struct slot_work *w = a->work;
     a->tally = (struct slot_tally){0};
     a->last_begun_ns = loop_now_ns(a->loop);
-    order_pool_each(a->pool, w->parent_number + 1, add_order, a);
-    crew_begin(a->builders, w);
+    crew_begin(a->builders, w); // an empty block is bid before all orders are there
+    order_pool_each(a->pool, w->parent_number + 1, hold_order, a);
+    add_backlog(a);
     telemetry_slot(&a->telemetry);
     uint64_t now = wall_now();
     uint64_t left = w->bids_until_ns > now ? w->bids_until_ns - now : 0;
@@ -426,6 +468,7 @@ static void on_tick(struct loop_timer *t) {
 int build_slots_start(struct app *a, struct error *why) {
     a->slot_end.fire = slot_over;
     a->tick.fire = on_tick;
+    a->backlog_turn.fire = backlog_turn;
     a->spent_since_ns = wall_now();
     a->enabled = true;
     for (size_t i = 0; i < ATTRIBUTES_KEPT; i++) {
@@ -444,4 +487,7 @@ void build_slots_stop(struct app *a) {
     for (size_t i = 0; i < BIDS_KEPT; i++) {
         forget_bid(&a->bids[i]);
     }
+    free(a->backlog);
+    a->backlog = NULL;
+    a->backlog_room = 0;
 }

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import struct
+import threading
 import time
 
 import wallet
@@ -84,7 +85,7 @@ class World:
 
     def start_builder(self, *more):
         options = {"--chain": self.genesis, "--node": self.url("ws", "ws"),
-                   "--beacon": self.url("beacon"), "--relay": self.url("relay"),
+                   "--beacon": self.url("beacon"),
                    "--coinbase-secret-key": f"{BUILDER_KEY:064x}", "--relay-secret-key": BLS_KEY,
                    "--genesis-fork-version": "0x20000089", "--rpc-ip": "127.0.0.1",
                    "--rpc-port": self.port["rpc"], "--full-telemetry-ip": "127.0.0.1",
@@ -93,6 +94,8 @@ class World:
                    "--slot-duration": self.slot, "--orders-socket": self.folder / "orders.sock",
                    "--records-folder": self.folder / "records", "--bid-policy": "fraction",
                    "--bid-fraction": "0.5"}
+        if "--config" not in more:
+            options["--relay"] = self.url("relay")
         self.start("builder", *[str(x) for pair in options.items() for x in pair], *more)
 
     def start(self, name, *options):
@@ -335,6 +338,45 @@ def the_feed_takes_acknowledges_and_goes_on():
         assert s.recv(1) == b""
 
 
+def feed_bundle(raw, sender, min_timestamp):
+    """A bundle of one transaction with a minimum timestamp, its sender told."""
+    data = bytes.fromhex(raw[2:])
+    return (bytes([1, 0, 0]) + struct.pack(">QI", time.time_ns(), 1) + bytes.fromhex(sender[2:]) +
+            struct.pack(">HII", 1 << 1, 1, len(data)) + data + bytes(12) +
+            struct.pack(">Q", min_timestamp))
+
+
+@case
+def a_flood_of_orders_is_survived():
+    """40,000 orders that get in each other's way, within some seconds: one lands, once, and bids go on."""
+    w = world()
+    sender = w.senders[11]
+    raw, tx_hash = sender.tx(PAY, 1 * FINNEY)
+    frames = [frame(3, i + 1, feed_bundle(raw, sender.address, i)) for i in range(40000)]
+    log = w.folder / "builder.log"
+    before = len(log.read_text())
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(str(w.folder / "orders.sock"))
+        s.sendall(frame(1, 99, b"BNOF\0\1"))
+        s.settimeout(60)
+        assert read_frame(s)[0] == 2
+        sent = threading.Thread(target=lambda: s.sendall(b"".join(frames)))
+        sent.start()
+        last = 0
+        while last < len(frames):
+            kind, last, _ = read_frame(s)
+            assert kind == 4, kind
+        sent.join()
+    assert int(w.receipt(tx_hash)["status"], 16) == 1
+    w.wait_won(3)
+    text = log.read_text()[before:]
+    slots = [line for line in text.splitlines() if "event=slot " in line]
+    assert all("submitted=0" not in line for line in slots[-2:]), slots
+    for event in ("relay_says_invalid", "building_failed", "simulation_failed", "block_invalid"):
+        assert event not in text, event
+    assert w.processes["builder"].running()
+
+
 @case
 def metrics_have_the_deployed_names():
     """All of them on one port; on the other only what anyone may see."""
@@ -356,14 +398,32 @@ def metrics_have_the_deployed_names():
 
 @case
 def a_listed_address_gets_nothing_from_the_next_slot_on():
-    """SIGHUP reads the block list again; listed senders are left out of blocks."""
+    """SIGHUP reads the block list again; listed senders are left out of blocks. The bids go as JSON,
+    packed, with the optimistic key."""
     with Folder() as folder:
         w = World(folder)
         listed = folder / "blocklist.json"
         listed.write_text("[]")
         w.start_node()
         w.start_relay()
-        w.start_builder("--blocklist", listed, "--enable-file", folder / "enabled")
+        config = folder / "builder.toml"
+        config.write_text(f'''
+optimistic_relay_secret_key = "{'00' * 31 + '2c'}"
+optimistic_max_bid_value_eth = "100.0"
+[[relays]]
+name = "json"
+url = "http://0xabcd@{w.address('relay')}/"
+use_ssz_for_submit = false
+use_gzip_for_submit = true
+optimistic = true
+cancellations = true
+sequence = true
+[[builders]]
+name = "merging"
+algo = "parallel-builder"
+''')
+        w.start_builder("--blocklist", listed, "--enable-file", folder / "enabled", "--config",
+                        config, "--live-builders", "merging")
         try:
             wait_until(lambda: "bidding_disabled" in (folder / "builder.log").read_text(), 10)
             (folder / "enabled").write_text("")  # the hub's flag
