@@ -14,6 +14,7 @@ JS = pathlib.Path(__file__).resolve().parent / "js"
 KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 ALICE = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 VIEM = {"viem": "2.57.20"}
+ETHERS = {"ethers": "6.17.0"}
 FOUNDRY = {"@foundry-rs/anvil": "1.7.1", "@foundry-rs/cast": "1.7.1"}
 
 
@@ -53,6 +54,15 @@ def viem_does_everything():
         output = javascript(packages("viem", VIEM), "node_viem.mjs", node.url, node.ws_url,
                             "probe.json")
         assert output.count("done - ") == 13, output
+
+
+@case
+def ethers_does_everything():
+    """Deploy, call, errors, events by filter and by subscription, fees, every common type."""
+    with Folder() as folder, Node(folder) as node:
+        output = javascript(packages("ethers", ETHERS), "node_ethers.mjs", node.url, node.ws_url,
+                            "probe.json")
+        assert "done - ethers" in output, output
 
 
 @case
