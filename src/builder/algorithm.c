@@ -13,6 +13,10 @@ struct algorithm {
     struct greedy *greedy;
     struct merge *merge;
     struct random_fast random;
+    uint8_t *seen; // by index of entry: it was in the last plan
+    size_t seen_room, seen_count;
+    struct fill_step *steps; // of the candidate that is extended
+    size_t step_room;
     uint64_t refined_version; // of the plan that the walk below belongs to
     bool refining;
     double temperature;
@@ -71,6 +75,8 @@ void algorithm_free(struct algorithm *a) {
     merge_free(a->merge);
     groups_free(a->groups);
     free(a->contested);
+    free(a->seen);
+    free(a->steps);
     sequence_free(&a->now);
     sequence_free(&a->best);
     sequence_free(&a->tried);
@@ -81,13 +87,107 @@ void algorithm_reset(struct algorithm *a) {
     if (a->merge) merge_reset(a->merge);
     random_fast_seed(&a->random, a->settings.seed);
     a->refining = false;
+    a->seen_count = 0;
+}
+
+// What a plan holds is remembered, so that the next one can be compared.
+static int remember_plan(struct algorithm *a, const struct plan *plan, struct error *why) {
+    size_t most = 0;
+    for (size_t i = 0; i < plan->count; i++) {
+        if (plan->orders[i].entry->index >= most) most = plan->orders[i].entry->index + 1u;
+    }
+    if (most > a->seen_room) {
+        uint8_t *p = realloc(a->seen, 2 * most);
+        if (!p) return error_set(why, ERR_NO_MEMORY, "no memory for an algorithm");
+        a->seen = p;
+        a->seen_room = 2 * most;
+    }
+    if (a->seen_room) memset(a->seen, 0, a->seen_room);
+    for (size_t i = 0; i < plan->count; i++) {
+        a->seen[plan->orders[i].entry->index] = 1;
+    }
+    a->seen_count = plan->count;
+    return 0;
 }
 
 int algorithm_run(struct algorithm *a, struct block_fill *f, const struct plan *plan,
                   const atomic_bool *stop, struct error *why) {
     a->refining = false;
+    int r = remember_plan(a, plan, why);
+    if (r != 0) return r;
     if (a->merge) return merge_run(a->merge, f, plan, stop, why);
     return greedy_run(a->greedy, a->settings.kind, a->settings.retries, f, plan, stop, why);
+}
+
+/* Extension. */
+
+// The orders that the last plan did not have; false when there are too many or others are gone.
+static bool find_new(const struct algorithm *a, const struct plan *plan,
+                     const struct plan_order *ret[ALGORITHM_EXTEND_MAX], size_t *ret_count) {
+    size_t known = 0, n = 0;
+    for (size_t i = 0; i < plan->count; i++) {
+        uint32_t index = plan->orders[i].entry->index;
+        if (index < a->seen_room && a->seen[index]) {
+            known++;
+        } else if (n == ALGORITHM_EXTEND_MAX) {
+            return false;
+        } else {
+            ret[n++] = &plan->orders[i];
+        }
+    }
+    *ret_count = n;
+    return a->seen_count && known == a->seen_count && n > 0;
+}
+
+// The step before which new orders of that gas have room.
+static size_t cut_of(const struct block_fill *f, uint64_t gas) {
+    const struct block_run *run = f->run;
+    size_t i = f->step_count;
+    uint64_t end = run->env.gas_limit - f->options.reserved_gas;
+    while (i > 0 && f->steps[i - 1].before.run.gas_used + gas > end) {
+        i--;
+    }
+    return i;
+}
+
+static int keep_steps(struct algorithm *a, const struct block_fill *f, struct error *why) {
+    if (f->step_count > a->step_room) {
+        struct fill_step *p = realloc(a->steps, f->step_count * sizeof *p);
+        if (!p) return error_set(why, ERR_NO_MEMORY, "no memory for an algorithm");
+        a->steps = p;
+        a->step_room = f->step_count;
+    }
+    if (f->step_count) memcpy(a->steps, f->steps, f->step_count * sizeof *a->steps);
+    return 0;
+}
+
+int algorithm_extend(struct algorithm *a, struct block_fill *f, const struct plan *plan,
+                     bool *ret_done, struct error *why) {
+    const struct plan_order *fresh[ALGORITHM_EXTEND_MAX];
+    const struct commit_result *result;
+    size_t count = 0, steps = f->step_count;
+    uint64_t gas = 0;
+    *ret_done = find_new(a, plan, fresh, &count);
+    if (!*ret_done) return 0;
+    int r = keep_steps(a, f, why);
+    for (size_t i = 0; i < count; i++) { // what they may take, not what they used
+        const struct build_order *o = fresh[i]->entry->job.order;
+        for (size_t k = 0; k < o->tx_count; k++) {
+            gas += o->txs[k].tx.gas;
+        }
+    }
+    size_t cut = cut_of(f, gas);
+    fill_restart(f);
+    for (size_t i = 0; r == 0 && i <= steps; i++) {
+        for (size_t k = 0; r == 0 && i == cut && k < count; k++) {
+            r = fill_step(f, &fresh[k]->entry->job, &U256_ZERO, &result, why);
+        }
+        if (r != 0 || i == steps) break;
+        r = fill_step(f, a->steps[i].order, &a->steps[i].least_profit, &result, why);
+    }
+    if (r == 0) fill_end(f);
+    a->refining = false;
+    return r;
 }
 
 /* Refinement: simulated annealing over sequences. */

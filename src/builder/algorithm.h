@@ -83,6 +83,15 @@ void algorithm_reset(struct algorithm *a);
                                               const struct plan *plan, const atomic_bool *stop,
                                               struct error *why);
 
+/* algorithm_extend puts a few new orders into the candidate that stands in the fill, before those
+ * that pay least, without another look at the rest: the first answer to news, at a fraction of a
+ * run's cost. *ret_done: false when too much is new or something is gone; then nothing was done.
+ * errors  as algorithm_run. */
+[[gnu::warn_unused_result]] int algorithm_extend(struct algorithm *a, struct block_fill *f,
+                                                 const struct plan *plan, bool *ret_done,
+                                                 struct error *why);
+#define ALGORITHM_EXTEND_MAX 4u /* new orders */
+
 /* algorithm_refine tries to better the last candidate of algorithm_run with the same plan, at most
  * `tries` sequences. Afterwards the fill holds the best one known.
  * errors  as algorithm_run. */

@@ -140,6 +140,47 @@ TEST(types_and_lengths_come_first) {
     world_free(&w);
 }
 
+TEST(news_are_answered_before_all_is_looked_at_again) {
+    const struct algorithm_settings settings = {.kind = ALGORITHM_MAX_PROFIT, .retries = 1};
+    struct algorithm *a;
+    struct plan plan = {0};
+    struct world w;
+    struct error why;
+    bool done;
+    world_init(&w);
+    w.scene.env.gas_limit = 330000; // room for three calls with a limit of 100,000
+    world_begin(&w);
+    (void)world_add(&w, "bundle a.pay:9");
+    (void)world_add(&w, "bundle b.pay:5");
+    (void)world_add(&w, "bundle c.pay:1 c.gas:210");
+    world_simulate(&w);
+    CHECK_OK(algorithm_new(&a, &settings, &why), &why);
+    CHECK_OK(job_plan(w.job, &plan, &why), &why);
+    CHECK_OK(algorithm_extend(a, &w.fill, &plan, &done, &why), &why);
+    CHECK(!done); // there is no candidate yet
+    CHECK_OK(algorithm_run(a, &w.fill, &plan, NULL, &why), &why);
+    CHECK_STR(world_describe(&w, &w.fill), "a0 b0 c0 c1");
+    (void)world_add(&w, "bundle d.pay:7 d.gas:150");
+    world_simulate(&w);
+    CHECK_OK(job_plan(w.job, &plan, &why), &why);
+    CHECK_OK(algorithm_extend(a, &w.fill, &plan, &done, &why), &why);
+    CHECK(done);
+    CHECK_STR(world_describe(&w, &w.fill), "a0 b0 d0 d1"); // in place of what pays least
+    world_verify(&w, &w.fill);
+    CHECK_OK(algorithm_run(a, &w.fill, &plan, NULL, &why), &why);
+    CHECK_STR(world_describe(&w, &w.fill), "a0 d0 d1 b0");
+    for (int i = 0; i < 5; i++) {
+        (void)world_add(&w, "bundle e.tip");
+    }
+    world_simulate(&w);
+    CHECK_OK(job_plan(w.job, &plan, &why), &why);
+    CHECK_OK(algorithm_extend(a, &w.fill, &plan, &done, &why), &why);
+    CHECK(!done); // too much is new
+    plan_free(&plan);
+    algorithm_free(a);
+    world_free(&w);
+}
+
 TEST(cancelled_orders_leave_every_plan) {
     const char *block;
     struct world w;

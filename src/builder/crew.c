@@ -200,7 +200,14 @@ static int consider(struct seat *s, uint64_t fill_ns, bool refined, struct error
 
 static int build(struct seat *s, struct error *why) {
     uint64_t begun = now_ns();
+    bool extended = false;
     int r = job_plan(s->work->job, &s->plan, why);
+    if (r == 0 && s->built) r = algorithm_extend(s->algorithm, &s->fill, &s->plan, &extended, why);
+    if (r == 0 && extended && u256_compare(fill_profit(&s->fill), s->built_profit) > 0) {
+        s->built_profit = fill_profit(&s->fill);
+        r = consider(s, now_ns() - begun, false, why);
+        begun = now_ns();
+    }
     if (r == 0) r = algorithm_run(s->algorithm, &s->fill, &s->plan, &s->work->ended, why);
     if (r != 0) return r;
     s->planned = s->plan.version;
