@@ -75,6 +75,41 @@ unsigned node_flags_of(const struct node *n, const struct node_message *m,
     return all | any;
 }
 
+/* What two calls of a message want done once its answer is on its way. */
+struct both {
+    void (*first)(void *arg);
+    void *first_arg;
+    void (*second)(void *arg);
+    void *second_arg;
+};
+
+static void do_both(void *arg) {
+    const struct both *b = arg;
+    b->first(b->first_arg);
+    b->second(b->second_arg);
+}
+
+// Without memory for both it is done at once, and a notification may come before the answer.
+static void do_later(const struct node_call *c, void (**ret_then)(void *), void **ret_arg) {
+    if (!ret_then) {
+        c->then(c->then_arg);
+        return;
+    }
+    if (!*ret_then) {
+        *ret_then = c->then;
+        *ret_arg = c->then_arg;
+        return;
+    }
+    struct both *b = arena_new(c->a, struct both);
+    if (!b) {
+        c->then(c->then_arg);
+        return;
+    }
+    *b = (struct both){*ret_then, *ret_arg, c->then, c->then_arg};
+    *ret_then = do_both;
+    *ret_arg = b;
+}
+
 static void answer_one(struct node *n, const struct node_message *m,
                        const struct jsonrpc_request *q, struct jsonrpc_answers *answers,
                        struct arena *a, void (**ret_then)(void *), void **ret_arg) {
@@ -115,12 +150,7 @@ static void answer_one(struct node *n, const struct node_message *m,
             jsonrpc_add_failure(answers, q->id, &why);
         }
     }
-    if (r == 0 && call.then && ret_then && !*ret_then) {
-        *ret_then = call.then;
-        *ret_arg = call.then_arg;
-    } else if (r == 0 && call.then) {
-        call.then(call.then_arg);
-    }
+    if (r == 0 && call.then) do_later(&call, ret_then, ret_arg);
     buf_free(&dropped);
 }
 

@@ -118,7 +118,7 @@ static inline const struct json *node_param(const struct node_call *c, size_t i)
 /* node_answer answers one message (an object or a batch) into `out`; nothing is appended when there
  * is nothing to send. Thread: any but the loop, unless all methods in it are quick.
  * where   NODE_USER or NODE_ENGINE.  local  an IPC peer: every namespace.
- * ret_then, ret_arg  to be called when the answer is on its way; may be NULL. */
+ * ret_then, ret_arg  to be called when the answer is on its way, while `a` lives; may be NULL. */
 struct node_message {
     struct bytes body; /* outlives the call */
     unsigned where;

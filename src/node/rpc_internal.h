@@ -244,8 +244,7 @@ void rpc_subscriptions_take(struct rpc *r, const struct rpc_event *e);
 
 /* ---- objects ---- */
 
-/* rpc_put_receipts writes receipts `first` .. `first + count - 1` of a block as array elements, or
- * one as the value. */
+/* rpc_put_receipt writes the receipt of one transaction of a block as a value. */
 void rpc_put_receipt(struct json_writer *w, const struct head_block *b, size_t index,
                      const struct chain_config *config);
 /* rpc_put_tx writes a transaction of a block; rpc_put_pool_tx one of the pool, under a key. */

@@ -425,6 +425,31 @@ TEST(subscriptions_are_told_until_they_end) {
     end();
 }
 
+TEST(notifications_come_after_the_answer_of_a_batch) {
+    begin();
+    const char *batch =
+        "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_subscribe\",\"params\":[\"newHeads\"]},"
+        "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"eth_subscribe\",\"params\":[\"syncing\"]},"
+        "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"eth_subscribe\",\"params\":[\"logs\",{}]}]";
+    struct node_message m = {.body = bytes_from_str(batch), .where = NODE_USER, .peer = 5};
+    void (*then)(void *) = NULL;
+    void *then_arg = NULL;
+    struct buf out;
+    buf_init(&out, 0);
+    node_answer(&f.node, &m, &f.arena, &out, &then, &then_arg);
+    CHECK(out.n > 0);
+    extend(1, 20);
+    CHECK_U64(notifications("5:{"), 0);
+    CHECK(then != NULL);
+    if (then) then(then_arg);
+    CHECK_U64(notifications("5:{"), 1); // syncing
+    extend(1, 20);
+    size_t logs = json_count(rpc_result(&f, "eth_getLogs", "[{\"fromBlock\":\"0x2\"}]"));
+    CHECK_U64(notifications("5:{"), 2 + logs);
+    buf_free(&out);
+    end();
+}
+
 TEST(reorganisations_take_logs_back) {
     begin();
     extend(2, 20);
