@@ -11,7 +11,7 @@
  * depends on time).
  *
  * Threads: an algorithm belongs to one thread with its fill; plans are read only.
- * Source: block-building reference, section 5.
+ * Source: flashbots/rbuilder, building/builders.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef BUILDER_ALGORITHM_H

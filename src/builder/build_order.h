@@ -5,7 +5,7 @@
  * groups over that list. A transaction and a bundle are one group.
  * Ownership: an order owns all it points to and is reference counted, so that the pool may drop it
  * while a job still works with it. Any thread.
- * Source: block-building reference, section 2 (fields, defaults, refusals).
+ * Source: flashbots/rbuilder, rbuilder-primitives (serialize).
  *
  * SPDX-License-Identifier: MIT */
 #ifndef BUILDER_BUILD_ORDER_H

@@ -16,7 +16,7 @@
  * fields only and are signed when the block is sealed (fill_sign).
  *
  * Threads: a fill, its run and machine belong to one thread; job transactions are shared.
- * Source: block-building reference, section 4.
+ * Source: flashbots/rbuilder, building/order_commit.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef BUILDER_FILL_H

@@ -6,7 +6,7 @@
  * coinbase does, is not read. The coinbase is left out: nearly all pay it, and who reads it is
  * judged in place.
  * Incremental: orders are added as they come; taking one out means a new start.
- * One thread at a time. Source: block-building reference, section 5.
+ * One thread at a time. Source: flashbots/rbuilder, building/builders.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef BUILDER_GROUPS_H

@@ -9,7 +9,7 @@
  * pointers to them.
  *
  * Threads: every function from any thread; job_simulate works on a fill of the caller's thread.
- * Source: block-building reference, section 3.
+ * Source: flashbots/rbuilder, building/sim.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef BUILDER_JOB_H

@@ -1,6 +1,6 @@
 /* Order requests in JSON: the methods of the builder's JSON-RPC, and files of such requests.
  *
- * Source: block-building reference, section 2. Pure; any thread.
+ * Source: flashbots/rbuilder, rbuilder-primitives (serialize). Pure; any thread.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef BUILDER_ORDER_PARAMS_H

@@ -4,7 +4,7 @@
  * holds to the rules of replacement: of one key only the highest nonce lives, a cancellation ends
  * everything up to its nonce. Memory is bounded; when it is full, the oldest public transactions
  * go first, and then new orders are refused.
- * One thread (the loop's). Source: block-building reference, section 2 ("Pool").
+ * One thread (the loop's). Source: flashbots/rbuilder, live_builder/order_input.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef BUILDER_ORDER_POOL_H

@@ -5,7 +5,7 @@
  * landed, once without each pair of them whose orders touch the same state. The rule itself stands
  * in eth/refund.h. Public transactions get nothing.
  * One thread, with a fill of the block's job. Source: BuilderNet documentation, "Refunds";
- * buildernet-network reference, section 6.
+ * buildernet.org/docs/refunds.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef BUILDER_REFUNDS_H

@@ -2,7 +2,7 @@
  *
  * Asked again until it succeeds, on a thread of its own: a hub that is down does not keep the
  * builder from building.
- * Source: block-building reference, section 9; the hub's register_credentials.
+ * Source: flashbots/rbuilder-operator; the hub's register_credentials.
  * SPDX-License-Identifier: MIT */
 #ifndef BUILDER_REGISTRATION_H
 #define BUILDER_REGISTRATION_H

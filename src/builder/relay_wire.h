@@ -1,7 +1,7 @@
 /* What is said to relays and what their answers mean: bodies of submissions, classes of answers,
  * the list of registered proposers. Pure; the links call it.
  *
- * Source: flashbots/relay-specs; block-building reference, section 7. One thread a built block.
+ * Source: flashbots/relay-specs; flashbots/rbuilder, mev_boost. One thread a built block.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef BUILDER_RELAY_WIRE_H

@@ -5,7 +5,8 @@
  * The payout to the proposer is the last transaction and must succeed. The block is checked by
  * executing it once more from the parent on a producer of its own: what leaves has the same hash
  * there. The fill's candidate is as before in the end.
- * Threads: a sealer belongs to its fill's thread. Source: block-building reference, 6 and 7.
+ * Threads: a sealer belongs to its fill's thread. Source: flashbots/rbuilder, live_builder;
+ * flashbots/relay-specs.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef BUILDER_SEAL_H

@@ -1,7 +1,7 @@
 /* Settings of `buildernet builder`, and what they come to: keys, relays, builders, policy.
  *
  * Keys of the TOML file are the deployed builder's where it has them.
- * Source: block-building reference, section 8. SPDX-License-Identifier: MIT */
+ * Source: flashbots/rbuilder, docs/CONFIG.md. SPDX-License-Identifier: MIT */
 #ifndef BUILDER_SETTINGS_H
 #define BUILDER_SETTINGS_H
 

@@ -1,7 +1,7 @@
 /* Metrics of the builder, by their deployed names: all of them on one server, and those that anyone
  * may see on another. Handles may be used from any thread.
  *
- * Source: block-building reference, section 10. SPDX-License-Identifier: MIT */
+ * Source: flashbots/rbuilder, telemetry. SPDX-License-Identifier: MIT */
 #ifndef BUILDER_TELEMETRY_H
 #define BUILDER_TELEMETRY_H
 

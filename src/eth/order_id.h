@@ -7,7 +7,7 @@
  *   bundleHash     of the second generation, by wyhash: what senders get back (order_flow_hash)
  *
  * Dedup keys and bundleHash are not collision-resistant: compatible, never trusted from a peer.
- * Source: orderflow reference, sections 5.1 to 5.3 and 6. Pure; any thread.
+ * Source: both deployed proxies, flashbots/go-utils (rpctypes). Pure; any thread.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef ETH_ORDER_ID_H

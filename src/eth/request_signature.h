@@ -4,7 +4,7 @@
  * keccak256("\x19Ethereum Signed Message:\n66" || "0x" || hex(keccak256(body))). The address is
  * compared as bytes; s must be in the lower half.
  * Not a policy: who may sign is decided by the caller.
- * Source: orderflow reference, section 3 (flashbots/go-utils signature). Pure; any thread.
+ * Source: flashbots/go-utils (signature). Pure; any thread.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef ETH_REQUEST_SIGNATURE_H

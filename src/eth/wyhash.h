@@ -1,6 +1,6 @@
 /* WyHash as the second generation's bundleHash uses it: 64 bits, seed 0, streaming over writes
  * whose borders count. Not collision-resistant: never a key that decides about money.
- * Source: orderflow reference, section 5.3 (crate wyhash 0.6.0). Pure; any thread.
+ * Source: BuilderNet/FlowProxy (crate wyhash 0.6.0). Pure; any thread.
  * SPDX-License-Identifier: MIT */
 #ifndef ETH_WYHASH_H
 #define ETH_WYHASH_H

@@ -5,8 +5,8 @@
  * little-endian; a FixedString as it is, a Nullable after a byte 0 (1: null, and nothing follows),
  * an array or String after its length in LEB128 files                    one JSON object a line
  *
- * Source: orderflow reference, sections 4.7 and 7.7; ClickHouse, format RowBinary.
- * Pure; any thread. SPDX-License-Identifier: MIT */
+ * Source: flashbots/buildernet-orderflow-proxy and BuilderNet/FlowProxy; ClickHouse, format
+ * RowBinary. Pure; any thread. SPDX-License-Identifier: MIT */
 #ifndef ORDERFLOW_ARCHIVE_ROWS_H
 #define ORDERFLOW_ARCHIVE_ROWS_H
 

@@ -7,7 +7,7 @@
  *   tag       0 or 1 of one Option or bool
  *
  * What is written is canonical; readers take all that decodes to one value.
- * Source: orderflow reference, section 7.5 (crate bitcode 0.6.8). Pure; any thread.
+ * Source: BuilderNet/FlowProxy (crate bitcode 0.6.8). Pure; any thread.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef ORDERFLOW_BITCODE_H

@@ -1,6 +1,7 @@
 /* What the intake counts, under the deployed proxies' names and our own. Handles are made once;
  * labels are bounded: methods, priorities, codes of errors, names of peers.
- * Source: orderflow reference, sections 4.8 and 7.8. Thread: any. SPDX-License-Identifier: MIT */
+ * Source: flashbots/buildernet-orderflow-proxy and BuilderNet/FlowProxy. Thread: any.
+ * SPDX-License-Identifier: MIT */
 #ifndef ORDERFLOW_INTAKE_METRICS_H
 #define ORDERFLOW_INTAKE_METRICS_H
 

@@ -8,7 +8,7 @@
  *              was not acknowledged comes again, and to a builder that restarted all that may land
  *
  * An order that was replaced meanwhile is left out. Everything belongs to the loop's thread except
- * local_order. Source: orderflow reference, sections 4.5 and 7.2.
+ * local_order. Source: flashbots/buildernet-orderflow-proxy and BuilderNet/FlowProxy.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef ORDERFLOW_LOCAL_H

@@ -1,5 +1,5 @@
 /* The envelope of a request: JSON-RPC as each generation reads it, and the refusals both give.
- * Source: orderflow reference, sections 4.2 and 7.2. Pure; any thread.
+ * Source: flashbots/buildernet-orderflow-proxy and BuilderNet/FlowProxy. Pure; any thread.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef ORDERFLOW_ORDER_ENVELOPE_H

@@ -4,8 +4,8 @@
  * The first generation (Go) forwards transactions as they are; the second (Rust) decodes each and
  * recovers its sender. Both fill in defaults: signer, version, nonce. Rate limits, dedup and
  * forwarding are the callers'.
- * Source: orderflow reference, sections 4.2, 4.4 and 7.2. Orders point into the body and the arena.
- * Pure; any thread.
+ * Source: flashbots/buildernet-orderflow-proxy and BuilderNet/FlowProxy. Orders point into the body
+ * and the arena. Pure; any thread.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef ORDERFLOW_ORDER_REQUEST_H

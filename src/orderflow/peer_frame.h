@@ -6,7 +6,7 @@
  *   bundle   bitcode of a bundle's fields: the data of an eth_sendBundle
  *
  * No sockets here; compressed payloads are the connection's to inflate.
- * Source: orderflow reference, section 7.5. What is decoded points into input and arena. Pure; any
+ * Source: BuilderNet/FlowProxy. What is decoded points into input and arena. Pure; any
  * thread.
  *
  * SPDX-License-Identifier: MIT */

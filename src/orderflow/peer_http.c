@@ -1,7 +1,7 @@
 /* The first generation's transport, outgoing: one signed JSON-RPC request an order, over kept HTTPS
  * connections. What fails on the way is sent again until it expires, and so is what the peer
- * refuses because it does not list this node yet; any other answer settles it. Source: orderflow
- * reference, section 4.5. SPDX-License-Identifier: MIT */
+ * refuses because it does not list this node yet; any other answer settles it. Source:
+ * flashbots/buildernet-orderflow-proxy. SPDX-License-Identifier: MIT */
 #include "orderflow/share_internal.h"
 
 #include <stdio.h>

@@ -4,7 +4,7 @@
  * Differs from the original: what was not answered when a connection breaks is sent again, until it
  * expires (the receiver tells duplicates by their hash); header keys are written in both spellings
  * that are in use and read in any.
- * Source: orderflow reference, section 7.5. SPDX-License-Identifier: MIT */
+ * Source: BuilderNet/FlowProxy. SPDX-License-Identifier: MIT */
 #include "net/coding.h"
 #include "orderflow/share_internal.h"
 

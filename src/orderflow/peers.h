@@ -2,7 +2,7 @@
  * one of the network's own sender.
  *
  * The hub's list replaces the table as a whole. Thread: any; readers do not wait for each other.
- * Source: orderflow reference, section 4.3. SPDX-License-Identifier: MIT */
+ * Source: flashbots/buildernet-orderflow-proxy. SPDX-License-Identifier: MIT */
 #ifndef ORDERFLOW_PEERS_H
 #define ORDERFLOW_PEERS_H
 

@@ -2,7 +2,7 @@
  *
  * A score is kept from counters of four-second buckets over a minute: requests, refused requests,
  * and what the builder tells of the orders' worth. Low is good.
- * Source: orderflow reference, section 7.4.
+ * Source: BuilderNet/FlowProxy.
  * Differs: blob transactions are seen in network form too; the `uuid` alias counts as replacement;
  * a bucket without requests has no request term (the original takes log10(0) there).
  * Pure; any thread; a tracker is its owner's.
