@@ -226,7 +226,7 @@ struct gate_pass gate_signer(struct gate *g, const struct address *signer, uint6
         if (!p.over && rule && rule->has_rate && rule->per_second > 0) {
             (void)spend(&e->free_ns, rule->per_second, NS_PER_S, now_ns, &p.retry_ns);
         }
-        score_at(&e->scores, &g->options.scores, now_ns / NS_PER_S)->requests++;
+        if (!p.over) score_at(&e->scores, &g->options.scores, now_ns / NS_PER_S)->requests++;
     }
     pthread_mutex_unlock(&g->lock);
     return p;
