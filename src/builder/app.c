@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "builder/confine.h"
 #include "builder/registration.h"
+#include "crypto/kzg.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -48,6 +49,7 @@ static int read_genesis(struct app *a, struct error *why) {
 static int open_chain(struct app *a, struct error *why) {
     int r = read_genesis(a, why);
     if (r == 0) r = sender_cache_new(&a->senders, SENDERS_KEPT, why);
+    if (r == 0) r = kzg_open(&a->kzg, KZG_VERIFY, why);
     if (r != 0) return r;
     const char *folder = a->values.data_folder;
     const struct head_options options = {.genesis = &a->genesis,
@@ -377,6 +379,7 @@ static void stop(struct app *a) {
     order_pool_free(a->pool);
     head_close(a->head);
     sender_cache_free(a->senders);
+    kzg_close(a->kzg);
     block_list_release(a->listed);
     tls_free(a->tls);
     resolver_free(a->names);

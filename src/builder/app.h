@@ -72,6 +72,7 @@ struct app {
     struct genesis genesis;
     struct head *head;
     struct sender_cache *senders;
+    struct kzg *kzg; /* checks blobs' proofs */
     struct order_pool *pool;
     struct crew *builders;
     struct node_link *node;

@@ -12,6 +12,7 @@ struct holder {
     struct build_order order;
     struct arena memory;
     atomic_uint holders;
+    atomic_int blobs; // enum build_blobs
 };
 
 struct work {
@@ -51,6 +52,14 @@ void build_order_release(const struct build_order *o) {
     struct holder *h = (struct holder *)(uintptr_t)o;
     if (!h || atomic_fetch_sub_explicit(&h->holders, 1, memory_order_acq_rel) != 1) return;
     holder_free(h);
+}
+
+enum build_blobs build_order_blobs(const struct build_order *o) {
+    return (enum build_blobs)atomic_load(&((struct holder *)(uintptr_t)o)->blobs);
+}
+
+void build_order_set_blobs(const struct build_order *o, enum build_blobs b) {
+    atomic_store(&((struct holder *)(uintptr_t)o)->blobs, (int)b);
 }
 
 /* Transactions. */
@@ -415,6 +424,13 @@ int build_request_of(struct build_request *ret, const struct feed_order *f,
     o->txs = w.txs;
     o->tx_count = w.count;
     o->bytes = sizeof *h + h->memory.used_bytes;
+    bool blobs = false;
+    for (size_t i = 0; i < w.count; i++) {
+        blobs |= w.txs[i].sidecar.present;
+    }
+    // The node's pool has looked at those that come from it.
+    bool known = !blobs || c->source == BUILD_FROM_MEMPOOL;
+    atomic_init(&h->blobs, known ? BUILD_BLOBS_GOOD : BUILD_BLOBS_UNKNOWN);
     request.order = o;
     *ret = request;
     return 0;

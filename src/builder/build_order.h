@@ -140,6 +140,15 @@ struct build_context {
 const struct build_order *build_order_retain(const struct build_order *o);
 void build_order_release(const struct build_order *o);
 
+/* Whether the proofs of an order's blobs are right: found once, remembered with the order. */
+enum build_blobs {
+    BUILD_BLOBS_UNKNOWN,
+    BUILD_BLOBS_GOOD, /* or there are none */
+    BUILD_BLOBS_BAD,
+};
+enum build_blobs build_order_blobs(const struct build_order *o);
+void build_order_set_blobs(const struct build_order *o, enum build_blobs b);
+
 /* build_order_identity gives who is credited in the accounts of refunds: the refund identity, else
  * the signer, else the first transaction's sender. */
 struct address build_order_identity(const struct build_order *o);

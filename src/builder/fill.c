@@ -14,11 +14,23 @@ static int no_memory(struct error *why) {
 }
 
 const char *commit_status_name(enum commit_status s) {
-    static const char *const names[COMMIT_STATUS_COUNT] = {
-        "done",          "block_range", "time_range",       "listed",        "gas_left",
-        "blob_gas_left", "size_left",   "nonce_low",        "nonce_high",    "invalid",
-        "reverted",      "empty",       "refund_too_small", "refund_failed", "profit_negative",
-        "profit_too_low"};
+    static const char *const names[COMMIT_STATUS_COUNT] = {"done",
+                                                           "block_range",
+                                                           "time_range",
+                                                           "listed",
+                                                           "gas_left",
+                                                           "blob_gas_left",
+                                                           "size_left",
+                                                           "nonce_low",
+                                                           "nonce_high",
+                                                           "invalid",
+                                                           "reverted",
+                                                           "empty",
+                                                           "refund_too_small",
+                                                           "refund_failed",
+                                                           "blob_proof",
+                                                           "profit_negative",
+                                                           "profit_too_low"};
     return s < COMMIT_STATUS_COUNT ? names[s] : "unknown";
 }
 
@@ -38,6 +50,7 @@ const char *commit_status_text(enum commit_status s) {
         "nothing of it is left",
         "its refund does not cover the payout's gas",
         "its refund cannot be paid",
+        "a blob's proof is wrong",
         "it costs the builder more than it pays",
         "it pays less here than alone",
     };

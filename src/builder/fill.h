@@ -69,6 +69,7 @@ enum commit_status {
     COMMIT_EMPTY,            /* all were left out */
     COMMIT_REFUND_TOO_SMALL, /* less than its payout's gas */
     COMMIT_REFUND_FAILED,    /* the recipient does not take it, or nobody can pay */
+    COMMIT_BLOB_PROOF,       /* a blob's proof is wrong; found before it is committed */
     COMMIT_PROFIT_NEGATIVE,
     COMMIT_PROFIT_TOO_LOW, /* less than was asked for */
     COMMIT_STATUS_COUNT,

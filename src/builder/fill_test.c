@@ -3,6 +3,7 @@
  * from nothing.
  * SPDX-License-Identifier: MIT */
 #include "builder/testing.h"
+#include "crypto/kzg.h"
 
 #include "test/harness/test.h"
 
@@ -293,6 +294,28 @@ TEST(outcomes_are_applied_where_they_hold) {
     fill_end(&w.fill);
     world_verify(&w, &w.fill);
     world_free(&w);
+}
+
+TEST(forged_blobs_are_found_before_they_are_built) {
+    struct world w;
+    struct kzg *kzg;
+    struct error why;
+    world_init(&w);
+    CHECK_OK(kzg_open(&kzg, KZG_VERIFY, &why), &why);
+    world_begin(&w);
+    job_check_blobs(w.job, kzg);
+    const struct job_entry *good = world_add(&w, "bundle a.blob:2 b.pay:1"),
+                           *bad = world_add(&w, "bundle c.blob:1 d.blobforged:1"),
+                           *none = world_add(&w, "bundle e.pay:1");
+    world_simulate(&w);
+    CHECK_U64(good->state, ENTRY_READY);
+    CHECK_U64(none->state, ENTRY_READY);
+    CHECK_U64(bad->state, ENTRY_FAILED);
+    CHECK_STR(commit_status_name(bad->sim.status), "blob_proof");
+    CHECK_U64(build_order_blobs(good->job.order), BUILD_BLOBS_GOOD);
+    CHECK_U64(build_order_blobs(bad->job.order), BUILD_BLOBS_BAD);
+    world_free(&w);
+    kzg_close(kzg);
 }
 
 TEST(the_proposer_is_paid_last) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "builder/job.h"
 
+#include "chain/blob_check.h"
+
 #include <stdlib.h>
 
 #define EFFECTS_FILLS_MAX 64u
@@ -34,6 +36,7 @@ struct job {
     struct job_sender **sender_list;
     size_t sender_count, sender_room;
     struct job_entry *queue, *queue_end;
+    const struct kzg *kzg; // NULL: proofs are not looked at
     size_t effects_bytes_max;
     struct arena effects[EFFECTS_FILLS_MAX];
     unsigned effects_count;
@@ -76,6 +79,10 @@ void job_free(struct job *j) {
     arena_free(&j->memory);
     (void)pthread_mutex_destroy(&j->lock);
     free(j);
+}
+
+void job_check_blobs(struct job *j, const struct kzg *kzg) {
+    j->kzg = kzg;
 }
 
 struct arena *job_effects(struct job *j) {
@@ -306,6 +313,21 @@ static struct u256 price_of(const struct commit_result *r) {
     return price;
 }
 
+// A block with a wrong proof cannot be proposed: whoever sends one is not believed.
+static bool blobs_are_good(const struct job *j, const struct block_fill *f,
+                           const struct build_order *o) {
+    const struct fork_rules *rules = fork_rules_of(f->run->env.fork);
+    enum build_blobs known = build_order_blobs(o);
+    if (!j->kzg || known != BUILD_BLOBS_UNKNOWN) return known != BUILD_BLOBS_BAD;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < o->tx_count; i++) {
+        const struct tx_sidecar *s = &o->txs[i].sidecar;
+        if (s->present) r = blob_proofs_check(j->kzg, s, rules, NULL);
+    }
+    if (r != ERR_NO_MEMORY) build_order_set_blobs(o, r == 0 ? BUILD_BLOBS_GOOD : BUILD_BLOBS_BAD);
+    return r == 0;
+}
+
 static int run(struct block_fill *f, const struct job_entry *e, const struct lineage *l,
                struct commit_result *ret, struct error *why) {
     const struct commit_result *result = NULL;
@@ -359,7 +381,11 @@ int job_simulate(struct job *j, struct block_fill *f, uint64_t now_ns,
     enum readiness ready = r == 0 ? find_parents(j, e, &l) : READY_NEVER;
     if (r == 0 && ready == READY_NEVER) e->state = ENTRY_FAILED;
     pthread_mutex_unlock(&j->lock);
-    if (ready == READY_NOW) r = run(f, e, &l, &result, why);
+    if (ready == READY_NOW && !blobs_are_good(j, f, e->job.order)) {
+        result = (struct commit_result){.status = COMMIT_BLOB_PROOF};
+    } else if (ready == READY_NOW) {
+        r = run(f, e, &l, &result, why);
+    }
     pthread_mutex_lock(&j->lock);
     if (r != 0) enqueue(j, e);
     if (r == 0 && ready == READY_NOW) settle(j, e, &result, &l, now_ns);

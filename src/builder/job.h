@@ -54,6 +54,11 @@ struct job;
                                         struct error *why);
 void job_free(struct job *j); /* NULL is allowed */
 
+/* job_check_blobs has the proofs of blobs checked before an order is simulated. kzg  borrowed as
+ * long as the job; call it before the first order. */
+struct kzg;
+void job_check_blobs(struct job *j, const struct kzg *kzg);
+
 /* job_effects gives memory for one fill's outcomes, good as long as the job; NULL: none left. */
 struct arena *job_effects(struct job *j);
 

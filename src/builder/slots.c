@@ -158,6 +158,7 @@ static int make_work(struct app *a, const struct slot_attributes *s, const struc
     w.fork = (enum consensus_fork)consensus;
     set_times(a, &w);
     int r = job_new(&w.job, (size_t)a->values.effects_bytes, why);
+    if (r == 0) job_check_blobs(w.job, a->kzg);
     if (r == 0) r = slot_work_new(&a->work, &w, why);
     if (r != 0) job_free(w.job);
     return r;

@@ -161,9 +161,8 @@ static void set_action(struct world *w, struct tx *t, const char *action, uint64
     if (starts(action, "cheap")) t->max_fee = u256_from_u64(GWEI / 2);
 }
 
-// A transaction with blobs comes with commitments that nobody has proved: the builder looks at
-// their hashes only.
-static struct bytes with_blobs(struct world *w, struct tx *t, size_t count) {
+// Empty blobs: commitment and proof are the point at infinity; a forged commitment is another one.
+static struct bytes with_blobs(struct world *w, struct tx *t, size_t count, bool forged) {
     struct tx_sidecar s = {.present = true, .blob_count = count, .proof_count = count};
     struct bytes48 *commitments = arena_new_array(&w->memory, struct bytes48, count);
     struct hash *hashes = arena_new_array(&w->memory, struct hash, count);
@@ -171,7 +170,7 @@ static struct bytes with_blobs(struct world *w, struct tx *t, size_t count) {
     struct buf out;
     struct error why;
     for (size_t i = 0; i < count; i++) {
-        commitments[i].b[0] = (uint8_t)(i + 1);
+        commitments[i].b[0] = forged ? (uint8_t)(i + 1) : 0xc0;
         hashes[i] = blob_versioned_hash(&commitments[i]);
         blobs[i] = arena_alloc(&w->memory, BLOB_BYTES);
     }
@@ -208,7 +207,7 @@ static struct bytes read_tx(struct words *s, const char *word, struct hash *ret_
     if (starts(action, "blob")) {
         struct ecdsa_secret_key first = w->keys[0];
         w->keys[0] = w->keys[sender];
-        struct bytes raw = with_blobs(w, &t, number);
+        struct bytes raw = with_blobs(w, &t, number, starts(action, "blobforged"));
         w->keys[0] = first;
         *ret_hash = t.hash;
         return raw;

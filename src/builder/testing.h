@@ -13,6 +13,7 @@
  *   set       sets a flag                              back:V   pays V finney if the flag is set
  *   gas:N     a limit of N thousand                    cheap    offers less than the base fee
  *   list      calls a listed address                   blob:N   with N blobs
+ *   blobforged:N  with N blobs whose proofs are wrong
  *   deep      calls a contract that calls a listed one
  * Options of a bundle: rev=1,2 drop=1 pct=50 to=r of=1 delayed block=N min=N max=N uuid=N nonce=N
  * signer=a v=v1. Of a share bundle: block=N..M refund=IDX:PCT cfg=ACC:PCT uuid nonce signer; an

@@ -53,7 +53,7 @@ static int record_logs(struct effects *ret, const struct state *s, struct arena 
     size_t first = ret->result.log_first, count = ret->result.log_count;
     struct state_log *logs = arena_new_array(a, struct state_log, count + 1);
     size_t from = count ? s->logs[first].data_at : s->log_data.n;
-    ret->log_data = arena_copy(a, (struct bytes){s->log_data.p + from, s->log_data.n - from});
+    ret->log_data = arena_copy(a, bytes_slice(buf_view(&s->log_data), from, s->log_data.n - from));
     if (!logs || (s->log_data.n > from && !ret->log_data.p)) return no_memory(why);
     for (size_t i = 0; i < count; i++) {
         logs[i] = s->logs[first + i];

@@ -1,4 +1,5 @@
 /* What lets a transaction into the pool. SPDX-License-Identifier: MIT */
+#include "chain/blob_check.h"
 #include "chain/txpool_internal.h"
 
 #include "crypto/kzg.h"
@@ -95,26 +96,6 @@ static int tell_fault(enum tx_fault f, const struct tx *t, const struct fork_rul
     }
 }
 
-static int check_cell_proofs(const struct kzg *kzg, const struct tx_sidecar *s, struct error *why) {
-    struct bytes48 *commitments = malloc(CELLS_PER_BLOB * sizeof *commitments);
-    uint8_t *cells = malloc((size_t)KZG_CELLS * KZG_CELL_BYTES);
-    uint64_t indices[CELLS_PER_BLOB];
-    int r = commitments && cells ? 0 : error_set(why, ERR_NO_MEMORY, "no memory for cells");
-    for (size_t i = 0; i < s->blob_count && r == 0; i++) {
-        for (size_t j = 0; j < CELLS_PER_BLOB; j++) {
-            commitments[j] = s->commitments[i];
-            indices[j] = j;
-        }
-        r = kzg_cells(kzg, cells, s->blobs[i], why);
-        if (r != 0) break;
-        r = kzg_verify_cells(kzg, commitments, indices, cells, s->proofs + i * CELLS_PER_BLOB,
-                             CELLS_PER_BLOB, why);
-    }
-    free(commitments);
-    free(cells);
-    return r;
-}
-
 static int check_blobs(struct txpool *p, const struct pool_tx *t, const struct fork_rules *rules,
                        uint64_t timestamp, struct error *why) {
     const struct tx_sidecar *s = &t->sidecar;
@@ -134,11 +115,8 @@ static int check_blobs(struct txpool *p, const struct pool_tx *t, const struct f
             "transaction underpriced: blob fee cap needed 1, blob fee cap permitted 0");
     }
     int r = tx_sidecar_check(&t->tx, s, why);
-    if (r == 0 && s->version == 1) r = check_cell_proofs(p->kzg, s, why);
-    for (size_t i = 0; i < s->blob_count && s->version == 0 && r == 0; i++) {
-        r = kzg_verify_blob(p->kzg, s->blobs[i], &s->commitments[i], &s->proofs[i], why);
-    }
-    return r == 0 ? 0 : error_wrap(why, "invalid blob proof");
+    if (r != 0) return error_wrap(why, "invalid blob proof");
+    return blob_proofs_check(p->kzg, s, rules, why);
 }
 
 int pool_check_static(struct txpool *p, const struct pool_tx *t, const struct txpool_head *head,
