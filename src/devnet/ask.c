@@ -12,6 +12,7 @@ static int down(struct asker *k, struct error *why) {
         if (i == 300) return error_set(why, ERR_TIMEOUT, "the network does not end");
         (void)usleep(100000);
     }
+    if (r == 0) (void)printf("stopped\n");
     return r;
 }
 
@@ -101,6 +102,8 @@ static int ask(struct asker *k, enum devnet_verb verb, struct config_list words,
         return feed_print(k, why);
     case DEVNET_LOGS:
         return logs_print(k, words.count ? words.items[0] : NULL, why);
+    case DEVNET_TX:
+        return tx_print(k, words, why);
     case DEVNET_SHOW:
         return show_run(k, why);
     default:

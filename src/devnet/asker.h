@@ -43,6 +43,9 @@ bool asker_bool(const struct json *v, const char *key);
 /* The verbs that have files of their own. */
 [[gnu::warn_unused_result]] int feed_print(struct asker *k, struct error *why);
 [[gnu::warn_unused_result]] int logs_print(struct asker *k, const char *role, struct error *why);
+/* tx_print: [TO [ETHER]]; the raw transaction on stdout, hash and nonce on stderr. */
+[[gnu::warn_unused_result]] int tx_print(struct asker *k, struct config_list words,
+                                         struct error *why);
 /* replay_print needs no running network. role: NULL for all. */
 [[gnu::warn_unused_result]] int replay_print(const char *path, const char *role, struct error *why);
 [[gnu::warn_unused_result]] int show_run(struct asker *k, struct error *why);

@@ -182,7 +182,9 @@ static int run_add_node(const struct call *c) {
     int r = plan_node(n, node, c->why);
     if (r < 0) return r;
     n->node_count++;
-    r = hub_add_node(n, node, c->why);
+    (void)snprintf(text, sizeof text, "http://127.0.0.1:%u", node->user_front);
+    r = probe_node(n->probe, node->name, text, c->why);
+    if (r == 0) r = hub_add_node(n, node, c->why);
     if (r == 0) r = describe_store(n, c->why);
     (void)snprintf(text, sizeof text, "%s added, running %s", node->name, node->image);
     if (r == 0) note(c, "node", text);

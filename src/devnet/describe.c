@@ -1,10 +1,8 @@
 /* The network as it is told to others: devnet.json and /api/state. SPDX-License-Identifier: MIT */
-#include "base/file.h"
 #include "base/hex.h"
-#include "devnet/net.h"
+#include "devnet/plan.h"
 #include "eth/address.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -72,7 +70,6 @@ static void write_head(const struct net *n, struct json_writer *w) {
 int describe_store(struct net *n, struct error *why) {
     struct buf out;
     struct json_writer w;
-    char path[PATH_MAX];
     buf_init(&out, 4u << 20);
     json_writer_init(&w, &out, JSON_PRETTY);
     json_begin_object(&w, NULL);
@@ -95,8 +92,7 @@ int describe_store(struct net *n, struct error *why) {
     json_end(&w);
     buf_append_byte(&out, '\n');
     int r = buf_check(&out, why);
-    (void)snprintf(path, sizeof path, "%s/devnet.json", n->folder.path);
-    if (r == 0) r = file_write_atomic(path, buf_view(&out), NULL, why);
+    if (r == 0) r = plan_store(n, "devnet.json", buf_view(&out), 0600, why);
     buf_free(&out);
     return r;
 }

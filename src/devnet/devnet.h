@@ -12,7 +12,7 @@
 
 struct devnet_settings {
     const char *folder, *name, *seed, *scenario, *record;
-    uint64_t nodes, port_base, slot_ns, timeout_ns, load_rate, page_port;
+    uint64_t nodes, port_base, slot_ns, timeout_ns, page_port, account;
     bool until_bundle, until_ready, show, keep, json, check, follow, yes;
     const char *slot_filter, *order_filter;
 };
@@ -35,6 +35,7 @@ enum devnet_verb {
     DEVNET_REORG,
     DEVNET_RECORD,
     DEVNET_REPLAY,
+    DEVNET_TX,
     DEVNET_SHOW,
 };
 

@@ -20,6 +20,7 @@ struct target {
     struct probe *probe;
     struct query query;
     char name[24];
+    bool enabled;
     size_t order; // index + 1 of the order on its way; 0: none
 };
 
@@ -116,12 +117,26 @@ static int send_bundle(struct probe *p, struct target *t, const struct tx *tx, s
     return r;
 }
 
+static struct target *next_target(struct probe *p) {
+    for (size_t i = 0; i < p->target_count; i++) {
+        struct target *t = &p->targets[p->next_target++ % p->target_count];
+        if (t->enabled) return t;
+    }
+    return NULL;
+}
+
+void probe_enable(struct probe *p, const char *name, bool enabled) {
+    for (size_t i = 0; i < p->target_count; i++) {
+        if (strcmp(p->targets[i].name, name) == 0) p->targets[i].enabled = enabled;
+    }
+}
+
 static void send_now(struct probe *p, uint64_t nonce) {
     struct arena a;
     struct tx tx;
     struct error why;
-    struct target *t = &p->targets[p->next_target++ % p->target_count];
-    if (query_busy(&t->query)) return; // this node does not answer; the next one's turn comes
+    struct target *t = next_target(p);
+    if (!t || query_busy(&t->query)) return; // this node does not answer; the next one's turn comes
     arena_init(&a, 64u << 10);
     int r = make_tx(p, nonce, &a, &tx, &why);
     if (r == 0) r = send_bundle(p, t, &tx, &why);

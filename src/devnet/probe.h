@@ -47,7 +47,10 @@ void probe_free(struct probe *p);
 [[gnu::warn_unused_result]] int probe_node(struct probe *p, const char *name, const char *url,
                                            struct error *why);
 
-/* probe_send sends the next bundle for the block after `head`. */
+/* probe_enable: whether a node takes orders now; a new node does not. */
+void probe_enable(struct probe *p, const char *name, bool enabled);
+
+/* probe_send sends the next bundle for the block after `head`, when a node takes orders. */
 void probe_send(struct probe *p, uint64_t head);
 
 /* probe_block looks at a new block; gives how many of ours are in it. */

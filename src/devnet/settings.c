@@ -51,6 +51,12 @@ static const struct config_option options[] = {
     CONFIG_STRING(devnet_settings, slot_filter, "of-slot", NULL, "N", "logs: of that slot only."),
     CONFIG_STRING(devnet_settings, order_filter, "order", NULL, "HASH",
                   "logs: lines that name this order."),
+    {.flag = "account",
+     .type = CONFIG_TYPE_U64,
+     .offset = offsetof(struct devnet_settings, account),
+     .value = "1",
+     .max = 9,
+     .help = "tx: which development account signs."},
     CONFIG_BOOL(devnet_settings, follow, "follow", "false", "logs, feed, status: go on."),
 };
 
@@ -75,6 +81,9 @@ static const struct config_verb verbs[] = {
     [DEVNET_REORG] = {"reorg", "N", "Replace the last blocks by others.", 1, 1},
     [DEVNET_RECORD] = {"record", "FILE|off", "Record everything that passes between roles.", 1, 1},
     [DEVNET_REPLAY] = {"replay", "FILE [ROLE]", "Tell what a recording holds.", 1, 2},
+    [DEVNET_TX] = {"tx", "[TO [ETHER]]",
+                   "Print a signed transaction of a development account, for `buildernet send`.", 0,
+                   2},
     [DEVNET_SHOW] = {"show", NULL, "Show the running network working, step by step.", 0, 0},
 };
 

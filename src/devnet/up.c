@@ -55,6 +55,11 @@ static void on_role(void *context, struct role *r, enum role_state before) {
             service_stop(n->service);
         }
     }
+    if (r->node && n->probe && strcmp(r->program, "orderflow") == 0) {
+        bool takes = r->state == ROLE_READY || r->state == ROLE_UNREADY;
+        probe_enable(n->probe, r->node, takes);
+        if (takes && before == ROLE_STARTING) probe_send(n->probe, slots_head(n->slots));
+    }
     if (r->state == ROLE_READY && before == ROLE_STARTING) {
         (void)snprintf(text, sizeof text, "ready after %.0f ms%s%s", (double)r->ready_ns / 1e6,
                        r->address_count ? "  " : "", r->address_count ? r->addresses[0].url : "");
@@ -121,7 +126,7 @@ static uint64_t on_block(void *context, const struct slot_record *r, const struc
     struct net *n = context;
     uint64_t landed = probe_block(n->probe, r, block);
     links_slot(n->links, r->slot + 1);
-    if (n->ready_ns) probe_send(n->probe, r->number);
+    probe_send(n->probe, r->number);
     if (n->playbook && !playbook_slot(n->playbook, n, r->slot)) judge(n);
     return landed;
 }
@@ -227,7 +232,6 @@ static void on_tick(struct loop_timer *t) {
     if (n->s->until_bundle && probe_proof(n->probe) && n->status != 0) tell_proof(n);
     if (n->ready_ns && !was_ready) {
         tell_ready(n);
-        probe_send(n->probe, slots_head(n->slots));
         if (n->s->until_ready) service_stop(n->service);
         if (n->s->show) start_show(n);
     }
