@@ -331,7 +331,7 @@ static void put_error(struct json_writer *w, struct arena *a, const struct outco
     if (o->status == EVM_REVERT) {
         const char *reason = rpc_revert_text(o->output, a);
         const char *text = reason ? arena_printf(a, "execution reverted: %s", reason) : NULL;
-        json_add_i64(w, "code", RPC_ERROR_FAILED);
+        json_add_i64(w, "code", RPC_ERROR_REVERTED);
         json_add_str(w, "message", text ? text : "execution reverted");
         json_add_data(w, "data", o->output);
     } else {

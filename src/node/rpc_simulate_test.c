@@ -238,6 +238,117 @@ TEST(what_fails_has_its_code) {
     int64_t code;
     CHECK_OK(json_get_i64(&code, json_get(call, "error"), "code", &why), &why);
     CHECK_I64(code, -32015);
+    call = json_at(
+        json_get(json_at(simulate("{\"calls\":[{\"input\":\"0x5f5ffd\"}]}", ""), 0), "calls"), 0);
+    CHECK_OK(json_get_i64(&code, json_get(call, "error"), "code", &why), &why);
+    CHECK_I64(code, 3);
+    end();
+}
+
+/* What the specification's own tests (execution-apis, tests/eth_simulateV1) tell of overrides: the
+ * values do not depend on their chain but for its identifier and gas limit. */
+#define SENDER "\"0xc000000000000000000000000000000000000000\""
+#define GIVES_42 "\"0xc100000000000000000000000000000000000000\""
+#define GIVES_1 "\"0xc200000000000000000000000000000000000000\""
+#define SIGNER "\"0x1f4924b14f34e24159387c0a4cdbaa32f3ddb0cf\""
+#define MISSING "\"0x3c99b48acd2a442808922929a1441f31245e3a45\""
+#define RICH SENDER ":{\"balance\":\"0x1e8480\"}"
+#define CODE_42 GIVES_42 ":{\"code\":\"0x602a60005260206000f3\"}"
+#define CALL(to) "{\"from\":" SENDER ",\"to\":" to "}"
+#define DELEGATES(y, r, s)                                                                         \
+    "{\"from\":" SENDER ",\"to\":" SENDER                                                          \
+    ",\"authorizationList\":[{\"chainId\":\"0xc72dd9d5e883e\","                                    \
+    "\"address\":" GIVES_42 ",\"nonce\":\"0x0\",\"yParity\":\"" y "\",\"r\":\"" r "\",\"s\":\"" s  \
+    "\"}]}"
+#define SIGNER_DELEGATES                                                                           \
+    DELEGATES("0x1", "0x688980e5aade10fb4ae34dd784899d94cc020332a5f0819005f4b09da6e5a2b0",         \
+              "0x713c724d10920a924c24f9ed682155da66b88cfa8eda30ecbfa3d05efebb3aae")
+#define MISSING_DELEGATES                                                                          \
+    DELEGATES("0x0", "0xe46a57110dd3e4f9d556fbcd95f00f29ec91ce3e656a796f46b665d6df4aa657",         \
+              "0x589ea4f67adc16d5de188b7f5e2b697c017325ada80332ecfd24ead54d49fc3f")
+
+struct recorded {
+    const char *blocks;
+    const char *receipts_root, *first_hash; /* of the last block */
+    uint64_t gas_used;
+};
+
+static const struct recorded recorded[] = {
+    // A precompiled contract's code is overridden without moving it.
+    {"{\"stateOverrides\":{\"0x0000000000000000000000000000000000000004\":{\"code\":"
+     "\"0x602a60005260206000f3\"}},\"calls\":[{\"from\":" SENDER
+     ",\"to\":\"0x0000000000000000000000000000000000000004\",\"input\":\"0x1234\"}]}",
+     "0x5240c13baa9d1e0d29a6c984ba919cb949d4c1a9ceb74060760c90e4d1fcd765",
+     "0xdc456e05afa0d45ffdb175f5813197c6c9ca54409f5dc8c055eab8e459b4b98b", 0x5258},
+    // An override that leaves a missing account empty makes it: the refund of one that exists.
+    {"{\"stateOverrides\":{" MISSING ":{\"code\":\"0x\"}," RICH "," CODE_42
+     "},\"calls\":[" MISSING_DELEGATES "," CALL(MISSING) "]}",
+     "0x457027f428d99521b9924e7f7a2fc14c9f99f78b536d230b0d3be59cca964e9a",
+     "0xcda5270816f9f4e101ed4cb0acb7c44471b5aa60cbe220ebc622b908e85c865f", 0xe1da},
+    // It is still there in the next block, and after it was left empty once more.
+    {"{\"stateOverrides\":{" MISSING ":{\"code\":\"0x\"}," RICH "," CODE_42 "},\"calls\":[" CALL(
+         GIVES_42) "]},{\"stateOverrides\":{" MISSING
+                   ":{\"balance\":\"0x0\"}},\"calls\":[" MISSING_DELEGATES "," CALL(MISSING) "]}",
+     "0x457027f428d99521b9924e7f7a2fc14c9f99f78b536d230b0d3be59cca964e9a",
+     "0x1e4bf9f6bcbe236d94d2397e8a1553f13734903a1cd122ae69e90e2861626f47", 0xe1da},
+    // Overridden code stands before the block: a delegation replaces it, of no code and of another.
+    {"{\"stateOverrides\":{" SIGNER ":{\"code\":\"0x\",\"balance\":\"0x1\"}," RICH "," CODE_42
+     "},\"calls\":[" CALL(SIGNER) "," SIGNER_DELEGATES "," CALL(SIGNER) "]}",
+     "0x2082464d3d7ec7fec0a434d61dd0a6bab159dc8de82890fdf3ab389fc3543fe4",
+     "0xc532ac02e5c3c02207eaa8cff82fda1c0387bbc1dec51c6bfd184922fb4386df", 0x133e2},
+    {"{\"stateOverrides\":{" SIGNER
+     ":{\"code\":\"0xef0100c200000000000000000000000000000000000000\"}," RICH "," CODE_42
+     "," GIVES_1 ":{\"code\":\"0x600160005260206000f3\"}},\"calls\":[" CALL(
+         SIGNER) "," SIGNER_DELEGATES "," CALL(SIGNER) "]}",
+     "0x44e04a4161497bde648a280c9f460d18f29086402d3854a52158e6e516832841",
+     "0xc532ac02e5c3c02207eaa8cff82fda1c0387bbc1dec51c6bfd184922fb4386df", 0x133f4},
+    // So does a creation.
+    {"{\"stateOverrides\":{" RICH
+     ",\"0xf47be3b1978c24bb4b498620b247b2622a2cb056\":{\"code\":\"0x\"}},"
+     "\"calls\":[{\"from\":" SENDER
+     ",\"input\":\"0x69602a60005260206000f3600052600a6016f3\"}," CALL(
+         "\"0xf47be3b1978c24bb4b498620b247b2622a2cb056\"") "]}",
+     "0xfa7017e049ed8e220acfb394d256a2b1953c38b99b8373959ffcd3ed322ff3a0",
+     "0x9471755e689cb41c087ed16aecd19b73a8a6efe433ae4751d33057f5bd6dcef4", 0x12a12},
+    // What is made empty keeps its storage for later code.
+    {"{\"stateOverrides\":{" SIGNER ":{\"code\":\"0x00\",\"nonce\":\"0x1\",\"stateDiff\":{\"0x"
+     "0000000000000000000000000000000000000000000000000000000000000000\":\"0x"
+     "0000000000000000000000000000000000000000000000000000000000000038\"}}}},"
+     "{\"stateOverrides\":{" SIGNER ":{\"code\":\"0x\",\"nonce\":\"0x0\",\"balance\":\"0x0\"}," RICH
+     "},\"calls\":[" CALL(SENDER) "]},{\"stateOverrides\":{" SIGNER
+                                  ":{\"code\":\"0x60005460005260206000f3\"}},\"calls\":[" CALL(
+                                      SIGNER) "]}",
+     "0x9285ed5789a044abf015e5e4e031df3fcdb2f05a12435168605fa2da8b1ce358", NULL, 0x5a4e},
+    // A call that reverts moves nothing.
+    {"{\"stateOverrides\":{" RICH "," GIVES_1
+     ":{\"code\":\"0x5f5ffd\"}},\"calls\":[{\"from\":" SENDER ",\"to\":" GIVES_1
+     ",\"value\":\"0x3e8\"}]}",
+     NULL, NULL, 0x520c},
+};
+
+TEST(recorded_answers_of_the_specification) {
+    memset(&f, 0, sizeof f);
+    CHECK_OK(play_init(&f.play, 7, FORK_PRAGUE, &why), &why);
+    // Only the system contracts, which stand behind the others.
+    f.play.genesis.accounts += PLAY_SENDERS + PLAY_CONTRACTS;
+    f.play.genesis.account_count -= PLAY_SENDERS + PLAY_CONTRACTS;
+    f.play.genesis.config.chain_id = 0xc72dd9d5e883e;
+    f.play.genesis.header.gas_limit = 0xbebc200;
+    CHECK_OK(rpc_fixture_start(&f, &why), &why);
+    for (size_t i = 0; i < sizeof recorded / sizeof *recorded; i++) {
+        const struct recorded *x = &recorded[i];
+        const struct json *v = simulate(x->blocks, "");
+        const struct json *b = json_at(v, json_count(v) - 1);
+        CHECK_U64(rpc_number(b, "gasUsed"), x->gas_used);
+        if (x->receipts_root) {
+            CHECK_STR(rpc_raw(&f, json_get(b, "receiptsRoot")),
+                      arena_printf(&f.arena, "\"%s\"", x->receipts_root));
+        }
+        if (x->first_hash) {
+            CHECK_STR(rpc_raw(&f, json_at(json_get(b, "transactions"), 0)),
+                      arena_printf(&f.arena, "\"%s\"", x->first_hash));
+        }
+    }
     end();
 }
 

@@ -76,7 +76,7 @@ def anvil_agrees():
         wait_until(lambda: is_listening(port), 20)
         output = javascript(packages("viem", VIEM), "node_oracle.mjs", node.url,
                             f"http://127.0.0.1:{port}", "probe.json")
-        assert output.count("done - ") == 4, output
+        assert output.count("done - ") == 5, output
 
 
 def foundry(name):

@@ -79,6 +79,10 @@ const steps = [
   [0, { to: "0x0000000000000000000000000000000000000002", data: "0x1234", gas: 40_000n }],
   [0, { to: "0x0000000000000000000000000000000000000100", data: `0x${"00".repeat(160)}`, gas: 60_000n }],
 ];
+// A contract whose slots are never cleared: cleared ones stay in the other's storage trie.
+const second = getContractAddress({ from: accounts[1].address, nonce: BigInt(steps.filter(([who]) => who === 1).length) });
+steps.push([1, { data: encodeDeployData({ abi, bytecode: `0x${bytecode}` }), gas: 3_000_000n }]);
+for (const key of [1n, 2n, 3n, 77n, 80n, 1n << 200n]) steps.push([0, { to: second, data: call("set", [key, key * 3n]) }]);
 
 async function signed([who, tx]) {
   const account = accounts[who];
@@ -147,6 +151,59 @@ for (const data of [call("values", [80n]), call("nested", [3n]), call("copy", [1
   assert.ok(gas <= about * 1.001 && gas > about * 0.9, `${gas} and ${about}`);
 }
 console.log("done - state, calls, estimates");
+
+// ---- what is asked of a state or of many blocks
+const slots = [1n, 2n, 3n, 80n, 12345n].map((key) => keccak256(hash32(key) + hash32(0).slice(2)));
+const proofs = await both("eth_getProof", [second, slots, "latest"]);
+const proof = (p) => ({ balance: p.balance, nonce: p.nonce, code: p.codeHash, root: p.storageHash,
+  slots: p.storageProof.map((s) => [BigInt(s.key), BigInt(s.value), s.proof]) });
+same(proof(proofs[0]), proof(proofs[1]), "proof");
+
+const range = { fromBlock: "0x0", toBlock: "latest" };
+const all_topics = new Set();
+const log = (l) => [low(l.address), l.topics, l.data, l.blockNumber, l.transactionHash, l.transactionIndex, l.logIndex, l.removed];
+for (const l of await rpc(0, "eth_getLogs", [range])) all_topics.add(l.topics[0]);
+const filters = [range, { ...range, address: probe }, { ...range, address: [fresh(9)] }, { ...range, topics: [[...all_topics]] },
+  { ...range, topics: [null, hash32(1)] }, { fromBlock: "0x3", toBlock: "0x9" },
+  ...[...all_topics].map((t) => ({ ...range, topics: [t] }))];
+let found = 0;
+for (const filter of filters) {
+  const [ours, theirs] = (await both("eth_getLogs", [filter])).map((list) => list.map(log));
+  same(ours, theirs, `logs of ${JSON.stringify(filter)}`);
+  found += ours.length;
+}
+assert.ok(found > 20, `${found} logs`);
+
+const [fees, their_fees] = await both("eth_feeHistory", ["0x14", "latest", [0, 25, 50, 100]]);
+for (const part of ["oldestBlock", "baseFeePerGas", "reward", "baseFeePerBlobGas"]) {
+  same([fees[part]].flat(2).map(Number), [their_fees[part]].flat(2).map(Number), `fee history, ${part}`);
+}
+const lists = await both("eth_createAccessList", [{ from, to: probe, data: call("set", [1n, 9n]), gas: "0x4c4b40" }, "latest"]);
+const list = (l) => l.accessList.map((a) => [low(a.address), [...a.storageKeys].sort()]).sort();
+same(list(lists[0]), list(lists[1]), "access list");
+
+const rich = { [fresh(5)]: { balance: "0xde0b6b3a7640000", nonce: "0x7" } };
+const overrides = [
+  [{ to: probe, data: call("values", [80n]) }, { [probe]: { stateDiff: { [slots[3]]: hash32(41) } } }],
+  [{ to: probe, data: call("values", [80n]) }, { [probe]: { state: { [slots[3]]: hash32(42) } } }],
+  [{ to: fresh(6), data: "0x" }, { [fresh(6)]: { code: "0x4360005260206000f3" } }],        // the number
+  [{ to: fresh(6), data: "0x", from: fresh(5), value: "0x5" }, { ...rich, [fresh(6)]: { code: "0x33316000523460205260406000f3" } }],
+];
+for (const [request, state] of overrides) {
+  const [ours, theirs] = await both("eth_call", [request, "latest", state]);
+  assert.equal(ours, theirs, JSON.stringify(request));
+}
+
+const sim = { blockStateCalls: [
+  { stateOverrides: rich, calls: [{ from: fresh(5), to: fresh(7), value: "0x1" }, { from: fresh(5), to: probe, data: call("set", [7n, 7n]) }] },
+  { blockOverrides: { prevRandao: hash32(5) }, calls: [{ from: fresh(5), to: probe, data: call("values", [7n]) }, { from: fresh(5), to: probe, data: call("fail", ["no"]) }] },
+], validation: false, traceTransfers: true };
+// The output of a call that reverts is with its error (the other gives it as returned, too).
+const simulated = (await both("eth_simulateV1", [sim, "latest"])).map((blocks) => blocks.map((b) => b.calls.map((c) =>
+  [c.status, c.gasUsed, c.error?.data ?? c.returnData, (c.logs ?? []).map((l) => [low(l.address), l.topics, l.data])])));
+same(simulated[0], simulated[1], "simulation");
+assert.equal(simulated[0].length, 2);
+console.log("done - proofs, logs, fees, overrides, simulations");
 
 // ---- traces
 const step = (s) => [s.pc, s.op, s.gas, s.gasCost, s.depth, (s.stack ?? []).map((v) => BigInt(v).toString(16))];
