@@ -223,6 +223,19 @@ int fill_run_tx(struct block_fill *f, const struct job_order *o, uint32_t tx,
     return push_tx(f, (struct fill_tx){t, o, 0}) ? 0 : no_memory(why);
 }
 
+int fill_force(struct block_fill *f, const struct job_tx *t, struct error *why) {
+    struct transact_result result;
+    if (f->step_count) return error_set(why, ERR_CONFLICT, "orders stand in the block already");
+    int r = block_run_tx(f->run, &t->t->tx, &t->t->sender, &result, why);
+    if (r == 0 && result.fault != TRANSACT_VALID) {
+        r = error_set(why, ERR_INVALID, "%s", transact_fault_text(&result));
+    }
+    if (r != 0) return error_wrap(why, "transaction %zu of the attributes", f->tx_count);
+    f->bytes += t->t->tx.raw.n;
+    f->base_balance = f->coinbase->now.balance;
+    return push_tx(f, (struct fill_tx){t, NULL, 0}) ? 0 : no_memory(why);
+}
+
 /* Payouts. */
 
 // A payment of the builder's, with a signature that is well-formed and nobody's.
@@ -327,7 +340,8 @@ int fill_pay(struct block_fill *f, const struct address *to, const struct u256 *
 }
 
 void fill_unpay(struct block_fill *f) {
-    if (f->tx_count == 0 || f->txs[f->tx_count - 1].order) return;
+    const struct fill_tx *last = f->tx_count ? &f->txs[f->tx_count - 1] : NULL;
+    if (!last || last->order || last->job) return; // there is no payment
     fill_rewind(f, &f->before_pay);
 }
 

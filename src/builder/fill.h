@@ -165,6 +165,14 @@ void fill_free(struct block_fill *f);
                                            const struct fill_options *options,
                                            struct arena *effects, struct error *why);
 
+/* fill_force puts a transaction before all orders that must stand there whatever it comes to: those
+ * of a rollup's attributes (deposits first). What it pays counts as the block's, not as profit.
+ * t       as long as the fill; its build_tx has may_revert set.
+ * errors  ERR_INVALID (not valid at its place), ERR_CONFLICT (orders stand already), those of the
+ *         reader. */
+[[gnu::warn_unused_result]] int fill_force(struct block_fill *f, const struct job_tx *t,
+                                           struct error *why);
+
 /* fill_restart goes back to the first decision; nothing is undone as long as decisions agree. */
 void fill_restart(struct block_fill *f);
 

@@ -318,6 +318,39 @@ TEST(forged_blobs_are_found_before_they_are_built) {
     kzg_close(kzg);
 }
 
+TEST(forced_transactions_come_first) {
+    struct world w;
+    struct error why;
+    const struct commit_result *r;
+    struct build_request forced, failing, other;
+    world_init(&w);
+    CHECK_OK(world_order(&w, &forced, "tx a.pay:3", &why), &why);
+    CHECK_OK(world_order(&w, &failing, "tx a.revert", &why), &why);
+    CHECK_OK(world_order(&w, &other, "tx b.pay:1@7", &why), &why);
+    world_begin(&w);
+    const struct job_tx first = {.t = forced.order->txs}, second = {.t = failing.order->txs},
+                        third = {.t = other.order->txs};
+    CHECK_OK(fill_force(&w.fill, &first, &why), &why);
+    CHECK_OK(fill_force(&w.fill, &second, &why), &why);
+    CHECK_ERR(fill_force(&w.fill, &third, &why), ERR_INVALID);
+    const struct job_entry *e = world_add(&w, "bundle c.pay:5");
+    CHECK_OK(fill_step(&w.fill, &e->job, &U256_ZERO, &r, &why), &why);
+    fill_end(&w.fill);
+    CHECK_STR(world_describe(&w, &w.fill), "a0 a1! c0");
+    CHECK(u256_equal(fill_profit(&w.fill), world_finney(5)));
+    CHECK_ERR(fill_force(&w.fill, &first, &why), ERR_CONFLICT);
+    CHECK_OK(fill_check(&w.fill, &why), &why);
+    fill_restart(&w.fill); // orders go, they stay
+    fill_end(&w.fill);
+    CHECK_STR(world_describe(&w, &w.fill), "a0 a1!");
+    fill_unpay(&w.fill); // there was no payment
+    CHECK_STR(world_describe(&w, &w.fill), "a0 a1!");
+    build_order_release(forced.order);
+    build_order_release(failing.order);
+    build_order_release(other.order);
+    world_free(&w);
+}
+
 TEST(the_proposer_is_paid_last) {
     struct world w;
     struct error why;

@@ -450,8 +450,13 @@ algo = "parallel-builder"
 
 @case
 def it_outlives_node_and_relay():
-    """A killed node and a killed relay cost slots, not the builder; it bids again by itself."""
+    """A relay that hangs, a killed one and a killed node cost slots, not the builder; it bids again
+    by itself."""
     w = world()
+    w.processes["relay"].signal(signal.SIGSTOP)
+    time.sleep(4)
+    w.processes["relay"].signal(signal.SIGCONT)
+    w.wait_won(2, 40)
     w.stop("relay", signal.SIGKILL)
     time.sleep(2)
     w.start_relay()
