@@ -36,6 +36,15 @@ static bool is_free(const struct transact_context *c, const struct tx *t) {
     return c->skip_fees && u256_is_zero(t->max_fee) && u256_is_zero(t->max_priority_fee);
 }
 
+// Where any nonce will do, the highest will, too.
+static enum tx_fault check_static(const struct transact_context *c, const struct tx *t,
+                                  uint64_t chain_id) {
+    if (!c->skip_nonce) return tx_check_static(t, c->rules, chain_id);
+    struct tx any = *t;
+    any.nonce = 0;
+    return tx_check_static(&any, c->rules, chain_id);
+}
+
 // What is checked before anything changes; a fault is left in *ret.
 static void check(struct evm *vm, const struct transact_context *c, const struct tx *t,
                   struct state_account *from, struct transact_result *ret) {
@@ -44,7 +53,7 @@ static void check(struct evm *vm, const struct transact_context *c, const struct
         refuse(ret, t->nonce < nonce ? TRANSACT_NONCE_LOW : TRANSACT_NONCE_HIGH, TX_VALID);
         return;
     }
-    enum tx_fault fault = tx_check_static(t, c->rules, vm->block.chain_id);
+    enum tx_fault fault = check_static(c, t, vm->block.chain_id);
     if (fault != TX_VALID) {
         refuse(ret, TRANSACT_RULES, fault);
         return;

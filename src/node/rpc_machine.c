@@ -217,7 +217,7 @@ static int override_moves(struct node_call *c, struct rpc_machine *m,
         const struct account_override *a = &o->accounts[i];
         bool is_contract = evm_is_precompile(fork, &a->address);
         if (a->has_move && !is_contract) {
-            return bad_move(c, JSONRPC_INVALID_PARAMS, "account is not a precompile", why);
+            return bad_move(c, RPC_ERROR_FAILED, "account is not a precompile", why);
         }
         if (a->has_move && address_equal(&a->address, &a->move_to)) {
             return bad_move(c, -38022, "MovePrecompileToAddress referenced itself", why);

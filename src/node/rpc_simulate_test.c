@@ -228,7 +228,10 @@ TEST(what_fails_has_its_code) {
                "\"movePrecompileToAddress\":" A "},\"0x0000000000000000000000000000000000000002\":{"
                "\"movePrecompileToAddress\":" A "}}}",
                "", -38023);
-    check_code("{\"stateOverrides\":{" A ":{\"movePrecompileToAddress\":" B "}}}", "", -32602);
+    check_code("{\"stateOverrides\":{" A ":{\"movePrecompileToAddress\":" B "}}}", "", -32000);
+    check_code("{\"stateOverrides\":{" A
+               ":{\"nonce\":\"0xffffffffffffffff\"}},\"calls\":[{\"from\":" A "}]}",
+               valid, -32603);
     check_code("", "", -32602);
     rpc_check_error(&f, "eth_simulateV1", "[]", -32602, NULL);
     rpc_check_error(&f, "eth_simulateV1", "[{\"blockStateCalls\":[{}]},\"0x99\"]", -32000, NULL);
@@ -319,6 +322,11 @@ static const struct recorded recorded[] = {
                                   ":{\"code\":\"0x60005460005260206000f3\"}},\"calls\":[" CALL(
                                       SIGNER) "]}",
      "0x9285ed5789a044abf015e5e4e031df3fcdb2f05a12435168605fa2da8b1ce358", NULL, 0x5a4e},
+    // The highest nonce is followed by 0 where any will do.
+    {"{\"stateOverrides\":{" SENDER
+     ":{\"nonce\":\"0xffffffffffffffff\"}},\"calls\":[" CALL(GIVES_42) "," CALL(GIVES_42) "]}",
+     "0x75308898d571eafb5cd8cde8278bf5b3d13c5f6ec074926de3bb895b519264e1",
+     "0x477a61e1243f3b2c6a206477ecfca9f57a099a152a08fda53d8cee470d6c5fb8", 0xa410},
     // A call that reverts moves nothing.
     {"{\"stateOverrides\":{" RICH "," GIVES_1
      ":{\"code\":\"0x5f5ffd\"}},\"calls\":[{\"from\":" SENDER ",\"to\":" GIVES_1
