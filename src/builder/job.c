@@ -292,6 +292,7 @@ static enum readiness find_parents(struct job *j, struct job_entry *e, struct li
 
 // Puts those that waited for a nonce into the queue, and notes who brings it best.
 static void bring_nonces(struct job *j, const struct job_entry *e) {
+    if (e->cancelled) return;
     for (size_t i = 0; i < e->job.order->tx_count; i++) {
         const struct job_tx *t = e->job.txs[i];
         struct nonce_place *p = place_of(j, t->sender, t->t->tx.nonce + 1);

@@ -184,6 +184,13 @@ static bool has_blobs(const struct build_order *o) {
     return false;
 }
 
+// The same order again under a higher nonce of its key is no repeat.
+static bool renews(const struct build_order *old, const struct build_order *o) {
+    return o->has_key && old->has_key && o->key.nonce > old->key.nonce &&
+           memcmp(&o->key.uuid, &old->key.uuid, sizeof o->key.uuid) == 0 &&
+           address_equal(&o->key.signer, &old->key.signer);
+}
+
 static int admit(struct order_pool *p, const struct build_order *o, struct error *why) {
     if (p->o.ignore_cancellable && o->has_key) {
         return error_set(why, ERR_UNSUPPORTED, "orders with a replacement key are not taken");
@@ -195,7 +202,9 @@ static int admit(struct order_pool *p, const struct build_order *o, struct error
         return error_set(why, ERR_STALE, "block %llu has passed",
                          (unsigned long long)o->last_block);
     }
-    if (map_get(&p->by_id, BYTES_OF(o->id)) || (!o->has_key && is_recent(p, &o->id))) {
+    const struct pooled *known = map_get(&p->by_id, BYTES_OF(o->id));
+    bool repeat = known ? !renews(known->order, o) : !o->has_key && is_recent(p, &o->id);
+    if (repeat) {
         return error_set(why, ERR_CONFLICT, "the order is known");
     }
     while (p->counts.txs + p->counts.bundles >= p->o.orders_max ||

@@ -108,6 +108,19 @@ TEST(of_a_key_the_highest_nonce_lives) {
     end();
 }
 
+TEST(the_same_order_may_be_renewed) {
+    begin((struct order_pool_options){0});
+    CHECK_OK(add("bundle a.pay:1@0 uuid=1 nonce=5 signer=a", BUILD_FROM_RPC), &why);
+    CHECK_ERR(add("bundle a.pay:1@0 uuid=1 nonce=5 signer=a", BUILD_FROM_RPC), ERR_CONFLICT);
+    CHECK_OK(add("bundle a.pay:1@0 uuid=1 nonce=6 signer=a", BUILD_FROM_RPC), &why);
+    CHECK_U64(count(1), 1);
+    CHECK_I64(add("bundle uuid=1 nonce=5 signer=a", BUILD_FROM_RPC), 0); // of the old one
+    CHECK_U64(count(1), 1);
+    CHECK_I64(add("bundle uuid=1 nonce=6 signer=a", BUILD_FROM_RPC), 1);
+    CHECK_U64(count(1), 0);
+    end();
+}
+
 TEST(a_cancellation_that_comes_first_holds) {
     begin((struct order_pool_options){0});
     struct build_cancel c = {.key = {.nonce = ORDER_NONCE_FINAL}};

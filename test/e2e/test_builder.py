@@ -1,14 +1,16 @@
 """The builder on a running chain: orders come in, bids win, blocks hold what they must and pay."""
 import json
 import os
+import pathlib
 import signal
 import socket
 import struct
+import subprocess
 import threading
 import time
 
 import wallet
-from harness import (Folder, PROGRAM, Process, case, free_port, is_listening, main, request, run,
+from harness import (Folder, PROGRAM, Process, Skip, case, free_port, is_listening, main, request, run,
                      wait_until)
 
 RELAY_KEY = "00" * 31 + "2a"
@@ -481,6 +483,38 @@ def a_restart_of_the_builder_catches_up():
     wait_until(lambda: w.head() >= head + 3, 15, "the chain stands")
     w.start_builder()
     w.wait_won(2, 40)
+
+
+@case
+def recorded_blocks_are_built_again():
+    """Of a mainnet block's shuffled transactions at least its value, in a valid block; every order is
+    explained."""
+    root = pathlib.Path(os.environ.get("BN_VECTORS") or
+                        pathlib.Path(__file__).resolve().parents[3] / "shared/data")
+    archive = root / "evm/mainnet-blocks.tar.zst"
+    if not archive.exists():
+        raise Skip("no vectors; BN_VECTORS names their folder")
+    with Folder() as folder:
+        subprocess.run(["tar", "--zstd", "-xf", archive, "-C", folder], check=True)
+        for block, transactions in (("930196", 18), ("12520364", 10), ("19934116", 58)):
+            path = folder / "blocks" / block
+            result = run(PROGRAM, "builder", "backtest", "--block", path, "--refine", "200", "--json")
+            assert result.returncode == 0, result.stdout + result.stderr
+            report = json.loads(result.stdout.splitlines()[0])
+            assert report["orders"] == transactions
+            assert all(a["valid"] for a in report["algorithms"])
+            best = max(int(a["refined"]) for a in report["algorithms"])
+            assert best >= int(report["value"]) > 0
+            explained = run(PROGRAM, "builder", "explain", path / "block.json", "--algorithm",
+                            "mp-ordering", "--json")
+            lines = [json.loads(line) for line in explained.stdout.splitlines()[:-1]]
+            assert sum("included" in line for line in lines) == transactions
+        orders = folder / "orders.jsonl"
+        orders.write_text('{"method": "eth_sendRawTransaction", "params": ["0x02"]}\n')
+        empty = run(PROGRAM, "builder", "backtest", "--block", folder / "blocks/930196", "--orders",
+                    orders, "--json")
+        assert empty.returncode == 1  # nothing can be built of what is no transaction
+        assert json.loads(empty.stdout.splitlines()[0])["orders"] == 0
 
 
 def end():
