@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/pool.h"
+#include "eth/rpc_json.h"
 #include "net/auth.h"
 #include "net/jsonrpc.h"
 #include "net/url.h"
@@ -34,7 +35,8 @@ enum ask_kind {
 struct ask {
     uint64_t id;
     enum ask_kind kind;
-    bool is_head; // the block is to become the head
+    bool is_head;   // the block is to become the head
+    char block[72]; // ASK_BLOCK: its hash, number or tag
 };
 
 /* A block on its way through the import thread. */
@@ -71,6 +73,7 @@ struct node_link {
     uint64_t asked_to; // by number, while far behind
     struct hash tip_hash;
     struct hash safe, finalized; // as the client said last
+    bool objects;                // blocks come as objects: the client has no debug_getRawBlock
     bool synced, ending;
 };
 
@@ -100,7 +103,7 @@ static void forget_asks(struct node_link *n) {
 }
 
 static void send_ask(struct node_link *n, const struct ask *a, const char *method,
-                     struct bytes param) {
+                     struct bytes param, bool full) {
     struct buf out;
     struct json_writer w;
     buf_init(&out, 0);
@@ -108,6 +111,7 @@ static void send_ask(struct node_link *n, const struct ask *a, const char *metho
     jsonrpc_begin_request(&w, a->id, method);
     json_begin_array(&w, NULL);
     json_add_text(&w, NULL, param);
+    if (full) json_add_bool(&w, NULL, true);
     json_end(&w);
     jsonrpc_end_request(&w);
     if (n->ws) (void)ws_send(n->ws, true, buf_view(&out));
@@ -119,19 +123,29 @@ static void ask(struct node_link *n, enum ask_kind kind, const char *method, str
     struct ask *a = ask_new(n, kind);
     if (!a) return;
     a->is_head = is_head;
-    send_ask(n, a, method, param);
+    send_ask(n, a, method, param, false);
+}
+
+// A block by hash, number or tag: its bytes, or from clients that do not give them, its object.
+static void ask_block(struct node_link *n, const char *block, bool is_head) {
+    struct ask *a = ask_new(n, ASK_BLOCK);
+    if (!a) return;
+    a->is_head = is_head;
+    (void)snprintf(a->block, sizeof a->block, "%s", block);
+    const char *object = strlen(block) == 66 ? "eth_getBlockByHash" : "eth_getBlockByNumber";
+    send_ask(n, a, n->objects ? object : "debug_getRawBlock", bytes_from_str(block), n->objects);
 }
 
 static void ask_block_hash(struct node_link *n, const struct hash *hash, bool is_head) {
     char text[67] = "0x";
     hex_encode(text + 2, BYTES_OF(*hash));
-    ask(n, ASK_BLOCK, "debug_getRawBlock", bytes_make(text, 66), is_head);
+    ask_block(n, text, is_head);
 }
 
 static void ask_block_number(struct node_link *n, uint64_t number) {
     char text[24];
-    int size = snprintf(text, sizeof text, "0x%llx", (unsigned long long)number);
-    ask(n, ASK_BLOCK, "debug_getRawBlock", bytes_make(text, (size_t)size), true);
+    (void)snprintf(text, sizeof text, "0x%llx", (unsigned long long)number);
+    ask_block(n, text, true);
 }
 
 /* Importing. */
@@ -270,14 +284,30 @@ static void import_done(void *context) {
     import_free(i);
 }
 
+static int read_block(struct block *ret, struct bytes *ret_raw, const struct json *v,
+                      struct arena *a, struct error *why) {
+    if (json_type_of(v) != JSON_OBJECT) {
+        int r = json_data(ret_raw, v, a, why);
+        return r == 0 ? block_decode(ret, *ret_raw, a, why) : r;
+    }
+    struct buf out;
+    buf_init(&out, 0);
+    int r = block_json_decode(ret, v, a, why);
+    if (r == 0) block_encode(&out, ret);
+    if (r == 0) r = buf_check(&out, why);
+    if (r == 0) *ret_raw = arena_copy(a, buf_view(&out));
+    if (r == 0 && !ret_raw->p) r = error_set(why, ERR_NO_MEMORY, "no memory for a block");
+    buf_free(&out);
+    return r;
+}
+
 static void take_block(struct node_link *n, const struct json *result, bool is_head) {
     struct arena a;
     struct bytes raw;
     struct block block;
     struct error why;
     arena_init(&a, 0);
-    int r = json_data(&raw, result, &a, &why);
-    if (r == 0) r = block_decode(&block, raw, &a, &why);
+    int r = read_block(&block, &raw, result, &a, &why);
     struct import *i = r == 0 ? calloc(1, sizeof *i) : NULL;
     uint8_t *copy = i ? malloc(raw.n) : NULL;
     if (!copy) {
@@ -380,6 +410,10 @@ static void take_response(struct node_link *n, struct bytes data, struct arena *
         if (!a) continue;
         if (jsonrpc_failure_of(in, &why) == 0) {
             take_result(n, a, in, scratch);
+        } else if (a->kind == ASK_BLOCK && !n->objects && in->code == JSONRPC_METHOD_NOT_FOUND) {
+            n->objects = true;
+            log_info(n->o.log, "node_gives_no_raw_blocks", F_STR("node", n->o.url));
+            ask_block(n, a->block, a->is_head);
         } else if (a->kind != ASK_SEND) { // what it refuses is its matter
             log_warn(n->o.log, "node_request_failed", F_U64("kind", a->kind), F_ERR(&why));
         }
@@ -411,6 +445,7 @@ static void on_open(struct ws *w, void *context) {
     struct node_link *n = context;
     n->ws = w;
     n->asked_to = 0;
+    n->objects = false;
     arena_reset(&n->names);
     n->heads = n->txs = (struct bytes){NULL, 0};
     log_info(n->o.log, "node_connected", F_STR("node", n->o.url));
@@ -418,7 +453,7 @@ static void on_open(struct ws *w, void *context) {
     if (n->o.transactions) {
         ask(n, ASK_SUBSCRIBE_TXS, "eth_subscribe", BYTES_LIT("newPendingTransactions"), false);
     }
-    ask(n, ASK_BLOCK, "debug_getRawBlock", BYTES_LIT("latest"), true);
+    ask_block(n, "latest", true);
 }
 
 static void connect_again(struct node_link *n) {
@@ -484,7 +519,7 @@ void node_link_send(struct node_link *n, struct bytes raw) {
     if (!a) return;
     buf_init(&text, 0);
     hex_append_data(&text, raw);
-    if (!text.failed) send_ask(n, a, "eth_sendRawTransaction", buf_view(&text));
+    if (!text.failed) send_ask(n, a, "eth_sendRawTransaction", buf_view(&text), false);
     buf_free(&text);
 }
 

@@ -1,11 +1,12 @@
 /* An execution client that is followed, by builders and by other nodes: its blocks become ours, its
  * pool's transactions too.
  *
- * Over one WebSocket: newHeads, then debug_getRawBlock of each; what is missing in between is asked
- * for, by number when it is much, by parent when it is a branch. Blocks are executed on a thread of
- * their own and the head is set as the client says; the state is one's own, so that no one waits
- * for the client's disk. Pending transactions are asked for in network form, with blobs.
- * A broken connection is opened again, for ever.
+ * Over one WebSocket: newHeads, then debug_getRawBlock of each (or eth_getBlockBy*, where the
+ * client does not give that to its users); what is missing in between is asked for, by number when
+ * it is much, by parent when it is a branch. Blocks are executed on a thread of their own and the
+ * head is set as the client says; the state is one's own, so that no one waits for the client's
+ * disk. Pending transactions are asked for in network form, with blobs. A broken connection is
+ * opened again, for ever.
  *
  * Thread: the loop's; blocks are imported on the link's thread.
  * Source: geth's pubsub and debug namespaces. SPDX-License-Identifier: MIT */

@@ -70,14 +70,14 @@ class World:
     def address(self, name):
         return f"127.0.0.1:{self.port[name]}"
 
-    def start_node(self):
+    def start_node(self, *more):
         pubkey = run(PROGRAM, "relay", "pubkey", "--secret-key", RELAY_KEY).stdout.strip()
         self.start("node", "--genesis", self.genesis, "--slots", self.slot, "--slots-per-epoch", "4",
                    "--validators", "8", "--http-addr", self.address("http"), "--ws-addr",
                    self.address("ws"), "--engine-addr", self.address("engine"), "--metrics-addr", "",
                    "--beacon-addr", self.address("beacon"), "--data-folder", self.folder / "chain",
                    "--relay", f"http://{pubkey}@{self.address('relay')}", "--fee-recipient", PROPOSER,
-                   "--jwt-secret", self.folder / "jwt")
+                   "--jwt-secret", self.folder / "jwt", *more)
         wait_until(lambda: is_listening(self.port["beacon"]), 15, "the node does not listen")
 
     def start_relay(self):
@@ -401,12 +401,12 @@ def metrics_have_the_deployed_names():
 @case
 def a_listed_address_gets_nothing_from_the_next_slot_on():
     """SIGHUP reads the block list again; listed senders are left out of blocks. The bids go as JSON,
-    packed, with the optimistic key."""
+    packed, with the optimistic key; the node gives its blocks as objects only."""
     with Folder() as folder:
         w = World(folder)
         listed = folder / "blocklist.json"
         listed.write_text("[]")
-        w.start_node()
+        w.start_node("--api", "eth,net,web3,flashbots")
         w.start_relay()
         config = folder / "builder.toml"
         config.write_text(f'''
@@ -430,6 +430,7 @@ algo = "parallel-builder"
             wait_until(lambda: "bidding_disabled" in (folder / "builder.log").read_text(), 10)
             (folder / "enabled").write_text("")  # the hub's flag
             w.wait_won(1, 40)
+            assert "node_gives_no_raw_blocks" in (folder / "builder.log").read_text()
             listed.write_text(json.dumps([w.senders[0].address]))
             w.processes["builder"].signal(signal.SIGHUP)
             wait_until(lambda: "addresses=1" in (folder / "builder.log").read_text(), 10)
