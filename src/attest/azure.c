@@ -77,6 +77,10 @@ static int check_key(struct check *k) {
     return 0;
 }
 
+bool azure_document_nonce(uint8_t ret[32], const uint8_t binding[32], struct bytes instance_info) {
+    return digest_sha256_two(instance_info, bytes_make(binding, 32), ret);
+}
+
 // The nonce that the TPM must have signed.
 static int expected_nonce(struct check *k, uint8_t ret[32]) {
     uint8_t extra[32];
@@ -93,7 +97,7 @@ static int expected_nonce(struct check *k, uint8_t ret[32]) {
         return 0;
     }
     if (!digest_sha256_two(k->e->user_data, k->x->nonce, extra) ||
-        !digest_sha256_two(k->e->instance_info, bytes_make(extra, 32), ret)) {
+        !azure_document_nonce(ret, extra, k->e->instance_info)) {
         return error_set(k->why, ERR_NO_MEMORY, "nonce");
     }
     return 0;

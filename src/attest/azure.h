@@ -29,6 +29,7 @@ struct azure_evidence {
     struct tpm_pcrs pcrs;
     struct bytes instance_info; /* of aTLS documents: hashed into the TPM nonce */
     struct bytes user_data;
+    struct bytes event_log; /* of the firmware, for documents that are made; never judged here */
 };
 
 /* azure_evidence_parse reads the exporter form's JSON: {"tdx_quote_base64", "hcl_report_base64",
@@ -45,6 +46,19 @@ azure_evidence_write(struct buf *out, const struct azure_evidence *e, struct err
  * quote is taken. */
 [[gnu::warn_unused_result]] int azure_document_parse(struct azure_evidence *ret, struct bytes json,
                                                      struct arena *a, struct error *why);
+
+/* azure_document_write is its inverse: from the key, the TPM quote, the event log, instance_info
+ * and user_data. azure_instance_write appends what instance_info holds: {"AttestationReport",
+ * "RuntimeData"} of e->quote and e->runtime; the TPM's nonce is a hash over these very bytes. */
+[[gnu::warn_unused_result]] int
+azure_document_write(struct buf *out, const struct azure_evidence *e, struct error *why);
+[[gnu::warn_unused_result]] int
+azure_instance_write(struct buf *out, const struct azure_evidence *e, struct error *why);
+
+/* azure_document_nonce: SHA-256(instance info ‖ binding), which the TPM signs in an aTLS document.
+ * binding  SHA-256(user data ‖ the verifier's nonce). errors  false without memory. */
+[[gnu::warn_unused_result]] bool azure_document_nonce(uint8_t ret[32], const uint8_t binding[32],
+                                                      struct bytes instance_info);
 
 /* What must hold beside the chain of trust. */
 struct azure_expectation {

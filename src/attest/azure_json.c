@@ -7,7 +7,10 @@
 #include "json/json.h"
 #include "json/write.h"
 
+#include <stdio.h>
 #include <string.h>
+
+enum { TPM_ALG_SHA256 = 11 };
 
 static const struct json_limits limits = {512u << 10, 12, 1u << 16, false};
 
@@ -105,10 +108,10 @@ int azure_evidence_parse(struct azure_evidence *ret, struct bytes json, struct a
     return code < 0 ? error_wrap(why, "Azure evidence") : 0;
 }
 
-static void add_base64(struct json_writer *w, const char *key, struct bytes in) {
+static void add_base64(struct json_writer *w, const char *key, struct bytes in, unsigned flags) {
     struct buf text;
     buf_init(&text, 0);
-    base64_append(&text, in, BASE64_URL);
+    base64_append(&text, in, flags);
     json_add_text(w, key, buf_view(&text));
     buf_free(&text);
 }
@@ -133,8 +136,8 @@ int azure_evidence_write(struct buf *out, const struct azure_evidence *e, struct
     struct json_writer w;
     json_writer_init(&w, out, 0);
     json_begin_object(&w, NULL);
-    add_base64(&w, "tdx_quote_base64", e->quote);
-    add_base64(&w, "hcl_report_base64", e->hcl);
+    add_base64(&w, "tdx_quote_base64", e->quote, BASE64_URL);
+    add_base64(&w, "hcl_report_base64", e->hcl, BASE64_URL);
     json_begin_object(&w, "tpm_attestation");
     add_pem(&w, "ak_certificate_pem", e->ak.leaf);
     json_begin_array(&w, "ak_intermediate_certificates_pem");
@@ -178,7 +181,6 @@ static int get_pcr_map(struct tpm_pcrs *ret, const struct json *map, struct aren
 
 static int get_sha256_quote(struct azure_evidence *ret, const struct json *quotes, struct arena *a,
                             struct error *why) {
-    enum { TPM_ALG_SHA256 = 11 };
     json_each(item, quotes) {
         const struct json *pcrs = json_get(item, "pcrs");
         struct bytes signature = {NULL, 0};
@@ -209,4 +211,55 @@ int azure_document_parse(struct azure_evidence *ret, struct bytes json, struct a
     if (code == 0) code = get_base64(&ret->quote, instance, "AttestationReport", 0, a, why);
     if (code == 0) code = get_base64(&ret->runtime, instance, "RuntimeData", 0, a, why);
     return code < 0 ? error_wrap(why, "Azure document") : 0;
+}
+
+int azure_instance_write(struct buf *out, const struct azure_evidence *e, struct error *why) {
+    struct json_writer w;
+    json_writer_init(&w, out, 0);
+    json_begin_object(&w, NULL);
+    add_base64(&w, "AttestationReport", e->quote, 0);
+    add_base64(&w, "RuntimeData", e->runtime, 0);
+    json_end(&w);
+    return buf_check(out, why);
+}
+
+// The SHA-256 bank's quote, with the signature as a TPMT_SIGNATURE.
+static void add_quotes(struct json_writer *w, const struct azure_evidence *e) {
+    struct buf signature;
+    char index[12];
+    buf_init(&signature, 0);
+    tpm_signature_write(&signature, e->tpm_signature);
+    json_begin_array(w, "quotes");
+    json_begin_object(w, NULL);
+    add_base64(w, "quote", e->tpm_message, 0);
+    add_base64(w, "raw_sig", buf_view(&signature), 0);
+    json_begin_object(w, "pcrs");
+    json_add_u64(w, "hash", TPM_ALG_SHA256);
+    json_begin_object(w, "pcrs");
+    for (unsigned i = 0; i < TPM_PCRS; i++) {
+        (void)snprintf(index, sizeof index, "%u", i);
+        add_base64(w, index, bytes_make(e->pcrs.value[i], 32), 0);
+    }
+    json_end(w);
+    json_end(w);
+    json_end(w);
+    json_end(w);
+    buf_free(&signature);
+}
+
+int azure_document_write(struct buf *out, const struct azure_evidence *e, struct error *why) {
+    struct json_writer w;
+    json_writer_init(&w, out, 0);
+    json_begin_object(&w, NULL);
+    json_begin_object(&w, "Attestation");
+    add_base64(&w, "ak_pub", e->ak_public, 0);
+    add_quotes(&w, e);
+    add_base64(&w, "event_log", e->event_log, 0);
+    if (e->ak.leaf.n) add_base64(&w, "ak_cert", e->ak.leaf, 0);
+    json_add_null(&w, "TeeAttestation");
+    json_end(&w);
+    add_base64(&w, "InstanceInfo", e->instance_info, 0);
+    add_base64(&w, "UserData", e->user_data, 0);
+    json_end(&w);
+    return buf_check(out, why);
 }

@@ -175,4 +175,48 @@ TEST(tpm_quotes_are_read_strictly) {
     arena_free(&g.arena);
 }
 
+// The genuine parts as an aTLS document; the TPM's nonce is another there, nothing else is.
+TEST(documents_are_written_as_they_are_read) {
+    struct genuine g;
+    struct error why = {0};
+    struct hcl_report hcl;
+    struct azure_evidence read;
+    struct buf instance, document;
+    uint8_t user[32];
+    load(&g);
+    memset(user, 0x42, sizeof user);
+    struct azure_evidence *e = &g.evidence;
+    CHECK_OK(hcl_parse(&hcl, e->hcl, &why), &why);
+    e->runtime = hcl.runtime;
+    e->user_data = bytes_make(user, sizeof user);
+    e->event_log = BYTES_LIT("log");
+    buf_init(&instance, 0);
+    buf_init(&document, 0);
+    CHECK_OK(azure_instance_write(&instance, e, &why), &why);
+    e->instance_info = buf_view(&instance);
+    CHECK_OK(azure_document_write(&document, e, &why), &why);
+    CHECK_OK(azure_document_parse(&read, buf_view(&document), &g.arena, &why), &why);
+    CHECK_BYTES(read.quote, e->quote);
+    CHECK_BYTES(read.runtime, e->runtime);
+    CHECK_BYTES(read.instance_info, e->instance_info);
+    CHECK_BYTES(read.user_data, e->user_data);
+    CHECK_BYTES(read.tpm_message, e->tpm_message);
+    CHECK_BYTES(read.tpm_signature, e->tpm_signature);
+    CHECK_BYTES(read.ak.leaf, e->ak.leaf);
+    CHECK(memcmp(&read.pcrs, &e->pcrs, sizeof read.pcrs) == 0);
+
+    read.ak.intermediate_count = e->ak.intermediate_count;
+    memcpy(read.ak.intermediates, e->ak.intermediates, sizeof read.ak.intermediates);
+    g.evidence = read;
+    g.expectation.exporter_form = false;
+    const struct azure_result *r = verify_at(&g, EVIDENCE_TIME);
+    CHECK(!r->valid && r->ak_certified);
+    CHECK_U64((uint64_t)-r->why.code, (uint64_t)-ERR_STALE); // the nonce, last of all links
+    g.expectation.recorded = true;
+    CHECK(verify_at(&g, EVIDENCE_TIME)->valid);
+    buf_free(&instance);
+    buf_free(&document);
+    unload(&g);
+}
+
 TEST_MAIN()

@@ -111,6 +111,13 @@ int tpm_attest_check_pcrs(const struct tpm_attest *a, const struct tpm_pcrs *pcr
     return 0;
 }
 
+void tpm_signature_write(struct buf *out, struct bytes signature) {
+    buf_append_be16(out, TPM_ALG_RSASSA);
+    buf_append_be16(out, TPM_ALG_SHA256);
+    buf_append_be16(out, (uint16_t)signature.n);
+    buf_append(out, signature);
+}
+
 int tpm_signature_parse(struct bytes *ret, struct bytes in, struct error *why) {
     struct reader r = {in, 0, false};
     uint16_t scheme = take_u16(&r), hash = take_u16(&r);

@@ -12,6 +12,7 @@
 #ifndef ATTEST_TPM_ATTEST_H
 #define ATTEST_TPM_ATTEST_H
 
+#include "base/buf.h"
 #include "base/bytes.h"
 #include "base/error.h"
 
@@ -49,6 +50,9 @@ tpm_attest_check_pcrs(const struct tpm_attest *a, const struct tpm_pcrs *pcrs, s
  * u16 size, bytes}. errors  ERR_SYNTAX, ERR_UNSUPPORTED. */
 [[gnu::warn_unused_result]] int tpm_signature_parse(struct bytes *ret, struct bytes in,
                                                     struct error *why);
+
+/* tpm_signature_write is its inverse. */
+void tpm_signature_write(struct buf *out, struct bytes signature);
 
 /* An RSA public key as a modulus and an exponent, big-endian. */
 struct rsa_public {

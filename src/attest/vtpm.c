@@ -27,6 +27,8 @@ static int tpm_error(TSS2_RC rc, const char *what, struct error *why) {
 int vtpm_open(struct vtpm **ret, const char *tcti, struct error *why) {
     struct vtpm *t = calloc(1, sizeof *t);
     if (!t) return error_set(why, ERR_NO_MEMORY, "TPM");
+    // The library would write lines of its own form to standard error; every error is told here.
+    (void)setenv("TSS2_LOG", "all+none", 0);
     TSS2_RC rc = Tss2_TctiLdr_Initialize(tcti, &t->tcti);
     if (rc != TSS2_RC_SUCCESS) {
         free(t);

@@ -18,7 +18,9 @@
 
 struct vtpm;
 
-/* vtpm_open connects. errors  ERR_NOT_FOUND: no such device; ERR_IO; ERR_NO_MEMORY. */
+/* vtpm_open connects, and silences the library's own log unless the environment has TSS2_LOG
+ * (before threads start: it sets that). errors  ERR_NOT_FOUND: no such device; ERR_IO;
+ * ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int vtpm_open(struct vtpm **ret, const char *tcti, struct error *why);
 void vtpm_close(struct vtpm *t);
 
@@ -48,19 +50,35 @@ struct vtpm_quote {
 [[gnu::warn_unused_result]] int vtpm_nv_write(struct vtpm *t, uint32_t index, struct bytes content,
                                               struct error *why);
 
-/* What Azure needs beside the TPM: where TD quotes are made, and how long the paravisor takes to
+/* What Azure needs beside the TPM: where TD quotes are made, and how long the paravisor may take to
  * refresh its report. */
 struct azure_maker {
     struct vtpm *tpm;
     const char *imds_url;     /* NULL: "http://169.254.169.254/acc/tdquote" */
     const char *hcl_file;     /* a report to use instead of the NV area; tests only */
-    uint64_t refresh_wait_ms; /* after writing user data; 0: 3000 */
+    const char *event_log;    /* the firmware's, for documents; NULL or absent: none */
+    uint64_t refresh_wait_ms; /* most, after writing user data; 0: 6000 */
     uint64_t wait_ms;         /* of one request */
 };
 
-/* azure_make gathers evidence over 64 bytes of input data; everything lives in the arena. */
+#define AZURE_EVENT_LOG "/sys/kernel/security/tpm0/binary_bios_measurements"
+#define AZURE_EVENT_LOG_BYTES_MAX (96u << 10) /* a certificate must still hold it, in base64 */
+
+/* azure_make gathers evidence over 64 bytes of input data, which the paravisor takes up as user
+ * data; everything lives in the arena.
+ * errors  ERR_TIMEOUT: the paravisor does not take it up; those of the TPM and of the request. */
 [[gnu::warn_unused_result]] int azure_make(struct azure_evidence *ret, const struct azure_maker *m,
                                            const uint8_t input[64], struct arena *a,
                                            struct error *why);
+
+/* azure_make_document gathers what an aTLS document holds. The paravisor's report is used as it
+ * is: here the TPM's nonce alone makes the evidence fresh.
+ * binding  SHA-256(user_data ‖ the verifier's nonce). user_data  SHA-256 of the certificate's key.
+ * errors   ERR_LIMIT: an event log above the limit; as azure_make. */
+[[gnu::warn_unused_result]] int azure_make_document(struct azure_evidence *ret,
+                                                    const struct azure_maker *m,
+                                                    const uint8_t binding[32],
+                                                    const uint8_t user_data[32], struct arena *a,
+                                                    struct error *why);
 
 #endif

@@ -59,10 +59,26 @@ static int use_certificate(struct session *s, struct bytes der, EVP_PKEY *key, s
     return certificate_error(why, ERR_INTERNAL, "own certificate");
 }
 
+// The document of this machine's variant. Azure's came whole from the issuer.
+static int write_document(struct buf *out, enum atls_variant *ret, struct session *s,
+                          const uint8_t user[32], struct error *why) {
+    struct bytes evidence = buf_view(&s->request.evidence);
+    *ret = ATLS_QEMU_TDX;
+    if (s->own != OWN_READY) return 0;
+    if (s->request.document) {
+        *ret = ATLS_AZURE_TDX;
+        buf_append(out, evidence);
+    } else {
+        atls_dcap_write(out, evidence, user);
+    }
+    return buf_check(out, why);
+}
+
 // The certificate with its document; without an issuer, the same without an extension.
 static int present(struct session *s, struct error *why) {
     struct es256_key *signing;
     struct buf document, der;
+    enum atls_variant variant;
     uint8_t user[32], serial[16];
     EVP_PKEY *key = key_of(s, &signing);
     uint64_t now_s = clock_wall_ns(s->a->options.clock) / NS_PER_S;
@@ -70,13 +86,9 @@ static int present(struct session *s, struct error *why) {
     buf_init(&der, ATLS_CERTIFICATE_BYTES_MAX);
     random_bytes(serial, sizeof serial);
     int r = bind_own(s, user, why);
-    if (r == 0 && s->own == OWN_READY) {
-        atls_dcap_write(&document, buf_view(&s->request.evidence), user);
-        r = buf_check(&document, why);
-    }
+    if (r == 0) r = write_document(&document, &variant, s, user, why);
     if (r == 0) {
-        r = atls_certificate_write(&der, signing, ATLS_QEMU_TDX, buf_view(&document), now_s, serial,
-                                   why);
+        r = atls_certificate_write(&der, signing, variant, buf_view(&document), now_s, serial, why);
     }
     if (r == 0) r = use_certificate(s, buf_view(&der), key, why);
     buf_free(&document);
@@ -126,7 +138,6 @@ static int begin_client(struct session *s, struct error *why) {
 
 static int on_certificate(SSL *session, void *user, struct error *why) {
     struct session *s = user;
-    uint8_t digest[32];
     if (!s || s->peer.ended) return error_set(why, ERR_NO_MEMORY, "no memory for a session");
     struct attested *a = s->a;
     bool client = a->options.role == TLS_CLIENT;
@@ -140,7 +151,8 @@ static int on_certificate(SSL *session, void *user, struct error *why) {
         if (r < 0) return r;
     }
     if (!a->options.issuer) return present(s, why);
-    int r = bind_own(s, digest, why);
+    int r = bind_own(s, s->request.user_data, why);
+    s->request.document = issuer_type(a->options.issuer) == ATTESTATION_AZURE_TDX;
     if (r == 0) r = session_ask(s, why);
     return r < 0 ? r : ERR_AGAIN;
 }

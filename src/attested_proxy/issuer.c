@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "attested_proxy/issuer.h"
 
+#include "attest/atls.h"
 #include "attest/quoter.h"
 #include "attest/vtpm.h"
 #include "base/list.h"
@@ -27,8 +28,14 @@ struct issuer {
 
 static int make_azure(struct issuer *i, struct issuer_request *r) {
     struct azure_evidence e;
-    int code = azure_make(&e, &i->azure, r->report_data, &i->arena, &r->why);
-    if (code == 0) code = azure_evidence_write(&r->evidence, &e, &r->why);
+    int code;
+    if (r->document) {
+        code = azure_make_document(&e, &i->azure, r->report_data, r->user_data, &i->arena, &r->why);
+        if (code == 0) code = azure_document_write(&r->evidence, &e, &r->why);
+    } else {
+        code = azure_make(&e, &i->azure, r->report_data, &i->arena, &r->why);
+        if (code == 0) code = azure_evidence_write(&r->evidence, &e, &r->why);
+    }
     arena_reset(&i->arena);
     return code;
 }
@@ -59,7 +66,7 @@ int issuer_ask(struct issuer *i, struct issuer_request *r, struct error *why) {
     r->why = (struct error){0};
     r->asked_ns = clock_monotonic_ns(loop_clock(i->loop));
     r->task = (struct pool_task){work, finished, r, &i->mailbox, NULL};
-    buf_init(&r->evidence, AZURE_EVIDENCE_BYTES_MAX);
+    buf_init(&r->evidence, r->document ? ATLS_CERTIFICATE_BYTES_MAX : AZURE_EVIDENCE_BYTES_MAX);
     if (pool_submit(i->pool, &r->task)) return 0;
     metric_inc(i->failed);
     return error_set(why, ERR_BUSY, "too many handshakes wait for a quote");
@@ -70,8 +77,10 @@ int issuer_ask(struct issuer *i, struct issuer_request *r, struct error *why) {
 static int open_source(struct issuer *i, const struct issuer_options *o, struct error *why) {
     uint64_t wait_ms = o->wait_ns / NS_PER_MS;
     if (strncmp(o->source, "vtpm:", 5) == 0) {
-        i->azure = (struct azure_maker){
-            .imds_url = o->imds_url, .hcl_file = o->hcl_file, .wait_ms = wait_ms};
+        i->azure = (struct azure_maker){.imds_url = o->imds_url,
+                                        .hcl_file = o->hcl_file,
+                                        .event_log = o->event_log,
+                                        .wait_ms = wait_ms};
         return vtpm_open(&i->azure.tpm, o->source + 5, why);
     }
     i->simulated = strncmp(o->source, "simulator:", 10) == 0;

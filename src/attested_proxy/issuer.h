@@ -25,6 +25,7 @@ struct issuer_options {
     unsigned quote_version;                 /* simulator: 4 or 5 */
     const char *imds_url;                   /* vtpm: NULL: Azure's */
     const char *hcl_file;                   /* vtpm: a report instead of the NV area; tests only */
+    const char *event_log;                  /* vtpm: the firmware's, for aTLS documents */
     uint64_t wait_ns;                       /* most time for one quote */
     unsigned waiting;                       /* requests in the line */
     struct metric *made, *failed, *seconds; /* may be NULL */
@@ -46,10 +47,12 @@ bool issuer_is_simulated(const struct issuer *i);
 /* One piece of evidence. The caller keeps it in place until `done` was called. */
 struct issuer_request {
     uint8_t report_data[64];
+    bool document; /* Azure: a whole aTLS document over report_data[0..31], with user_data */
+    uint8_t user_data[32];
     void (*done)(struct issuer_request *r); /* loop's thread */
     int code;                               /* 0, or as the quoters say, with `why` */
     struct error why;
-    struct buf evidence; /* a raw quote, or Azure's JSON; the caller frees it */
+    struct buf evidence; /* a raw quote, or Azure's JSON; the caller frees */
     /* The rest is the issuer's. */
     struct issuer *issuer;
     struct pool_task task;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "attested_proxy/settings.h"
 
+#include "attest/vtpm.h"
+
 #define V struct proxy_values
 
 static const struct config_option options[] = {
@@ -93,6 +95,13 @@ static const struct config_option options[] = {
      .offset = offsetof(V, hcl_file),
      .restart = true,
      .help = "File instead of the vTPM's report area; tests only."},
+    {.flag = "event-log",
+     .type = CONFIG_TYPE_PATH,
+     .offset = offsetof(V, event_log),
+     .value = AZURE_EVENT_LOG,
+     .restart = true,
+     .help = "Azure, atls: the firmware's event log, which goes into the document where it "
+             "exists."},
     CONFIG_PATH(proxy_values, measurements_file, "measurements-file", NULL,
                 "Policy that the peer's evidence must satisfy."),
     CONFIG_PATH(proxy_values, server_measurements, "server-measurements", NULL,
@@ -288,10 +297,6 @@ static int own_type(struct proxy_settings *s, struct error *why) {
     const char *name = s->verb == PROXY_SERVER ? v->server_type : v->client_type;
     if (!attestation_type_parse(&s->own_type, bytes_from_str(name))) {
         return error_set(why, ERR_SYNTAX, "\"%.40s\" is no attestation type", name);
-    }
-    if (v->form == ATTESTED_CERTIFICATE && s->own_type == ATTESTATION_AZURE_TDX) {
-        return error_set(why, ERR_UNSUPPORTED,
-                         "Azure evidence is issued in the ratls protocol only");
     }
     return 0;
 }

@@ -19,7 +19,7 @@ struct proxy_values {
     struct secret quote_token;
     struct config_list simulated_fields;
     uint64_t quote_version, quote_wait_ns, quotes_waiting;
-    const char *imds_url, *hcl_file;
+    const char *imds_url, *hcl_file, *event_log;
     // the peer's
     const char *measurements_file, *server_measurements, *client_measurements;
     const char *root;
