@@ -4,6 +4,7 @@
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
@@ -93,6 +94,7 @@ int ak_chain_verify(struct rsa_public *ret, const struct ak_chain *chain, const 
     X509_STORE *store = X509_STORE_new();
     STACK_OF(X509) *stack = sk_X509_new_null();
     int code;
+    ERR_set_mark(); // reading PEM to its end leaves an error behind
     if (!leaf) {
         code = error_set(why, ERR_SYNTAX, "AK certificate: not a certificate");
     } else if (!store || !stack || !add_pem(roots ? roots : ak_chain_azure_roots, store, NULL)) {
@@ -103,6 +105,7 @@ int ak_chain_verify(struct rsa_public *ret, const struct ak_chain *chain, const 
         code = verify(leaf, store, stack, now, why);
     }
     if (code == 0) code = read_key(ret, leaf, a, why);
+    ERR_pop_to_mark();
     sk_X509_pop_free(stack, X509_free);
     X509_STORE_free(store);
     X509_free(leaf);

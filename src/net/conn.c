@@ -54,6 +54,13 @@ static void watch_update(struct conn *c) {
     if (c->watched) loop_fd_set(c->loop, &c->watch, interest);
 }
 
+/* What a call of a session failed of is told by the thread's queue of errors: what others left
+ * there (a signature that did not hold, the end of a PEM file) would read as a failure of this
+ * session. */
+static void forget_errors(void) {
+    if (ERR_peek_error()) ERR_clear_error();
+}
+
 /* ---- output ---- */
 
 /* Writes some bytes to the socket. Returns bytes, ERR_AGAIN, or ERR_CLOSED. */
@@ -64,6 +71,7 @@ static ssize_t put(struct conn *c, const uint8_t *p, size_t n) {
         return errno == EAGAIN || errno == EINTR ? ERR_AGAIN : ERR_CLOSED;
     }
     size_t written = 0;
+    forget_errors();
     if (SSL_write_ex(c->tls, p, n, &written) == 1) return (ssize_t)written;
     int want = SSL_get_error(c->tls, 0);
     return want == SSL_ERROR_WANT_WRITE || want == SSL_ERROR_WANT_READ ? ERR_AGAIN : ERR_CLOSED;
@@ -199,6 +207,7 @@ ssize_t conn_peek(struct conn *c, void *ret, size_t n) {
         return errno == EAGAIN || errno == EINTR ? ERR_AGAIN : ERR_CLOSED;
     }
     size_t got = 0;
+    forget_errors();
     if (SSL_peek_ex(c->tls, ret, n, &got) == 1) return (ssize_t)got;
     return read_failed(c);
 }
@@ -216,6 +225,7 @@ ssize_t conn_read(struct conn *c, void *ret, size_t n) {
         return errno == EAGAIN || errno == EINTR ? ERR_AGAIN : ERR_CLOSED;
     }
     size_t got = 0;
+    forget_errors();
     if (SSL_read_ex(c->tls, ret, n, &got) == 1) {
         c->maybe_more = SSL_has_pending(c->tls) == 1;
         c->in_bytes += got;

@@ -4,6 +4,7 @@
 #include "net/testing.h"
 
 #include <errno.h>
+#include <openssl/err.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -253,6 +254,7 @@ static int attested_hello(SSL *s, struct bytes sni, void *user, struct error *wh
     struct attested *a = user;
     if (a->wait_once) {
         a->wait_once = false;
+        ERR_raise(ERR_LIB_PEM, ERR_R_INTERNAL_ERROR); // as work with keys may leave it
         return ERR_AGAIN;
     }
     a->hellos++;
@@ -265,6 +267,7 @@ static int attested_certificate(SSL *s, void *user, struct error *why) {
     struct attested *a = user;
     if (a->wait_once) {
         a->wait_once = false;
+        ERR_raise(ERR_LIB_PEM, ERR_R_INTERNAL_ERROR); // as work with keys may leave it
         return ERR_AGAIN;
     }
     a->asked++;
@@ -454,6 +457,31 @@ TEST(tls_cut_off_is_not_an_orderly_end) {
         CHECK_ERR((int)p.client.why.code, orderly ? 0 : ERR_CLOSED);
         pair_stop(&p);
     }
+    tls_free(client);
+    tls_free(server);
+    test_identity_free(&id);
+}
+
+TEST(errors_that_others_left_are_not_a_sessions) {
+    struct test_identity id;
+    struct pair p;
+    struct error why = {0};
+    test_identity_make(&id, "a");
+    struct tls *server =
+        test_tls(&(struct tls_options){.role = TLS_SERVER, .identity = test_identity_of(&id)});
+    struct tls *client = test_tls(&(struct tls_options){.role = TLS_CLIENT});
+    pair_start(&p, client, server, NULL, NULL, NULL);
+    pair_echo(&p);
+    conn_pause(&p.client.conn);
+    ERR_raise(ERR_LIB_PEM, ERR_R_INTERNAL_ERROR);
+    conn_resume(&p.client.conn); // reads, and finds nothing
+    for (int i = 0; i < 5; i++)
+        CHECK(loop_turn(p.loop, NS_PER_MS, &why) == 0);
+    CHECK(!p.client.ended && !p.client.closed);
+    ERR_raise(ERR_LIB_PEM, ERR_R_INTERNAL_ERROR);
+    CHECK(conn_write(&p.client.conn, BYTES_LIT("pong")) == 0);
+    TURN_UNTIL(p.loop, p.client.got == 8);
+    pair_stop(&p);
     tls_free(client);
     tls_free(server);
     test_identity_free(&id);

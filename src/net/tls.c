@@ -80,6 +80,7 @@ static int on_hello(SSL *s, int *alert, void *arg) {
     struct error why = {0};
     if (d->hello_done) return SSL_CLIENT_HELLO_SUCCESS;
     int r = g->hooks->hello(s, hello_name(s), d->user, &why);
+    ERR_clear_error(); // what a hook left behind is not the handshake's
     if (r == ERR_AGAIN) return SSL_CLIENT_HELLO_RETRY;
     d->hello_done = true; // a second hello (HelloRetryRequest) is the same question
     if (r == 0) return SSL_CLIENT_HELLO_SUCCESS;
@@ -92,6 +93,7 @@ static int on_certificate(SSL *s, void *arg) {
     const struct tls_generation *g = arg;
     struct error why = {0};
     int r = g->hooks->certificate(s, tls_session_data(s)->user, &why);
+    ERR_clear_error(); // as after a hello
     if (r == ERR_AGAIN) return -1;
     if (r == 0) return 1;
     tls_session_fail(s, &why);

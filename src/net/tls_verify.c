@@ -3,6 +3,7 @@
 #include "net/tls_internal.h"
 
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 
@@ -118,6 +119,7 @@ static int on_verify(X509_STORE_CTX *store, void *arg) {
         r = verify_chain(s, store, leaf, &why);
     }
     if (r == 0) {
+        ERR_clear_error(); // what the judgement left behind is not the handshake's
         X509_STORE_CTX_set_error(store, X509_V_OK);
         return 1;
     }
