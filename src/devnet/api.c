@@ -69,6 +69,26 @@ static void show_order(struct exchange *x, void *context) {
     if (admitted(x, n)) order_trace(n, x);
 }
 
+static void show_bids(struct exchange *x, void *context) {
+    struct net *n = context;
+    if (admitted(x, n)) look_bids(n, x);
+}
+
+static void show_build(struct exchange *x, void *context) {
+    struct net *n = context;
+    if (admitted(x, n)) look_build(n, x);
+}
+
+static void take_order(struct exchange *x, void *context) {
+    struct net *n = context;
+    if (admitted(x, n)) send_order(n, x);
+}
+
+static void show_page(struct exchange *x, void *context) {
+    struct net *n = context;
+    if (admitted(x, n)) page_show(x);
+}
+
 // {"words": ["fault", "add", "hub<->node-1", "cut"]}
 static int read_words(const char *ret[WORDS_MAX], size_t *ret_count, struct exchange *x,
                       struct error *why) {
@@ -123,7 +143,12 @@ int api_open(struct net *n, struct error *why) {
         {"GET", "/api/state", show_state, n, 0, ROUTE_QUIET},
         {"GET", "/api/events", show_events, n, 0, ROUTE_QUIET},
         {"GET", "/api/order/{hash}", show_order, n, 0, ROUTE_QUIET},
+        {"GET", "/api/bids/{slot}", show_bids, n, 0, ROUTE_QUIET},
+        {"GET", "/api/build/{hash}", show_build, n, 0, ROUTE_QUIET},
         {"POST", "/api/command", run_command, n, 64u << 10, 0},
+        {"POST", "/api/send", take_order, n, 64u << 10, 0},
+        {"GET", "/", show_page, n, 0, ROUTE_QUIET},
+        {"GET", "/page/{file}", show_page, n, 0, ROUTE_QUIET},
     };
     const size_t own_count = sizeof own / sizeof own[0];
     struct route *routes = arena_new_array(&n->arena, struct route, own_count + SERVICE_ROUTES);

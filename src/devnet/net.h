@@ -52,6 +52,23 @@ struct net_node {
     struct net_boot boot;
 };
 
+/* Orders that were sent through the control address (send.c), so that either hash leads to both. */
+#define NET_SENDS_KEPT 64
+
+struct net_sent {
+    struct hash order, tx;
+};
+
+struct net_account {
+    uint64_t next, head; /* the next nonce, and the newest block when it was given */
+};
+
+struct net_sends {
+    struct net_sent sent[NET_SENDS_KEPT]; /* a ring */
+    size_t count;
+    struct net_account accounts[DEV_ACCOUNTS];
+};
+
 struct net {
     struct devnet_settings *s;
     struct loop *loop;
@@ -81,6 +98,7 @@ struct net {
     uint64_t started_ns, ready_ns; /* ready_ns: from the start to readiness; 0: not yet */
     struct loop_timer tick;
     struct query chain_query; /* commands to the chain */
+    struct net_sends sends;
     bool hub_filled;
     struct process show; /* with --show */
     struct loop_fd show_watch;
@@ -108,6 +126,14 @@ void describe_state(struct net *n, struct buf *out);
 
 /* order_trace.c: answers GET /api/order/{hash}. */
 void order_trace(struct net *n, struct exchange *x);
+
+/* page.c: the dashboard's files. look.c: GET /api/bids/{slot}, /api/build/{hash}. send.c: POST
+ * /api/send; send_find gives what was sent with this transaction or order hash, or NULL. */
+void page_show(struct exchange *x);
+void look_bids(struct net *n, struct exchange *x);
+void look_build(struct net *n, struct exchange *x);
+void send_order(struct net *n, struct exchange *x);
+const struct net_sent *send_find(const struct net *n, const struct hash *h);
 
 /* command.c: what the control address can be told. `words` as on the command line.
  * errors  ERR_SYNTAX, ERR_NOT_FOUND, …; out gets the answer. */

@@ -31,6 +31,7 @@ static void answer(struct gathering *g) {
     json_begin_object(&w, NULL);
     json_add_str(&w, "hash", g->hash);
     json_add_str(&w, "order", g->order);
+    json_add_str(&w, "tx", g->tx);
     json_begin_array(&w, "nodes");
     for (size_t i = 0; i < g->count; i++) {
         const struct asked *k = &g->asked[i];
@@ -119,6 +120,11 @@ void order_trace(struct net *n, struct exchange *x) {
     const struct probe_order *own = probe_find(n->probe, &check);
     if (own && !hash_is_zero(&own->bundle)) hex_encode(g->order + 2, BYTES_OF(own->bundle));
     if (own) hex_encode(g->tx + 2, BYTES_OF(own->tx));
+    const struct net_sent *sent = own ? NULL : send_find(n, &check);
+    if (sent) {
+        hex_encode(g->order + 2, BYTES_OF(sent->order));
+        hex_encode(g->tx + 2, BYTES_OF(sent->tx));
+    }
     g->x = x;
     g->end.run = on_end;
     exchange_hold(x);
