@@ -369,7 +369,7 @@ def a_flood_of_orders_is_survived():
             kind, last, _ = read_frame(s)
             assert kind == 4, kind
         sent.join()
-    assert int(w.receipt(tx_hash)["status"], 16) == 1
+    assert int(w.receipt(tx_hash, 60)["status"], 16) == 1
     w.wait_won(3)
     text = log.read_text()[before:]
     slots = [line for line in text.splitlines() if "event=slot " in line]
