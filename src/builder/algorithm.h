@@ -59,6 +59,10 @@ void sequence_free(struct sequence *s);
 [[gnu::warn_unused_result]] int sequence_copy(struct sequence *to, const struct sequence *from,
                                               struct error *why);
 
+/* sequence_order_nonces puts the orders of each sender (of their first nonce) in the order of their
+ * nonces, on the places that they have. errors  ERR_NO_MEMORY. */
+[[gnu::warn_unused_result]] int sequence_order_nonces(struct sequence *s, struct error *why);
+
 /* sequence_run tries orders one after another from the block's beginning on; one whose nonce is
  * too high waits until a later one brings it. The candidate stands in the fill.
  * stop    may be NULL; set: ERR_CANCELLED.   errors  those of the fill. */

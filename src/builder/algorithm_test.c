@@ -181,6 +181,24 @@ TEST(news_are_answered_before_all_is_looked_at_again) {
     world_free(&w);
 }
 
+TEST(long_rows_of_nonces_are_merged) {
+    const char *block;
+    struct world w;
+    world_init(&w);
+    world_begin(&w);
+    for (int i = 99; i >= 0; i--) { // the last one comes first, and pays most
+        char text[32];
+        (void)snprintf(text, sizeof text, "tx a.pay:%d@%d", i + 1, i);
+        (void)world_add(&w, text);
+    }
+    world_simulate(&w);
+    struct u256 profit = run_algorithm(&w, ALGORITHM_MERGE, 0, &block);
+    CHECK(u256_equal(profit, world_finney(5050)));
+    profit = run_algorithm(&w, ALGORITHM_MAX_PROFIT, 0, &block);
+    CHECK(u256_equal(profit, world_finney(5050)));
+    world_free(&w);
+}
+
 TEST(cancelled_orders_leave_every_plan) {
     const char *block;
     struct world w;

@@ -121,7 +121,8 @@ static int try_sorted(struct merge *m, struct group *g, struct block_fill *f,
         if (r != 0) return r;
     }
     qsort(m->tried.at, m->tried.count, sizeof *m->tried.at, compare);
-    return try_sequence(m, g, f, stop, why);
+    int code = sequence_order_nonces(&m->tried, why);
+    return code != 0 ? code : try_sequence(m, g, f, stop, why);
 }
 
 static int try_random(struct merge *m, struct group *g, struct block_fill *f,

@@ -33,6 +33,45 @@ int sequence_copy(struct sequence *to, const struct sequence *from, struct error
     return 0;
 }
 
+/* An order's place in a sequence, by the first nonce that it needs. */
+struct nonce_place {
+    uint32_t sender;
+    uint64_t nonce;
+    size_t at;
+    const struct job_entry *entry;
+};
+
+static int by_place(const void *a, const void *b) {
+    const struct nonce_place *x = a, *y = b;
+    if (x->sender != y->sender) return x->sender < y->sender ? -1 : 1;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static int by_nonce(const void *a, const void *b) {
+    const struct nonce_place *x = a, *y = b;
+    if (x->sender != y->sender) return x->sender < y->sender ? -1 : 1;
+    if (x->nonce != y->nonce) return x->nonce < y->nonce ? -1 : 1;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+int sequence_order_nonces(struct sequence *s, struct error *why) {
+    struct nonce_place *places = malloc(2 * (s->count + 1) * sizeof *places);
+    if (!places) return error_set(why, ERR_NO_MEMORY, "no memory for a sequence");
+    struct nonce_place *orders = places + s->count;
+    for (size_t i = 0; i < s->count; i++) {
+        const struct job_order *o = &s->at[i]->job;
+        places[i] = (struct nonce_place){o->senders[0], o->order->nonces[0].nonce, i, s->at[i]};
+    }
+    memcpy(orders, places, s->count * sizeof *places);
+    qsort(places, s->count, sizeof *places, by_place);
+    qsort(orders, s->count, sizeof *orders, by_nonce);
+    for (size_t i = 0; i < s->count; i++) { // the k-th place of a sender gets its k-th nonce
+        s->at[places[i].at] = orders[i].entry;
+    }
+    free(places);
+    return 0;
+}
+
 // Tries again those that wait for a nonce, as long as one of them gets in.
 static int retry(struct block_fill *f, const struct job_entry **waiting, size_t *count,
                  struct error *why) {
