@@ -125,3 +125,24 @@ int buf_check(const struct buf *b, struct error *why) {
     }
     return error_set(why, ERR_NO_MEMORY, "no memory for a buffer of more than %zu bytes", b->n);
 }
+
+void buf_append_html(struct buf *b, struct bytes text) {
+    for (size_t i = 0; i < text.n; i++) {
+        switch (text.p[i]) {
+        case '<':
+            buf_append_str(b, "&lt;");
+            break;
+        case '>':
+            buf_append_str(b, "&gt;");
+            break;
+        case '&':
+            buf_append_str(b, "&amp;");
+            break;
+        case '"':
+            buf_append_str(b, "&quot;");
+            break;
+        default:
+            buf_append_byte(b, text.p[i]);
+        }
+    }
+}

@@ -41,6 +41,9 @@ void buf_append_byte(struct buf *b, uint8_t byte);
 void buf_append_be16(struct buf *b, uint16_t v);
 void buf_append_be32(struct buf *b, uint32_t v);
 void buf_append_be64(struct buf *b, uint64_t v);
+/* buf_append_html appends text so that a browser shows it as it is, in elements and in attributes
+ * within double quotes. */
+void buf_append_html(struct buf *b, struct bytes text);
 /* buf_append_fill appends n times the same byte. */
 void buf_append_fill(struct buf *b, uint8_t byte, size_t n);
 [[gnu::format(printf, 2, 3)]] void buf_printf(struct buf *b, const char *format, ...);

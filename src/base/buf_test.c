@@ -35,4 +35,12 @@ TEST(buf_remembers_the_first_failure) {
     buf_free(&b);
 }
 
+TEST(buf_escapes_html) {
+    struct buf b;
+    buf_init(&b, 0);
+    buf_append_html(&b, BYTES_LIT("a<b>&\"c\""));
+    CHECK_BYTES(buf_view(&b), BYTES_LIT("a&lt;b&gt;&amp;&quot;c&quot;"));
+    buf_free(&b);
+}
+
 TEST_MAIN()

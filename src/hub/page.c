@@ -5,30 +5,9 @@
 
 #define CHANGES_SHOWN 50
 
-static void text(struct buf *out, struct bytes in) {
-    for (size_t i = 0; i < in.n; i++) {
-        switch (in.p[i]) {
-        case '<':
-            buf_append_str(out, "&lt;");
-            break;
-        case '>':
-            buf_append_str(out, "&gt;");
-            break;
-        case '&':
-            buf_append_str(out, "&amp;");
-            break;
-        case '"':
-            buf_append_str(out, "&quot;");
-            break;
-        default:
-            buf_append_byte(out, in.p[i]);
-        }
-    }
-}
-
 static void cell(struct buf *out, struct bytes in) {
     buf_append_str(out, "<td>");
-    text(out, in);
+    buf_append_html(out, in);
     buf_append_str(out, "</td>");
 }
 
@@ -70,10 +49,10 @@ static void write_measurements(struct buf *out, const struct model *m) {
         if (e->register_count == 0) buf_append_str(out, "none: everybody of this type is let in");
         for (size_t k = 0; k < e->register_count; k++) {
             const struct model_register *r = &e->registers[k];
-            text(out, r->key);
+            buf_append_html(out, r->key);
             for (size_t j = 0; j < r->expected_count; j++) {
                 buf_append_str(out, j ? " or <code>" : ": <code>");
-                text(out, r->expected[j]);
+                buf_append_html(out, r->expected[j]);
                 buf_append_str(out, "</code>");
             }
             buf_append_str(out, "<br>");

@@ -162,24 +162,6 @@ void report_json(struct buf *out, const struct load_report *r) {
 
 // HTML: one file, plots as SVG, nothing loaded from elsewhere.
 
-static void escaped(struct buf *out, const char *text) {
-    for (; *text; text++) {
-        switch (*text) {
-        case '<':
-            buf_append_str(out, "&lt;");
-            break;
-        case '>':
-            buf_append_str(out, "&gt;");
-            break;
-        case '&':
-            buf_append_str(out, "&amp;");
-            break;
-        default:
-            buf_append_byte(out, (uint8_t)*text);
-        }
-    }
-}
-
 #define PLOT_W 720.0
 #define PLOT_H 200.0
 
@@ -191,10 +173,10 @@ static void bars(struct buf *out, const char *title, const double *values, size_
         if (values[i] > most) most = values[i];
     }
     buf_append_str(out, "<figure><figcaption>");
-    escaped(out, title);
+    buf_append_html(out, bytes_from_str(title));
     buf_printf(out, "</figcaption><svg viewBox=\"0 0 %g %g\" role=\"img\" aria-label=\"",
                PLOT_W + 60, PLOT_H + 40);
-    escaped(out, title);
+    buf_append_html(out, bytes_from_str(title));
     buf_printf(out,
                "\"><text x=\"52\" y=\"14\" text-anchor=\"end\">%g</text>"
                "<text x=\"52\" y=\"%g\" text-anchor=\"end\">0</text>",
@@ -256,7 +238,7 @@ void report_html(struct buf *out, const struct load_report *r) {
     struct buf text;
     buf_append_str(out, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta "
                         "name=\"viewport\" content=\"width=device-width\"><title>Load: ");
-    escaped(out, r->scenario);
+    buf_append_html(out, bytes_from_str(r->scenario));
     buf_append_str(out,
                    "</title><style>body{font:15px system-ui,sans-serif;max-width:56rem;margin:2rem "
                    "auto;padding:0 1rem}pre{overflow-x:auto;background:#8881;padding:1rem}"
@@ -264,12 +246,12 @@ void report_html(struct buf *out, const struct load_report *r) {
                    "rect{fill:#3b6fb6}figure{margin:2rem 0}figcaption{font-weight:600}"
                    "@media(prefers-color-scheme:dark){body{background:#181a1d;color:#ddd}}"
                    "</style></head><body><h1>Load: ");
-    escaped(out, r->scenario);
+    buf_append_html(out, bytes_from_str(r->scenario));
     buf_append_str(out, "</h1><pre>");
     buf_init(&text, 1u << 20);
     report_text(&text, r);
     buf_append_byte(&text, '\0');
-    if (!text.failed) escaped(out, (const char *)text.p);
+    if (!text.failed) buf_append_html(out, bytes_from_str((const char *)text.p));
     buf_free(&text);
     buf_append_str(out, "</pre>\n");
     size_t n = seconds(v) < LOAD_BLOCKS_MAX ? seconds(v) : LOAD_BLOCKS_MAX;
