@@ -316,17 +316,26 @@ int app_client(struct app *a, void (*admit)(struct client *c, struct conn *conn,
         o.session_setup = attested_session_setup;
         o.context = a->attested;
     }
-    return r == 0 ? client_new(&a->origin, a->loop, &o, why) : r;
+    if (r == 0) r = client_new(&a->origin, a->loop, &o, why);
+    // HTTP/2 cannot carry an upgrade: those get sessions that agree on HTTP/1.1.
+    if (r == 0 && !server && attested_needs_admit(a->attested)) {
+        o.protocol = CLIENT_HTTP1;
+        o.session_setup = attested_session_setup_http1;
+        r = client_new(&a->upgrades, a->loop, &o, why);
+    }
+    return r;
 }
 
 /* ---- life ---- */
 
 static void peer_is_old(void *context, struct conn *c) {
     struct app *a = context;
-    if (a->settings.verb == PROXY_SERVER)
+    if (a->settings.verb == PROXY_SERVER) {
         server_retire(a->server, c);
-    else
+    } else {
         client_close_idle(a->origin);
+        if (a->upgrades) client_close_idle(a->upgrades);
+    }
 }
 
 static int open_attested(struct app *a,
@@ -389,6 +398,7 @@ void app_close(struct app *a) {
     server_free(a->server);
     server_free(a->health);
     client_free(a->origin);
+    client_free(a->upgrades);
     proxy_free(a->proxy);
     issuer_free(a->issuer); // waiting requests find their sessions gone
     attested_free(a->attested);

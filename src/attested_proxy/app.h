@@ -24,6 +24,7 @@ struct app {
     struct tls *target_tls; /* server: to an https target */
     struct resolver *names;
     struct client *origin;
+    struct client *upgrades; /* to the same target by HTTP/1.1 only; NULL: origin takes them */
     struct server *server, *health;
     struct proxy *proxy;
     struct metric *collateral_expiry;

@@ -64,6 +64,8 @@ unsigned attested_sessions(const struct attested *a);
 void *attested_session_user(void *a);
 void attested_session_done(void *a, void *user);
 void attested_session_setup(void *a, SSL *session);
+/* attested_session_setup_http1: the same, and the exporter form offers HTTP/1.1 only. */
+void attested_session_setup_http1(void *a, SSL *session);
 /* attested_context: the context of its options. */
 void *attested_context(const struct attested *a);
 /* attested_needs_admit: the exporter form; attested_admit begins its exchange. */

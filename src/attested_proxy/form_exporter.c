@@ -7,6 +7,9 @@
 #define ALPN_STEM "flashbots-ratls/1"
 
 const char *const exporter_form_alpn[] = {ALPN_STEM "+h2", ALPN_STEM "+http/1.1", ALPN_STEM, NULL};
+const uint8_t exporter_form_alpn_http1[EXPORTER_FORM_ALPN_HTTP1_BYTES] =
+    "\x1a" ALPN_STEM "+http/1.1"
+    "\x11" ALPN_STEM;
 
 // After this the session may be gone.
 static void settle(struct session *s, const struct error *why) {

@@ -95,6 +95,8 @@ static int listen_here(struct app *a, struct error *why) {
         ln.session_done = attested_session_done;
         ln.admit_context = a->attested;
         if (attested_needs_admit(a->attested)) ln.admit = admit;
+    } else {
+        ln.http2_detect = true;
     }
     if (r == 0) r = server_listen(a->server, &bound, &ln, why);
     if (r < 0) return r;
@@ -144,9 +146,14 @@ static int start_health(struct app *a, struct error *why) {
     return r == 0 ? server_listen(a->health, NULL, &ln, why) : r;
 }
 
+static struct client *choose_origin(struct exchange *x, void *context) {
+    struct app *a = context;
+    return exchange_request(x)->upgrade && a->upgrades ? a->upgrades : a->origin;
+}
+
 static int start_proxy(struct app *a, struct error *why) {
     bool server = a->settings.verb == PROXY_SERVER;
-    const struct proxy_options o = {.origin = a->origin,
+    const struct proxy_options o = {.choose = choose_origin,
                                     .log = a->log,
                                     .request = server ? server_request : client_request,
                                     .response = server ? server_response : client_response,

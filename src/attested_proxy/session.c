@@ -237,6 +237,14 @@ void attested_session_setup(void *context, SSL *session) {
     if (tls_session_set_sni(session, text, NULL) < 0) s->peer.ended = true;
 }
 
+void attested_session_setup_http1(void *context, SSL *session) {
+    const struct attested *a = context;
+    attested_session_setup(context, session);
+    if (a->options.form != ATTESTED_EXPORTER) return;
+    // Refused only for want of memory; then HTTP/2 may be agreed on, and the upgrade fails.
+    (void)SSL_set_alpn_protos(session, exporter_form_alpn_http1, EXPORTER_FORM_ALPN_HTTP1_BYTES);
+}
+
 void *attested_context(const struct attested *a) {
     return a->options.context;
 }

@@ -71,6 +71,8 @@ void certificate_form_issued(struct session *s);
 
 /* The exporter form. */
 extern const char *const exporter_form_alpn[];
+#define EXPORTER_FORM_ALPN_HTTP1_BYTES 45u
+extern const uint8_t exporter_form_alpn_http1[EXPORTER_FORM_ALPN_HTTP1_BYTES]; /* wire form */
 void exporter_form_begin(struct session *s, struct conn *c);
 void exporter_form_issued(struct session *s);
 

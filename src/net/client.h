@@ -66,6 +66,8 @@ unsigned client_calls(const struct client *c); /* waiting and at work */
 /* client_authority: "host[:port]" for the Host field. */
 struct bytes client_authority(const struct client *c);
 
+/* client_adopt, client_drop: the connection's own client is meant, whichever of several with the
+ * same hooks `c` is. */
 void client_adopt(struct client *c, struct conn *conn);
 void client_drop(struct client *c, struct conn *conn, const struct error *why);
 

@@ -166,6 +166,7 @@ void client_adopt(struct client *c, struct conn *conn) {
 void client_drop(struct client *c, struct conn *conn, const struct error *why) {
     struct client_conn *cc = LIST_ENTRY(conn, struct client_conn, conn);
     struct error text = {0};
+    c = cc->client;
     if (why && why->code)
         text = *why;
     else
