@@ -55,7 +55,7 @@ static void on_role(void *context, struct role *r, enum role_state before) {
             service_stop(n->service);
         }
     }
-    if (r->node && n->probe && strcmp(r->program, "orderflow") == 0) {
+    if (r->node && n->probe && n->state != NET_STOPPING && strcmp(r->program, "orderflow") == 0) {
         bool takes = r->state == ROLE_READY || r->state == ROLE_UNREADY;
         probe_enable(n->probe, r->node, takes);
         if (takes && before == ROLE_STARTING) probe_send(n->probe, slots_head(n->slots));
@@ -330,10 +330,10 @@ static void close_all(struct net *n) {
         loop_timer_clear(n->loop, &n->tick);
         end_show(n);
         watch_close(n);
+        stop_roles(n); // their ends are told to the probe: it goes after them
         query_close(&n->chain_query);
         probe_free(n->probe);
         slots_free(n->slots);
-        stop_roles(n);
     }
     links_free(n->links);
     server_free(n->server);
