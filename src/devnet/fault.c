@@ -32,6 +32,12 @@ static int take_name(char ret[FAULT_NAME_MAX], struct bytes name, struct error *
     if (name.n == 0 || name.n >= FAULT_NAME_MAX) {
         return error_set(why, ERR_SYNTAX, "a role's name has 1 to %d bytes", FAULT_NAME_MAX - 1);
     }
+    for (size_t i = 0; i < name.n; i++) {
+        uint8_t c = name.p[i];
+        bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '.' || c == '-' || c == '_' || c == '*';
+        if (!ok) return error_set(why, ERR_SYNTAX, "a role's name has letters, digits, . - _");
+    }
     memcpy(ret, name.p, name.n);
     ret[name.n] = '\0';
     return 0;
@@ -127,12 +133,19 @@ int fault_parse(struct fault *ret, struct bytes text, struct error *why) {
     return r;
 }
 
+// Exactly, so that what is read back is the same.
+static void put_duration(struct buf *out, const char *before, uint64_t ns) {
+    bool whole = ns % 1000000 == 0;
+    buf_printf(out, "%s%llu%s", before, (unsigned long long)(whole ? ns / 1000000 : ns),
+               whole ? "ms" : "ns");
+}
+
 void fault_text(struct buf *out, const struct fault *f) {
     buf_printf(out, "%s%s->%s %s", f->from, f->both_ways ? "<" : "", f->to, kind_names[f->kind]);
     switch (f->kind) {
     case FAULT_DELAY:
-        buf_printf(out, " %gms", (double)f->delay_ns / 1e6);
-        if (f->jitter_ns) buf_printf(out, " jitter %gms", (double)f->jitter_ns / 1e6);
+        put_duration(out, " ", f->delay_ns);
+        if (f->jitter_ns) put_duration(out, " jitter ", f->jitter_ns);
         break;
     case FAULT_DROP:
     case FAULT_RESET:
