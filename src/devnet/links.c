@@ -112,6 +112,19 @@ static void record(struct links *l, const struct relayed *c, enum record_kind ki
     l->record_fd = -1;
 }
 
+// Connections that stand already begin with the recording.
+static void record_standing(void *arg) {
+    struct links *l = arg;
+    (void)pthread_mutex_lock(&l->lock);
+    list_each(node, &l->relayed) {
+        const struct relayed *c = LIST_ENTRY(node, struct relayed, link);
+        char names[2 * FAULT_NAME_MAX + 2];
+        (void)snprintf(names, sizeof names, "%s %s", c->from, c->to);
+        record(l, c, RECORD_OPEN, bytes_from_str(names));
+    }
+    (void)pthread_mutex_unlock(&l->lock);
+}
+
 int links_record(struct links *l, const char *path, struct error *why) {
     int fd = -1;
     if (path) {
@@ -127,6 +140,7 @@ int links_record(struct links *l, const char *path, struct error *why) {
     l->record_fd = fd;
     l->record_begin_ns = clock_monotonic_ns(&clock_system);
     (void)pthread_mutex_unlock(&l->lock);
+    if (fd >= 0) (void)!loop_post(l->loop, record_standing, l);
     return 0;
 }
 
