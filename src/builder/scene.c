@@ -53,7 +53,7 @@ static int read_json(const struct json **ret, struct scene *s, const char *folde
         }
         buf_free(&text);
     }
-    return r;
+    return r == ERR_NOT_FOUND ? error_set(why, r, "no %s there or above", name) : r;
 }
 
 static int load_codes(struct scene *s, const struct json *codes, struct error *why) {

@@ -26,6 +26,10 @@ static int tag_decode(struct block_param *ret, const struct json *in, struct err
         *ret = (struct block_param){.kind = tags[i].kind};
         return 0;
     }
+    struct bytes text = json_text(in);
+    if (text.n < 2 || text.p[0] != '0' || (text.p[1] | 0x20) != 'x') {
+        return json_error(why, ERR_SYNTAX, in, "block: neither a number in hex nor a known tag");
+    }
     uint64_t number;
     int r = json_quantity(&number, in, why);
     if (r == 0) *ret = (struct block_param){.kind = BLOCK_PARAM_NUMBER, .number = number};

@@ -133,12 +133,13 @@ static int refunds_usage(FILE *to) {
 }
 
 struct refunds_command {
-    const char *subject, *folder, *signer;
+    const char *subject, *folder;
+    const struct address *signer;
     enum record_form form;
 };
 
 static int show_record(const struct refunds_command *c, const char *path) {
-    struct address signer, wanted;
+    struct address signer;
     const struct json *record;
     struct buf text, out;
     struct arena a;
@@ -148,11 +149,8 @@ static int show_record(const struct refunds_command *c, const char *path) {
     arena_init(&a, 0);
     int r = file_read(&text, path, &why);
     if (r == 0) r = record_check(&record, &signer, buf_view(&text), &a, &why);
-    if (r == 0 && c->signer) {
-        r = hex_decode_address(&wanted, bytes_from_str(c->signer), &why);
-        if (r == 0 && !address_equal(&wanted, &signer)) {
-            r = error_set(&why, ERR_UNTRUSTED, "the record is of another signer");
-        }
+    if (r == 0 && c->signer && !address_equal(c->signer, &signer)) {
+        r = error_set(&why, ERR_UNTRUSTED, "the record is of another signer");
     }
     if (r == 0) r = record_explain(&out, record, &signer, c->form, &why);
     if (r == 0) (void)fwrite(out.p, 1, out.n, stdout);
@@ -185,6 +183,8 @@ static int show_block(const struct refunds_command *c) {
 
 int builder_refunds(int argc, char **argv) {
     struct refunds_command c = {0};
+    struct address signer;
+    struct error why;
     uint64_t number;
     for (int i = 1; i < argc; i++) {
         const char *a = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
@@ -196,7 +196,10 @@ int builder_refunds(int argc, char **argv) {
         } else if (strcmp(a, "--records-folder") == 0 && value) {
             c.folder = argv[++i];
         } else if (strcmp(a, "--signer") == 0 && value) {
-            c.signer = argv[++i];
+            if (hex_decode_address(&signer, bytes_from_str(argv[++i]), &why) != 0) {
+                return bad("no address for --signer:", argv[i]);
+            }
+            c.signer = &signer;
         } else if (a[0] == '-' || c.subject) {
             return bad("unknown flag, or one without its value:", a);
         } else {

@@ -26,6 +26,9 @@ int node_main(int argc, char **argv) {
     struct node_values values;
     struct error why;
     int r = config_load(&config, &node_program, &values, argc, argv, &why);
+    if (r == 0 && !config_output(config).n && (r = node_values_check(&values, &why)) != 0) {
+        config_free(config);
+    }
     if (r != 0) {
         (void)fprintf(stderr, "buildernet node: %s\n", why.text);
         return error_class_of(r)->exit_status;

@@ -179,6 +179,10 @@ TEST(state_and_proofs) {
     rpc_check_error(&f, "eth_getBalance", "[\"0x00\",\"latest\"]", JSONRPC_INVALID_PARAMS, NULL);
     rpc_check_error(&f, "eth_getBalance", "[]", JSONRPC_INVALID_PARAMS, NULL);
     rpc_check_error(&f, "eth_getBalance",
+                    "[\"0x0000000000000000000000000000000000000001\",\"newest\"]",
+                    JSONRPC_INVALID_PARAMS,
+                    "invalid argument 1: block: neither a number in hex nor a known tag");
+    rpc_check_error(&f, "eth_getBalance",
                     "[\"0x0000000000000000000000000000000000000001\",\"0x99\"]", -32000, NULL);
     rpc_check_error(&f, "eth_getBalance",
                     "[\"0x0000000000000000000000000000000000000001\",{\"blockHash\":"

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/settings.h"
 
+#include "node/chain_file.h"
+
+#include <string.h>
+
 #define V struct node_values
 #define ROW(kind, field_, flag_, value_, hint_, help_)                                             \
     {                                                                                              \
@@ -128,3 +132,29 @@ const struct config_program node_program = {
     .verb_count = sizeof verbs / sizeof verbs[0],
     .verb_optional = true,
 };
+
+static bool is_namespace(const char *name) {
+    static const char *const names[] = {"eth", "net", "web3", "txpool", "debug", "flashbots",
+                                        "mev", "rpc", "dev",  "evm",    "anvil", "hardhat"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(names[i], name) == 0) return true;
+    }
+    return false;
+}
+
+int node_values_check(const struct node_values *v, struct error *why) {
+    if (v->dev_accounts > DEV_ACCOUNTS_MAX) {
+        return error_set(why, ERR_RANGE, "--dev-accounts: there are %u", DEV_ACCOUNTS_MAX);
+    }
+    if (v->extra_data && strlen(v->extra_data) > NODE_EXTRA_DATA_MAX) {
+        return error_set(why, ERR_RANGE, "--extra-data: a header has room for %d bytes",
+                         NODE_EXTRA_DATA_MAX);
+    }
+    for (size_t i = 0; i < v->apis.count; i++) {
+        if (!is_namespace(v->apis.items[i])) {
+            return error_set(why, ERR_NOT_FOUND, "--api: there is no namespace %.100s",
+                             v->apis.items[i]);
+        }
+    }
+    return 0;
+}

@@ -75,11 +75,30 @@ static int read_flag(bool *ret, const struct toml *row, const char *key, struct 
     return v ? toml_bool(ret, v, why) : 0;
 }
 
+// A key that is misspelt would leave a builder with another standing than the operator wants.
+static int check_row(const struct toml *row, struct error *why) {
+    static const char *const known[] = {"pubkey",     "id",         "high_priority",
+                                        "optimistic", "collateral", "header_submissions",
+                                        "blacklisted"};
+    toml_each(v, row) {
+        size_t i = 0, n = sizeof known / sizeof *known;
+        while (i < n && !bytes_equal_str(v->key, known[i]))
+            i++;
+        if (i == n) {
+            return toml_error(why, ERR_NOT_FOUND, v, "unknown key %.*s", (int)v->key.n,
+                              (const char *)v->key.p);
+        }
+    }
+    if (toml_find(row, "pubkey")) return 0;
+    return toml_error(why, ERR_NOT_FOUND, row, "pubkey is missing");
+}
+
 static int seed_builder(struct relay *r, const struct toml *row, struct error *why) {
     struct bytes text, id = {NULL, 0}, collateral = BYTES_LIT("0");
     struct bytes48 pubkey;
     struct builder_status s = {.high_priority = false};
-    int code = toml_string(&text, toml_find(row, "pubkey"), why);
+    int code = check_row(row, why);
+    if (code == 0) code = toml_string(&text, toml_find(row, "pubkey"), why);
     if (code == 0) code = hex_decode_fixed(pubkey.b, 48, text, why);
     if (code == 0) code = read_flag(&s.high_priority, row, "high_priority", why);
     if (code == 0) code = read_flag(&s.blacklisted, row, "blacklisted", why);

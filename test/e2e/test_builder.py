@@ -525,6 +525,17 @@ def end():
 
 
 @case
+def wrong_files_are_named_by_the_tools():
+    """backtest and refunds say what is wrong with what they were given, and with which."""
+    with Folder() as folder:
+        r = run(PROGRAM, "builder", "backtest", "--block", folder / "nothing")
+        assert r.returncode == 1 and "no block.json there or above" in r.stderr, r.stderr
+        (folder / "1-0x00.json").write_text("{}")
+        r = run(PROGRAM, "builder", "refunds", "1", "--records-folder", folder, "--signer", "zz")
+        assert r.returncode == 64 and "no address for --signer: 'zz'" in r.stderr, r.stderr
+
+
+@case
 def everything_ends_in_order():
     """SIGTERM ends the builder with status 0."""
     world()

@@ -264,6 +264,18 @@ def cancellations_replace_and_the_floor_stays():
 
 
 @case
+def rows_of_builders_are_read_to_the_letter():
+    """A misspelt key would give a builder another standing than was meant: nothing starts."""
+    with Folder() as folder:
+        for row, said in (('pubkey = "0x%s"\nblacklist = true' % ("11" * 48), "unknown key blacklist"),
+                          ("optimistic = true", "pubkey is missing")):
+            (folder / "relay.toml").write_text("[[builder]]\n%s\n" % row)
+            r = run(PROGRAM, "relay", "--config", folder / "relay.toml", "--secret-key", RELAY_KEY,
+                    "--listen-addr", "127.0.0.1:0", "--database", folder / "relay.db", timeout=20)
+            assert r.returncode == 66 and said in r.stderr, r.stderr
+
+
+@case
 def minimal_preset_is_served():
     """On a network of the minimal preset roots and blocks have that preset's limits."""
     with world("capella", preset="minimal") as w:
