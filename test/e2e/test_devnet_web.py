@@ -295,6 +295,32 @@ def nothing_that_is_said_becomes_markup():
                 assert error.code == 403
 
 
+@case
+def lists_are_as_long_as_their_items():
+    """Items of one key, moved, changed and gone: the page's lists follow, and keep the focus."""
+    script = """
+        return import("/page/dom.js").then(({ el, sync }) => {
+          const list = document.body.appendChild(el("ul"));
+          const fill = (...items) => sync(list, items, (i) => i.key,
+            (i) => el("li", {}, el("button", {}, i.text)));
+          const shown = () => [...list.children].map((c) => c.innerText).join();
+          const seen = [];
+          const one = { key: 1, text: "one" }, two = { key: 2, text: "two" };
+          fill(one, one, two); seen.push(shown());
+          fill(one, one, two); seen.push(shown());
+          list.lastChild.firstChild.focus();
+          fill({ key: 3, text: "three" }, { key: 2, text: "second" }, one); seen.push(shown());
+          seen.push(document.activeElement.innerText);
+          fill(); seen.push(shown());
+          list.remove();
+          return seen.join(" | ");
+        })"""
+    with network() as n, Browser() as b:
+        show(b, n, "topology", "node-1")
+        seen = b.run(script)
+        assert seen == "one,one,two | one,one,two | three,second,one | second | ", seen
+
+
 CONTRAST = """
 const luminance = (rgb) => {
   const [r, g, b] = rgb.map((v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);

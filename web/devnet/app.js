@@ -63,6 +63,19 @@ function header() {
   sync(document.getElementById("facts"), facts, (f) => f[0], ([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, String(value))));
 }
 
+// What one should hear without looking for it, once the page is open.
+let heard = null;
+
+function announce() {
+  heard ??= network.events.at(-1)?.seq ?? null;
+  const fresh = network.events.filter((e) => heard !== null && e.seq > heard);
+  if (!fresh.length) return;
+  heard = fresh.at(-1).seq;
+  const told = fresh.filter((e) => e.kind === "fault" || e.kind === "hub" || e.kind === "network" || (e.kind === "slot" && e.missed) ||
+    (e.kind === "node" && e.hub === "refused") || (e.kind === "role" && (e.state === "failed" || e.state === "unready")));
+  if (told.length) document.getElementById("said").textContent = told.slice(-3).map(events.words).join(". ");
+}
+
 addEventListener("hashchange", () => show(true));
 document.getElementById("skip").addEventListener("click", (e) => {
   e.preventDefault();
@@ -71,6 +84,7 @@ document.getElementById("skip").addEventListener("click", (e) => {
 addEventListener("resize", () => network.state && shown.update());
 onChange(() => {
   header();
+  announce();
   if (network.state) shown.update();
 });
 show(false);

@@ -28,9 +28,13 @@ export function panel(title, ...children) {
 }
 
 /* sync makes the children of a node those of the items, in order; an item whose signature has not
- * changed keeps its node, and with it focus and selection. */
+ * changed keeps its node, and with it the selection; what had the focus has it again. */
 export function sync(parent, items, keyOf, make) {
   const old = new Map([...parent.children].map((node) => [node.syncKey, node]));
+  const kept = new Set();
+  const active = document.activeElement;
+  const holder = [...parent.children].find((node) => node.contains(active));
+  const index = holder ? [...holder.querySelectorAll("a, button")].indexOf(active) : -1;
   let place = parent.firstChild;
   for (const item of items) {
     const key = String(keyOf(item));
@@ -42,23 +46,26 @@ export function sync(parent, items, keyOf, make) {
       fresh.syncKey = key;
       fresh.syncSignature = signature;
       if (node) {
-        const focused = node.contains(document.activeElement);
-        const places = focused ? [...node.querySelectorAll("a, button")] : [];
-        const index = places.indexOf(document.activeElement);
         if (place === node) place = fresh;
         node.replaceWith(fresh);
-        if (index >= 0) fresh.querySelectorAll("a, button")[index]?.focus({ preventScroll: true });
       }
       node = fresh;
     }
     if (node === place) place = place.nextSibling;
     else parent.insertBefore(node, place);
+    kept.add(node);
   }
-  for (const node of old.values()) node.remove();
+  for (const node of [...parent.children]) {
+    if (!kept.has(node)) node.remove();
+  }
+  if (index >= 0 && document.activeElement !== active) { // it was replaced or moved
+    const now = [...parent.children].find((node) => node.syncKey === holder.syncKey);
+    now?.querySelectorAll("a, button")[index]?.focus({ preventScroll: true });
+  }
 }
 
-/* A table whose rows are synced. columns: {name, text: bool, cell(item)}; the first is the row's
- * heading. rowClass(item) may give a class. */
+/* A table whose rows are synced. columns: {name, brief (on a phone), text: bool, cell(item)}; the
+ * first is the row's heading. rowClass(item) may give a class. */
 export function table(caption, columns, rowClass = () => null) {
   const body = el("tbody");
   const node = el("div", { class: "scroll" }, el("table", { class: "cards" },
@@ -66,7 +73,7 @@ export function table(caption, columns, rowClass = () => null) {
     el("thead", {}, el("tr", {}, columns.map((c) => el("th", { scope: "col", class: c.text && "text" }, c.name)))),
     body));
   const row = (item) => el("tr", { class: rowClass(item) }, columns.map((c, i) =>
-    el(i ? "td" : "th", { scope: i ? null : "row", class: c.text && "text", "data-name": c.name }, c.cell(item) ?? "–")));
+    el(i ? "td" : "th", { scope: i ? null : "row", class: c.text && "text", "data-name": c.brief ?? c.name }, c.cell(item) ?? "–")));
   return { node, fill: (items, keyOf) => sync(body, items, keyOf, row) };
 }
 

@@ -16,6 +16,7 @@ export function words(e) {
     case "slot": return e.missed ? `slot ${e.slot} missed` : `slot ${e.slot}: ${e.by_relay ? `${e.winner} won with ${ether(e.value_wei)} ETH` : "built by the proposer itself"}, ${e.bids} bids`;
     case "order": return `${short(e.tx)} through ${e.node} ${e.state}${e.winner ? ` in block ${e.block} of ${e.winner}` : ""}${e.reason ? `: ${e.reason}` : ""}`;
     case "fault": return e.fault ? `${e.action}: ${e.fault.text}` : e.text;
+    case "network": return e.text ?? `${e.state}${e.missing ? `: ${e.missing}` : ""}`;
     case "send": return `${e.method} ${short(e.tx)} through ${e.node}`;
     default: return e.text ?? JSON.stringify(Object.fromEntries(Object.entries(e).filter(([k]) => !["seq", "at_ms", "kind"].includes(k))));
   }

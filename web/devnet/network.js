@@ -126,7 +126,21 @@ export function buildOf(hash) {
   return builds.get(hash);
 }
 
-/* Why a slot has no block, as far as the network's own events tell. */
+// How many bids the relay has of a slot; asked for once. null: not known (yet).
+const bidCounts = new Map();
+
+function bidsOf(slot) {
+  if (!bidCounts.has(slot)) {
+    bidCounts.set(slot, null);
+    ask(`/api/bids/${slot}`).then((bids) => {
+      bidCounts.set(slot, bids.length);
+      changed();
+    }, () => {});
+  }
+  return bidCounts.get(slot);
+}
+
+/* Why a slot has no block, as far as the network's own events and the relay tell. */
 export function missedReason(slot) {
   const begins = slotBegins(slot);
   const { slot_ms } = network.state.chain;
@@ -139,5 +153,8 @@ export function missedReason(slot) {
   const down = network.events.findLast((e) => e.kind === "role" && (e.role === "chain" || e.role === "relay") && near(e, 3) && e.state !== "ready");
   if (down) return `${down.role} was ${down.state}`;
   const reorg = network.events.find((e) => e.kind === "fault" && /^blocks replaced/.test(e.text ?? "") && near(e, 3));
-  return reorg ? "blocks were replaced" : "no block came; see the auction for its bids";
+  if (reorg) return "blocks were replaced";
+  const bids = bidsOf(slot);
+  if (bids === null) return "no block came";
+  return bids ? `no block came of ${bids} bids: late, refused or withheld` : "no bid, and the proposer built none";
 }

@@ -143,7 +143,7 @@ export function open(root, parameter) {
 export function update() {
   if (hash && !way && !timer) look();
   const orders = network.state.orders.slice(-12).reverse();
-  sync(recent, orders, (o) => o.tx, (o) => el("li", {}, el("a", { href: `#order/${o.tx}`, "aria-label": `Order ${short(o.tx)} through ${o.node}, ${o.state}` }, el("code", {}, short(o.tx))),
+  sync(recent, orders, (o) => o.tx + o.sent_ms, (o) => el("li", {}, el("a", { href: `#order/${o.tx}`, "aria-label": `Order ${short(o.tx)} through ${o.node}, ${o.state}` }, el("code", {}, short(o.tx))),
     ` through ${o.node}: `, o.state === "landed" ? `landed in block ${o.block} of ${o.winner} after ${span(o.landed_ms - o.sent_ms)}` : o.state + (o.reason ? `: ${o.reason}` : "")));
 }
 

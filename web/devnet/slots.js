@@ -31,7 +31,7 @@ export function open(root) {
     { name: "Block", cell: cell((r) => el("span", { title: r.hash }, String(r.number))) },
     { name: "Winner", text: true, cell: (r) => (r.missed ? `missed: ${r.missed}` : r.by_relay ? r.winner || "(no name)" : r.bids === undefined ? "…" : "the proposer itself") },
     { name: "Bids", cell: cell((r) => (r.bids === undefined ? "…" : `${r.bids} by ${r.builders}`)) },
-    { name: "Value, ETH", cell: cell((r) => ether(r.value)) },
+    { name: "Value, ETH", brief: "ETH", cell: cell((r) => ether(r.value)) },
     { name: "Bundles", cell: cell((r) => r.bundles) },
     { name: "Txs", cell: cell((r) => number(r.txs)) },
     { name: "Gas", cell: cell((r) => number(r.gas)) },
