@@ -112,6 +112,9 @@ def each_view(n, name, size, dark=False):
             b.go(f"{n.url}/#{place_of(n, view)}")
             b.wait(SHOWN[view])
             assert b.run("return document.querySelector('nav [aria-current]').hash") == "#" + view
+            tall = b.run("return [...document.querySelectorAll('main th, main td')].filter(c => "
+                         "c.clientHeight > 90).map(c => c.innerText)")
+            assert not tall, f"{view}: squeezed: {tall[:5]}"
             assert b.too_wide() <= 0, f"{view} is {b.too_wide()} pixels wider than the window"
             b.shoot(f"devnet-{view}-{name}")
         assert not b.problems(), b.problems()

@@ -46,7 +46,8 @@ function render() {
   const { state } = network;
   const shown = shownBids();
   const record = state.slots.find((s) => s.slot === slot);
-  const best = shown.reduce((m, b) => (!m || BigInt(b.value) > BigInt(m.value) ? b : m), null);
+  // Of equal bids the first counts, which comes last here.
+  const best = shown.reduce((m, b) => (!m || BigInt(b.value) >= BigInt(m.value) ? b : m), null);
   if (document.activeElement !== input) input.value = String(slot);
   const outcome = record?.missed ? "missed" : record ? (record.by_relay ? `won by ${record.winner}` : record.bids === undefined ? "block seen" : "built by the proposer itself") : "runs";
   top.textContent = failed ? `The relay does not answer: ${failed}` : `Slot ${slot} ${outcome}: ${shown.length} bids${best ? `, top ${ether(best.value)} ETH by ${best.builder}` : ""}.`;

@@ -180,6 +180,7 @@ export function chart(width, options) {
     return node;
   }
   for (const v of steps(y0, y1, 5)) {
+    if (!yText(v)) continue;
     node.append(draw("line", { class: "axis", x1: left, x2: width - right, y1: py(v), y2: py(v) }),
       draw("text", { class: "small", x: left - 6, y: py(v) + 4, "text-anchor": "end" }, yText(v)));
   }

@@ -45,7 +45,7 @@ const plots = [
   {
     name: "Transactions in each block", make: ({ slots }) => {
       const txs = slots.filter((s) => !s.missed).map((s) => [s.slot, s.txs]);
-      return { series: [{ points: txs, line: true, index: 3 }], yText: number, text: `by slot: ${spread(txs.map((p) => p[1]), number)}` };
+      return { series: [{ points: txs, line: true, index: 3 }], yText: (v) => (Number.isInteger(v) ? number(v) : ""), text: `by slot: ${spread(txs.map((p) => p[1]), number)}` };
     },
   },
   {
@@ -65,7 +65,7 @@ const plots = [
     name: "Bytes between the roles", make: () => {
       const first = network.traffic[0]?.at ?? 0;
       const rate = network.traffic.slice(1).map((t) => [(t.at - first) / 1000, t.rate]);
-      return { series: [{ points: rate, line: true, index: 7 }], yText: (v) => (v ? `${v / 1000} kB/s` : "0"), xText: (v) => `${Math.round(v)} s`, text: `since this page was opened: ${spread(rate.map((p) => p[1]), (v) => `${size(v)}/s`)}` };
+      return { x0: 0, x1: Math.max(10, rate.at(-1)?.[0] ?? 0), series: [{ points: rate, line: true, index: 7 }], yText: (v) => (v ? `${v / 1000} kB/s` : "0"), xText: (v) => `${Math.round(v)} s`, text: `since this page was opened: ${spread(rate.map((p) => p[1]), (v) => `${size(v)}/s`)}` };
     },
   },
 ];
@@ -84,6 +84,6 @@ export function update() {
     const shown = plot.make(state);
     if (text.textContent !== shown.text) text.textContent = shown.text;
     if (shown.names && !names.firstChild) names.append(legend(shown.names));
-    picture.replaceChildren(chart(Math.min(widthOf(picture), 560), { label: `${plot.name}, ${shown.text}`, series: shown.series, yText: shown.yText, xText: shown.xText ?? ((v) => (Number.isInteger(v) ? String(v) : "")) }));
+    picture.replaceChildren(chart(Math.min(widthOf(picture), 560), { label: `${plot.name}, ${shown.text}`, series: shown.series, x0: shown.x0, x1: shown.x1, yText: shown.yText, xText: shown.xText ?? ((v) => (Number.isInteger(v) ? String(v) : "")) }));
   }
 }

@@ -28,8 +28,15 @@ async function follow(sent, began, through, times) {
     const slot = network.state.slots.find((s) => s.number === number);
     status.textContent = `Landed in block ${number}${slot?.by_relay ? ` of ${slot.winner}` : ""}${slot ? `, ${span(slot.seen_ms - began)} after it was sent` : ""}.`;
     status.className = "good";
-    return;
+    if (slot?.bids !== undefined) return;
+  } else {
+    tellWaiting(status, sent, through, holders);
+    if (status.className === "warn") return;
   }
+  timer = setTimeout(() => follow(sent, began, through, times + 1), WATCH_MS);
+}
+
+function tellWaiting(status, sent, through, holders) {
   if (sent.target && network.state.chain.head > sent.target) {
     status.textContent = `Not landed: block ${sent.target} has passed.`;
     status.className = "warn";
@@ -37,7 +44,6 @@ async function follow(sent, began, through, times) {
   }
   const text = `Taken by ${through}${holders.length > 1 ? `; known to ${holders.join(", ")}` : ""}. Waiting for its block.`;
   if (status.textContent !== text) status.textContent = text;
-  timer = setTimeout(() => follow(sent, began, through, times + 1), WATCH_MS);
 }
 
 function show(sent, began, through) {
