@@ -47,6 +47,18 @@ static void tell_fault(const struct call *c, const char *verb, const struct faul
     buf_append_byte(c->out, '\n');
 }
 
+// A fault between names that nobody has would change nothing and look as if it did.
+static int check_name(const struct call *c, const char *name) {
+    const struct roles *s = c->net->roles;
+    size_t n = strlen(name);
+    if (strcmp(name, "*") == 0 || strcmp(name, "outside") == 0) return 0;
+    for (size_t i = 0; i < roles_count(s); i++) {
+        const char *role = roles_at(s, i)->name;
+        if (strncmp(role, name, n) == 0 && (role[n] == '\0' || role[n] == '.')) return 0;
+    }
+    return error_set(c->why, ERR_NOT_FOUND, "there is no role %s", name);
+}
+
 static int add_fault(const struct call *c) {
     struct fault_list *list = &c->net->faults;
     struct buf text;
@@ -59,6 +71,8 @@ static int add_fault(const struct call *c) {
     int r = buf_check(&text, c->why);
     if (r == 0) r = fault_parse(&f, buf_view(&text), c->why);
     buf_free(&text);
+    if (r == 0) r = check_name(c, f.from);
+    if (r == 0) r = check_name(c, f.to);
     if (r < 0) return r;
     if (list->count == FAULTS_MAX) {
         return error_set(c->why, ERR_LIMIT, "at most %d faults", FAULTS_MAX);
@@ -145,11 +159,16 @@ static const char *image_of(const struct call *c, const char *name) {
     return node ? node->image : name;
 }
 
+static int wrong_image(const struct call *c) {
+    return error_set(c->why, ERR_RANGE, "an image's name has at most %d bytes", NET_IMAGE_MAX - 1);
+}
+
 static int allow(const struct call *c, bool allowed) {
     uint8_t mrtd[NET_MRTD_BYTES];
     char text[128];
     if (c->count != 1) return usage(c, allowed ? "allow IMAGE|NODE" : "revoke IMAGE|NODE");
     const char *image = image_of(c, c->words[0]);
+    if (strlen(image) >= NET_IMAGE_MAX) return wrong_image(c);
     net_image_mrtd(mrtd, c->net->s->seed, image);
     int r = hub_allow(c->net, image, mrtd, allowed, c->why);
     (void)snprintf(text, sizeof text, "measurement of %s %s", image,
@@ -170,6 +189,7 @@ static int run_add_node(const struct call *c) {
     struct net *n = c->net;
     char text[96];
     if (c->count > 1) return usage(c, "add-node [IMAGE]");
+    if (c->count == 1 && strlen(c->words[0]) >= NET_IMAGE_MAX) return wrong_image(c);
     if (n->node_count == NET_NODES_MAX) {
         return error_set(c->why, ERR_LIMIT, "at most %d nodes", NET_NODES_MAX);
     }
@@ -194,7 +214,8 @@ static int run_add_node(const struct call *c) {
 static int run_rotate(const struct call *c) {
     struct net_node *node = c->count == 1 ? net_node_find(c->net, c->words[0]) : NULL;
     char name[64], text[96];
-    if (!node) return usage(c, "rotate-cert NODE");
+    if (c->count != 1) return usage(c, "rotate-cert NODE");
+    if (!node) return error_set(c->why, ERR_NOT_FOUND, "there is no node %s", c->words[0]);
     int r = node_certificate(c->net, node, c->why);
     if (r < 0) return r;
     static const char *const readers[] = {"orderflow", "boot"};

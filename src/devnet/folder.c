@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "devnet/folder.h"
 
+#include "devnet/devnet.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,17 +10,33 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define LOCK "devnet.lock"
 
+bool folder_name_is_good(const char *name) {
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    size_t n = strlen(name);
+    return n > 0 && n <= 40 && name[0] != '.' && strspn(name, allowed) == n;
+}
+
 char *folder_default(struct arena *a, const char *name) {
     const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
     if (state && *state == '/') return arena_printf(a, "%s/buildernet/%s", state, name);
     return home && *home == '/' ? arena_printf(a, "%s/.local/state/buildernet/%s", home, name)
                                 : NULL;
+}
+
+int devnet_check(const struct devnet_settings *s, struct error *why) {
+    return folder_name_is_good(s->name)
+               ? 0
+               : error_set(
+                     why, ERR_INVALID,
+                     "--name: 1 to 40 letters, digits, \".\", \"_\", \"-\", the first no \".\"");
 }
 
 static int make_path(char *path, struct error *why) {

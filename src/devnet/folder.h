@@ -10,6 +10,8 @@
 #include "base/arena.h"
 #include "base/error.h"
 
+#include <stdbool.h>
+
 struct folder {
     char *path; /* absolute */
     int lock_fd;
@@ -17,6 +19,10 @@ struct folder {
 
 /* folder_default: $XDG_STATE_HOME/buildernet/NAME, else ~/.local/state/buildernet/NAME; in the
  * arena, NULL without a home or memory. */
+/* folder_name_is_good: 1 to 40 letters, digits, ".", "_", "-", the first no ".": a name that stays
+ * one part of a path. Networks are named so. */
+bool folder_name_is_good(const char *name);
+
 char *folder_default(struct arena *a, const char *name);
 
 /* folder_open makes the folder (and its parents), or empties what an ended network left there, and

@@ -17,6 +17,7 @@
 #include "eth/dev_accounts.h"
 #include "net/service.h"
 
+#define NET_IMAGE_MAX 32 /* bytes of an image's name, with its end */
 #define NET_NODES_MAX 32
 #define NET_MRTD_BYTES 48
 #define NET_SOURCE_FIRST 10 /* node 1 is 127.0.0.11 */
@@ -41,7 +42,7 @@ struct net_node {
     char name[24];         /* "node-1" */
     char builder_name[24]; /* "node_1", as the hub knows it */
     unsigned number;
-    char image[32]; /* the name of its image */
+    char image[NET_IMAGE_MAX]; /* the name of its image */
     uint8_t mrtd[NET_MRTD_BYTES];
     struct identity_ecdsa orderflow, builder;
     struct identity_bls relay_key;

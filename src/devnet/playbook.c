@@ -342,6 +342,10 @@ bool playbook_verdict(struct playbook *p, struct net *n, struct buf *out) {
     ok &= line(out, p, LOAD_FORBIDDEN_MAX, (double)m.load_forbidden,
                reported && (double)m.load_forbidden <= e[LOAD_FORBIDDEN_MAX].value);
     ok &= line(out, p, READY, ready, ready == (e[READY].value != 0));
+    if (!reported) {
+        buf_append_str(out, "FAILED  a load made no report: see its log\n");
+        ok = false;
+    }
     if (n->status != 0) {
         buf_append_str(out, "FAILED  a step was refused: see the events\n");
         ok = false;

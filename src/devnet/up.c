@@ -304,10 +304,22 @@ static int open_parts(struct net *n, struct error *why) {
     return r;
 }
 
+// A scenario sets the slot too, so this comes behind it.
+static int check_settings(const struct devnet_settings *s, struct error *why) {
+    if (s->check && !(s->scenario && *s->scenario)) {
+        return error_set(why, ERR_INVALID, "--check needs --scenario FILE");
+    }
+    if (s->slot_ns == 0 || s->slot_ns % NS_PER_S || s->slot_ns > 60 * NS_PER_S) {
+        return error_set(why, ERR_RANGE, "a slot is 1 to 60 whole seconds");
+    }
+    return 0;
+}
+
 static int start(struct net *n, struct error *why) {
     int r = n->s->scenario && *n->s->scenario
                 ? playbook_read(&n->playbook, n->s, &n->arena, n->s->scenario, why)
                 : 0;
+    if (r == 0) r = check_settings(n->s, why);
     if (r == 0) r = open_folder(n, why);
     if (r == 0) r = find_program(n, why);
     if (r == 0) r = open_log(n, why);

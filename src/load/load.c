@@ -4,8 +4,12 @@
 #include "base/file.h"
 #include "load/run.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 static const struct config_option options[] = {
     {.flag = "url",
@@ -86,13 +90,25 @@ static int store(const char *path, void (*write)(struct buf *out, const struct l
     return code;
 }
 
+// A report's folder that is not there is told before the run, not when its figures are lost.
+static int check_place(const char *path, struct error *why) {
+    char folder[PATH_MAX];
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    if (!path || !*path) return 0;
+    (void)snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
+                   slash ? path : ".");
+    return access(folder, W_OK) == 0 ? 0 : error_set_os(why, ERR_IO, errno, "%s", path);
+}
+
 static int run(const struct load_settings *s, struct load_result *result, struct error *why) {
     static struct world w; // large, and one a process
     struct arena a;
     struct buf out;
     void (*progress)(const char *) = s->quiet || s->json ? NULL : say;
     arena_init(&a, 1u << 30);
-    int r = world_open(&w, s, &a, progress, why);
+    int r = check_place(s->report, why);
+    if (r == 0) r = check_place(s->html, why);
+    if (r == 0) r = world_open(&w, s, &a, progress, why);
     if (r == 0) {
         r = run_load(result, &w, progress, why);
         char *name =

@@ -243,19 +243,40 @@ static int make_blobs(struct world *w, struct error *why) {
     return 0;
 }
 
+// What the command line must say for this scenario, asked before anything costs ether.
+static int check_settings(const struct world *w, struct bytes text, struct error *why) {
+    const struct load_settings *s = w->s;
+    for (size_t i = 0; i < w->scenario.spam_count; i++) {
+        if (!w->scenario.spams[i].bundle || s->orders_urls.count) continue;
+        return error_set(why, ERR_UNSUPPORTED, "this scenario sends bundles: give --orders-url");
+    }
+    for (size_t i = 0; i < s->env.count; i++) {
+        char name[64];
+        const char *pair = s->env.items[i], *equal = strchr(pair, '=');
+        if (!equal) return error_set(why, ERR_SYNTAX, "--set: %.40s is not NAME=VALUE", pair);
+        int n = snprintf(name, sizeof name, "{%.*s}", (int)(equal - pair), pair);
+        if (n >= (int)sizeof name || !memmem(text.p, text.n, name, (size_t)n)) {
+            return error_set(why, ERR_NOT_FOUND, "--set: nothing in the scenario is called %s",
+                             name);
+        }
+    }
+    return 0;
+}
+
 static int read_scenario(struct world *w, struct error *why) {
     struct bytes text;
     struct buf file;
     if (scenario_builtin(&text, w->s->scenario)) {
-        return scenario_parse(&w->scenario, text, w->arena, why);
+        int r = scenario_parse(&w->scenario, text, w->arena, why);
+        return r == 0 ? check_settings(w, text, why) : r;
     }
     buf_init(&file, SCENARIO_BYTES_MAX);
     int r = file_read(&file, w->s->scenario, why);
     text = arena_copy(w->arena, buf_view(&file));
     buf_free(&file);
     if (r == 0) r = scenario_parse(&w->scenario, text, w->arena, why);
-    if (r < 0) (void)error_wrap(why, "scenario %s", w->s->scenario);
-    return r;
+    if (r < 0) return error_wrap(why, "scenario %s", w->s->scenario);
+    return check_settings(w, text, why);
 }
 
 static int read_chain(struct world *w, struct error *why) {

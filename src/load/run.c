@@ -102,12 +102,6 @@ static int plan(struct run *r, struct error *why) {
     if (r->planned == 0 || r->order_most > LOAD_ORDERS_MAX) {
         return error_set(why, ERR_RANGE, "1 to %u orders can be sent", LOAD_ORDERS_MAX);
     }
-    for (size_t i = 0; i < r->w->group_count; i++) {
-        if (r->w->groups[i].spam->bundle && !s->orders_urls.count) {
-            return error_set(why, ERR_UNSUPPORTED,
-                             "this scenario sends bundles: give --orders-url");
-        }
-    }
     // Zeroed pages cost nothing until they are used.
     r->orders = calloc(r->order_most, sizeof *r->orders);
     return r->orders ? 0 : error_set(why, ERR_NO_MEMORY, "no memory for the orders");

@@ -10,6 +10,7 @@ int devnet_main(int argc, char **argv) {
     struct devnet_settings settings;
     struct error why;
     int r = config_load(&config, &devnet_program, &settings, argc, argv, &why);
+    if (r == 0 && (r = devnet_check(&settings, &why)) != 0) config_free(config);
     if (r != 0) {
         (void)fprintf(stderr, "buildernet devnet: %s\n", why.text);
         return error_class_of(r)->exit_status;

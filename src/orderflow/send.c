@@ -417,9 +417,22 @@ static int send_txs(struct sending *s, const struct config_list *txs) {
     return status;
 }
 
+/* Members of --field are NAME=JSON: one that is not would be left out of what is signed. */
+static int check_fields(const struct config_list *fields, struct error *why) {
+    for (size_t i = 0; i < fields->count; i++) {
+        const char *end = strchr(fields->items[i], '=');
+        if (!end || end == fields->items[i]) {
+            return error_set(why, ERR_SYNTAX, "--field: %.40s is not NAME=JSON", fields->items[i]);
+        }
+    }
+    return 0;
+}
+
 static int send_bundle(struct sending *s, const struct json *file, const struct config_list *txs) {
     struct buf body;
     struct json_writer w;
+    struct error why;
+    if (check_fields(&s->v->fields, &why) != 0) return fail(EXIT_WRONG, why.text);
     buf_init(&body, FILE_MAX);
     begin_request(&w, &body, "eth_sendBundle");
     put_bundle(&w, s->v, file, txs);
@@ -438,6 +451,10 @@ static int tell_receipt(struct sending *s, const char *hash) {
     struct error why = {.text = ""};
     const struct json *doc = NULL;
     uint64_t block = 0, good = 0;
+    struct hash h;
+    if (hex_decode_hash(&h, bytes_from_str(hash), NULL) != 0) {
+        return fail(EXIT_WRONG, "a transaction's hash is 0x and 64 hex digits");
+    }
     buf_init(&body, 4096);
     begin_request(&w, &body, "eth_getTransactionReceipt");
     json_add_str(&w, NULL, hash);

@@ -275,6 +275,9 @@ def the_verbs_show_what_happens():
         assert "no role" in net.do("logs", "nobody", ok=False)
         assert "there is no role" in net.do("role", "kill", "nobody", ok=False)
         assert "begins with" in net.do("fault", "add", "nonsense", ok=False)
+        assert "no role node-9" in net.do("fault", "add", "node-1->node-9", "cut", ok=False)
+        assert "no node node-9" in net.do("rotate-cert", "node-9", ok=False)
+        assert "at most 31" in net.do("add-node", "x" * 32, ok=False)
 
 
 @case
@@ -338,6 +341,14 @@ def scenarios_end_with_a_verdict():
         r = run(PROGRAM, "devnet", "up", "--folder", folder / "net", "--scenario", wrong, "--check",
                 timeout=100)
         assert r.returncode == 1 and "FAILED  by_relay_min" in r.stdout, r.stdout + r.stderr
+        wrong.write_text('nodes = 1\nslots = 3\n[[load]]\nscenario = "nobody"\n')
+        r = run(PROGRAM, "devnet", "up", "--folder", folder / "net", "--scenario", wrong, "--check",
+                timeout=100)
+        assert r.returncode == 1 and "FAILED  a load made no report" in r.stdout, r.stdout + r.stderr
+        for flags, word in ((["--check"], "--scenario"), (["--slot", "1500ms"], "whole seconds"),
+                            (["--name", "../../else"], "--name")):
+            r = run(PROGRAM, "devnet", "up", "--until-ready", *flags)
+            assert r.returncode != 0 and word in r.stderr, r.stdout + r.stderr
         wrong.write_text("[expect]\nby_realy_min = 1\n")
         r = run(PROGRAM, "devnet", "up", "--folder", folder / "net", "--scenario", wrong)
         assert r.returncode != 0 and "by_realy_min" in r.stderr and "line 2" in r.stderr, r.stderr

@@ -151,6 +151,11 @@ def a_fleet_lives_in_a_file():
         assert hub.run("diff", fleet).returncode == 0
         fleet.write_text(FLEET.replace("*no", "{threads: 8}"))
         assert "    threads: 4 -> 8\n" in hub.run("diff", fleet).stdout
+        for slip, word in (("builders:", "builder:"), ("threads: 8}}", "threads: 8}, enable: no}"),
+                           ("    measurements:", "    measurement:")):
+            fleet.write_text(FLEET.replace("*no", "{threads: 8}").replace(slip, word))
+            r = hub.run("apply", fleet, "--yes", "--unlisted", "delete")
+            assert r.returncode == 1 and "is not known here" in r.stderr, r
         empty = hub.write("empty.toml", 'unlisted = "disable"\n')
         out = hub.good("apply", empty, "--yes", "--reason", "closing")
         assert "~ builder node-1: disable\n" in out and "~ measurement image-1: disable\n" in out, out

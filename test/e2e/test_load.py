@@ -142,6 +142,11 @@ def failures_are_named():
         assert report["reasons"] and "insufficient funds" in report["reasons"][0]["text"], report
         r = run(PROGRAM, "load", "--url", f"http://127.0.0.1:{node.port}", "--scenario", "bundles")
         assert r.returncode != 0 and "--orders-url" in r.stderr, r.stderr
+        assert "funding" not in r.stderr, r.stderr  # said before it costs anything
+        for flags, word in ((("--set", "nobody=1"), "{nobody}"), (("--set", "nobody"), "NAME=VALUE"),
+                            (("--report", folder / "none/r.json"), "r.json")):
+            r = run(PROGRAM, "load", "--url", f"http://127.0.0.1:{node.port}", "--count", "1", *flags)
+            assert r.returncode != 0 and word in r.stderr and "funding" not in r.stderr, r.stderr
         (folder / "bad.toml").write_text('[[spam]]\n[spam.tx]\nto = "{nobody}"\n')
         r = run(PROGRAM, "load", "--url", f"http://127.0.0.1:{node.port}", "--scenario",
                 folder / "bad.toml")

@@ -413,6 +413,10 @@ def send_and_trace_tell_what_happens():
         assert "replaced" in run(PROGRAM, "orderflow", "trace", taken, metrics).stdout
         bad = send("bundle", "0x01")
         assert bad.returncode == 65 and "txs[0]" in bad.stderr, bad.stderr
+        bad = send("bundle", RAW[0], "--field", "replacementNonce:9")  # would be left out unseen
+        assert bad.returncode == 65 and "NAME=JSON" in bad.stderr, bad.stderr
+        bad = send("status", "0x12", "--rpc-endpoint", url)
+        assert bad.returncode == 65 and "64 hex digits" in bad.stderr, bad.stderr
         bad = send("bundle", "0x01", "--no-check")
         assert bad.returncode == 65 and "Invalid params" in bad.stderr, bad.stderr
         file = folder / "bundle.json"
