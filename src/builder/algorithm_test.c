@@ -49,7 +49,8 @@ static void random_case(struct world *w, uint64_t seed) {
     random_fast_seed(&dice, seed);
     world_begin(w);
     memset(w->nonces, 0, sizeof w->nonces);
-    for (char c = 'a'; c < 'g'; c++) {
+    for (int i = 0; i < 6; i++) {
+        char c = (char)('a' + i);
         char text[128];
         unsigned n = 1 + (unsigned)random_fast_below(&dice, 50);
         unsigned m = 1 + (unsigned)random_fast_below(&dice, 50);

@@ -54,7 +54,4 @@ void backtest_print(struct buf *out, const struct backtest_report *r, bool json)
 /* backtest_is_good: every algorithm's block is valid, and the best is worth what the block was. */
 bool backtest_is_good(const struct backtest_report *r);
 
-/* backtest_is_good: every algorithm's block is valid, and the best is worth what the block was. */
-bool backtest_is_good(const struct backtest_report *r);
-
 #endif

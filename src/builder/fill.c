@@ -315,13 +315,13 @@ int fill_payout_gas(struct block_fill *f, const struct address *to, uint64_t *re
     if (rules->gas_max && high > rules->gas_max) high = rules->gas_max;
     int r = try_payout(f, to, high, ret_possible, &low, why);
     if (r != 0 || !*ret_possible) return r;
-    bool done;
-    uint64_t unused;
+    bool done = false;
+    uint64_t unused = 0;
     r = try_payout(f, to, low, &done, &unused, why);
     // What a call keeps back (EIP-150) can make it need more than it uses.
     for (int i = 0; r == 0 && !done && high - low > 1 && i < GAS_SEARCH_STEPS; i++) {
         uint64_t middle = low + (high - low) / 2;
-        bool enough;
+        bool enough = false;
         r = try_payout(f, to, middle, &enough, &unused, why);
         if (enough) {
             high = middle;

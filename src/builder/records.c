@@ -11,8 +11,10 @@ static struct hash digest_of(struct bytes text) {
                                  "Ethereum Signed Message:\n66";
     char message[sizeof prefix - 1 + 66];
     struct hash h = keccak256(text);
-    memcpy(message, prefix, sizeof prefix - 1);
-    memcpy(message + sizeof prefix - 1, "0x", 2);
+    struct bytes before = bytes_make(prefix, sizeof prefix - 1);
+    memcpy(message, before.p, before.n);
+    message[sizeof prefix - 1] = '0';
+    message[sizeof prefix] = 'x';
     hex_encode(message + sizeof prefix + 1, BYTES_OF(h));
     return keccak256(bytes_make(message, sizeof message));
 }

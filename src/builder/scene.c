@@ -117,7 +117,7 @@ static int block_hash(void *ctx, struct hash *ret, uint64_t number, struct error
 }
 
 static int load(struct scene *s, const char *folder, struct error *why) {
-    const struct json *block, *pre, *codes;
+    const struct json *block = NULL, *pre = NULL, *codes = NULL;
     int r = read_json(&block, s, folder, "block.json", why);
     if (r == 0) r = read_json(&pre, s, folder, "pre_state.json", why);
     if (r == 0) r = read_json(&codes, s, folder, "codes.json", why);
