@@ -4,7 +4,7 @@
 #include "base/hex.h"
 #include "collateral/shelf.h"
 #include "config/config.h"
-#include "net/service.h"
+#include "net/simple_service.h"
 #include "json/write.h"
 
 #include <signal.h>
@@ -47,11 +47,7 @@ struct service_state {
     struct values values;
     const char *folder;
     struct log *log;
-    struct loop *loop;
-    struct metrics *metrics;
-    struct service *service;
-    struct server *server;
-    struct tls *tls;
+    struct simple_service simple;
     struct shelf *shelf;
 };
 
@@ -189,38 +185,15 @@ static int reload(void *context, struct error *why) {
     return 0;
 }
 
-static int open_tls(struct service_state *s, struct error *why) {
-    struct buf cert, key;
-    if (!s->values.tls_certificate) return 0;
-    if (!s->values.tls_key) return error_set(why, ERR_INVALID, "--tls-private-key-path is missing");
-    buf_init(&cert, 1u << 20);
-    buf_init(&key, 1u << 20);
-    int r = tls_read_identity(&cert, &key, s->values.tls_certificate, s->values.tls_key, why);
-    const struct tls_options o = {.role = TLS_SERVER,
-                                  .identity = {buf_view(&cert), buf_view(&key)}};
-    if (r == 0) r = tls_new(&s->tls, &o, why);
-    if (key.p) bytes_wipe(key.p, key.n);
-    buf_free(&cert);
-    buf_free(&key);
-    return r;
-}
-
 static int serve(struct service_state *s, struct error *why) {
-    const struct service_options so = {
-        .name = "collateral", .log = s->log, .reload = reload, .context = s};
-    struct server_listener ln = {0};
-    struct socket_address bound;
-    char text[SOCKET_TEXT_MAX];
-    int r = loop_new(&s->loop, &(struct loop_options){0}, why);
-    if (r == 0) r = metrics_new(&s->metrics, NULL, why);
-    if (r == 0) metrics_add_process(s->metrics);
-    struct service_options with = so;
-    with.metrics = s->metrics;
-    if (r == 0) r = service_new(&s->service, s->loop, &with, why);
-    if (r == 0) r = shelf_open(&s->shelf, s->folder, why);
-    if (r == 0) r = open_tls(s, why);
-    if (r < 0) return r;
-    struct route routes[7 + SERVICE_ROUTES] = {
+    const struct simple_options o = {.name = "collateral",
+                                     .log = s->log,
+                                     .listen_addr = s->values.listen_addr,
+                                     .tls_certificate = s->values.tls_certificate,
+                                     .tls_key = s->values.tls_key,
+                                     .reload = reload,
+                                     .context = s};
+    const struct route routes[] = {
         {"GET", "/tdx" V1 "/tcb", answer_tcb, s, 0, 0},
         {"GET", "/sgx" V1 "/tcb", answer_tcb, s, 0, 0},
         {"GET", "/tdx" V1 "/qe/identity", answer_identity, s, 0, 0},
@@ -229,37 +202,22 @@ static int serve(struct service_state *s, struct error *why) {
         {"GET", "/sgx" V1 "/rootcacrl", answer_root_crl, s, 0, 0},
         {"GET", "/sgx" V1 "/fmspcs", answer_platforms, s, 0, 0},
     };
-    memcpy(routes + 7, service_routes(s->service), SERVICE_ROUTES * sizeof *routes);
-    const struct server_options o = {
-        .routes = routes,
-        .route_count = 7 + SERVICE_ROUTES,
-        .limits = {.connections = 1000,
-                   .requests_per_second = (unsigned)s->values.requests_per_second},
-        .log = s->log,
-        .metrics = s->metrics,
-        .name = "collateral",
-        .access_log = true,
-    };
-    r = server_new(&s->server, s->loop, &o, why);
-    if (r == 0) r = service_add_server(s->service, s->server, why);
-    ln.tls = s->tls;
+    const struct server_limits limits = {
+        .connections = 1000, .requests_per_second = (unsigned)s->values.requests_per_second};
+    int r = simple_open(&s->simple, &o, why);
+    if (r == 0) r = shelf_open(&s->shelf, s->folder, why);
     if (r == 0) {
-        r = socket_address_parse(&ln.address, bytes_from_str(s->values.listen_addr), 0, why);
+        r = simple_listen(&s->simple, routes, sizeof routes / sizeof routes[0], &limits, why);
     }
-    if (r == 0) r = server_listen(s->server, &bound, &ln, why);
     if (r < 0) return r;
-    (void)socket_address_text(text, &bound);
-    log_info(s->log, "listening", F_STR("address", text), F_U64("platforms", s->shelf->count));
-    return service_run(s->service, why);
+    log_info(s->log, "listening", F_STR("address", s->simple.address),
+             F_U64("platforms", s->shelf->count));
+    return service_run(s->simple.service, why);
 }
 
 static void stop(struct service_state *s) {
-    server_free(s->server);
+    simple_close(&s->simple);
     shelf_free(s->shelf);
-    tls_free(s->tls);
-    service_free(s->service);
-    metrics_free(s->metrics);
-    loop_free(s->loop);
     config_free(s->config);
     log_close(s->log);
 }

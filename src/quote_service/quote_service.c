@@ -7,13 +7,11 @@
 #include "base/list.h"
 #include "base/pool.h"
 #include "config/config.h"
-#include "net/service.h"
+#include "net/simple_service.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define ROUTES (1 + SERVICE_ROUTES)
 
 struct values {
     const char *listen_addr, *tls_certificate, *tls_key, *quote_source, *type;
@@ -57,11 +55,7 @@ struct quote_service {
     struct values values;
     enum attestation_type type;
     struct log *log;
-    struct loop *loop;
-    struct metrics *metrics;
-    struct service *service;
-    struct server *server;
-    struct tls *tls;
+    struct simple_service simple;
     struct quoter *quoter; /* the worker's */
     struct pool *pool;
     struct pool_mailbox mailbox;
@@ -179,93 +173,53 @@ static int open_worker(struct quote_service *s, struct error *why) {
     int r = pool_mailbox_open(&s->mailbox, why);
     if (r == 0) {
         s->watch = (struct loop_fd){s->mailbox.fd, LOOP_READ, drain};
-        r = loop_fd_add(s->loop, &s->watch, why);
+        r = loop_fd_add(s->simple.loop, &s->watch, why);
         s->watching = r == 0;
     }
     return r == 0 ? pool_start(&s->pool, 1, (size_t)s->values.waiting, why) : r;
 }
 
-static int open_tls(struct quote_service *s, struct error *why) {
-    struct buf cert, key;
-    if (!s->values.tls_certificate) return 0;
-    if (!s->values.tls_key) return error_set(why, ERR_INVALID, "--tls-private-key-path is missing");
-    buf_init(&cert, 1u << 20);
-    buf_init(&key, 1u << 20);
-    int r = tls_read_identity(&cert, &key, s->values.tls_certificate, s->values.tls_key, why);
-    const struct tls_options o = {.role = TLS_SERVER,
-                                  .identity = {buf_view(&cert), buf_view(&key)}};
-    if (r == 0) r = tls_new(&s->tls, &o, why);
-    if (key.p) bytes_wipe(key.p, key.n);
-    buf_free(&cert);
-    buf_free(&key);
-    return r;
-}
-
-static int open_parts(struct quote_service *s, struct error *why) {
-    if (s->values.token.n == 0) {
-        if (!s->values.allow_anyone) {
-            return error_set(why, ERR_INVALID, "--token is missing (or --allow-anyone)");
-        }
-        log_warn(s->log, "anyone_may_ask",
-                 F_STR("text", "whoever reaches the port speaks as this machine"));
+static int check_token(const struct quote_service *s, struct error *why) {
+    if (s->values.token.n) return 0;
+    if (!s->values.allow_anyone) {
+        return error_set(why, ERR_INVALID, "--token is missing (or --allow-anyone)");
     }
-    int r = loop_new(&s->loop, &(struct loop_options){0}, why);
-    if (r == 0) r = metrics_new(&s->metrics, NULL, why);
-    if (r < 0) return r;
-    metrics_add_process(s->metrics);
-    const struct service_options so = {
-        .name = "quote-service", .log = s->log, .metrics = s->metrics};
-    r = service_new(&s->service, s->loop, &so, why);
-    if (r == 0) r = open_source(s, why);
-    if (r == 0) r = open_tls(s, why);
-    return r == 0 ? open_worker(s, why) : r;
+    log_warn(s->log, "anyone_may_ask",
+             F_STR("text", "whoever reaches the port speaks as this machine"));
+    return 0;
 }
 
 static int serve(struct quote_service *s, struct error *why) {
-    struct server_listener ln = {0};
-    struct socket_address bound;
-    char text[SOCKET_TEXT_MAX];
-    struct route routes[ROUTES] = {{"GET", "/attest/{data}", handle, s, 0, 0}};
-    int r = open_parts(s, why);
+    const struct simple_options o = {.name = "quote-service",
+                                     .log = s->log,
+                                     .listen_addr = s->values.listen_addr,
+                                     .tls_certificate = s->values.tls_certificate,
+                                     .tls_key = s->values.tls_key};
+    const struct route route = {"GET", "/attest/{data}", handle, s, 0, 0};
+    const struct server_limits limits = {.connections = 1000,
+                                         .body_bytes = 4096,
+                                         .requests_per_second =
+                                             (unsigned)s->values.requests_per_second};
+    int r = check_token(s, why);
+    if (r == 0) r = simple_open(&s->simple, &o, why);
+    if (r == 0) r = open_source(s, why);
+    if (r == 0) r = open_worker(s, why);
+    if (r == 0) r = simple_listen(&s->simple, &route, 1, &limits, why);
     if (r < 0) return r;
-    memcpy(routes + 1, service_routes(s->service), SERVICE_ROUTES * sizeof *routes);
-    const struct server_options o = {
-        .routes = routes,
-        .route_count = ROUTES,
-        .limits = {.connections = 1000,
-                   .body_bytes = 4096,
-                   .requests_per_second = (unsigned)s->values.requests_per_second},
-        .log = s->log,
-        .metrics = s->metrics,
-        .name = "quote-service",
-        .access_log = true,
-    };
-    r = server_new(&s->server, s->loop, &o, why);
-    if (r == 0) r = service_add_server(s->service, s->server, why);
-    ln.tls = s->tls;
-    if (r == 0) {
-        r = socket_address_parse(&ln.address, bytes_from_str(s->values.listen_addr), 0, why);
-    }
-    if (r == 0) r = server_listen(s->server, &bound, &ln, why);
-    if (r < 0) return r;
-    (void)socket_address_text(text, &bound);
-    log_info(s->log, "listening", F_STR("address", text), F_BOOL("tls", s->tls != NULL));
-    return service_run(s->service, why);
+    log_info(s->log, "listening", F_STR("address", s->simple.address),
+             F_BOOL("tls", s->simple.tls != NULL));
+    return service_run(s->simple.service, why);
 }
 
 static void stop(struct quote_service *s) {
     pool_stop(s->pool);
     if (s->watching) {
         (void)pool_mailbox_drain(&s->mailbox);
-        loop_fd_remove(s->loop, &s->watch);
+        loop_fd_remove(s->simple.loop, &s->watch);
         pool_mailbox_close(&s->mailbox);
     }
-    server_free(s->server);
+    simple_close(&s->simple);
     quoter_free(s->quoter);
-    tls_free(s->tls);
-    service_free(s->service);
-    metrics_free(s->metrics);
-    loop_free(s->loop);
     config_free(s->config);
     log_close(s->log);
 }

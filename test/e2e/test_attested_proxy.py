@@ -14,7 +14,7 @@ import time
 
 from attested import GOOD, OTHER, Service, World, each_form, get, metric, policy, simulate
 from harness import (BUILD, PROGRAM, Folder, Process, case, free_port, is_listening, main, need,
-                     run, wait_until)
+                     request, run, wait_until)
 
 
 @each_form
@@ -378,6 +378,38 @@ def the_quote_service_asks_for_a_token():
                 assert get(c.port)[0] == 200, s.logged()
             codes = [get(port, f"/attest/{data}", good)[0] for _ in range(80)]
             assert 429 in codes or 503 in codes, set(codes)
+
+
+@case
+def the_services_speak_tls():
+    """With a certificate both services are reached by https only; half a certificate is an error."""
+    openssl = need("openssl")
+    with Folder() as folder:
+        simulate(folder / "platform")
+        run(openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+            "-nodes", "-subj", "/CN=service", "-keyout", folder / "k.pem", "-out",
+            folder / "c.pem")
+        for command, path, status in (
+                (["collateral", "serve", folder / "platform/collateral"],
+                 "/sgx/certification/v4/fmspcs", 200),
+                (["quote-service", "--allow-anyone", "--quote-source",
+                  f"simulator:{folder / 'platform'}"], f"/attest/{'00' * 64}", 200)):
+            port = free_port()
+            half = [PROGRAM, *command, "--listen-addr", f"127.0.0.1:{port}",
+                    "--tls-certificate-path", folder / "c.pem"]
+            p = run(*half)
+            assert p.returncode != 0 and "without its key" in p.stderr, p.stderr
+            log = folder / f"{command[0]}.log"
+            with Process(*half, "--tls-private-key-path", folder / "k.pem", log=log) as service:
+                wait_until(lambda: is_listening(port), 10, service.logged())
+                assert request(port, "GET", path)[0] == status, service.logged()
+                assert request(port, "GET", "/readyz")[0] == 200
+                try:
+                    assert get(port, path)[0] != status
+                except OSError:
+                    pass
+                service.signal(15)
+                assert service.wait() == 0, service.logged()
 
 
 if __name__ == "__main__":
