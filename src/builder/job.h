@@ -22,9 +22,8 @@
 #define JOB_PARENTS_MAX 1024u      /* orders that go before one for its nonces */
 #define JOB_ENTRIES_MAX (1u << 17) /* orders of one job, cancelled ones too */
 
-#define PLAN_ORDERS_MAX                                                                            \
-    6000u /* ready orders that algorithms look at: those that pay most a gas                       \
-           */
+/* Ready orders that algorithms look at: those that pay most a gas. */
+#define PLAN_ORDERS_MAX 6000u
 
 enum entry_state {
     ENTRY_QUEUED,  /* to be simulated */

@@ -27,7 +27,7 @@ static void append_cell(struct buf *out, struct bytes text, size_t width) {
 
 void operator_print_table(struct buf *out, const struct json *list, const char *const *members) {
     size_t width[COLUMNS_MAX] = {0}, columns = 0;
-    for (; members[columns] && columns < COLUMNS_MAX; columns++)
+    for (; columns < COLUMNS_MAX && members[columns]; columns++)
         width[columns] = strlen(members[columns]);
     json_each(row, list) {
         for (size_t i = 0; i < columns; i++) {

@@ -1,6 +1,7 @@
 /* What is served where.
  * SPDX-License-Identifier: MIT */
 #include "hub/hub_internal.h"
+#include "hub/openapi.h"
 
 #define ALL_READERS (HUB_PUBLIC | HUB_INTERNAL)
 #define V1 "/api/admin/v1"
@@ -51,11 +52,8 @@ const struct hub_route hub_routes[] = {
 };
 const size_t hub_route_count = sizeof hub_routes / sizeof hub_routes[0];
 
-extern const uint8_t hub_openapi_text[], hub_openapi_text_end[]; // openapi.S
-
 void hub_openapi(struct hub_call *c) {
-    buf_append(&c->res->body,
-               bytes_make(hub_openapi_text, (size_t)(hub_openapi_text_end - hub_openapi_text)));
+    buf_append(&c->res->body, bytes_make(hub_openapi_json, hub_openapi_json_bytes));
     hub_json(c, 200);
 }
 

@@ -2,8 +2,9 @@
  *
  * Memory (development), Vault (hub/vault.h), files and database rows. Files and rows are sealed
  * with AES-256-GCM: a key of 32 bytes from the operator, a random nonce each time, the builder's
- * name bound in. Documents never reach logs or error texts. Thread: any. SPDX-License-Identifier:
- * MIT */
+ * name bound in. Documents never reach logs or error texts. Thread: any.
+ *
+ * SPDX-License-Identifier: MIT */
 #ifndef HUB_SECRETS_H
 #define HUB_SECRETS_H
 

@@ -8,8 +8,9 @@
  *   gate_signer   after it was recovered: counted
  *
  * Bounded: GATE_ENTRIES_MAX of each kind; the one longest not seen goes first. Thread: any.
- * Source: flashbots/buildernet-orderflow-proxy and BuilderNet/FlowProxy. SPDX-License-Identifier:
- * MIT */
+ * Source: flashbots/buildernet-orderflow-proxy and BuilderNet/FlowProxy.
+ *
+ * SPDX-License-Identifier: MIT */
 #ifndef ORDERFLOW_GATE_H
 #define ORDERFLOW_GATE_H
 

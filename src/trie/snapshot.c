@@ -14,8 +14,8 @@
 #define RECORD_HEAD 6u
 #define REMOVES_ALL UINT32_MAX /* no length: such records are not part of snapshots */
 #define MARK "import"
-#define MARK_BYTES 80u /* sum of the file's head (32), sum of the last frame (32), frames, bytes   \
-                        */
+/* Sum of the file's head (32), sum of the last frame (32), frames, bytes. */
+#define MARK_BYTES 80u
 
 static const uint8_t magic[8] = {'B', 'N', 'S', 'N', 'A', 'P', '0', '1'};
 

@@ -1,8 +1,8 @@
 /* Orderflow vectors of identifiers: bundles, mev bundles, other methods, bundleHash.
  * SPDX-License-Identifier: MIT */
 #include "base/hex.h"
-#include "eth/tx_sidecar.h"
 #include "eth/order_id.h"
+#include "eth/tx_sidecar.h"
 #include "orderflow/order_request.h"
 #include "test/conformance/orderflow.h"
 
