@@ -7,11 +7,11 @@
 #include "builder/app.h"
 
 #include "net/conn.h"
+#include "net/socket.h"
 
-#include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define CONNECTIONS_MAX 16u
@@ -174,21 +174,18 @@ static void on_connection(struct loop_fd *watch, unsigned what) {
     (void)close(fd);
 }
 
+// A file that stands at the path and is no socket left over is somebody's: it stays.
 static int listen_at(struct feed_server *f, struct error *why) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    memcpy(address.sun_path, f->path, sizeof address.sun_path);
-    (void)unlink(f->path);
-    f->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (f->fd < 0) return error_set_os(why, ERR_IO, errno, "orders-socket");
-    mode_t old = umask(0117); // the owner and its group
-    int bound = bind(f->fd, (const struct sockaddr *)&address, sizeof address);
-    int os = errno;
-    (void)umask(old);
-    if (bound != 0 || listen(f->fd, 16) != 0) {
-        return error_set_os(why, ERR_IO, bound != 0 ? os : errno, "orders-socket %s", f->path);
-    }
+    struct socket_address address;
+    char text[sizeof f->path + 8];
+    int n = snprintf(text, sizeof text, "unix:%s", f->path);
+    int r = socket_address_parse(&address, bytes_make(text, (size_t)n), 0, why);
+    if (r == 0) r = socket_listen(&f->fd, &address, NULL, why);
+    if (r != 0) return error_wrap(why, "orders-socket");
     f->watch = (struct loop_fd){f->fd, LOOP_READ, on_connection};
-    return loop_fd_add(f->a->loop, &f->watch, why);
+    r = loop_fd_add(f->a->loop, &f->watch, why);
+    if (r != 0) (void)unlink(f->path);
+    return r;
 }
 
 int feed_server_new(struct feed_server **ret, struct app *a, const char *path, struct error *why) {

@@ -536,6 +536,20 @@ def wrong_files_are_named_by_the_tools():
 
 
 @case
+def a_file_at_the_sockets_path_is_kept():
+    """What stands where the orders' socket is to be and is no socket is not the builder's to remove."""
+    with Folder() as folder:
+        (folder / "orders").write_text("of somebody")
+        made = run(PROGRAM, "node", "dev-genesis")
+        (folder / "genesis.json").write_text(made.stdout)
+        r = run(PROGRAM, "builder", "--chain", folder / "genesis.json", "--coinbase-secret-key", "01" * 32,
+                "--relay-secret-key", "01" * 32, "--rpc-port", "0", "--full-telemetry-port", "0",
+                "--redacted-telemetry-port", "0", "--orders-socket", folder / "orders", timeout=20)
+        assert r.returncode != 0 and "orders-socket" in r.stderr, r.stderr
+        assert (folder / "orders").read_text() == "of somebody"
+
+
+@case
 def everything_ends_in_order():
     """SIGTERM ends the builder with status 0."""
     world()
