@@ -42,6 +42,7 @@ static const struct config_option options[] = {
      .offset = offsetof(struct values, read_ns),
      .toml = "general.read_timeout_ms",
      .unit = 1000000,
+     .max = 3600000000000,
      .help = "Read timeout."},
     CONFIG_SIZE(values, body_bytes, "body-limit", "10MiB", "Largest body."),
     {.flag = "log-format",
@@ -174,6 +175,7 @@ TEST(wrong_flags_are_named) {
     check_flag("--max-connections=18446744073709551616", ERR_RANGE,
                "--max-connections: number above 2^64-1");
     check_flag("--debug=maybe", ERR_SYNTAX, "--debug: is true or false");
+    check_flag("--read-timeout=2h", ERR_RANGE, "--read-timeout: outside 0ns..1h");
     check_flag("--drain=5", ERR_SYNTAX, "--drain: duration without a unit");
     check_flag("--log-format=xml", ERR_SYNTAX, "--log-format: is one of logfmt|json");
     check_flag("--hub-url=hub", ERR_SYNTAX, "--hub-url: not a URL (scheme://host)");

@@ -149,8 +149,25 @@ static int set_string(struct config *c, const struct config_option *o, struct by
     return 0;
 }
 
+// The largest unit in which v is a whole number.
+static const struct unit *best_unit(uint64_t v, const struct unit *units, size_t count) {
+    const struct unit *best = units;
+    for (size_t i = 0; i < count; i++) {
+        if (v && v % units[i].factor == 0 && units[i].factor > best->factor) best = &units[i];
+    }
+    return best;
+}
+
 static int set_number(struct config *c, const struct config_option *o, uint64_t v,
                       struct error *why) {
+    if ((v < o->min || (o->max && v > o->max)) && o->type == CONFIG_TYPE_DURATION) {
+        uint64_t max = o->max ? o->max : UINT64_MAX;
+        const struct unit *low = best_unit(o->min, time_units, COUNT(time_units));
+        const struct unit *high = best_unit(max, time_units, COUNT(time_units));
+        return error_set(why, ERR_RANGE, "outside %llu%s..%llu%s",
+                         (unsigned long long)(o->min / low->factor), low->name,
+                         (unsigned long long)(max / high->factor), high->name);
+    }
     if (v < o->min || (o->max && v > o->max)) {
         return error_set(why, ERR_RANGE, "outside %llu..%llu", (unsigned long long)o->min,
                          (unsigned long long)(o->max ? o->max : UINT64_MAX));
@@ -346,11 +363,8 @@ int config_set_toml(struct config *c, const struct config_option *o, const struc
 }
 
 static void append_units(struct buf *out, uint64_t v, const struct unit *units, size_t count) {
-    size_t best = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (v && v % units[i].factor == 0 && units[i].factor > units[best].factor) best = i;
-    }
-    buf_printf(out, "\"%llu%s\"", (unsigned long long)(v / units[best].factor), units[best].name);
+    const struct unit *u = best_unit(v, units, count);
+    buf_printf(out, "\"%llu%s\"", (unsigned long long)(v / u->factor), u->name);
 }
 
 static void append_choice(struct buf *out, const char *choices, int index) {

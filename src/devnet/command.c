@@ -86,8 +86,10 @@ static int add_fault(const struct call *c) {
 
 static int remove_faults(const struct call *c, const char *id) {
     struct fault_list *list = &c->net->faults;
-    unsigned wanted = id ? (unsigned)strtoul(id, NULL, 10) : 0;
+    char *end = NULL;
+    unsigned wanted = id ? (unsigned)strtoul(id, &end, 10) : 0;
     bool found = id == NULL;
+    if (id && *end) wanted = 0; // fault numbers begin with 1
     for (size_t i = list->count; i-- > 0;) {
         if (id && list->faults[i].id != wanted) continue;
         struct fault f = list->faults[i];
@@ -239,8 +241,9 @@ static void on_chain(struct query *q, int code, const struct json *doc, const st
 
 static int tell_chain(const struct call *c, const char *method, const char *what) {
     char params[32], text[64];
-    unsigned long count = c->count == 1 ? strtoul(c->words[0], NULL, 10) : 0;
-    if (count == 0 || count > 1000) return usage(c, "a number from 1 to 1000 is needed");
+    char *end = NULL;
+    unsigned long count = c->count == 1 ? strtoul(c->words[0], &end, 10) : 0;
+    if (count == 0 || count > 1000 || *end) return usage(c, "a number from 1 to 1000 is needed");
     c->net->chain_query.done = on_chain;
     c->net->chain_query.context = c->net;
     (void)snprintf(params, sizeof params, "[%lu]", count);

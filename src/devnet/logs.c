@@ -148,7 +148,9 @@ static int print_new(struct logs *g, struct error *why) {
 // A slot's time, from the records of it and its neighbours.
 static int slot_window(struct logs *g, const char *text, struct error *why) {
     const struct json *state;
-    uint64_t wanted_slot = strtoull(text, NULL, 10);
+    char *end;
+    uint64_t wanted_slot = strtoull(text, &end, 10);
+    if (end == text || *end) return error_set(why, ERR_SYNTAX, "--of-slot: not a number");
     int r = asker_state(g->asker, &state, NULL, why);
     if (r < 0) return r;
     uint64_t length_ns = asker_u64(json_get(state, "chain"), "slot_ms") * NS_PER_MS;

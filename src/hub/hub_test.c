@@ -194,6 +194,7 @@ TEST(versions_history_and_deletes) {
                    "\"4\"}]\n");
     CHECK_I64(ask(&f, HUB_ADMIN, "PUT", A2 "builders/b1", "{\"ip_address\":\"5.6.7.8\"}"), 200);
     CHECK_I64(ask(&f, HUB_ADMIN, "PUT", A2 "builders/none", "{}"), 404);
+    CHECK_I64(ask(&f, HUB_ADMIN, "GET", A2 "builders/none/configurations", ""), 404);
     as_node(&f, "1.2.3.4");
     CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "/api/l1-builder/v1/configuration", ""), 403);
     f.fields = (struct http_fields){0};

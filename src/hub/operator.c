@@ -324,6 +324,9 @@ static int measure(struct command *c, struct buf *out, const char *path) {
     if (r != 0) return r;
     if (p.exit_status != 0) {
         struct bytes said = buf_view(&p.out[1]);
+        while (said.n && said.p[said.n - 1] == '\n') {
+            said.n--;
+        }
         r = error_set(&c->why, ERR_INVALID, "%s cannot be measured: %.*s", path,
                       (int)(said.n < 300 ? said.n : 300), said.n ? (const char *)said.p : "");
     } else {

@@ -276,6 +276,8 @@ def the_verbs_show_what_happens():
         assert "there is no role" in net.do("role", "kill", "nobody", ok=False)
         assert "begins with" in net.do("fault", "add", "nonsense", ok=False)
         assert "no role node-9" in net.do("fault", "add", "node-1->node-9", "cut", ok=False)
+        assert "from 1 to 1000" in net.do("miss-slots", "3x", ok=False)
+        assert "--of-slot" in net.do("logs", "--of-slot", "zz", ok=False)
         assert "no node node-9" in net.do("rotate-cert", "node-9", ok=False)
         assert "at most 31" in net.do("add-node", "x" * 32, ok=False)
 
