@@ -130,6 +130,7 @@ int render_open(struct render *ret, const char *templates, struct error *why) {
 }
 
 static void drop_made(struct buf *made) {
+    if (!made) return;
     bytes_wipe(made->p, made->capacity);
     buf_free(made);
 }

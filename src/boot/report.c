@@ -171,7 +171,7 @@ void report_write(const struct report *r, struct json_writer *w) {
         json_begin_object(w, NULL);
         json_add_str(w, "name", names[i]);
         json_add_str(w, "state", state_names[s->state]);
-        json_add_double(w, "ms", (double)(took / NS_PER_US) / 1e3);
+        json_add_double(w, "ms", (double)took / 1e6);
         json_add_u64(w, "tries", s->tries);
         json_add_str(w, "error", s->state == STAGE_FAILED ? s->why.text : NULL);
         json_end(w);

@@ -77,7 +77,9 @@ static struct bytes trim(struct bytes b) {
 }
 
 // Finds the variable that a name stands for: the innermost scope in which the schema lists it.
-static int resolve(struct reader *r, struct template_node *node, struct error *why) {
+static int resolve(struct reader *r, struct error *why) {
+    if (r->count == 0) return complain(r, why, ERR_INTERNAL, "no node");
+    struct template_node *node = &r->nodes[r->count - 1]; // the newest
     struct bytes name = node->text;
     bool self = bytes_equal_str(name, ".");
     for (unsigned up = 0; up <= r->depth; up++) {
@@ -108,8 +110,8 @@ static int open_section(struct reader *r, enum node_kind kind, struct bytes name
     int code = add(r, kind, name, why);
     if (code < 0) return code;
     struct template_node *node = &r->nodes[r->count - 1];
-    code = resolve(r, node, why);
-    if (code < 0) return code;
+    code = resolve(r, why);
+    if (code < 0 || !node->variable) return code;
     r->sections[r->section_depth++] = (uint32_t)(r->count - 1);
     enum variable_type type = node->variable->type;
     node->opens = kind == NODE_SECTION && (type == VARIABLE_LIST || type == VARIABLE_OBJECT);
@@ -153,9 +155,10 @@ static int set_delimiters(struct reader *r, struct bytes tag, struct error *why)
 static int add_name(struct reader *r, enum node_kind kind, struct bytes name, struct error *why) {
     if (name.n == 0) return complain(r, why, ERR_SYNTAX, "a tag without a name");
     int code = add(r, kind, name, why);
-    if (code == 0) code = resolve(r, &r->nodes[r->count - 1], why);
-    if (code < 0) return code;
-    enum variable_type type = r->nodes[r->count - 1].variable->type;
+    if (code == 0) code = resolve(r, why);
+    const struct variable *v = code == 0 && r->count ? r->nodes[r->count - 1].variable : NULL;
+    if (!v) return code;
+    enum variable_type type = v->type;
     if (type == VARIABLE_LIST || type == VARIABLE_OBJECT) {
         return complain(r, why, ERR_INVALID, "\"%.*s\" is of type %s and has no text", SHOWN(name),
                         variable_type_name(type));

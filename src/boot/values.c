@@ -15,7 +15,7 @@ static int copy(struct json_writer *w, const struct json *v, struct arena *a, st
 
 static int copy_encoded(struct json_writer *w, struct bytes name, const struct json *v,
                         struct arena *a, struct error *why) {
-    struct bytes text, decoded;
+    struct bytes text = {NULL, 0}, decoded = {NULL, 0};
     int r = json_string(&text, v, why);
     if (r == 0) r = base64_decode(&decoded, text, BASE64_WHITESPACE | BASE64_ANY_PAD, a, why);
     if (r < 0) return error_wrap(why, "%.*s", (int)name.n, (const char *)name.p);

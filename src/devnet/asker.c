@@ -62,8 +62,8 @@ int asker_command(struct asker *k, const char *name, struct config_list words, s
                   struct error *why) {
     struct buf body;
     struct json_writer w;
-    struct client_answer answer;
-    const struct json *doc;
+    struct client_answer answer = {.status = 0};
+    const struct json *doc = NULL;
     struct bytes text = {NULL, 0};
     const struct client_options o = {.url = k->control};
     const struct http_request r = {.method = HTTP_POST,

@@ -127,7 +127,7 @@ void describe_state(struct net *n, struct buf *out) {
     json_add_u64(&w, "now_ms", clock_wall_ns(loop_clock(n->loop)) / NS_PER_MS);
     json_add_str(&w, "state", names[n->state]);
     json_add_u64(&w, "uptime_ms", (now - n->started_ns) / NS_PER_MS);
-    json_add_double(&w, "ready_after_ms", (double)(n->ready_ns / NS_PER_US) / 1e3);
+    json_add_double(&w, "ready_after_ms", (double)n->ready_ns / 1e6);
     json_begin_array(&w, "roles");
     for (size_t i = 0; i < roles_count(n->roles); i++) {
         role_write(&w, roles_at(n->roles, i));

@@ -98,7 +98,7 @@ static int store_images(struct net *n, struct error *why) {
 
 static int plan_collateral(struct net *n, struct error *why) {
     struct role r = plan_describe(n, "collateral", "collateral");
-    unsigned port;
+    unsigned port = 0;
     int code = RESERVE(n, &port);
     if (code < 0) return code;
     bool ok = WORDS(&r, "serve", "platform/collateral", "--max-requests-per-client", "0") &&
@@ -115,7 +115,7 @@ static int plan_hub(struct net *n, struct error *why) {
     struct role r = plan_describe(n, "hub", "hub");
     uint8_t key[32];
     char digits[65] = "";
-    unsigned internal;
+    unsigned internal = 0;
     identity_bytes(key, sizeof key, n->s->seed, "hub/secrets");
     hex_encode(digits, bytes_make(key, sizeof key));
     int code = plan_store(n, "hub.key", bytes_from_str(digits), 0600, why);
@@ -157,7 +157,7 @@ static bool proxy(struct net *n, struct role *r, const char *verb, unsigned port
 static int plan_hub_proxy(struct net *n, struct error *why) {
     struct role r = plan_describe(n, "hub-proxy", "attested-proxy");
     uint8_t mrtd[NET_MRTD_BYTES];
-    unsigned port, health;
+    unsigned port = 0, health = 0;
     int code = RESERVE(n, &port, &health, &n->hub_front_port);
     if (code < 0) return code;
     net_image_mrtd(mrtd, n->s->seed, IMAGE);
@@ -176,7 +176,7 @@ char *plan_name(struct net *n, const struct net_node *node, const char *part) {
 
 static int plan_node_proxy(struct net *n, struct net_node *node, struct error *why) {
     char *name = plan_name(n, node, "proxy");
-    unsigned health;
+    unsigned health = 0;
     int code = RESERVE(n, &node->hub_port, &health);
     if (code < 0 || !name) return code < 0 ? code : plan_too_large(why);
     struct role r = plan_describe(n, name, "attested-proxy");

@@ -22,7 +22,7 @@ static int store_genesis(struct net *n, struct error *why) {
 
 int plan_chain(struct net *n, struct error *why) {
     struct role r = plan_describe(n, "chain", "node");
-    unsigned rpc, ws, metrics, beacon;
+    unsigned rpc = 0, ws = 0, metrics = 0, beacon = 0;
     char pubkey[97] = "";
     int code = identity_bls(&n->relay_key, n->s->seed, "relay", why);
     if (code == 0) code = store_genesis(n, why);
@@ -50,7 +50,7 @@ int plan_chain(struct net *n, struct error *why) {
 
 int plan_relay(struct net *n, struct error *why) {
     struct role r = plan_describe(n, "relay", "relay");
-    unsigned port;
+    unsigned port = 0;
     char digits[65] = "";
     hex_encode(digits, bytes_make(n->relay_key.key, 32));
     int code = plan_store(n, "relay.key", bytes_from_str(digits), 0600, why);

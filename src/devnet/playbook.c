@@ -95,7 +95,7 @@ static int read_step(struct playbook *p, const struct toml *v, struct arena *a, 
         r = toml_error(why, ERR_NOT_FOUND, v, "a step has \"do\", a list of commands");
     }
     toml_each(item, r == 0 ? list : NULL) {
-        const char *text;
+        const char *text = NULL;
         if (p->step_count == PLAYBOOK_STEPS_MAX) return error_set(why, ERR_LIMIT, "too many steps");
         r = take_text(&text, item, a, why);
         if (r < 0) return r;

@@ -486,7 +486,8 @@ uint64_t role_sample(struct role *r) {
     if (n <= 0) return 0;
     text[n] = '\0';
     const char *behind = strrchr(text, ')');
-    if (!behind || sscanf(behind + 1,
+    // The kernel writes these numbers.
+    if (!behind || sscanf(behind + 1, // NOLINT(cert-err34-c)
                           " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d "
                           "%*d %*d %*u %*u %ld",
                           &user, &system, &pages) != 3) {
@@ -513,7 +514,7 @@ void role_write(struct json_writer *w, struct role *r) {
     json_add_u64(w, "pid", role_runs(r) ? (uint64_t)r->process.pid : 0);
     json_add_u64(w, "starts", r->starts);
     json_add_u64(w, "uptime_ms", role_runs(r) ? (now - r->started_ns) / NS_PER_MS : 0);
-    json_add_double(w, "ready_after_ms", (double)(r->ready_ns / NS_PER_US) / 1e3);
+    json_add_double(w, "ready_after_ms", (double)r->ready_ns / 1e6);
     json_add_double(w, "cpu_percent", role_runs(r) ? (double)(int)(r->cpu_share * 1000) / 10 : 0);
     json_add_u64(w, "resident_bytes", resident);
     json_add_str(w, "reason", r->state != ROLE_READY && r->why.code ? r->why.text : NULL);

@@ -84,11 +84,11 @@ static int run(struct show *w, const char *const *words, const char *environment
 // Attestation
 
 static void show_attestation(struct show *w) {
-    int r = RUN(
-        w, NULL, "attest", "quote", "--source", "platform", "--report-data",
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-        "--out", "quote.bin");
+    static const char report_data[] =
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    int r = RUN(w, NULL, "attest", "quote", "--source", "platform", "--report-data", report_data,
+                "--out", "quote.bin");
     result(w, "platform", "quotes for a trusted domain", r == 0, "attest quote failed");
     r = RUN(w, NULL, "attest", "verify", "quote.bin", "--collateral", "platform/collateral",
             "--root", "platform/root.pem");

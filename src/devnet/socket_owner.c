@@ -19,6 +19,7 @@ static unsigned long inode_of(const struct sockaddr_in *own, const struct sockad
         unsigned local, local_port, remote, remote_port;
         unsigned long inode;
         // Addresses stand there as the machine's words, ports as numbers.
+        // NOLINTNEXTLINE(cert-err34-c): the kernel writes these numbers
         if (sscanf(line, " %*u: %8x:%4x %8x:%4x %*x %*s %*s %*s %*u %*d %lu", &local, &local_port,
                    &remote, &remote_port, &inode) != 5) {
             continue;
@@ -50,7 +51,7 @@ static bool has_socket(pid_t pid, const char *name) {
 }
 
 size_t socket_owner(int fd, const pid_t *pids, size_t count) {
-    struct sockaddr_in here, there;
+    struct sockaddr_in here = {.sin_family = AF_UNSPEC}, there = here;
     socklen_t n = sizeof here, m = sizeof there;
     char name[64];
     if (getsockname(fd, (struct sockaddr *)&here, &n) < 0 ||

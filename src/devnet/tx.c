@@ -18,8 +18,8 @@
 
 static int ask_chain(struct asker *k, const char *url, const char *method, const char *params,
                      uint64_t *ret, struct error *why) {
-    struct client_answer answer;
-    const struct json *doc;
+    struct client_answer answer = {.status = 0};
+    const struct json *doc = NULL;
     struct buf body;
     struct http_request r = {.method = HTTP_POST,
                              .method_text = BYTES_LIT("POST"),
@@ -68,9 +68,9 @@ static int sign(struct tx *t, const struct ecdsa_secret_key *key, struct address
 }
 
 int tx_print(struct asker *k, struct config_list words, struct error *why) {
-    const struct json *state, *role = NULL;
+    const struct json *state = NULL, *role = NULL;
     struct ecdsa_secret_key key;
-    struct address from, to;
+    struct address from = {{0}}, to;
     struct u256 value = u256_from_u64(0);
     uint64_t nonce = 0;
     char text[43], params[64];

@@ -122,7 +122,7 @@ static int read_number(struct u256 *ret, struct bytes text, struct error *why) {
 
 static int read_value(struct abi_value *ret, const struct abi_type *type, struct bytes text,
                       struct arena *a, struct error *why) {
-    struct bytes bytes;
+    struct bytes bytes = {NULL, 0};
     int r;
     *ret = (struct abi_value){.count = 0};
     switch (type->kind) {

@@ -29,8 +29,8 @@ int rpc_call(const struct json **ret, const struct rpc *k, const char *method, s
     char origin[512];
     struct http_request request = {
         .method = HTTP_POST, .method_text = BYTES_LIT("POST"), .body = HTTP_BODY_LENGTH};
-    struct client_answer answer;
-    const struct json *doc;
+    struct client_answer answer = {.status = 0};
+    const struct json *doc = NULL;
     struct bytes message = {NULL, 0};
     struct buf body;
     buf_init(&body, 64u << 20);
