@@ -108,7 +108,7 @@ static int open_section(struct reader *r, enum node_kind kind, struct bytes name
                         TEMPLATE_DEPTH_MAX);
     }
     int code = add(r, kind, name, why);
-    if (code < 0) return code;
+    if (code < 0 || !r->nodes) return code;
     struct template_node *node = &r->nodes[r->count - 1];
     code = resolve(r, why);
     if (code < 0 || !node->variable) return code;
