@@ -10,7 +10,7 @@ T ?= 60
 PREFIX ?= /usr/local
 RELEASE = -Dlto=true
 
-.PHONY: all deps check-deps devnet test test-fast bench lint format fuzz coverage tsan debug install deb clean help
+.PHONY: all deps check-deps devnet test test-fast test-lodestar bench lint format fuzz coverage tsan debug install deb clean help
 
 all: check-deps build/build.ninja
 	ninja -C build -j$(JOBS)
@@ -49,6 +49,10 @@ devnet: deps all
 # Release and asan+ubsan builds, all their tests, lint, and each fuzz target for a few seconds.
 test: deps
 	JOBS=$(JOBS) tools/test-all
+
+# A real consensus client from npm drives node and relay: minutes, and half a gigabyte to install.
+test-lodestar: deps all
+	BN_LODESTAR=1 test/e2e/run build lodestar
 
 # The unit tests of the release build alone.
 test-fast: all

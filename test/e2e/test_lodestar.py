@@ -6,7 +6,7 @@ import time
 import urllib.request
 
 from harness import PROGRAM, Folder, Process, case, free_port, is_listening, main, need, wait_until
-from npm import packages
+from npm import consensus_client
 from wallet import transaction
 
 LODESTAR = "1.5.1"
@@ -83,7 +83,7 @@ def consensus(folder, where, genesis_hash, http, engine, beacon):
 @case
 def lodestar_builds_its_chain_here():
     """A block for each of many slots in a row, with users' transactions, until blocks are final."""
-    where = packages("lodestar", {"@chainsafe/lodestar": LODESTAR}, OVERRIDES, timeout=600)
+    where = consensus_client("lodestar", {"@chainsafe/lodestar": LODESTAR}, OVERRIDES, timeout=600)
     with Folder() as folder:
         (folder / "genesis.json").write_text(json.dumps(GENESIS))
         (folder / "jwt.hex").write_text("11" * 32)

@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 
 from harness import Folder, PROGRAM, Process, case, free_port, main, wait_until
-from npm import packages
+from npm import consensus_client
 from relay_stub import Server, hex_of
 
 VERSION = "1.5.1"  # newer ones need packages that the registry does not have
@@ -219,7 +219,7 @@ class Network:
 @case
 def lodestar_proposes_through_the_relay():
     """Thirty slots without a gap, some of the builder's, the relay killed and started in between."""
-    lodestar = packages("lodestar", {"@chainsafe/lodestar": VERSION}, OVERRIDES)
+    lodestar = consensus_client("lodestar", {"@chainsafe/lodestar": VERSION}, OVERRIDES)
     with Folder() as folder, contextlib.ExitStack() as stack:
         n = Network(folder, stack, lodestar)
         try:
