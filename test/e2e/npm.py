@@ -1,18 +1,18 @@
 """Software from npm that tests use as counterparts, installed into a folder under build/."""
-import os
 import json
+import os
 import shutil
 import subprocess
 
 from harness import BUILD, Skip, need
 
 
-def consensus_client(name, dependencies, **options):
+def consensus_client(name, dependencies, overrides, timeout=600):
     """packages() for a consensus client: minutes of slots, and half a gigabyte to install; so only
     where BN_LODESTAR=1 asks for it (`make test-lodestar`)."""
     if os.environ.get("BN_LODESTAR") != "1":
         raise Skip("takes minutes: run with BN_LODESTAR=1, or make test-lodestar")
-    return packages(name, dependencies, **options)
+    return packages(name, dependencies, overrides, timeout)
 
 
 def packages(name, dependencies, overrides=None, timeout=300):
