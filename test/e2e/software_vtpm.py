@@ -40,6 +40,16 @@ def port_pair():
             pass
 
 
+def reach(port):
+    """A connection to swtpm, which serves one at a time and refuses others in between."""
+    def attempt():
+        try:
+            return socket.create_connection(("127.0.0.1", port))
+        except ConnectionRefusedError:
+            return None
+    return wait_until(attempt, 10, "swtpm takes no connection")
+
+
 def exactly(s, n):
     data = b""
     while len(data) < n:
@@ -212,7 +222,7 @@ class Machine:
             assert take(upstream)[6:10] == b"\0\0\0\0"
 
     def serve(self, near):
-        with near, socket.create_connection(("127.0.0.1", self.tpm.port)) as far:
+        with near, reach(self.tpm.port) as far:
             try:
                 while True:
                     command = take(near)
@@ -226,7 +236,7 @@ class Machine:
                 pass
 
     def control(self, near):
-        with near, socket.create_connection(("127.0.0.1", self.tpm.port + 1)) as far:
+        with near, reach(self.tpm.port + 1) as far:
             back = threading.Thread(target=pump, args=(far, near), daemon=True)
             back.start()
             pump(near, far)
@@ -235,7 +245,7 @@ class Machine:
     def vouch_for(self, pem):
         """From now on reports name this key."""
         self.vouched = pem
-        with socket.create_connection(("127.0.0.1", self.tpm.port)) as far:
+        with reach(self.tpm.port) as far:
             self.refresh(far, bytes(64))
 
     def open_paravisor(self):
