@@ -225,7 +225,7 @@ static bool run_block(struct chain *c, const struct json *in, unsigned number) {
 static void run_test(struct l2_file *f, const char *name, const struct json *test) {
     const struct network *n = network_of(test);
     struct chain c = {.f = f, .name = name};
-    struct hash genesis, last;
+    struct hash genesis = {0}, last = {0};
     struct error why = {.text = ""};
     unsigned number = 0;
     if (!n) return; // of proof of work
