@@ -357,6 +357,7 @@ static void http1_process(struct client_conn *cc, struct bytes *in) {
     while (!cc->dead && cc->call && !cc->call->paused) {
         if (!http1_step(cc, in)) return;
     }
+    if (!cc->dead && cc->call && cc->call->paused) cc->held = true;
     if (!cc->dead && !cc->call && in->n) {
         struct error why = {0};
         error_set(&why, ERR_INVALID, "%s: bytes that nobody asked for", cc->client->authority);
@@ -381,7 +382,10 @@ static void http1_ended(struct client_conn *cc, ssize_t code) {
 void client_http1_readable(struct client_conn *cc) {
     if (cc->feeding) return;
     cc->feeding = true;
-    if (cc->in.n && (!cc->call || !cc->call->paused)) {
+    // Also without bytes: the pause may have come with the body's last, and its end is still to
+    // tell.
+    if ((cc->in.n || cc->held) && (!cc->call || !cc->call->paused)) {
+        cc->held = false;
         struct buf waiting = cc->in;
         cc->in = (struct buf){0};
         struct bytes in = buf_view(&waiting);

@@ -29,9 +29,10 @@ struct client_conn {
     void *session_user;
     unsigned busy;
     bool dead : 1, closing : 1, doomed : 1;
-    bool used : 1;            /* carried a whole call already */
-    bool last : 1;            /* takes no further call */
-    bool feeding : 1;         /* the engine is on the stack */
+    bool used : 1;    /* carried a whole call already */
+    bool last : 1;    /* takes no further call */
+    bool feeding : 1; /* the engine is on the stack */
+    bool held : 1;    /* HTTP/1: the call was paused; the engine may have more without bytes */
     struct client_call *call; /* HTTP/1 */
     struct http1_parser *h1;
     struct buf in; /* HTTP/1: response bytes that wait while the call is paused */

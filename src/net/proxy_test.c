@@ -31,7 +31,7 @@ struct call {
     struct error why;
     char type[64];
     struct conn *tunnel;
-    size_t got;
+    size_t got, pause_at; /* pause_at: paused when it has so many bytes */
     bool count_only;
 };
 
@@ -44,9 +44,9 @@ static void on_response(struct client_call *k, void *context, const struct http_
 }
 static void on_body(struct client_call *k, void *context, struct bytes in) {
     struct call *c = context;
-    (void)k;
     c->got += in.n;
     if (!c->count_only) buf_append(&c->body, in);
+    if (c->pause_at && c->got >= c->pause_at) call_pause(k);
 }
 static void on_end(struct client_call *k, void *context) {
     (void)k;
@@ -365,6 +365,23 @@ static void check_big(struct world *w) {
     finish(w, &c);
     CHECK_U64(c.got, BIG_BYTES);
 }
+static void check_pause_at_the_end(struct world *w) {
+    struct call c;
+    begin(w, &c, HTTP_POST, "/count", BYTES_LIT("abc"), false);
+    c.pause_at = 1;
+    TURN_UNTIL(w->loop, c.got == 1 || c.failed);
+    for (int i = 0; i < 5; i++)
+        CHECK(loop_turn(w->loop, NS_PER_MS, NULL) == 0);
+    if (!c.ended) call_resume(c.k);
+    finish(w, &c);
+    CHECK_STR(c.why.text, "");
+    CHECK_BYTES(buf_view(&c.body), BYTES_LIT("3"));
+    buf_free(&c.body);
+}
+TEST(a_pause_at_an_answers_last_byte_keeps_its_end) {
+    each_protocol(check_pause_at_the_end);
+}
+
 TEST(large_answers_flow_at_the_readers_pace) {
     each_protocol(check_big);
 }

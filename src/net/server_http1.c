@@ -185,6 +185,7 @@ static void process(struct server_conn *sc, struct bytes *in) {
             complete(sc);
             continue;
         }
+        if (sc->x && sc->x->paused) sc->held = true;
         if (sc->x && (sc->x->request_ended || sc->x->paused)) break;
         if (!sc->x && (in->n == 0 || !next_message(sc))) break;
         if (!step(sc, in)) break;
@@ -220,7 +221,12 @@ static void input_ended(struct server_conn *sc) {
 
 void server_http1_readable(struct server_conn *sc) {
     if (sc->cursor) return;
-    if (sc->in.n) process_waiting(sc);
+    // Also without bytes: the pause may have come with the body's last, and its end is still to
+    // tell.
+    if (sc->in.n || (sc->held && sc->x && !sc->x->paused)) {
+        sc->held = false;
+        process_waiting(sc);
+    }
     uint8_t *p = loop_scratch(sc->server->loop);
     while (!sc->dead && sc->conn.reading && !sc->conn.finishing && sc->protocol == PROTOCOL_HTTP1) {
         ssize_t n = conn_read(&sc->conn, p, LOOP_SCRATCH_BYTES);

@@ -52,7 +52,8 @@ struct server_conn {
     bool idle : 1;
     bool closing : 1;
     bool retiring : 1;
-    bool doomed : 1;      /* closed as soon as the engine returns */
+    bool doomed : 1; /* closed as soon as the engine returns */
+    bool held : 1;   /* HTTP/1: the exchange was paused; the engine may have more without bytes */
     struct exchange *x;   /* HTTP/1: the one at work */
     struct bytes *cursor; /* set while the engine is on the stack: HTTP/1's input */
     struct buf in;        /* input that waits */

@@ -14,9 +14,9 @@ struct world {
     struct server *server;
     struct metrics *metrics;
     struct socket_address address;
-    struct exchange *held;  /* answered later */
-    unsigned gone, drained; /* events seen */
-    size_t streamed;
+    struct exchange *held;     /* answered later */
+    unsigned gone, drained;    /* events seen */
+    size_t streamed, pause_at; /* pause_at: the handler pauses when it has so many bytes */
     bool stream_ended, drain_done;
     struct server_record last;
 };
@@ -110,6 +110,7 @@ static void stream_body(struct exchange *x, void *context, struct bytes in, bool
     struct world *w = context;
     w->streamed += in.n;
     w->stream_ended |= end;
+    if (w->pause_at && w->streamed >= w->pause_at && !end) exchange_pause(x);
     if (end) exchange_respond(x, 200, BYTES_LIT("done"));
 }
 static void stream_gone(struct exchange *x, void *context) {
@@ -557,6 +558,23 @@ TEST(drain_lets_requests_finish_and_closes_the_idle) {
     CHECK(heard(&working, "at last") && heard(&working, "close"));
     raw_free(&idle);
     raw_free(&working);
+    world_close(&w, &o);
+}
+
+TEST(a_pause_at_a_bodys_last_byte_keeps_its_end) {
+    struct world w;
+    struct server_options o = {0};
+    struct raw r;
+    world_open(&w, &o);
+    w.pause_at = 4;
+    raw_connect(&r, &w);
+    raw_say(&r, "POST /stream HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
+    TURN_UNTIL(w.loop, w.streamed == 4);
+    quiet(&w, 3);
+    if (!w.stream_ended) exchange_resume(w.held);
+    TURN_UNTIL(w.loop, w.stream_ended && heard(&r, "done"));
+    exchange_release(w.held);
+    raw_free(&r);
     world_close(&w, &o);
 }
 
