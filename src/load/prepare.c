@@ -144,7 +144,9 @@ static int set_up(struct world *w, const struct scenario_tx *t, struct error *wh
     return r;
 }
 
-// Gas of a form without a limit: estimated once and a third more.
+#define AUTHORIZATION_GAS 25000u // of one authorization (EIP-7702)
+
+// Gas of a form without a limit: estimated once and half more.
 static int estimate(struct world *w, struct form *f, struct error *why) {
     struct arena a;
     struct varied v;
@@ -165,13 +167,22 @@ static int estimate(struct world *w, struct form *f, struct error *why) {
     hex_append_data(&params, bytes_make(to->b, 20));
     buf_printf(&params, "\",\"value\":\"%s\",\"data\":\"", value);
     hex_append_data(&params, data);
-    buf_append_str(&params, "\"}]");
+    buf_append_str(&params, "\"}");
+    if (f->tx->authorization.n) { // the sender runs the code that it is about to name (EIP-7702)
+        buf_append_str(&params, ",\"latest\",{\"");
+        hex_append_data(&params, bytes_make(from->address.b, 20));
+        buf_append_str(&params, "\":{\"code\":\"0xef0100");
+        hex_append(&params, bytes_make(f->authorization.b, 20));
+        buf_append_str(&params, "\"}}");
+    }
+    buf_append_byte(&params, ']');
     buf_append_byte(&params, '\0');
     if (r == 0) r = buf_check(&params, why);
     if (r == 0) r = rpc_quantity(&f->gas, &w->rpc, "eth_estimateGas", (const char *)params.p, why);
     // What depends on the time of the block may cost more later: two slots written for the first
     // time.
     f->gas += f->gas / 2;
+    if (f->tx->authorization.n) f->gas += AUTHORIZATION_GAS;
     buf_free(&params);
     arena_free(&a);
     return r;

@@ -128,7 +128,9 @@ def published_scenarios_run():
                 continue
             report = load(node.port, "--scenario", path, "--rate", "5", "--duration", "2s",
                           "--seed", name, "--accounts", "5")
-            assert report["landed"] == report["sent"] == 10, (name, report)
+            # Pools hold one transaction of an account that delegates: the second has to wait.
+            least = 5 if name == "setCode.toml" else 10
+            assert report["sent"] == 10 and report["landed"] >= least, (name, report)
             if name not in ("mempool.toml", "slotContention.toml"):  # these revert now and then
                 assert report["reverted"] == (10 if name == "reverts.toml" else 0), (name, report)
 
