@@ -616,8 +616,9 @@ static int run_loaded(struct command *c, const struct config *config) {
         (void)fprintf(stderr, "buildernet hub: %s\n", c->why.text);
         status = r == ERR_UNSUPPORTED ? EXIT_USAGE : EXIT_REFUSED;
     }
+    if (c->out.p) bytes_wipe(c->out.p, c->out.n);
     buf_free(&c->out);
-    arena_free(&c->arena);
+    arena_wipe(&c->arena); // passwords, and secrets that were shown or set
     return status;
 }
 

@@ -260,8 +260,7 @@ static void begin(struct call *c, struct vault *v, struct error *why) {
 
 static int end(struct call *c, int r) {
     (void)pthread_mutex_unlock(&c->v->lock);
-    if (c->answer.body.n) bytes_wipe((void *)(uintptr_t)c->answer.body.p, c->answer.body.n);
-    arena_free(&c->arena);
+    arena_wipe(&c->arena); // token, JWT and document
     return r;
 }
 
