@@ -20,6 +20,7 @@
 #define WAITING_MAX 256u // blocks whose parent is not there yet
 #define WINDOW 8u        // blocks asked for at a time while far behind
 #define FAR_BEHIND 8u    // blocks: then they are asked for by number
+#define LATEST "latest"
 #define IMPORTS_MAX 512u
 
 enum ask_kind {
@@ -46,6 +47,7 @@ struct import {
     struct pool_task task;
     struct bytes raw;
     bool is_head, set;
+    bool latest; // what the client gave as its newest block, not a head that it told
     uint64_t number;
     struct hash hash, parent;
     struct hash safe, finalized; // zero: not known
@@ -245,7 +247,9 @@ static void ask_mark(struct node_link *n, enum ask_kind kind, const char *tag) {
 }
 
 static void note_head(struct node_link *n, const struct import *i) {
-    if (!n->synced && hash_equal(&i->verdict.hash, &n->tip_hash)) {
+    // A chain that stands still, or is at its genesis, tells no head: its newest block is enough.
+    bool told = !hash_is_zero(&n->tip_hash);
+    if (!n->synced && (told ? hash_equal(&i->verdict.hash, &n->tip_hash) : i->latest)) {
         n->synced = true;
         log_info(n->o.log, "node_synced", F_U64("block", i->number));
     }
@@ -301,7 +305,7 @@ static int read_block(struct block *ret, struct bytes *ret_raw, const struct jso
     return r;
 }
 
-static void take_block(struct node_link *n, const struct json *result, bool is_head) {
+static void take_block(struct node_link *n, const struct json *result, const struct ask *asked) {
     struct arena a;
     struct bytes raw;
     struct block block;
@@ -319,7 +323,8 @@ static void take_block(struct node_link *n, const struct json *result, bool is_h
     memcpy(copy, raw.p, raw.n);
     i->n = n;
     i->raw = (struct bytes){copy, raw.n};
-    i->is_head = is_head;
+    i->is_head = asked->is_head;
+    i->latest = strcmp(asked->block, LATEST) == 0;
     i->number = block.header.number;
     i->parent = block.header.parent_hash;
     i->safe = n->safe;
@@ -374,7 +379,7 @@ static void take_result(struct node_link *n, const struct ask *a, const struct j
         n->txs = arena_copy(&n->names, json_raw(in->result));
         break;
     case ASK_BLOCK:
-        take_block(n, in->result, a->is_head);
+        take_block(n, in->result, a);
         break;
     case ASK_TX:
         if (json_is_null(in->result)) break; // it is in a block already, or gone
@@ -445,6 +450,7 @@ static void on_open(struct ws *w, void *context) {
     struct node_link *n = context;
     n->ws = w;
     n->asked_to = 0;
+    n->tip_hash = (struct hash){{0}};
     n->objects = false;
     arena_reset(&n->names);
     n->heads = n->txs = (struct bytes){NULL, 0};
@@ -453,7 +459,7 @@ static void on_open(struct ws *w, void *context) {
     if (n->o.transactions) {
         ask(n, ASK_SUBSCRIBE_TXS, "eth_subscribe", BYTES_LIT("newPendingTransactions"), false);
     }
-    ask_block(n, "latest", true);
+    ask_block(n, LATEST, true);
 }
 
 static void connect_again(struct node_link *n) {

@@ -1,5 +1,6 @@
 /* What a running network can be told, by the command line, the page and scenarios alike.
  * SPDX-License-Identifier: MIT */
+#include "devnet/parts.h"
 #include "devnet/plan.h"
 
 #include <limits.h>
@@ -208,6 +209,7 @@ static int run_add_node(const struct call *c) {
     r = probe_node(n->probe, node->name, text, c->why);
     if (r == 0) r = hub_add_node(n, node, c->why);
     if (r == 0) r = describe_store(n, c->why);
+    if (r == 0) r = part_monitor_targets(n, c->why);
     (void)snprintf(text, sizeof text, "%s added, running %s", node->name, node->image);
     if (r == 0) note(c, "node", text);
     return r;

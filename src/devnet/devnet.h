@@ -13,6 +13,7 @@
 struct devnet_settings {
     const char *folder, *name, *seed, *scenario, *record;
     uint64_t nodes, port_base, slot_ns, timeout_ns, page_port, account;
+    int database, archive, secrets, monitor; /* enum part_… of parts.h */
     bool until_bundle, until_ready, show, keep, json, check, follow, yes;
     const char *slot_filter, *order_filter;
 };

@@ -1,7 +1,7 @@
 /* What the operator of the hub does: images, builders, configurations. SPDX-License-Identifier: MIT
  */
 #include "base/hex.h"
-#include "devnet/net.h"
+#include "devnet/parts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -89,7 +89,19 @@ static void write_chain(const struct net *n, struct json_writer *w) {
     json_end(w);
 }
 
-static void write_orderflow(const struct net_node *node, struct json_writer *w) {
+static void write_archive(const struct net *n, struct json_writer *w) {
+    char password[33];
+    if (!n->archive_port) return;
+    part_archive_password(password, n);
+    add(w, "clickhouse_host=http://127.0.0.1:%u", n->archive_front);
+    json_add_str(w, "clickhouse_username", PART_CLICKHOUSE_USER);
+    json_add_str(w, "clickhouse_password", password);
+    json_add_str(w, "clickhouse_events_table_name", PART_CLICKHOUSE_EVENTS);
+    bytes_wipe(password, sizeof password);
+}
+
+static void write_orderflow(const struct net *n, const struct net_node *node,
+                            struct json_writer *w) {
     json_begin_object(w, "orderflow_proxy");
     add(w, "user_listen_addr=127.0.0.1:%u", node->user_port);
     add(w, "system_listen_addr=127.0.0.1:%u", node->peers_port);
@@ -102,6 +114,7 @@ static void write_orderflow(const struct net_node *node, struct json_writer *w) 
     add(w, "key_file=%s/key.pem", node->name);
     json_add_str(w, "peers_poll", "1s");
     json_add_data(w, "signer_key", bytes_make(node->orderflow.key, 32));
+    write_archive(n, w);
     json_end(w);
 }
 
@@ -142,7 +155,7 @@ static void write_document(const struct net *n, const struct net_node *node, str
     add(&w, "events_fifo=%s/events.fifo", node->name);
     json_end(&w);
     write_chain(n, &w);
-    write_orderflow(node, &w);
+    write_orderflow(n, node, &w);
     write_builder(n, node, &w);
     json_end(&w);
 }

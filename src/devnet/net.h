@@ -94,13 +94,14 @@ struct net {
     size_t node_count;
     struct identity_bls relay_key;
     unsigned chain_rpc, chain_ws, chain_beacon, relay_port; /* fronts */
+    unsigned archive_port, archive_front; /* 0: none */
     unsigned page_port, hub_port, hub_admin_port, hub_front_port;
     enum net_state state;
     uint64_t started_ns, ready_ns; /* ready_ns: from the start to readiness; 0: not yet */
     struct loop_timer tick;
     struct query chain_query; /* commands to the chain */
     struct net_sends sends;
-    bool hub_filled;
+    bool hub_filled, archive_filled;
     struct process show; /* with --show */
     struct loop_fd show_watch;
     int status; /* of the program */

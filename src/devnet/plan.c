@@ -4,6 +4,7 @@
 #include "attest/simulator.h"
 #include "base/file.h"
 #include "base/hex.h"
+#include "devnet/parts.h"
 #include "devnet/templates.h"
 
 #include <errno.h>
@@ -113,22 +114,19 @@ static int plan_collateral(struct net *n, struct error *why) {
 
 static int plan_hub(struct net *n, struct error *why) {
     struct role r = plan_describe(n, "hub", "hub");
-    uint8_t key[32];
-    char digits[65] = "";
-    unsigned internal = 0;
-    identity_bytes(key, sizeof key, n->s->seed, "hub/secrets");
-    hex_encode(digits, bytes_make(key, sizeof key));
-    int code = plan_store(n, "hub.key", bytes_from_str(digits), 0600, why);
-    if (code == 0) code = RESERVE(n, &n->hub_port, &n->hub_admin_port, &internal);
+    unsigned internal = 0, metrics = 0;
+    int code = RESERVE(n, &n->hub_port, &n->hub_admin_port, &internal, &metrics);
+    if (code == 0) code = part_database(n, &r, why);
+    if (code == 0) code = part_secrets(n, &r, why);
     if (code < 0) return code;
-    bool ok = WORDS(&r, "--database", "hub.db", "--secrets-key", "file:hub.key",
-                    "--disable-admin-auth", "--metrics-addr", "") &&
+    bool ok = WORDS(&r, "--disable-admin-auth") && plan_listens(&r, n, "--metrics-addr", metrics) &&
               plan_listens(&r, n, "--listen-addr", n->hub_port) &&
               plan_listens(&r, n, "--admin-addr", n->hub_admin_port) &&
               plan_listens(&r, n, "--internal-addr", internal) &&
               role_address(&r, &n->arena, "nodes", "http", n->hub_port) &&
               role_address(&r, &n->arena, "admin", "http", n->hub_admin_port) &&
-              role_address(&r, &n->arena, "internal", "http", internal);
+              role_address(&r, &n->arena, "internal", "http", internal) &&
+              role_address(&r, &n->arena, "metrics", "http", metrics);
     r.health_url = r.addresses[0].url;
     r.health_path = "/readyz";
     return ok ? plan_add(n, &r, why) : plan_too_large(why);
@@ -278,6 +276,7 @@ int plan_network(struct net *n, struct error *why) {
     if (r == 0) r = plan_collateral(n, why);
     if (r == 0) r = plan_hub(n, why);
     if (r == 0) r = plan_hub_proxy(n, why);
+    if (r == 0) r = part_archive(n, why);
     if (r == 0) r = plan_chain(n, why);
     if (r == 0) r = plan_relay(n, why);
     for (unsigned i = 1; r == 0 && i <= n->s->nodes; i++) {
@@ -287,5 +286,5 @@ int plan_network(struct net *n, struct error *why) {
         (void)snprintf(node->builder_name, sizeof node->builder_name, "node_%u", i);
         r = plan_node(n, node, why);
     }
-    return r;
+    return r == 0 ? part_monitor(n, why) : r;
 }

@@ -22,7 +22,7 @@ int plan_orderflow(struct net *n, struct net_node *node, struct error *why) {
     r.source = NET_SOURCE_FIRST + node->number;
     bool ok = WORDS(&r, "--config") &&
               role_arg(&r, &n->arena, "%s/etc/orderflow.toml", node->name) && role_need(&r, boot) &&
-              role_need(&r, "chain") &&
+              role_need(&r, "chain") && (!n->archive_port || role_need(&r, "archive")) &&
               role_address(&r, &n->arena, "users", "http", node->user_front) &&
               role_address(&r, &n->arena, "peers", "https", node->peers_front) &&
               role_address(&r, &n->arena, "metrics", "http", node->orderflow_metrics);

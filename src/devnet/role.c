@@ -63,6 +63,10 @@ static void arm(struct role *r, uint64_t wait_ns) {
     if (loop_timer_set(l, &r->timer, loop_now_ns(l) + wait_ns, &why) < 0) fail(r, &why);
 }
 
+const char *role_folder(const struct role *r) {
+    return r->owner->o.folder;
+}
+
 void role_log_path(char *ret, size_t size, const struct role *r) {
     (void)snprintf(ret, size, "%s/logs/%s.log", r->owner->o.folder, r->name);
 }
@@ -135,6 +139,11 @@ static void ask(struct role *r) {
                                                 .end = on_health_end,
                                                 .failed = on_health_failed};
     struct error why;
+    if (r->healthy) {
+        bool good = r->healthy(r, &why) == 0;
+        answered(r, good, good ? NULL : why.text);
+        return;
+    }
     if (!r->health_url) {
         answered(r, true, NULL);
         loop_timer_clear(r->owner->o.loop, &r->timer);
@@ -292,8 +301,8 @@ static void reap(struct role *r) {
 static bool needs_ready(const struct role *r) {
     for (size_t i = 0; i < r->need_count; i++) {
         const struct role *need = roles_find(r->owner, r->needs[i]);
-        bool ok = need && (need->state == ROLE_READY ||
-                           (need->may_end && need->starts && need->state == ROLE_STOPPED));
+        bool ended = need && need->starts && need->state == ROLE_STOPPED;
+        bool ok = need && (need->may_end ? ended : need->state == ROLE_READY);
         // What runs already goes on when a need is lost; only a start waits.
         if (!ok) return false;
     }

@@ -52,6 +52,8 @@ struct role {
     size_t need_count;
     const char *health_url;  /* "http://127.0.0.1:PORT"; NULL: running is being ready */
     const char *health_path; /* "/readyz" */
+    /* Asked in place of health_url by what does not speak HTTP; quick, does not block. */
+    int (*healthy)(const struct role *r, struct error *why);
     struct role_address addresses[ROLE_ADDRESSES_MAX];
     size_t address_count;
     unsigned source;         /* of its connections: 127.0.0.SOURCE */
@@ -128,7 +130,8 @@ const char *role_state_name(enum role_state state);
 bool role_runs(const struct role *r);
 /* role_sample reads CPU and memory; gives the resident bytes. */
 uint64_t role_sample(struct role *r);
-/* role_log_path: below the folder. */
+/* role_folder: the working directory of all roles. role_log_path: below it. */
+const char *role_folder(const struct role *r);
 void role_log_path(char *ret, size_t size, const struct role *r);
 void role_write(struct json_writer *w, struct role *r);
 

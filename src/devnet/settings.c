@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "devnet/devnet.h"
 
+/* The choice of a part; the first is the network's own. */
+#define PART(field, flag_, choices_, help_)                                                        \
+    {                                                                                              \
+        .flag = (flag_), .type = CONFIG_TYPE_ENUM,                                                 \
+        .offset = offsetof(struct devnet_settings, field), .choices = (choices_), .help = (help_)  \
+    }
+
 static const struct config_option options[] = {
     CONFIG_PATH(devnet_settings, folder, "folder", NULL,
                 "The network's folder; empty: ~/.local/state/buildernet/NAME."),
@@ -46,6 +53,12 @@ static const struct config_option options[] = {
                 "File with faults by slot, load, and expectations."),
     CONFIG_BOOL(devnet_settings, check, "check", "false",
                 "With --scenario: end with a verdict, status 1 when something is not as expected."),
+    PART(database, "db", "sqlite|postgres", "The hub's database; postgres: a cluster of its own."),
+    PART(archive, "archive", "none|clickhouse", "Where the nodes' order history goes."),
+    PART(secrets, "secrets", "database|vault",
+         "Where the hub keeps secrets; vault: a server in "
+         "its development mode."),
+    PART(monitor, "metrics", "none|prometheus", "What collects the metrics of all roles."),
     CONFIG_BOOL(devnet_settings, keep, "keep", "false", "Keep the folder at the end."),
     CONFIG_BOOL(devnet_settings, json, "json", "false", "Print JSON."),
     CONFIG_STRING(devnet_settings, slot_filter, "of-slot", NULL, "N", "logs: of that slot only."),

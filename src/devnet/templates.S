@@ -16,5 +16,6 @@ node_template_\name\()_end:
         template system_api, "etc/system-api.toml.mustache_0600"
         template orderflow, "etc/orderflow.toml.mustache_0600"
         template builder, "etc/builder.toml.mustache_0600"
+        template archive_tables, "clickhouse.sql"
 
         .section .note.GNU-stack, "", @progbits

@@ -11,6 +11,7 @@
     extern const uint8_t node_template_##name[] __attribute__((visibility("hidden")));             \
     extern const uint8_t node_template_##name##_end[] __attribute__((visibility("hidden")));
 TEMPLATES(DECLARE)
+DECLARE(archive_tables, )
 
 #define ROW(name, path_) {path_, node_template_##name, node_template_##name##_end},
 
@@ -24,4 +25,9 @@ bool node_templates(size_t i, struct node_template *ret) {
     ret->path = table[i].path;
     ret->content = bytes_make(table[i].begin, (size_t)(table[i].end - table[i].begin));
     return true;
+}
+
+struct bytes archive_tables(void) {
+    return bytes_make(node_template_archive_tables,
+                      (size_t)(node_template_archive_tables_end - node_template_archive_tables));
 }

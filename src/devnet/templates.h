@@ -14,4 +14,7 @@ struct node_template {
 /* node_templates gives the i-th, false behind the last. */
 bool node_templates(size_t i, struct node_template *ret);
 
+/* archive_tables: the statements of examples/clickhouse.sql. */
+struct bytes archive_tables(void);
+
 #endif

@@ -1,5 +1,6 @@
 /* `devnet up`: makes a network, looks after it, ends it. SPDX-License-Identifier: MIT */
 #include "base/hex.h"
+#include "devnet/parts.h"
 #include "devnet/plan.h"
 #include "devnet/playbook.h"
 
@@ -37,9 +38,18 @@ static int fill_hub(struct net *n, struct error *why) {
     return r;
 }
 
+// What a role needs at its first readiness; without it there is no network.
+static void fill(struct net *n, bool *ret_done, int (*what)(struct net *n, struct error *why)) {
+    struct error why;
+    *ret_done = what(n, &why) == 0;
+    if (*ret_done) return;
+    say(n, "network", why.text);
+    n->status = 1;
+    service_stop(n->service);
+}
+
 static void on_role(void *context, struct role *r, enum role_state before) {
     struct net *n = context;
-    struct error why;
     char text[ERROR_TEXT_MAX];
     struct json_writer *w = events_begin(n->events, "role");
     json_add_str(w, "role", r->name);
@@ -48,12 +58,10 @@ static void on_role(void *context, struct role *r, enum role_state before) {
     json_add_str(w, "reason", r->why.code ? r->why.text : NULL);
     events_end(n->events);
     if (r->state == ROLE_READY && strcmp(r->name, "hub") == 0 && !n->hub_filled) {
-        n->hub_filled = fill_hub(n, &why) == 0;
-        if (!n->hub_filled) {
-            say(n, "hub", why.text);
-            n->status = 1;
-            service_stop(n->service);
-        }
+        fill(n, &n->hub_filled, fill_hub);
+    }
+    if (r->state == ROLE_READY && strcmp(r->name, "archive") == 0 && !n->archive_filled) {
+        fill(n, &n->archive_filled, part_archive_fill);
     }
     if (r->node && n->probe && n->state != NET_STOPPING && strcmp(r->program, "orderflow") == 0) {
         bool takes = r->state == ROLE_READY || r->state == ROLE_UNREADY;
@@ -320,6 +328,7 @@ static int start(struct net *n, struct error *why) {
                 ? playbook_read(&n->playbook, n->s, &n->arena, n->s->scenario, why)
                 : 0;
     if (r == 0) r = check_settings(n->s, why);
+    if (r == 0) r = parts_check(n->s, why);
     if (r == 0) r = open_folder(n, why);
     if (r == 0) r = find_program(n, why);
     if (r == 0) r = open_log(n, why);
