@@ -1,7 +1,6 @@
 /* The parts of a running proxy, made in order. SPDX-License-Identifier: MIT */
 #include "attested_proxy/app.h"
 
-#include "base/hex.h"
 #include "base/sandbox.h"
 #include "net/certificate.h"
 
@@ -11,16 +10,7 @@
 #include <unistd.h>
 
 #define RULES_MAX 64
-#define PCS_WAIT_MS 15000
 #define SELF_SIGNED_NS (3650 * 24 * 3600 * NS_PER_S)
-
-#define APP_METRICS(X)                                                                             \
-    X(APP_EXPIRY, METRIC_GAUGE, "attested_collateral_expiry_seconds",                              \
-      "When the first part of the configured collateral expires, Unix time.", NULL)                \
-    X(APP_QUOTES, METRIC_COUNTER, "attested_quotes_total", "Own evidence asked for.", "result")    \
-    X(APP_QUOTE_SECONDS, METRIC_SUMMARY, "attested_quote_seconds",                                 \
-      "Time from the wish for own evidence to the evidence.", NULL)
-METRICS_DECLARE(app_metric, APP_METRICS)
 
 /* ---- sandbox ---- */
 
@@ -51,16 +41,18 @@ static void rules_add_folder(struct rules *r, const char *file, unsigned rights)
     rules_add(r, folder, rights);
 }
 
+static void add_path(void *context, const char *path, unsigned rights, bool folder_of) {
+    if (folder_of)
+        rules_add_folder(context, path, rights);
+    else
+        rules_add(context, path, rights);
+}
+
 static int restrict_self(struct app *a, struct error *why) {
     const struct proxy_values *v = &a->settings.values;
     const unsigned both = SANDBOX_READ | SANDBOX_WRITE;
     const char *const files[] = {config_file(a->settings.config),
                                  a->settings.policy,
-                                 v->root,
-                                 v->hcl_file,
-                                 v->event_log,
-                                 v->pccs_ca,
-                                 v->ak_roots,
                                  v->tls_certificate,
                                  v->tls_key,
                                  v->tls_ca,
@@ -68,134 +60,17 @@ static int restrict_self(struct app *a, struct error *why) {
     struct rules r = {.count = 0};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         rules_add_folder(&r, files[i], SANDBOX_READ);
-    for (size_t i = 0; i < v->collateral.count; i++) {
-        rules_add(&r, v->collateral.items[i], SANDBOX_READ);
-        rules_add_folder(&r, v->collateral.items[i], SANDBOX_READ);
-    }
-    if (strncmp(v->quote_source, "simulator:", 10) == 0)
-        rules_add(&r, v->quote_source + 10, SANDBOX_READ);
-    if (strncmp(v->quote_source, "tsm:", 4) == 0) rules_add(&r, v->quote_source + 4, both);
+    attested_setup_paths(&v->attested, add_path, &r);
     if (v->target_addr && strncmp(v->target_addr, "unix:", 5) == 0)
         rules_add_folder(&r, v->target_addr + 5, both | SANDBOX_SOCKET);
-    rules_add(&r, v->collateral_cache, both);
     rules_add_folder(&r, v->out, both);
-    rules_add(&r, "/sys/kernel/config/tsm", both);
-    rules_add(&r, "/dev", both);
     rules_add(&r, "/proc/self", SANDBOX_READ);
-    rules_add(&r, "/etc", SANDBOX_READ); // names, TLS roots, zones
-    rules_add(&r, "/usr", SANDBOX_READ); // TLS roots, TPM transports
-    rules_add(&r, "/lib", SANDBOX_READ); // the same
     int status = sandbox_restrict_files(r.rule, r.count, why);
     if (status == ERR_UNSUPPORTED) {
         log_warn(a->log, "landlock_unsupported", F_ERR(why));
         status = 0;
     }
     return status == 0 ? sandbox_restrict_calls(why) : status;
-}
-
-/* ---- collateral ---- */
-
-static int fetch(void *context, struct collateral_parts *ret, const struct collateral_key *key,
-                 struct arena *arena, struct error *why) {
-    struct app *a = context;
-    int r = pcs_fetch(ret, key, &a->source, arena, why);
-    if (r < 0) log_warn(a->log, "collateral_fetch_failed", F_ERR(why));
-    return r;
-}
-
-// "00806f050000" or "00806f050000:processor": asked for, and so fetched by the store's thread.
-static int ask_ahead(struct app *a, const char *text, struct error *why) {
-    struct collateral_key key = {.tee = QUOTE_TEE_TDX, .platform_ca = true};
-    struct collateral_item *item = NULL;
-    size_t n = strcspn(text, ":");
-    if (n != 12 || hex_decode(key.fmspc, bytes_make(text, n), NULL) < 0 ||
-        (text[n] && strcmp(text + n, ":processor") != 0)) {
-        return error_set(why, ERR_SYNTAX, "\"%.40s\" is no FMSPC[:processor]", text);
-    }
-    key.platform_ca = !text[n];
-    if (collateral_store_get(&item, a->store, &key, NULL) == 0) collateral_item_free(item);
-    return 0;
-}
-
-static int open_store(struct app *a, struct error *why) {
-    const struct proxy_values *v = &a->settings.values;
-    if (!a->settings.policy || (!v->pccs_url && !v->collateral_cache)) return 0;
-    a->source = (struct pcs_source){.url = v->pccs_url,
-                                    .root_crl_url = v->root_crl_url,
-                                    .ca_file = v->pccs_ca,
-                                    .wait_ms = PCS_WAIT_MS};
-    const struct collateral_store_options o = {
-        .folder = v->collateral_cache,
-        .origin = {v->pccs_url ? fetch : NULL, a},
-        .clock = &clock_system,
-        .renew_ahead_s = v->collateral_renew_ns / NS_PER_S,
-        .stale_s = v->collateral_stale_ns / NS_PER_S,
-    };
-    int r = collateral_store_new(&a->store, &o, why);
-    if (r == 0 && v->collateral_cache) r = collateral_store_load(a->store, why);
-    for (size_t i = 0; r == 0 && i < v->collateral_ahead.count; i++)
-        r = ask_ahead(a, v->collateral_ahead.items[i], why);
-    if (r == 0 && v->pccs_url) r = collateral_store_start(a->store, why);
-    return r;
-}
-
-int app_judge(struct judge **ret, struct app *a, const struct proxy_settings *s,
-              struct error *why) {
-    const struct proxy_values *v = &s->values;
-    *ret = NULL;
-    if (!s->policy) return 0;
-    int r = judge_new(ret,
-                      &(struct judge_options){.policy = s->policy,
-                                              .root = v->root,
-                                              .collateral = v->collateral,
-                                              .store = a->store,
-                                              .require_ak_certificate = v->require_ak_certificate,
-                                              .ak_roots = v->ak_roots,
-                                              .clock = &clock_system},
-                      why);
-    if (r < 0) return r;
-    if (!judge_root_is_intel(*ret)) {
-        log_warn(a->log, "trust_root_is_not_intel", F_STR("root", v->root),
-                 F_STR("text", "simulated platforms may pass as genuine"));
-    }
-    uint64_t expiry = judge_expiry_s(*ret);
-    if (expiry != UINT64_MAX) metric_set(a->collateral_expiry, (double)expiry);
-    return 0;
-}
-
-/* ---- own evidence ---- */
-
-static int open_issuer(struct app *a, struct error *why) {
-    const struct proxy_values *v = &a->settings.values;
-    const struct metric_desc *quotes = &app_metric_table[APP_QUOTES];
-    if (a->settings.own_type == ATTESTATION_NONE) return 0;
-    const struct secret *secret = &v->quote_token;
-    char *token = secret->n ? strndup((const char *)secret->p, secret->n) : NULL;
-    if (secret->n && !token) return error_set(why, ERR_NO_MEMORY, "no memory for a token");
-    const struct issuer_options o = {
-        .source = v->quote_source,
-        .type = a->settings.own_type,
-        .token = token,
-        .fields = v->simulated_fields.items,
-        .field_count = v->simulated_fields.count,
-        .quote_version = (unsigned)v->quote_version,
-        .imds_url = v->imds_url,
-        .hcl_file = v->hcl_file,
-        .event_log = v->event_log,
-        .wait_ns = v->quote_wait_ns,
-        .waiting = (unsigned)v->quotes_waiting,
-        .made = metrics_get(a->metrics, quotes, (const char *[]){"made"}),
-        .failed = metrics_get(a->metrics, quotes, (const char *[]){"failed"}),
-        .seconds = metrics_get(a->metrics, &app_metric_table[APP_QUOTE_SECONDS], NULL),
-    };
-    int r = issuer_new(&a->issuer, a->loop, &o, why);
-    if (token) bytes_wipe(token, secret->n);
-    free(token);
-    if (r == 0 && issuer_is_simulated(a->issuer)) {
-        log_warn(a->log, "simulated_platform",
-                 F_STR("text", "own evidence proves nothing outside of tests"));
-    }
-    return r;
 }
 
 /* ---- TLS ---- */
@@ -233,7 +108,8 @@ static int own_identity(struct buf *cert, struct buf *key, const struct proxy_se
 int app_tls_make(struct app *a, const struct proxy_settings *s, struct error *why) {
     const struct proxy_values *v = &s->values;
     struct buf cert, key, ca;
-    struct tls_options o = {.trust = TLS_TRUST_NOTHING};
+    struct tls_options o = {.role = s->verb == PROXY_SERVER ? TLS_SERVER : TLS_CLIENT,
+                            .trust = TLS_TRUST_NOTHING};
     buf_init(&cert, CERTIFICATE_PEM_MAX);
     buf_init(&key, CERTIFICATE_PEM_MAX);
     buf_init(&ca, CERTIFICATE_PEM_MAX);
@@ -344,19 +220,19 @@ static int open_attested(struct app *a,
     const struct proxy_values *v = &a->settings.values;
     struct attested_options o = {
         .form = v->form == ATTESTED_CERTIFICATE ? ATTESTED_CERTIFICATE : ATTESTED_EXPORTER,
-        .role = a->settings.verb == PROXY_SERVER ? TLS_SERVER : TLS_CLIENT,
-        .issuer = a->issuer,
+        .issuer = a->setup.issuer,
         .by_name = v->form == ATTESTED_CERTIFICATE && a->settings.by_certificate,
-        .again_ns = v->judge_again_ns,
+        .again_ns = v->attested.judge_again_ns,
         .log = a->log,
         .metrics = a->metrics,
         .clock = &clock_system,
         .settled = settled,
         .old = peer_is_old,
-        .renew_ns = v->renew_ns,
+        .renew_ns = v->attested.renew_ns,
         .context = a,
     };
-    int r = app_judge(&o.judge, a, &a->settings, why);
+    const char *policy = a->settings.policy;
+    int r = policy ? attested_setup_judge(&o.judge, &a->setup, &v->attested, policy, why) : 0;
     if (r < 0) return r;
     r = attested_new(&a->attested, a->loop, &o, why);
     if (r < 0) judge_free(o.judge);
@@ -380,14 +256,15 @@ int app_open(struct app *a, const struct service_options *service,
     if (r == 0) r = metrics_new(&a->metrics, NULL, why);
     if (r < 0) return r;
     metrics_add_process(a->metrics);
-    a->collateral_expiry = metrics_get(a->metrics, &app_metric_table[APP_EXPIRY], NULL);
     struct service_options o = *service;
     o.log = a->log;
     o.metrics = a->metrics;
     r = service_new(&a->service, a->loop, &o, why);
     if (r == 0 && v->sandbox) r = restrict_self(a, why);
-    if (r == 0) r = open_issuer(a, why);
-    if (r == 0) r = open_store(a, why);
+    if (r == 0) {
+        r = attested_setup_open(&a->setup, a->loop, a->log, a->metrics, &v->attested,
+                                a->settings.own_type, a->settings.policy != NULL, why);
+    }
     if (r == 0) r = open_attested(a, settled, why);
     if (r == 0) r = app_tls_make(a, &a->settings, why);
     if (r == 0) warn_unattested(a);
@@ -400,9 +277,8 @@ void app_close(struct app *a) {
     client_free(a->origin);
     client_free(a->upgrades);
     proxy_free(a->proxy);
-    issuer_free(a->issuer); // waiting requests find their sessions gone
+    attested_setup_close(&a->setup); // waiting requests find their sessions gone
     attested_free(a->attested);
-    collateral_store_free(a->store);
     resolver_free(a->names);
     tls_free(a->tls);
     tls_free(a->target_tls);

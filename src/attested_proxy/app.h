@@ -3,7 +3,6 @@
 #ifndef ATTESTED_PROXY_APP_H
 #define ATTESTED_PROXY_APP_H
 
-#include "attest/pcs.h"
 #include "attested_proxy/attested_proxy.h"
 #include "net/client.h"
 #include "net/proxy.h"
@@ -16,9 +15,7 @@ struct app {
     struct loop *loop;
     struct metrics *metrics;
     struct service *service;
-    struct issuer *issuer;
-    struct pcs_source source;
-    struct collateral_store *store;
+    struct attested_setup setup;
     struct attested *attested;
     struct tls *tls;        /* of the attested side */
     struct tls *target_tls; /* server: to an https target */
@@ -27,7 +24,6 @@ struct app {
     struct client *upgrades; /* to the same target by HTTP/1.1 only; NULL: origin takes them */
     struct server *server, *health;
     struct proxy *proxy;
-    struct metric *collateral_expiry;
     char target[512]; /* URL of the origin */
     char address[SOCKET_TEXT_MAX];
 };
@@ -40,10 +36,6 @@ struct app {
                                                          const struct error *why),
                                          struct error *why);
 void app_close(struct app *a);
-
-/* app_judge makes the judge that some settings ask for; NULL when they ask for none. */
-[[gnu::warn_unused_result]] int app_judge(struct judge **ret, struct app *a,
-                                          const struct proxy_settings *s, struct error *why);
 
 /* app_tls_make makes (or, when there is one, reloads) the attested side's TLS context. */
 [[gnu::warn_unused_result]] int app_tls_make(struct app *a, const struct proxy_settings *s,

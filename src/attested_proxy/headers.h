@@ -8,7 +8,7 @@
 #ifndef ATTESTED_PROXY_HEADERS_H
 #define ATTESTED_PROXY_HEADERS_H
 
-#include "attested_proxy/attested.h"
+#include "attested/attested.h"
 #include "net/http.h"
 
 /* headers_clean removes the family; with `forwarded` also what says where a request came from

@@ -183,7 +183,9 @@ static int reload(void *context, struct error *why) {
     if ((fresh.policy != NULL) != (a->settings.policy != NULL)) {
         r = error_set(why, ERR_INVALID, "whether peers are judged cannot change while running");
     }
-    if (r == 0) r = app_judge(&judge, a, &fresh, why);
+    if (r == 0 && fresh.policy) {
+        r = attested_setup_judge(&judge, &a->setup, &fresh.values.attested, fresh.policy, why);
+    }
     if (r == 0) r = app_tls_make(a, &fresh, why);
     if (r == 0) {
         if (judge) attested_set_judge(a->attested, judge);

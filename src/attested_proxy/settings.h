@@ -5,30 +5,17 @@
 #ifndef ATTESTED_PROXY_SETTINGS_H
 #define ATTESTED_PROXY_SETTINGS_H
 
-#include "attested_proxy/attested.h"
-#include "config/config.h"
+#include "attested/attested.h"
+#include "attested/setup.h"
 
 enum { PROXY_SERVER, PROXY_CLIENT, PROXY_GET_CERTIFICATE };
 
 struct proxy_values {
     const char *listen_addr, *health_addr, *target_addr;
     int form; /* enum attested_form */
-    // own evidence
     const char *server_type, *client_type;
-    const char *quote_source;
-    struct secret quote_token;
-    struct config_list simulated_fields;
-    uint64_t quote_version, quote_wait_ns, quotes_waiting;
-    const char *imds_url, *hcl_file, *event_log;
-    // the peer's
     const char *measurements_file, *server_measurements, *client_measurements;
-    const char *root;
-    struct config_list collateral;
-    const char *collateral_cache, *pccs_url, *root_crl_url, *pccs_ca;
-    uint64_t collateral_renew_ns, collateral_stale_ns;
-    struct config_list collateral_ahead;
-    bool require_ak_certificate;
-    const char *ak_roots;
+    struct attested_values attested;
     bool allow_unattested;
     // TLS
     const char *tls_certificate, *tls_key, *tls_ca;
@@ -37,7 +24,7 @@ struct proxy_values {
     const char *target_ca;
     // limits and times
     uint64_t connections, connections_per_peer, requests_per_second, upstream_connections;
-    uint64_t handshake_ns, response_ns, idle_ns, judge_again_ns, renew_ns, drain_ns;
+    uint64_t handshake_ns, response_ns, idle_ns, drain_ns;
     // process
     bool log_json, log_debug, sandbox;
     const char *user;

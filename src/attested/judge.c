@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "attested_proxy/judge.h"
+#include "attested/judge.h"
 
 #include "attest/atls.h"
 #include "attest/azure.h"

@@ -1,10 +1,10 @@
 /* What the files of attested TLS share. SPDX-License-Identifier: MIT */
-#ifndef ATTESTED_PROXY_SESSION_H
-#define ATTESTED_PROXY_SESSION_H
+#ifndef ATTESTED_SESSION_H
+#define ATTESTED_SESSION_H
 
 #include "attest/atls.h"
 #include "attest/evidence.h"
-#include "attested_proxy/attested.h"
+#include "attested/attested.h"
 #include "base/list.h"
 
 #define PEER_NONCE_BYTES_MAX 192 /* base64 of them fits a server name */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "attested_proxy/issuer.h"
+#include "attested/issuer.h"
 
 #include "attest/atls.h"
 #include "attest/quoter.h"
@@ -16,6 +16,7 @@ struct issuer {
     bool simulated;
     struct quoter *quoter; /* NULL: Azure */
     struct azure_maker azure;
+    char *texts[3];     /* of azure */
     struct arena arena; /* of one Azure evidence; the worker's */
     struct pool *pool;
     struct pool_mailbox mailbox;
@@ -77,9 +78,14 @@ int issuer_ask(struct issuer *i, struct issuer_request *r, struct error *why) {
 static int open_source(struct issuer *i, const struct issuer_options *o, struct error *why) {
     uint64_t wait_ms = o->wait_ns / NS_PER_MS;
     if (strncmp(o->source, "vtpm:", 5) == 0) {
-        i->azure = (struct azure_maker){.imds_url = o->imds_url,
-                                        .hcl_file = o->hcl_file,
-                                        .event_log = o->event_log,
+        const char *const from[] = {o->imds_url, o->hcl_file, o->event_log};
+        for (size_t n = 0; n < sizeof from / sizeof from[0]; n++) {
+            i->texts[n] = from[n] ? strdup(from[n]) : NULL;
+            if (from[n] && !i->texts[n]) return error_set(why, ERR_NO_MEMORY, "quote source");
+        }
+        i->azure = (struct azure_maker){.imds_url = i->texts[0],
+                                        .hcl_file = i->texts[1],
+                                        .event_log = i->texts[2],
                                         .wait_ms = wait_ms};
         return vtpm_open(&i->azure.tpm, o->source + 5, why);
     }
@@ -139,6 +145,8 @@ void issuer_free(struct issuer *i) {
     quoter_free(i->quoter);
     vtpm_close(i->azure.tpm);
     arena_free(&i->arena);
+    for (size_t n = 0; n < sizeof i->texts / sizeof i->texts[0]; n++)
+        free(i->texts[n]);
     free(i);
 }
 

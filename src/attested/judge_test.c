@@ -1,6 +1,6 @@
 /* One judgement after the other over a simulated platform in a folder.
  * SPDX-License-Identifier: MIT */
-#include "attested_proxy/judge.h"
+#include "attested/judge.h"
 
 #include "attest/atls.h"
 #include "attest/files.h"

@@ -5,8 +5,8 @@
  * and one more is ERR_BUSY. Answers come back on the loop's thread.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef ATTESTED_PROXY_ISSUER_H
-#define ATTESTED_PROXY_ISSUER_H
+#ifndef ATTESTED_ISSUER_H
+#define ATTESTED_ISSUER_H
 
 #include "attest/measurement.h"
 #include "base/metrics.h"
@@ -15,6 +15,7 @@
 
 struct issuer;
 
+/* Nothing of it is kept: texts are copied. */
 struct issuer_options {
     /* "tsm" or "tsm:FOLDER", "simulator:FOLDER", "vtpm:TCTI", "http(s)://..." (a quote service) */
     const char *source;

@@ -6,8 +6,8 @@
  * store's own.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef ATTESTED_PROXY_JUDGE_H
-#define ATTESTED_PROXY_JUDGE_H
+#ifndef ATTESTED_JUDGE_H
+#define ATTESTED_JUDGE_H
 
 #include "attest/collateral_store.h"
 #include "attest/measurement.h"

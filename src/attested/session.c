@@ -1,6 +1,6 @@
 /* Sessions: their life, what their peers proved, and judging them again.
  * SPDX-License-Identifier: MIT */
-#include "attested_proxy/session.h"
+#include "attested/session.h"
 
 #include "base/random.h"
 
@@ -275,7 +275,6 @@ unsigned attested_sessions(const struct attested *a) {
 }
 
 void attested_fill(struct attested *a, struct tls_options *o) {
-    o->role = a->options.role;
     o->min_version = TLS1_3_VERSION;
     o->clock = a->options.clock;
     if (a->options.form == ATTESTED_EXPORTER) {
@@ -304,7 +303,7 @@ int attested_new(struct attested **ret, struct loop *l, const struct attested_op
         const char *name = judge_outcome_name((enum judge_outcome)i);
         a->verdicts[i] = metrics_get(options->metrics, &attested_metric_table[VERDICTS], &name);
     }
-    bool keyed = options->form == ATTESTED_CERTIFICATE && options->role == TLS_SERVER;
+    bool keyed = options->form == ATTESTED_CERTIFICATE; // of servers; a client's is of a session
     int r = keyed ? certificate_form_key(&a->key, &a->signing_key, why) : 0;
     if (r == 0) r = loop_timer_set(l, &a->timer, loop_now_ns(l) + TICK_NS, why);
     if (r < 0) {

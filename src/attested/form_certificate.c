@@ -1,6 +1,6 @@
 /* The certificate form: nonces in the server name and the CA name, evidence in extensions.
  * SPDX-License-Identifier: MIT */
-#include "attested_proxy/session.h"
+#include "attested/session.h"
 #include "base/random.h"
 #include "net/certificate.h"
 
@@ -140,7 +140,7 @@ static int on_certificate(SSL *session, void *user, struct error *why) {
     struct session *s = user;
     if (!s || s->peer.ended) return error_set(why, ERR_NO_MEMORY, "no memory for a session");
     struct attested *a = s->a;
-    bool client = a->options.role == TLS_CLIENT;
+    bool client = !SSL_is_server(session);
     s->tls = session;
     if (s->own == OWN_ASKED) return ERR_AGAIN;
     if (s->own == OWN_FAILED) return error_set(why, ERR_BUSY, "own evidence could not be made");

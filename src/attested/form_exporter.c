@@ -1,6 +1,6 @@
 /* The exporter form: evidence messages after the handshake, server first, before HTTP.
  * SPDX-License-Identifier: MIT */
-#include "attested_proxy/session.h"
+#include "attested/session.h"
 
 #include <openssl/x509.h>
 
@@ -49,7 +49,7 @@ static int send_own(struct session *s, struct error *why) {
 // What can be done now: a server speaks as soon as it can, a client when it has heard.
 static void go_on(struct session *s) {
     struct error why = {0};
-    bool turn = s->a->options.role == TLS_SERVER || s->heard;
+    bool turn = SSL_is_server(s->tls) || s->heard;
     bool ready = !s->a->options.issuer || s->own == OWN_READY;
     if (s->own == OWN_FAILED) {
         error_set(&why, ERR_BUSY, "own evidence could not be made");
@@ -159,7 +159,7 @@ void exporter_form_begin(struct session *s, struct conn *c) {
         settle(s, &why);
         return;
     }
-    if (!s->a->options.issuer && s->a->options.role == TLS_SERVER) {
+    if (!s->a->options.issuer && SSL_is_server(s->tls)) {
         if (send_own(s, &why) < 0) {
             settle(s, &why);
             return;

@@ -1,4 +1,5 @@
-/* Attested TLS: sessions of a server or a client whose peer, whose self, or both are attested.
+/* Attested TLS: sessions, dialed or accepted, whose peer, whose self, or both are attested. One
+ * struct attested serves both roles.
  *
  * Two forms, told by configuration (attest/atls.h, attest/evidence.h have the bytes):
  *   certificate  evidence in certificate extensions over the peer's nonce; the handshake itself
@@ -12,11 +13,11 @@
  * Thread: the loop's.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef ATTESTED_PROXY_ATTESTED_H
-#define ATTESTED_PROXY_ATTESTED_H
+#ifndef ATTESTED_ATTESTED_H
+#define ATTESTED_ATTESTED_H
 
-#include "attested_proxy/issuer.h"
-#include "attested_proxy/judge.h"
+#include "attested/issuer.h"
+#include "attested/judge.h"
 #include "base/log.h"
 #include "net/conn.h"
 
@@ -26,7 +27,6 @@ struct attested;
 
 struct attested_options {
     enum attested_form form;
-    enum tls_role role;
     struct issuer *issuer; /* NULL: no own evidence */
     struct judge *judge;   /* NULL: the peer is not judged. Owned from now on. */
     bool by_name;          /* client: the server name stays the host's; certificates are checked
@@ -49,8 +49,8 @@ struct attested_options {
                                              struct error *why);
 void attested_free(struct attested *a);
 
-/* attested_fill sets what the form asks for: role, ALPN, version, hooks, trust (where evidence
- * decides alone), size of certificates. Identity and roots are the caller's. */
+/* attested_fill sets what the form asks for: ALPN, version, hooks, trust (where evidence decides
+ * alone), size of certificates. Role, identity and roots are the caller's. */
 void attested_fill(struct attested *a, struct tls_options *options);
 
 /* attested_set_judge takes a new judge; every session is judged again under it. */
