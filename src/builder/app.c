@@ -51,12 +51,18 @@ static int open_chain(struct app *a, struct error *why) {
     if (r == 0) r = sender_cache_new(&a->senders, SENDERS_KEPT, why);
     if (r == 0) r = kzg_open(&a->kzg, KZG_VERIFY, why);
     if (r != 0) return r;
-    const char *folder = a->values.data_folder;
+    const char *folder = a->values.data_folder, *url = a->values.state_rpc;
+    if (url && *url) {
+        r = state_link_new(&a->state, url, a->tls, (size_t)a->values.state_bytes, a->log, why);
+    }
+    if (r != 0) return r;
     const struct head_options options = {.genesis = &a->genesis,
                                          .folder = folder && *folder ? folder : NULL,
                                          .relaxed = true,
                                          .threads = (unsigned)a->values.threads,
                                          .senders = a->senders,
+                                         .remote = a->state ? a->state->state : NULL,
+                                         .anchor = a->state ? &a->state->anchor : NULL,
                                          .log = a->log};
     return head_open(&a->head, &options, why);
 }
@@ -191,7 +197,6 @@ static int open_streams(struct app *a, struct error *why) {
 }
 
 static int open_links(struct app *a, struct error *why) {
-    static const struct tls_options roots = {.role = TLS_CLIENT, .trust = TLS_TRUST_SYSTEM};
     const struct node_link_options node = {
         .loop = a->loop,
         .url = a->values.node,
@@ -203,7 +208,6 @@ static int open_links(struct app *a, struct error *why) {
         .context = a,
     };
     int r = resolver_new(&a->names, 30 * NS_PER_S, why);
-    if (r == 0) r = tls_new(&a->tls, &roots, why);
     struct node_link_options with = node;
     with.names = a->names;
     with.tls = a->tls;
@@ -326,6 +330,7 @@ static int open_servers(struct app *a, struct doors *d, struct error *why) {
 /* Life. */
 
 static int start(struct app *a, struct doors *d, struct error *why) {
+    static const struct tls_options roots = {.role = TLS_CLIENT, .trust = TLS_TRUST_SYSTEM};
     const struct service_options options = {.name = "builder",
                                             .log = a->log,
                                             .metrics = a->telemetry.full,
@@ -339,6 +344,7 @@ static int start(struct app *a, struct doors *d, struct error *why) {
     if (r == 0) r = service_new(&a->service, a->loop, &options, why);
     if (r == 0) r = builder_confine(&a->values, config_file(a->config), a->log, why);
     if (r == 0) r = read_block_list(a, why);
+    if (r == 0) r = tls_new(&a->tls, &roots, why);
     if (r == 0) r = open_chain(a, why);
     if (r == 0) r = open_pool(a, why);
     if (r == 0) r = build_slots_start(a, why);
@@ -378,6 +384,7 @@ static void stop(struct app *a) {
     accounts_free(a->accounts);
     order_pool_free(a->pool);
     head_close(a->head);
+    state_link_free(a->state);
     sender_cache_free(a->senders);
     kzg_close(a->kzg);
     block_list_release(a->listed);

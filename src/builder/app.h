@@ -16,6 +16,7 @@
 #include "builder/order_pool.h"
 #include "builder/relay_link.h"
 #include "builder/settings.h"
+#include "builder/state_link.h"
 #include "builder/telemetry.h"
 #include "chain/node_link.h"
 #include "net/resolver.h"
@@ -70,6 +71,7 @@ struct app {
     struct tls *tls;
     struct arena genesis_memory;
     struct genesis genesis;
+    struct state_link *state; /* NULL: the state is in the head */
     struct head *head;
     struct sender_cache *senders;
     struct kzg *kzg; /* checks blobs' proofs */

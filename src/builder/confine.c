@@ -61,6 +61,7 @@ int builder_confine(const struct builder_values *v, const char *config_file, str
     allow_folder_of(&r, config_file, SANDBOX_READ);
     allow_folder_of(&r, v->block_list, SANDBOX_READ);
     allow_folder_of(&r, v->orders_socket, both | SANDBOX_SOCKET);
+    if (v->state_rpc && v->state_rpc[0] == '/') allow_folder_of(&r, v->state_rpc, both);
     allow(&r, "/dev/null", both);
     for (size_t i = 0; i < sizeof system / sizeof *system; i++) {
         allow(&r, system[i], SANDBOX_READ);

@@ -9,6 +9,7 @@ void intake_added(void *app, const struct build_order *o) {
     struct app *a = app;
     struct slot_work *w = a->work;
     struct error why;
+    if (a->state) state_link_prefetch(a->state, a->head, o);
     if (!w) return;
     uint64_t block = w->parent_number + 1;
     if (o->first_block && block < o->first_block) return;

@@ -16,6 +16,12 @@ static const struct config_option options[] = {
         "Where the builder keeps its copy of the chain; empty: in memory only."),
     ROW(STRING, node, "node", "ws://127.0.0.1:8546", "ws://HOST:PORT",
         "Execution client whose chain and pool are followed (WebSocket)."),
+    ROW(STRING, state_rpc, "state-rpc", NULL, "URL",
+        "Take the state from this execution client (http://, https://, or the path of its IPC "
+        "socket) by checked proofs, from its newest block on, instead of executing the chain from "
+        "the genesis; empty: no."),
+    ROW(SIZE, state_bytes, "state-bytes", "512MiB", NULL,
+        "Most memory of what proofs showed, and as much again of code (--state-rpc)."),
     FULL(LIST, beacons, "beacon", "cl_node_url", "http://127.0.0.1:3500", "URL,...",
          "Consensus clients whose payload_attributes events tell what to build."),
     ROW(LIST, relay_urls, "relay", NULL, "URL,...",

@@ -11,7 +11,7 @@
 #define RELAYS_MAX 32u
 
 struct builder_values {
-    const char *chain, *data_folder, *node;
+    const char *chain, *data_folder, *node, *state_rpc;
     struct config_list beacons, relay_urls, top_bid_urls, live_builders;
     const struct toml *relays, *builders;
     struct secret coinbase_key, relay_key, optimistic_key;
@@ -28,7 +28,7 @@ struct builder_values {
     const char *fraction, *increment, *subsidy, *subsidy_slot_max, *subsidy_day_max, *wallet_floor,
         *optimistic_max;
     uint64_t slot_ns, bids_before_ns, bids_after_ns, watchdog_ns;
-    uint64_t orders_max, pool_bytes, effects_bytes;
+    uint64_t orders_max, pool_bytes, effects_bytes, state_bytes;
     const char *enable_file, *registration_url, *records_folder, *error_folder;
     const char *log_level;
     bool log_json, sandbox;

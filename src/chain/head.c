@@ -246,7 +246,7 @@ static int collect(struct head *h, struct move *m, struct error *why) {
     m->base = h->base;
     while (r == 0 && number_of(m->to) - number_of(m->base) > h->depth) {
         m->base = step(m->base, m->to);
-        r = layer_store(m->base->layer, h->store, why);
+        if (!h->remote) r = layer_store(m->base->layer, h->store, why);
     }
     return r;
 }

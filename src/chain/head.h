@@ -37,6 +37,8 @@
 #define HEAD_BLOCK_HASHES 256            /* hashes of ancestors that code can ask for */
 
 struct head;
+struct remote_anchor;
+struct remote_state;
 struct sender_cache;
 struct precompiles;
 struct log;
@@ -47,9 +49,14 @@ struct head_options {
     const char *folder;            /* of the store, made if missing; NULL: in memory only */
     bool relaxed;                  /* a power cut may cost the last blocks (not a crash) */
     unsigned threads;              /* that execute, recover senders and hash; 0 or 1: the caller */
-    unsigned depth;                /* 1..HEAD_DEPTH_MAX; 0: HEAD_DEPTH_MAX. For tests */
-    struct sender_cache *senders;  /* shared with the pool; NULL: none */
-    const struct precompiles *precompiles;      /* outlive the head; NULL: its own */
+    /* The state comes from an execution client (chain/remote_state.h), from the anchor on, whose
+     * state root is believed and which becomes the first block; the genesis only gives the
+     * configuration. In memory only. NULL: from the genesis. */
+    struct remote_state *remote;
+    const struct remote_anchor *anchor;
+    unsigned depth;                        /* 1..HEAD_DEPTH_MAX; 0: HEAD_DEPTH_MAX. For tests */
+    struct sender_cache *senders;          /* shared with the pool; NULL: none */
+    const struct precompiles *precompiles; /* outlive the head; NULL: its own */
     const struct transact_surcharge *surcharge; /* NULL: that of the chain (chain/op_fees.h) */
     struct log *log;                            /* NULL: none */
     const struct clock *clock;                  /* NULL: the system's */

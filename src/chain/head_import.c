@@ -147,6 +147,11 @@ static int judge(struct work *w, struct head_verdict *v, struct error *why) {
                          &w->parent->block.total_difficulty, why);
     if (r == 0) r = check_ommers(w, why);
     if (r == 0) r = head_node_senders(w->node, h->senders, h->team, why);
+    if (r == 0 && h->remote) {
+        const struct remote_at at = {w->parent->block.hash,
+                                     w->parent->block.block.header.state_root};
+        remote_state_prepare(h->remote, &at, &w->node->block.block, w->node->block.senders);
+    }
     if (r == 0) r = run(w, why);
     uint64_t executed = clock_monotonic_ns(h->clock);
     struct state_changes changes = {0};
@@ -164,6 +169,11 @@ static int judge(struct work *w, struct head_verdict *v, struct error *why) {
     if (!w->node->layer) return error_set(why, ERR_NO_MEMORY, "no memory for a block's changes");
     state_root_advance(w->tip->root);
     r = layer_fill(w->node->layer, &changes, w->tip->root, h->codes, why);
+    if (r == 0 && h->remote) {
+        for (size_t i = 0; i < w->node->layer->node_count; i++) {
+            remote_state_note(h->remote, w->node->layer->nodes[i].rlp);
+        }
+    }
     if (r == 0) r = head_node_outcome(w->node, &w->outcome, why);
     if (r == 0) r = head_node_link(w->node, w->parent, why);
     if (r != 0) tip_drop(w->tip); // its parent is no more this block's

@@ -13,6 +13,7 @@
 #include "chain/ahead.h"
 #include "chain/head.h"
 #include "chain/layer.h"
+#include "chain/remote_state.h"
 #include "evm/precompile.h"
 
 #include <pthread.h>
@@ -52,6 +53,7 @@ struct head {
     struct log *log;
     const struct clock *clock;
     struct trie_store *store;
+    struct remote_state *remote; /* NULL: the state below the layers is in the store */
     struct evm_code_cache *codes;
     const struct precompiles *precompiles;
     struct precompiles *own_precompiles; /* NULL: they are the caller's */

@@ -112,6 +112,48 @@ static int store_genesis(struct head *h, const struct head_node *n, struct state
     return r;
 }
 
+/* A chain whose state is elsewhere: the anchor's header is all that is stored of it. */
+static int found_remote(struct head *h, const struct remote_anchor *anchor, struct error *why) {
+    const struct block block = {.header = anchor->header,
+                                .has_withdrawals = anchor->header.form >= HEADER_SHANGHAI};
+    const struct trie_store_head head = {anchor->header.number, anchor->hash,
+                                         anchor->header.state_root};
+    struct head_node *n = NULL;
+    struct buf rlp;
+    buf_init(&rlp, 0);
+    block_encode(&rlp, &block);
+    int r = buf_check(&rlp, why);
+    if (r == 0) r = head_node_new(&n, buf_view(&rlp), why);
+    buf_free(&rlp);
+    if (r == 0) r = head_node_link(n, NULL, why);
+    if (r == 0) r = head_node_outcome(n, &(struct block_outcome){0}, why);
+    if (r == 0) {
+        const struct chain_config *c = &h->genesis.config;
+        bool merged = u256_is_zero(anchor->header.difficulty) && c->has_terminal_total_difficulty;
+        if (merged) n->block.total_difficulty = c->terminal_total_difficulty;
+        h->genesis_hash = n->block.hash;
+        h->genesis.header.number = anchor->header.number;
+        r = head_store_put(h, &n->block, why);
+    }
+    if (r == 0) r = head_store_put_mark(h, "latest", head.number, &n->block.hash, why);
+    if (r == 0) {
+        r = trie_store_commit(h->store, &head, why);
+    } else {
+        trie_store_abort(h->store);
+    }
+    head_node_release(n);
+    return r;
+}
+
+// The blocks below the first one, for whoever asks for their hashes.
+static void plant_ancestors(struct head *h, const struct remote_anchor *anchor) {
+    struct head_node *n = h->base;
+    for (size_t i = 0; i < anchor->ancestor_count; i++) {
+        n->hashes_from--;
+        n->hashes[n->hashes_from % HEAD_BLOCK_HASHES] = anchor->ancestors[i];
+    }
+}
+
 // Makes the first block in an empty store, or compares with the one that is there.
 static int found(struct head *h, const struct genesis *g, struct error *why) {
     struct state_account_change *changes = NULL;
@@ -224,6 +266,7 @@ static int read_marks(struct head *h, struct error *why) {
 int head_check_store(struct head *h, struct error *why) {
     struct trie_store_head there;
     struct hash root;
+    if (h->remote) return error_set(why, ERR_UNSUPPORTED, "the state is not stored here");
     (void)pthread_mutex_lock(&h->work);
     int r = trie_store_head(h->store, &there, why);
     if (r == 0) r = trie_store_flat_root(h->store, &root, why);
@@ -236,6 +279,9 @@ int head_check_store(struct head *h, struct error *why) {
 /* Life. */
 
 static int open_store(struct head *h, const struct head_options *o, struct error *why) {
+    if (o->remote && o->folder) {
+        return error_set(why, ERR_INVALID, "a chain with its state elsewhere has no folder");
+    }
     if (!o->folder) return trie_store_open_memory(&h->store, why);
     const struct trie_store_lmdb_options options = {.relaxed = o->relaxed};
     return trie_store_open_lmdb(&h->store, o->folder, &options, why);
@@ -265,6 +311,7 @@ int head_open(struct head **ret, const struct head_options *options, struct erro
     h->threads = options->threads ? options->threads : 1;
     h->depth = depth < HEAD_DEPTH_MAX ? depth : HEAD_DEPTH_MAX;
     h->senders = options->senders;
+    h->remote = options->remote;
     h->precompiles = options->precompiles;
     h->surcharge = options->surcharge;
     h->op_surcharge = op_surcharge(&h->genesis.config.op);
@@ -279,8 +326,11 @@ int head_open(struct head **ret, const struct head_options *options, struct erro
     map_init(&h->rejects, 0);
     int r = open_machine(h, why);
     if (r == 0) r = open_store(h, options, why);
-    if (r == 0) r = found(h, options->genesis, why);
+    if (r == 0) {
+        r = h->remote ? found_remote(h, options->anchor, why) : found(h, options->genesis, why);
+    }
     if (r == 0) r = plant_base(h, why);
+    if (r == 0 && h->remote) plant_ancestors(h, options->anchor);
     if (r == 0) r = read_marks(h, why);
     if (r == 0) r = replay(h, why);
     if (r != 0) {

@@ -78,6 +78,25 @@ static int still_good(const struct head_view *v, int r, struct error *why) {
 
 /* Accounts, slots, code. */
 
+static struct remote_at remote_at(const struct head_view *v) {
+    return (struct remote_at){v->node->block.hash, v->node->block.block.header.state_root};
+}
+
+// Below the layers. errors  ERR_NOT_FOUND (there is none).
+static int base_account(struct head_view *v, struct account *ret, const struct address *address,
+                        struct error *why) {
+    if (v->h->remote) {
+        const struct remote_at at = remote_at(v);
+        bool exists;
+        int r = remote_state_account(v->h->remote, &at, address, ret, &exists, why);
+        return r == 0 && !exists ? ERR_NOT_FOUND : r;
+    }
+    struct hash key = keccak256(BYTES_OF(*address));
+    int r = trie_store_account(v->h->store, &key, ret, why);
+    int good = still_good(v, r == ERR_NOT_FOUND ? 0 : r, why);
+    return good ? good : r;
+}
+
 // The account's storage root; the empty one where it does not exist.
 static int storage_root_of(struct head_view *v, struct hash *ret, const struct address *address,
                            struct error *why) {
@@ -89,11 +108,10 @@ static int storage_root_of(struct head_view *v, struct hash *ret, const struct a
         if (a->exists) *ret = a->storage_root;
         return 0;
     }
-    struct hash key = keccak256(BYTES_OF(*address));
     struct account a;
-    int r = trie_store_account(v->h->store, &key, &a, why);
+    int r = base_account(v, &a, address, why);
     if (r == 0) *ret = a.storage_root;
-    return still_good(v, r == ERR_NOT_FOUND ? 0 : r, why);
+    return r == ERR_NOT_FOUND ? 0 : r;
 }
 
 int head_passer_root(struct hash *ret, const struct state_root *s, struct head_view *v,
@@ -117,14 +135,13 @@ int head_view_account(struct head_view *v, struct state_base_account *ret,
         }
         return 0;
     }
-    struct hash key = keccak256(BYTES_OF(*address));
     struct account a;
-    int r = trie_store_account(v->h->store, &key, &a, why);
+    int r = base_account(v, &a, address, why);
     if (r == 0) {
         *ret = (struct state_base_account){a.balance, a.nonce, a.code_hash, true,
                                            !hash_equal(&a.storage_root, &TRIE_EMPTY_ROOT)};
     }
-    return still_good(v, r == ERR_NOT_FOUND ? 0 : r, why);
+    return r == ERR_NOT_FOUND ? 0 : r;
 }
 
 int head_view_slot(struct head_view *v, struct u256 *ret, const struct address *address,
@@ -143,6 +160,13 @@ int head_view_slot(struct head_view *v, struct u256 *ret, const struct address *
         const struct layer_account *a = layer_account_find(l, address, account_hash);
         if (a && a->cleared) return 0;
     }
+    if (v->h->remote) {
+        const struct remote_at at = remote_at(v);
+        struct hash root;
+        int r = storage_root_of(v, &root, address, why);
+        if (r != 0) return r;
+        return remote_state_slot(v->h->remote, &at, address, &root, key, ret, why);
+    }
     struct hash owner = keccak256(BYTES_OF(*address)), number, place;
     u256_store_be(number.b, *key);
     place = keccak256(BYTES_OF(number));
@@ -160,7 +184,10 @@ static int code_of_hash(struct head_view *v, struct bytes *ret, const struct has
     }
     struct buf code;
     buf_init(&code, 0);
-    int r = trie_store_get(v->h->store, TRIE_STORE_CODES, BYTES_OF(*hash), &code, why);
+    const struct remote_at at = remote_at(v);
+    int r = v->h->remote
+                ? remote_state_code(v->h->remote, &at, hash, &code, why)
+                : trie_store_get(v->h->store, TRIE_STORE_CODES, BYTES_OF(*hash), &code, why);
     if (r == 0) {
         (void)pthread_mutex_lock(&v->code_lock);
         *ret = arena_copy(&v->codes, buf_view(&code));
@@ -213,7 +240,6 @@ int head_view_block_hash(void *view, struct hash *ret, uint64_t number, struct e
 
 static int get_node(void *arg, const struct hash *owner, const struct trie_path *path,
                     const struct trie_ref *ref, struct bytes *ret, struct error *why) {
-    (void)ref;
     struct head_view_nodes *s = arg;
     struct head_view *v = s->view;
     for (size_t i = 0; i < v->layer_count; i++) {
@@ -223,9 +249,18 @@ static int get_node(void *arg, const struct hash *owner, const struct trie_path 
         return n->rlp.n ? 0 : error_set(why, ERR_NOT_FOUND, "no node stands there");
     }
     size_t n;
-    int r = trie_store_node(v->h->store, owner, path, s->node, &n, why);
+    int r;
+    if (v->h->remote) {
+        const struct remote_at at = remote_at(v);
+        struct hash hash;
+        if (ref->n != 32) return error_set(why, ERR_NOT_FOUND, "a node that has no hash");
+        memcpy(hash.b, ref->b, 32);
+        r = remote_state_node(v->h->remote, &at, owner, path, &hash, s->node, &n, why);
+    } else {
+        r = still_good(v, trie_store_node(v->h->store, owner, path, s->node, &n, why), why);
+    }
     if (r == 0) *ret = bytes_make(s->node, n);
-    return still_good(v, r, why);
+    return r;
 }
 
 struct state_node_source head_view_source(struct head_view_nodes *s, struct head_view *v) {

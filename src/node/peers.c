@@ -3,7 +3,7 @@
 
 #include "base/list.h"
 #include "net/ws.h"
-#include "node/json_split.h"
+#include "json/split.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -8,7 +8,8 @@
 /* A walk from the root towards a key. */
 struct walk {
     const struct hash *key;
-    const struct proof *proof;
+    const struct proof *proof; /* NULL: nodes come from the source */
+    const struct proof_source *source;
     size_t used;           /* nodes of the proof */
     unsigned depth;        /* nibbles of key behind us */
     struct bytes next;     /* the reference to go on with; n = 0: nothing stands there */
@@ -101,6 +102,11 @@ static int step_path(struct walk *w, const struct rlp_item item[2], bool *ret_en
 static int fetch(struct bytes *ret, struct walk *w) {
     *ret = w->next;
     if (w->next.n != 32) return 0;
+    if (w->source) {
+        struct hash ref;
+        memcpy(ref.b, w->next.p, 32);
+        return w->source->get(w->source->arg, ret, &ref, w->depth, w->why);
+    }
     if (w->used == w->proof->count) return wrong(w, "the next node is missing");
     *ret = w->proof->nodes[w->used++];
     if (ret->n > TRIE_NODE_MAX) {
@@ -113,6 +119,30 @@ static int fetch(struct bytes *ret, struct walk *w) {
     return 0;
 }
 
+static int walk(struct walk *w) {
+    for (bool end = false; w->next.n && !end;) {
+        struct bytes node;
+        struct rlp_item item[17];
+        unsigned count = 0;
+        int r = fetch(&node, w);
+        if (r == 0) r = split(item, &count, node, w);
+        if (r == 0) r = count == 17 ? step_branch(w, item) : step_path(w, item, &end);
+        if (r != 0) return r;
+    }
+    return 0;
+}
+
+int proof_walk(struct bytes *ret, const struct hash *root, const struct hash *key,
+               const struct proof_source *source, struct error *why) {
+    struct bytes value = {NULL, 0};
+    struct walk w = {
+        .key = key, .source = source, .next = BYTES_OF(*root), .ret = &value, .why = why};
+    if (hash_equal(root, &TRIE_EMPTY_ROOT)) w.next.n = 0;
+    int r = walk(&w);
+    if (r == 0) *ret = value;
+    return r;
+}
+
 int proof_check(struct bytes *ret, const struct hash *root, const struct hash *key,
                 const struct proof *proof, struct error *why) {
     struct bytes value = {NULL, 0};
@@ -122,15 +152,8 @@ int proof_check(struct bytes *ret, const struct hash *root, const struct hash *k
         w.next.n = 0;
         if (proof->count == 1 && bytes_equal(proof->nodes[0], BYTES_LIT("\x80"))) w.used = 1;
     }
-    for (bool end = false; w.next.n && !end;) {
-        struct bytes node;
-        struct rlp_item item[17];
-        unsigned count = 0;
-        int r = fetch(&node, &w);
-        if (r == 0) r = split(item, &count, node, &w);
-        if (r == 0) r = count == 17 ? step_branch(&w, item) : step_path(&w, item, &end);
-        if (r != 0) return r;
-    }
+    int r = walk(&w);
+    if (r != 0) return r;
     if (w.used != proof->count) return wrong(&w, "nodes are left over");
     *ret = value;
     return 0;

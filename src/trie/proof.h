@@ -33,6 +33,21 @@ struct proof {
                                             const struct hash *key, const struct proof *proof,
                                             struct error *why);
 
+/* Where the nodes of a walk come from, by hash. get gives the node of `ref`, good until the next
+ * call, which the source has checked to hash to it; depth is that of the node, in nibbles. */
+struct proof_source {
+    int (*get)(void *arg, struct bytes *ret, const struct hash *ref, unsigned depth,
+               struct error *why);
+    void *arg;
+};
+
+/* proof_walk looks a key up, node by node, as strictly as proof_check.
+ * ret     the value, within the node that came last; n = 0: the key is absent.
+ * errors  those of the source and of proof_check. */
+[[gnu::warn_unused_result]] int proof_walk(struct bytes *ret, const struct hash *root,
+                                           const struct hash *key,
+                                           const struct proof_source *source, struct error *why);
+
 struct proof_slot {
     struct hash key; /* slot number, big-endian */
     struct u256 value;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "node/json_split.h"
 #include "test/harness/test.h"
+#include "json/split.h"
 
 TEST(values_are_found_however_they_are_cut) {
     static const char stream[] = " {\"a\":\"}\\\"{\"}\n[1,[2]]{}\t{\"b\":[{}]}";

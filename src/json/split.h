@@ -1,8 +1,8 @@
 /* Json_split: where one JSON value ends and the next begins in a stream without framing, as
  * go-ethereum's IPC has it. Looks only at brackets and strings; the parser judges the rest.
  * Each byte is looked at once. Pure. SPDX-License-Identifier: MIT */
-#ifndef NODE_JSON_SPLIT_H
-#define NODE_JSON_SPLIT_H
+#ifndef JSON_SPLIT_H
+#define JSON_SPLIT_H
 
 #include "base/buf.h"
 

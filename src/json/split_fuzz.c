@@ -1,6 +1,6 @@
 /* What comes over the Unix socket, cut anywhere: the same values come out however it is cut.
  * SPDX-License-Identifier: MIT */
-#include "node/json_split.h"
+#include "json/split.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "node/json_split.h"
+#include "json/split.h"
 
 static bool is_space(uint8_t c) {
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
