@@ -85,7 +85,9 @@ struct app {
     struct metric *hub_errors;
     struct metric *delivered[2][ORDER_LOW + 1][2][2]; /* transaction, priority, from peer, big */
 
+    const char *builder_url;
     enum app_builder builder;
+    bool any_answer; /* there is no endpoint for readiness: any answer shows that it is there */
     struct client *ready_client;
     struct loop_timer ready_timer, chore_timer;
     unsigned ready_status;

@@ -4,7 +4,7 @@
 #include "eth/address.h"
 #include "orderflow/order_envelope.h"
 #include "orderflow/priority.h"
-#include "orderflow/request_signature.h"
+#include "eth/request_signature.h"
 
 static const struct json_limits limits = {JSON_BYTES_MAX, 64, JSON_VALUES_MAX, false};
 

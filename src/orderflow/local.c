@@ -174,6 +174,7 @@ struct local_stats local_stats(const struct local *l) {
     s.waiting = atomic_load(&l->waiting);
     s.waiting_bytes = atomic_load(&l->waiting_bytes);
     if (!l->is_feed) s.in_flight = l->rpc.calls;
+    s.failing = l->is_feed ? !s.connected : l->rpc.failing && s.waiting + s.in_flight > 0;
     return s;
 }
 

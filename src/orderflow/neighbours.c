@@ -34,7 +34,7 @@ static void on_body(struct client_call *k, void *context, struct bytes in) {
 static void on_end(struct client_call *k, void *context) {
     struct app *a = context;
     (void)k;
-    bool ok = a->ready_status >= 200 && a->ready_status < 300;
+    bool ok = a->any_answer || (a->ready_status >= 200 && a->ready_status < 300);
     set_builder(a, ok ? APP_BUILDER_READY : APP_BUILDER_NOT_READY);
     ask_again(a);
 }
@@ -66,9 +66,13 @@ static int open_ready(struct app *a, struct error *why) {
     struct url u;
     char origin[512];
     const char *text = a->values->builder_ready;
-    if (!text || !*text) return 0;
+    a->any_answer = !text || !*text;
+    if (a->any_answer) {
+        if (!a->local || local_is_feed(a->local)) return 0; // the feed tells itself
+        text = a->builder_url;
+    }
     int r = url_parse(&u, bytes_from_str(text), why);
-    if (r != 0) return error_wrap(why, "builder-ready-endpoint");
+    if (r != 0) return error_wrap(why, a->any_answer ? "builder" : "builder-ready-endpoint");
     size_t n = u.scheme == URL_UNIX
                    ? strlen(text)
                    : (size_t)(u.authority.p + u.authority.n - (const uint8_t *)text);
@@ -189,8 +193,10 @@ int app_ready(void *context, struct error *why) {
     if (a->ready_client && a->builder != APP_BUILDER_READY) {
         return error_set(why, ERR_BUSY, "builder not answering readyz request");
     }
-    if (a->local && local_is_feed(a->local) && !local_stats(a->local).connected) {
-        return error_set(why, ERR_BUSY, "builder not connected");
+    if (a->local && local_stats(a->local).failing) {
+        bool feed = local_is_feed(a->local);
+        return error_set(why, ERR_BUSY,
+                         feed ? "builder not connected" : "builder does not take orders");
     }
     if (a->hub && !a->hub_seen) return error_set(why, ERR_BUSY, "hub not seen yet");
     if (a->hub && hub_client_state(a->hub) == HUB_REFUSED) {

@@ -17,7 +17,7 @@
 
 #include "orderflow/order_request.h"
 #include "orderflow/priority.h"
-#include "orderflow/request_signature.h"
+#include "eth/request_signature.h"
 
 #include <stdatomic.h>
 

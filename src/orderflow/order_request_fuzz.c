@@ -2,7 +2,7 @@
  * than an error, and what is accepted can be forwarded. SPDX-License-Identifier: MIT */
 #include "orderflow/order_envelope.h"
 #include "orderflow/priority.h"
-#include "orderflow/request_signature.h"
+#include "eth/request_signature.h"
 
 #include <stdlib.h>
 

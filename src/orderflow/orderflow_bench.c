@@ -16,7 +16,7 @@
 #include "net/socket.h"
 #include "orderflow/order_envelope.h"
 #include "orderflow/orderflow.h"
-#include "orderflow/request_signature.h"
+#include "eth/request_signature.h"
 #include "test/harness/bench.h"
 #include "test/harness/test.h"
 #include "json/write.h"

@@ -11,7 +11,7 @@
 #include "net/url.h"
 #include "orderflow/order_envelope.h"
 #include "orderflow/orderflow.h"
-#include "orderflow/request_signature.h"
+#include "eth/request_signature.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -150,6 +150,7 @@ static int open_builder(struct app *a, struct error *why) {
                                     .names = a->names,
                                     .url = first_of(v->rpc_endpoint, NULL),
                                     .block_ns = v->block_ns};
+    a->builder_url = url ? url : BUILDER_DEFAULT;
     int r = tip_new(&a->tip, &tip, why);
     if (r != 0 || v->no_forwarding) return r;
     const struct local_options local = {
@@ -157,7 +158,7 @@ static int open_builder(struct app *a, struct error *why) {
         .log = a->log,
         .metrics = a->metrics,
         .names = a->names,
-        .url = url ? url : BUILDER_DEFAULT,
+        .url = a->builder_url,
         .generation = v->api == INTAKE_FIRST ? ORDER_FIRST : ORDER_SECOND,
         .identity = &a->identity,
         .connections = (unsigned)v->builder_connections,

@@ -5,7 +5,7 @@
 #include "base/hex.h"
 #include "crypto/keccak.h"
 #include "eth/address.h"
-#include "orderflow/request_signature.h"
+#include "eth/request_signature.h"
 
 #include <string.h>
 

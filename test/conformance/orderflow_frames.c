@@ -3,7 +3,7 @@
 #include "base/hex.h"
 #include "eth/order_id.h"
 #include "orderflow/peer_frame.h"
-#include "orderflow/request_signature.h"
+#include "eth/request_signature.h"
 #include "test/conformance/orderflow.h"
 
 #define FRAME_MAX (64u << 20)

@@ -3,7 +3,7 @@
 #include "orderflow/archive_rows.h"
 #include "orderflow/order_envelope.h"
 #include "orderflow/priority.h"
-#include "orderflow/request_signature.h"
+#include "eth/request_signature.h"
 #include "test/conformance/orderflow.h"
 
 #include <math.h>

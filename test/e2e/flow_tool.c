@@ -18,7 +18,7 @@
 #include "eth/tx.h"
 #include "net/client.h"
 #include "net/server.h"
-#include "orderflow/request_signature.h"
+#include "eth/request_signature.h"
 #include "json/write.h"
 
 #include <fcntl.h>

@@ -166,7 +166,8 @@ class Node:
             "--system-listen-addr", f"127.0.0.1:{self.system}",
             "--metrics-addr", f"127.0.0.1:{self.metrics}",
             *(["--builder-url", builder] if "--builder-url" not in self.flags else []),
-            "--builder-ready-endpoint", builder,
+            *(["--builder-ready-endpoint", builder]
+              if "--builder-ready-endpoint" not in self.flags else []),
             *self.flags, log=self.folder / f"{self.name}.log").__enter__()
         wait_until(lambda: harness.is_listening(self.metrics), message=self.process.logged())
         return self

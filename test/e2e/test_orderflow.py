@@ -194,6 +194,34 @@ def a_builder_that_was_away_gets_everything():
 
 
 @case
+def without_an_endpoint_for_it_readiness_still_tells_of_the_builder():
+    """A builder that is away, or that takes no orders, makes the node not ready; any answer shows
+    that it is there."""
+    with Folder() as folder:
+        port = free_port()
+        url = ("--builder-url", f"http://127.0.0.1:{port}", "--builder-ready-endpoint", "")
+        away = Builder(port)
+        away.close()
+        with Sender(folder, *url, builder=away) as node:
+            wait_until(lambda: node.ready() == (503, "builder not answering readyz request"))
+            time.sleep(0.6)
+            assert node.ready()[0] == 503
+            back = Builder(port)
+            back.ready = False  # it knows no such path, but answers
+            wait_until(lambda: node.ready()[0] == 200)
+            back.status = 500
+            assert node.send("eth_sendRawTransaction", RAW[0])[0] == 200
+            wait_until(lambda: node.ready() == (503, "builder does not take orders"))
+            back.status = 200
+            wait_until(lambda: node.ready()[0] == 200)
+            assert len(back.requests) == 1
+            back.close()
+        with Sender(folder, "--api", "first", *url, builder=away, name="first") as node:
+            wait_until(lambda: harness.request(node.user, "GET", "/readyz", tls=False)[::2] ==
+                       (503, b"not ready"))
+
+
+@case
 def the_feed_gives_a_builder_everything_again():
     """Over the direct feed: in order, once; after a cut what was not acknowledged, and to a builder
     that restarted all that may still land."""
