@@ -323,7 +323,7 @@ static bool blobs_are_good(const struct job *j, const struct block_fill *f,
     int r = 0;
     for (size_t i = 0; r == 0 && i < o->tx_count; i++) {
         const struct tx_sidecar *s = &o->txs[i].sidecar;
-        if (s->present) r = blob_proofs_check(j->kzg, s, rules, NULL);
+        if (s->present) r = blob_proofs_check(j->kzg, NULL, s, rules, NULL);
     }
     if (r != ERR_NO_MEMORY) build_order_set_blobs(o, r == 0 ? BUILD_BLOBS_GOOD : BUILD_BLOBS_BAD);
     return r == 0;

@@ -116,7 +116,7 @@ static int check_blobs(struct txpool *p, const struct pool_tx *t, const struct f
     }
     int r = tx_sidecar_check(&t->tx, s, why);
     if (r != 0) return error_wrap(why, "invalid blob proof");
-    return blob_proofs_check(p->kzg, s, rules, why);
+    return blob_proofs_check(p->kzg, NULL, s, rules, why);
 }
 
 int pool_check_static(struct txpool *p, const struct pool_tx *t, const struct txpool_head *head,

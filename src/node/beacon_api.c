@@ -486,6 +486,27 @@ static void on_block_root(struct exchange *x, void *context) {
     answer_end(&a, x);
 }
 
+// All of a block's blobs, or those with the versioned hashes asked for.
+static void on_blobs(struct exchange *x, void *context) {
+    const struct beacon_api *b = context;
+    const struct beacon_record *r = resolve_or_refuse(x, context);
+    struct bytes asked = exchange_query_get(x, "versioned_hashes");
+    char text[67] = "0x";
+    struct answer a;
+    if (!r) return;
+    const struct beacon_block_blobs *found = beacon_blobs_find(&b->slots->blobs, &r->root);
+    answer_begin(&a);
+    add_flags(&a.w, false);
+    json_begin_array(&a.w, "data");
+    for (size_t i = 0; found && i < found->count; i++) {
+        hex_encode(text + 2, BYTES_OF(found->hashes[i]));
+        if (asked.n && !memmem(asked.p, asked.n, text, 66)) continue;
+        json_add_data(&a.w, NULL, BYTES_OF(found->blobs[i]));
+    }
+    json_end(&a.w);
+    answer_end(&a, x);
+}
+
 static void on_publish(struct exchange *x, void *context) {
     beacon_api_publish(x, ((struct beacon_api *)context)->slots);
 }
@@ -673,6 +694,7 @@ static const struct route table[] = {
     {"GET", "/eth/v1/beacon/headers", on_headers, NULL, 0, ROUTE_QUIET},
     {"GET", "/eth/v1/beacon/headers/{id}", on_header, NULL, 0, ROUTE_QUIET},
     {"GET", "/eth/v1/beacon/blocks/{id}/root", on_block_root, NULL, 0, ROUTE_QUIET},
+    {"GET", "/eth/v1/beacon/blobs/{id}", on_blobs, NULL, 0, ROUTE_QUIET},
     {"POST", "/eth/v1/beacon/blocks", on_publish, NULL, 0, ROUTE_QUIET},
     {"POST", "/eth/v2/beacon/blocks", on_publish, NULL, 0, ROUTE_QUIET},
     {"GET", "/eth/v1/events", on_events, NULL, 0, ROUTE_STREAM | ROUTE_QUIET},

@@ -46,7 +46,13 @@ static int take(struct slots *s, struct exchange *x, enum consensus_fork f, stru
     int r = c && b ? decode(c, x, f, &a, why) : error_set(why, ERR_NO_MEMORY, "no memory");
     if (r == 0) r = blind(b, &c->signed_block, f, &a, why);
     if (r == 0) {
-        r = slots_take_block(s, b, &c->signed_block.message.body.execution_payload, f, why);
+        const struct blobs_bundle blobs = {
+            .commitments = {b->message.body.blob_kzg_commitments.items,
+                            b->message.body.blob_kzg_commitments.count},
+            .proofs = {c->kzg_proofs.items, c->kzg_proofs.count},
+            .blobs = {c->blobs.items, c->blobs.count},
+        };
+        r = slots_take_block(s, b, &c->signed_block.message.body.execution_payload, &blobs, f, why);
     }
     arena_free(&a);
     return r;

@@ -154,7 +154,7 @@ static int move_head(struct slots *s, struct error *why) {
 
 // Imports the execution block of a signed block and makes both the head.
 static int adopt(struct slots *s, const struct signed_blinded_beacon_block *b, struct hash root,
-                 const struct block *block, struct error *why) {
+                 const struct block *block, const struct blobs_bundle *blobs, struct error *why) {
     const struct blinded_beacon_block *m = &b->message;
     const struct beacon_record *found = beacon_find(&s->chain, &m->parent_root);
     struct engine_payload_status status;
@@ -173,6 +173,7 @@ static int adopt(struct slots *s, const struct signed_blinded_beacon_block *b, s
         if (strcmp(body->fields[i].name, "body") == 0) body = body->fields[i].type;
     }
     if (r == 0) r = ssz_root(&body_root, body, &m->body, &s->memory, why);
+    if (r == 0) r = beacon_blobs_put(&s->blobs, &root, blobs, why);
     if (r != 0) return r;
     record(s, m, &root, &body_root, &b->signature, &parent);
     s->proposed = true;
@@ -241,7 +242,7 @@ static int propose_local(struct slots *s, const struct built *b, struct error *w
         r = sign(s, &header, blobs.commitments.items, blobs.commitments.count, &requests, &root,
                  why);
     }
-    return r == 0 ? adopt(s, s->signed_block, root, &b->block, why) : r;
+    return r == 0 ? adopt(s, s->signed_block, root, &b->block, &blobs, why) : r;
 }
 
 // The block of a payload that came for a signed header.
@@ -276,8 +277,8 @@ static int block_of(struct slots *s, struct block *ret, const struct signed_blin
 }
 
 int slots_take_block(struct slots *s, const struct signed_blinded_beacon_block *b,
-                     const struct execution_payload *payload, enum consensus_fork f,
-                     struct error *why) {
+                     const struct execution_payload *payload, const struct blobs_bundle *blobs,
+                     enum consensus_fork f, struct error *why) {
     struct hash root;
     struct block block;
     uint64_t slot = b->message.slot;
@@ -293,8 +294,12 @@ int slots_take_block(struct slots *s, const struct signed_blinded_beacon_block *
     }
     r = validators_check_block(&s->chain.validators, b->message.proposer_index, &root,
                                &b->signature, f, why);
+    if (r == 0) {
+        r = beacon_blobs_check(b->message.body.blob_kzg_commitments.items,
+                               b->message.body.blob_kzg_commitments.count, blobs, why);
+    }
     if (r == 0) r = block_of(s, &block, b, payload, f, why);
-    return r == 0 ? adopt(s, b, root, &block, why) : r;
+    return r == 0 ? adopt(s, b, root, &block, blobs, why) : r;
 }
 
 static void on_unblinded(void *context, const struct payload_and_blobs *payload,
@@ -306,8 +311,8 @@ static void on_unblinded(void *context, const struct payload_and_blobs *payload,
         lose(s, "payload", failed);
         return;
     }
-    int r =
-        slots_take_block(s, s->signed_block, &payload->execution_payload, s->task.consensus, &why);
+    int r = slots_take_block(s, s->signed_block, &payload->execution_payload,
+                             &payload->blobs_bundle, s->task.consensus, &why);
     if (r != 0) {
         lose(s, "import", &why);
         return;
@@ -508,6 +513,7 @@ int slots_open(struct slots **ret, struct node *n, struct error *why) {
     s->slot_timer.fire = on_slot;
     s->prepare_timer.fire = on_prepare;
     arena_init(&s->memory, 0);
+    beacon_blobs_init(&s->blobs);
     *ret = s;
     for (size_t i = 0; i < 4; i++) {
         s->proposals[i] = metrics_get(n->metrics, &slots_metric_table[SLOTS_PROPOSALS],
@@ -561,6 +567,7 @@ void slots_close(struct slots *s) {
     }
     relays_close(s->relays);
     beacon_api_close(s->api);
+    beacon_blobs_free(&s->blobs);
     beacon_chain_free(&s->chain);
     arena_free(&s->memory);
     loop_free(s->loop);

@@ -14,6 +14,7 @@
 #define NODE_SLOTS_H
 
 #include "chain/engine.h"
+#include "node/beacon_blobs.h"
 #include "node/beacon_chain.h"
 #include "node/node.h"
 #include "node/relays.h"
@@ -45,6 +46,7 @@ struct slots {
     struct node *node;
     struct loop *loop;
     struct beacon_chain chain;
+    struct beacon_blobs blobs;
     struct relays *relays;
     struct beacon_api *api;
     struct address fee_recipient;
@@ -65,11 +67,13 @@ struct slots {
 };
 enum slot_outcome { SLOT_LOCAL, SLOT_RELAY, SLOT_MISSED, SLOT_SKIPPED };
 
-/* A whole signed block from outside (a relay publishes it): checked, imported, made the head.
+/* A whole signed block from outside (a relay publishes it), with its blobs: checked, imported, made
+ * the head.
  * errors  ERR_INVALID, ERR_STALE (another slot), those of the head. */
 [[gnu::warn_unused_result]] int slots_take_block(struct slots *s,
                                                  const struct signed_blinded_beacon_block *block,
                                                  const struct execution_payload *payload,
+                                                 const struct blobs_bundle *blobs,
                                                  enum consensus_fork f, struct error *why);
 
 enum consensus_fork slots_fork_at(const struct slots *s, uint64_t slot);

@@ -2,10 +2,10 @@
 #include "node/validate.h"
 
 #include "base/hex.h"
+#include "chain/blob_check.h"
 #include "chain/engine.h"
 #include "chain/engine_versions.h"
 #include "chain/produce.h"
-#include "crypto/kzg.h"
 #include "eth/fees.h"
 #include "eth/ssz_json.h"
 #include "node/engine_api.h"
@@ -20,6 +20,7 @@ static const struct bytes none = {NULL, 0};
 struct validate {
     struct node *node;
     struct kzg *kzg;
+    struct blob_memory *blobs; // builders bid again and again with the same ones
     struct metric *valid, *invalid, *seconds;
     pthread_mutex_t lock;
     struct producer *idle[IDLE_MAX]; // each with the tries of the block it was on last
@@ -133,33 +134,29 @@ static int check_message(struct judged *j, struct node_call *c, struct error *wh
     return 0;
 }
 
-static int check_proofs(const struct validate *v, const struct blobs_bundle *b, bool cells,
+static int check_proofs(const struct validate *v, const struct judged *j, struct arena *a,
                         struct error *why) {
+    const struct blobs_bundle *b = &j->request.blobs_bundle;
+    bool cells = j->fork >= CONSENSUS_FULU;
     size_t per_blob = cells ? CELLS_PER_BLOB : 1;
     if (b->proofs.count != b->blobs.count * per_blob) {
         return error_set(why, ERR_INVALID, "there are %zu proofs of %zu blobs", b->proofs.count,
                          b->blobs.count);
     }
-    uint8_t *data = cells ? malloc((size_t)KZG_CELLS * KZG_CELL_BYTES) : NULL;
-    struct bytes48 same[CELLS_PER_BLOB];
-    uint64_t indices[CELLS_PER_BLOB];
-    int r = cells && !data ? error_set(why, ERR_NO_MEMORY, "no memory for cells") : 0;
-    for (size_t i = 0; i < b->blobs.count && r == 0; i++) {
-        const struct bytes48 *proofs = b->proofs.items + i * per_blob;
-        if (!cells) {
-            r = kzg_verify_blob(v->kzg, b->blobs.items[i].b, &b->commitments.items[i], proofs, why);
-            continue;
-        }
-        for (size_t k = 0; k < CELLS_PER_BLOB; k++) {
-            same[k] = b->commitments.items[i];
-            indices[k] = k;
-        }
-        r = kzg_cells(v->kzg, data, b->blobs.items[i].b, why);
-        if (r != 0) break;
-        r = kzg_verify_cells(v->kzg, same, indices, data, proofs, CELLS_PER_BLOB, why);
+    const uint8_t **blobs = arena_alloc_array(a, b->blobs.count + 1, sizeof *blobs);
+    if (!blobs) return error_set(why, ERR_NO_MEMORY, "no memory for blobs");
+    for (size_t i = 0; i < b->blobs.count; i++) {
+        blobs[i] = b->blobs.items[i].b;
     }
-    free(data);
-    return r;
+    const struct tx_sidecar s = {.present = true,
+                                 .version = cells,
+                                 .blob_count = b->blobs.count,
+                                 .blobs = blobs,
+                                 .commitments = b->commitments.items,
+                                 .proof_count = b->proofs.count,
+                                 .proofs = b->proofs.items};
+    const struct fork_rules *rules = fork_rules_of(cells ? FORK_OSAKA : FORK_CANCUN);
+    return blob_proofs_check(v->kzg, v->blobs, &s, rules, why);
 }
 
 // The bundle belongs to the block's transactions. One that came without blobs is the caller's wish.
@@ -183,7 +180,7 @@ static int check_blobs(const struct validate *v, const struct judged *j, struct 
                          "invalid blobs bundle: %zu commitments and %zu blobs for %zu hashes",
                          b->commitments.count, b->blobs.count, n);
     }
-    int r = check_proofs(v, b, j->fork >= CONSENSUS_FULU, why);
+    int r = check_proofs(v, j, c->a, why);
     if (r == 0 || r == ERR_NO_MEMORY) return r;
     struct error own = *why;
     return node_fail(c, why, FAILED, none, "invalid blobs bundle: %s", own.text);
@@ -390,6 +387,7 @@ int validate_open(struct validate **ret, struct node *n, struct error *why) {
     v->invalid = metrics_get(n->metrics, results, (const char *[]){"invalid"});
     v->seconds = metrics_get(n->metrics, &validate_metric_table[VALIDATE_SECONDS], NULL);
     int r = kzg_open(&v->kzg, KZG_VERIFY, why);
+    if (r == 0) r = blob_memory_new(&v->blobs, why);
     return r == 0 ? node_add_methods(n, methods, sizeof methods / sizeof methods[0], v, why) : r;
 }
 
@@ -398,6 +396,7 @@ void validate_close(struct validate *v) {
     for (size_t i = 0; i < v->idle_count; i++) {
         producer_free(v->idle[i]);
     }
+    blob_memory_free(v->blobs);
     kzg_close(v->kzg);
     (void)pthread_mutex_destroy(&v->lock);
     free(v);

@@ -45,8 +45,8 @@ struct local_options {
 struct local_stats {
     uint64_t waiting, waiting_bytes, in_flight, kept; /* now; kept: for a builder's restart */
     uint64_t delivered, refused, expired, superseded, retried; /* since the start */
-    bool connected; /* the last attempt succeeded */
-    bool failing;   /* it failed, and orders wait */
+    bool connected;                                            /* the last attempt succeeded */
+    bool failing;                                              /* it failed, and orders wait */
 };
 
 /* local_new: errors  ERR_SYNTAX (url), ERR_INVALID, ERR_NO_MEMORY. */
