@@ -222,9 +222,8 @@ static int open_links(struct app *a, struct error *why) {
 static int ready(void *context, struct error *why) {
     struct app *a = context;
     uint64_t limit = a->values.watchdog_ns;
-    if (!node_link_synced(a->node)) {
-        return error_set(why, ERR_BUSY, "the execution client's head is not known");
-    }
+    int r = node_link_ready(a->node, why);
+    if (r != 0) return r;
     if (!a->enabled) return error_set(why, ERR_BUSY, "bidding is not enabled");
     if (limit && a->last_begun_ns && loop_now_ns(a->loop) > a->last_begun_ns + limit) {
         return error_set(why, ERR_STALE, "no block was begun for too long");

@@ -6,6 +6,7 @@
 #define DUTIES_BODY_MAX (16u << 20)
 #define ANSWER_BODY_MAX 4096u
 #define ASK_AGAIN_NS NS_PER_S
+#define ASK_FAILURES_MAX 11u // then every twelve seconds
 #define SUBMIT_TIMEOUT_NS (2 * NS_PER_S)
 #define RATE_PAUSE_NS (NS_PER_S / 2)
 
@@ -18,7 +19,7 @@ struct relay_link {
     uint64_t first_slot, last_slot; // of the list
     struct client_call *asking;
     uint64_t asked_ns;
-    unsigned ask_status;
+    unsigned ask_status, ask_failures;
     struct buf ask_body;
     struct client_call *sending;
     struct built_block *sent, *next;
@@ -74,14 +75,21 @@ static void ask_body(struct client_call *k, void *context, struct bytes in) {
     buf_append(&r->ask_body, in);
 }
 
+// A relay that is away is asked less often.
+static void ask_again_later(struct relay_link *r) {
+    if (r->ask_failures < ASK_FAILURES_MAX) r->ask_failures++;
+}
+
 static void ask_end(struct client_call *k, void *context) {
     struct relay_link *r = context;
     (void)k;
     r->asking = NULL;
     if (r->ask_status == 200 && buf_check(&r->ask_body, NULL) == 0) {
+        r->ask_failures = 0;
         take_duties(r);
         return;
     }
+    ask_again_later(r);
     log_warn(r->o.log, "relay_validators_refused", F_STR("relay", r->o.settings->name),
              F_U64("status", r->ask_status));
 }
@@ -90,6 +98,7 @@ static void ask_failed(struct client_call *k, void *context, const struct error 
     struct relay_link *r = context;
     (void)k;
     r->asking = NULL;
+    ask_again_later(r);
     log_warn(r->o.log, "relay_validators_failed", F_STR("relay", r->o.settings->name), F_ERR(why));
 }
 
@@ -100,7 +109,8 @@ void relay_link_refresh(struct relay_link *r) {
     struct http_request q = {.method = HTTP_GET, .path = BYTES_LIT("/relay/v1/builder/validators")};
     struct error why;
     uint64_t now = loop_now_ns(r->o.loop);
-    if (r->asking || (r->asked_ns && now < r->asked_ns + ASK_AGAIN_NS)) return;
+    uint64_t pause_ns = ASK_AGAIN_NS * (1 + r->ask_failures);
+    if (r->asking || (r->asked_ns && now < r->asked_ns + pause_ns)) return;
     r->asked_ns = now;
     r->ask_status = 0;
     buf_clear(&r->ask_body);

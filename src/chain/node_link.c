@@ -22,6 +22,7 @@
 #define FAR_BEHIND 8u    // blocks: then they are asked for by number
 #define LATEST "latest"
 #define IMPORTS_MAX 512u
+#define TELL_AGAIN_NS (60 * NS_PER_S) // of another genesis
 
 enum ask_kind {
     ASK_SUBSCRIBE_HEADS,
@@ -29,6 +30,7 @@ enum ask_kind {
     ASK_BLOCK,
     ASK_TX,
     ASK_SEND,
+    ASK_GENESIS,
     ASK_SAFE,
     ASK_FINALIZED,
 };
@@ -77,6 +79,9 @@ struct node_link {
     struct hash safe, finalized; // as the client said last
     bool objects;                // blocks come as objects: the client has no debug_getRawBlock
     bool synced, ending;
+    bool foreign;      // another genesis
+    struct hash first; // the client's
+    uint64_t told_ns;  // when that was logged last
 };
 
 /* Asking. */
@@ -233,7 +238,8 @@ static void ask_parent(struct node_link *n, const struct import *i) {
     }
 }
 
-static void ask_mark(struct node_link *n, enum ask_kind kind, const char *tag) {
+// A block's header and hashes, by number or tag.
+static void ask_summary(struct node_link *n, enum ask_kind kind, const char *block) {
     struct ask *a = ask_new(n, kind);
     struct buf out;
     if (!a || !n->ws) return;
@@ -241,7 +247,7 @@ static void ask_mark(struct node_link *n, enum ask_kind kind, const char *tag) {
     buf_printf(&out,
                "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"eth_getBlockByNumber\","
                "\"params\":[\"%s\",false]}",
-               (unsigned long long)a->id, tag);
+               (unsigned long long)a->id, block);
     (void)ws_send(n->ws, true, buf_view(&out));
     buf_free(&out);
 }
@@ -255,8 +261,8 @@ static void note_head(struct node_link *n, const struct import *i) {
     }
     if (!n->synced && i->number < n->tip) catch_up(n);
     if (n->o.marks && n->synced) {
-        ask_mark(n, ASK_SAFE, "safe");
-        ask_mark(n, ASK_FINALIZED, "finalized");
+        ask_summary(n, ASK_SAFE, "safe");
+        ask_summary(n, ASK_FINALIZED, "finalized");
     }
     n->o.head_changed(n->o.context);
 }
@@ -303,6 +309,47 @@ static int read_block(struct block *ret, struct bytes *ret_raw, const struct jso
     if (r == 0 && !ret_raw->p) r = error_set(why, ERR_NO_MEMORY, "no memory for a block");
     buf_free(&out);
     return r;
+}
+
+// The first block that both have: the genesis, or where our chain begins.
+static struct hash first_block(const struct node_link *n) {
+    const struct head_block *b = head_genesis(n->o.head);
+    struct hash h = b->hash;
+    head_block_release(b);
+    return h;
+}
+
+static void follow(struct node_link *n) {
+    ask(n, ASK_SUBSCRIBE_HEADS, "eth_subscribe", BYTES_LIT("newHeads"), false);
+    if (n->o.transactions) {
+        ask(n, ASK_SUBSCRIBE_TXS, "eth_subscribe", BYTES_LIT("newPendingTransactions"), false);
+    }
+    ask_block(n, LATEST, true);
+}
+
+// Blocks of another chain would all be refused, and nobody would know why.
+static void take_genesis(struct node_link *n, const struct json *block) {
+    struct hash ours = first_block(n);
+    uint64_t now = loop_now_ns(n->o.loop);
+    // One that has pruned it, or does not tell, is believed.
+    bool known = json_get_hash(&n->first, block, "hash", NULL) == 0;
+    n->foreign = known && !hash_equal(&n->first, &ours);
+    if (!n->foreign) {
+        follow(n);
+        return;
+    }
+    if (n->told_ns && now < n->told_ns + TELL_AGAIN_NS) return;
+    n->told_ns = now;
+    log_error(n->o.log, "node_on_another_chain", F_STR("node", n->o.url),
+              F_HEX("its_genesis", BYTES_OF(n->first)), F_HEX("our_genesis", BYTES_OF(ours)));
+}
+
+static void ask_genesis(struct node_link *n) {
+    char number[24];
+    const struct head_block *b = head_genesis(n->o.head);
+    (void)snprintf(number, sizeof number, "0x%llx", (unsigned long long)b->block.header.number);
+    head_block_release(b);
+    ask_summary(n, ASK_GENESIS, number);
 }
 
 static void take_block(struct node_link *n, const struct json *result, const struct ask *asked) {
@@ -393,6 +440,9 @@ static void take_result(struct node_link *n, const struct ask *a, const struct j
     case ASK_FINALIZED:
         (void)!json_get_hash(&n->finalized, in->result, "hash", NULL);
         break;
+    case ASK_GENESIS:
+        take_genesis(n, in->result);
+        break;
     case ASK_SEND:
         break;
     }
@@ -419,6 +469,8 @@ static void take_response(struct node_link *n, struct bytes data, struct arena *
             n->objects = true;
             log_info(n->o.log, "node_gives_no_raw_blocks", F_STR("node", n->o.url));
             ask_block(n, a->block, a->is_head);
+        } else if (a->kind == ASK_GENESIS) {
+            follow(n);
         } else if (a->kind != ASK_SEND) { // what it refuses is its matter
             log_warn(n->o.log, "node_request_failed", F_U64("kind", a->kind), F_ERR(&why));
         }
@@ -455,11 +507,8 @@ static void on_open(struct ws *w, void *context) {
     arena_reset(&n->names);
     n->heads = n->txs = (struct bytes){NULL, 0};
     log_info(n->o.log, "node_connected", F_STR("node", n->o.url));
-    ask(n, ASK_SUBSCRIBE_HEADS, "eth_subscribe", BYTES_LIT("newHeads"), false);
-    if (n->o.transactions) {
-        ask(n, ASK_SUBSCRIBE_TXS, "eth_subscribe", BYTES_LIT("newPendingTransactions"), false);
-    }
-    ask_block(n, LATEST, true);
+    n->foreign = false;
+    ask_genesis(n);
 }
 
 static void connect_again(struct node_link *n) {
@@ -529,8 +578,17 @@ void node_link_send(struct node_link *n, struct bytes raw) {
     buf_free(&text);
 }
 
-bool node_link_synced(const struct node_link *n) {
-    return n->ws && n->synced;
+int node_link_ready(const struct node_link *n, struct error *why) {
+    if (n->ws && n->synced) return 0;
+    if (!n->ws || !n->foreign) {
+        return error_set(why, ERR_BUSY, "the execution client's head is not known");
+    }
+    char theirs[67] = "0x", ours[67] = "0x";
+    hex_encode(theirs + 2, BYTES_OF(n->first));
+    hex_encode(ours + 2, BYTES_OF(first_block(n)));
+    return error_set(why, ERR_CONFLICT,
+                     "the execution client is on another chain: its genesis is %s, ours %s", theirs,
+                     ours);
 }
 
 static void drain(struct loop_fd *watch, unsigned what) {

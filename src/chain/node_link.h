@@ -6,7 +6,8 @@
  * it is much, by parent when it is a branch. Blocks are executed on a thread of their own and the
  * head is set as the client says; the state is one's own, so that no one waits for the client's
  * disk. Pending transactions are asked for in network form, with blobs. A broken connection is
- * opened again, for ever.
+ * opened again, for ever. A client whose chain begins with another block is not followed, and said
+ * so.
  *
  * Thread: the loop's; blocks are imported on the link's thread.
  * Source: geth's pubsub and debug namespaces. SPDX-License-Identifier: MIT */
@@ -44,7 +45,8 @@ void node_link_free(struct node_link *n);
  * connection. */
 void node_link_send(struct node_link *n, struct bytes raw);
 
-/* node_link_synced: connected, and the head is the client's. */
-bool node_link_synced(const struct node_link *n);
+/* node_link_ready: connected, and the head is the client's.
+ * errors  ERR_CONFLICT (the client is on another genesis; nothing is followed), ERR_BUSY. */
+[[gnu::warn_unused_result]] int node_link_ready(const struct node_link *n, struct error *why);
 
 #endif

@@ -399,6 +399,27 @@ def followers_have_the_same_chain():
 
 
 @case
+def a_node_of_another_genesis_is_not_followed():
+    """The follower says once what differs, both hashes, and asks for nothing more."""
+    with Folder() as folder:
+        genesis = dev_genesis(folder)
+        other = json.loads(genesis.read_text())
+        other["extraData"] = "0x01"
+        (folder / "other.json").write_text(json.dumps(other))
+        with Node(folder, "--genesis", genesis, "--slots", "200ms", "--beacon-addr", "") as first:
+            second = Node(folder, "--genesis", folder / "other.json", "--follow",
+                          f"ws://127.0.0.1:{first.http}", data=folder / "b", name="b")
+            with second:
+                wait_until(lambda: "node_on_another_chain" in second.log.read_text(), 10)
+                time.sleep(2)
+                log = second.log.read_text()
+                assert log.count("node_on_another_chain") == 1, log
+                for node in (first, second):
+                    assert node.block("0x0")["hash"] in log, log
+                assert "node_request_failed" not in log and second.number() == 0, log
+
+
+@case
 def kill_loses_no_finalised_block():
     """kill -9 at any point: after the start every finalised block is there, and roots are right."""
     rng = random.Random(1)
