@@ -46,6 +46,17 @@ static int decode_withdrawals(struct slot_attributes *ret, const struct json *li
     return 0;
 }
 
+static int decode_start(struct slot_attributes *s, const struct json *event, struct error *why) {
+    uint64_t ms = s->timestamp < UINT64_MAX / 1000 ? s->timestamp * 1000 : UINT64_MAX;
+    int r = 0;
+    if (json_get(event, "slot_start_ms")) r = json_get_decimal(&ms, event, "slot_start_ms", why);
+    if (r == 0 && ms > UINT64_MAX / NS_PER_MS / 2) {
+        r = error_set(why, ERR_RANGE, "the slot's time is out of range");
+    }
+    if (r == 0) s->start_ns = ms * NS_PER_MS;
+    return r;
+}
+
 int slot_attributes_decode(struct slot_attributes *ret, struct bytes data, struct arena *a,
                            struct error *why) {
     const struct json *doc;
@@ -59,6 +70,7 @@ int slot_attributes_decode(struct slot_attributes *ret, struct bytes data, struc
         r = json_get_decimal(&s.parent_number, event, "parent_block_number", why);
     }
     if (r == 0) r = json_get_decimal(&s.timestamp, body, "timestamp", why);
+    if (r == 0) r = decode_start(&s, event, why);
     if (r == 0) r = json_get_hash(&s.prev_randao, body, "prev_randao", why);
     if (r == 0) r = json_get_address(&s.fee_recipient, body, "suggested_fee_recipient", why);
     if (r == 0 && !json_is_null(json_get(body, "parent_beacon_block_root"))) {

@@ -192,6 +192,16 @@ TEST(attributes_are_read) {
     CHECK(s.has_beacon_root && s.has_withdrawals);
     CHECK_U64(s.withdrawal_count, 1);
     CHECK_U64(s.withdrawals[0].amount_gwei, 7);
+    CHECK_U64(s.start_ns, 1234 * NS_PER_S);
+    struct buf own;
+    buf_init(&own, 0);
+    buf_append_str(&own, "{\"data\":{\"slot_start_ms\":\"98765\",");
+    buf_append(&own, bytes_slice(bytes_from_str(event), strlen("{\"version\":\"deneb\",\"data\":{"),
+                                 strlen(event)));
+    CHECK_OK(slot_attributes_decode(&s, buf_view(&own), &a, &why), &why);
+    CHECK_U64(s.timestamp, 1234);
+    CHECK_U64(s.start_ns, 98765 * NS_PER_MS);
+    buf_free(&own);
     CHECK_ERR(slot_attributes_decode(&s, BYTES_LIT("{\"data\":{}}"), &a, &why), ERR_NOT_FOUND);
     CHECK_ERR(slot_attributes_decode(&s, BYTES_LIT("[1"), &a, &why), ERR_SYNTAX);
     arena_free(&a);

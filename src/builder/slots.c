@@ -126,7 +126,6 @@ static bool asked_to_win(const struct app *a, uint64_t block) {
 static void set_times(const struct app *a, struct slot_work *w) {
     const struct builder_values *v = &a->values;
     uint64_t after = v->bids_after_ns ? v->bids_after_ns : v->slot_ns / 3;
-    w->slot_start_ns = w->attributes.timestamp * NS_PER_S;
     w->bids_until_ns = w->slot_start_ns + after;
     w->bids_from_ns = v->bids_before_ns ? w->slot_start_ns - v->bids_before_ns : 0;
 }
@@ -135,6 +134,7 @@ static int make_work(struct app *a, const struct slot_attributes *s, const struc
                      const struct head_block *parent, struct error *why) {
     struct slot_work w = {
         .slot = s->slot,
+        .slot_start_ns = s->start_ns,
         .parent_hash = s->parent_hash,
         .parent_number = parent->block.header.number,
         .attributes = {.timestamp = s->timestamp,
@@ -210,7 +210,7 @@ static void try_begin(struct app *a, struct kept_attributes *k) {
     struct error why;
     if (k->used || !k->taken || a->stopping || is_at_hand(a, &k->a)) return;
     uint64_t after = a->values.bids_after_ns ? a->values.bids_after_ns : a->values.slot_ns / 3;
-    if (wall_now() >= k->a.timestamp * NS_PER_S + after) {
+    if (wall_now() >= k->a.start_ns + after) {
         k->used = true;
         return;
     }
@@ -239,7 +239,7 @@ static void try_all(struct app *a) {
 }
 
 static bool same_attributes(const struct slot_attributes *x, const struct slot_attributes *y) {
-    return x->slot == y->slot && x->timestamp == y->timestamp &&
+    return x->slot == y->slot && x->timestamp == y->timestamp && x->start_ns == y->start_ns &&
            hash_equal(&x->parent_hash, &y->parent_hash) &&
            hash_equal(&x->prev_randao, &y->prev_randao) &&
            x->withdrawal_count == y->withdrawal_count;
@@ -457,6 +457,7 @@ static void on_tick(struct loop_timer *t) {
     struct error why;
     check_enabled(a);
     telemetry_pool(&a->telemetry, c.txs, c.bundles);
+    if (!a->work) try_all(a); // a relay may have learnt meanwhile whose slot it is
     if (wall_now() > a->spent_since_ns + DAY_NS) {
         a->spent_day = U256_ZERO;
         a->spent_since_ns = wall_now();

@@ -42,8 +42,7 @@ static void print_slot(struct asker *k, const struct json *r) {
         (void)snprintf(builders, sizeof builders, "%llu",
                        (unsigned long long)asker_u64(r, "builders"));
     }
-    long long seen =
-        (long long)asker_u64(r, "seen_ms") - (long long)asker_u64(r, "timestamp") * 1000;
+    long long seen = (long long)asker_u64(r, "seen_ms") - (long long)asker_u64(r, "begins_ms");
     (void)printf("%6llu %6llu  %-10s %5s %5s %14s %4llu %6llu %9llu %5lldms\n",
                  (unsigned long long)slot, (unsigned long long)asker_u64(r, "number"),
                  asker_bool(r, "by_relay") ? asker_text(k, r, "winner") : "(proposer)", bids,

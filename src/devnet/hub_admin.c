@@ -82,7 +82,7 @@ static void write_chain(const struct net *n, struct json_writer *w) {
     json_add_u64(w, "id", NET_CHAIN_ID);
     json_add_str(w, "genesis_file", "genesis.json");
     json_add_str(w, "genesis_fork_version", NET_FORK_VERSION);
-    add(w, "slot=%llus", (unsigned long long)(n->s->slot_ns / NS_PER_S));
+    add(w, "slot=%llums", (unsigned long long)(n->s->slot_ns / NS_PER_MS));
     add(w, "rpc_url=http://127.0.0.1:%u", n->chain_rpc);
     add(w, "ws_url=ws://127.0.0.1:%u", n->chain_ws);
     add(w, "beacon_url=http://127.0.0.1:%u", n->chain_beacon);

@@ -155,7 +155,7 @@ static int slot_window(struct logs *g, const char *text, struct error *why) {
     if (r < 0) return r;
     uint64_t length_ns = asker_u64(json_get(state, "chain"), "slot_ms") * NS_PER_MS;
     json_each(item, json_get(state, "slots")) {
-        uint64_t slot = asker_u64(item, "slot"), at = asker_u64(item, "timestamp") * NS_PER_S;
+        uint64_t slot = asker_u64(item, "slot"), at = asker_u64(item, "begins_ms") * NS_PER_MS;
         if (!at) continue; // missed: a neighbour tells
         g->from_ns = at + (wanted_slot - slot) * length_ns;
         g->to_ns = g->from_ns + length_ns;

@@ -34,7 +34,7 @@ int plan_chain(struct net *n, struct error *why) {
     if (code < 0) return code;
     hex_encode(pubkey, BYTES_OF(n->relay_key.pubkey));
     bool ok = WORDS(&r, "--dev", "--engine-addr", "", "--extra-data", "devnet", "--slots") &&
-              role_arg(&r, &n->arena, "%llus", (unsigned long long)(n->s->slot_ns / NS_PER_S)) &&
+              role_arg(&r, &n->arena, "%llums", (unsigned long long)(n->s->slot_ns / NS_PER_MS)) &&
               plan_listens(&r, n, "--http-addr", rpc) && plan_listens(&r, n, "--ws-addr", ws) &&
               plan_listens(&r, n, "--metrics-addr", metrics) &&
               plan_listens(&r, n, "--beacon-addr", beacon) && WORDS(&r, "--relay") &&

@@ -13,10 +13,11 @@
 struct slots {
     struct slots_options o;
     struct query head, block, beacon, relay;
-    uint64_t genesis_time;
-    uint64_t newest; // number of the newest block that is known
-    uint64_t asked;  // number of the block that is being asked for
-    uint64_t told;   // newest slot that was told
+    uint64_t genesis_time; // of the timestamps
+    uint64_t zero_ms;      // wall time at which slot 0 begins
+    uint64_t newest;       // number of the newest block that is known
+    uint64_t asked;        // number of the block that is being asked for
+    uint64_t told;         // newest slot that was told
     bool began;
     struct slot_record kept[SLOTS_KEPT]; // a ring
     size_t count;                        // records ever
@@ -38,13 +39,20 @@ static struct slot_record *find(struct slots *s, uint64_t slot) {
     return NULL;
 }
 
+// Timestamps go on by the slot's length, rounded up to whole seconds.
 static uint64_t slot_of(const struct slots *s, uint64_t timestamp) {
-    uint64_t length = s->o.slot_ns / NS_PER_S;
-    return timestamp > s->genesis_time ? (timestamp - s->genesis_time) / length : 0;
+    uint64_t step_s = (s->o.slot_ns + NS_PER_S - 1) / NS_PER_S;
+    return timestamp > s->genesis_time ? (timestamp - s->genesis_time) / step_s : 0;
+}
+
+static uint64_t begins_ms(const struct slots *s, uint64_t slot) {
+    return s->zero_ms + slot * (s->o.slot_ns / NS_PER_MS);
 }
 
 uint64_t slots_now(const struct slots *s) {
-    return s->genesis_time ? slot_of(s, clock_wall_ns(loop_clock(s->o.loop)) / NS_PER_S) : 0;
+    uint64_t now_ms = clock_wall_ns(loop_clock(s->o.loop)) / NS_PER_MS;
+    return s->zero_ms && now_ms > s->zero_ms ? (now_ms - s->zero_ms) / (s->o.slot_ns / NS_PER_MS)
+                                             : 0;
 }
 
 uint64_t slots_head(const struct slots *s) {
@@ -62,6 +70,7 @@ static void write_record(struct json_writer *w, const struct slot_record *r) {
     json_add_u64(w, "number", r->number);
     json_add_data(w, "hash", BYTES_OF(r->hash));
     json_add_u64(w, "timestamp", r->timestamp);
+    json_add_u64(w, "begins_ms", r->begins_ms);
     json_add_u64(w, "seen_ms", r->seen_ms);
     json_add_str(w, "winner", r->winner);
     json_add_bool(w, "by_relay", r->by_relay);
@@ -124,6 +133,7 @@ static void take_block(struct slots *s, const struct json *b) {
         struct slot_record *k = push(s, slot);
         k->number = number;
         k->timestamp = timestamp;
+        k->begins_ms = begins_ms(s, slot);
         k->gas_used = gas;
         k->txs = json_count(json_get(b, "transactions"));
         k->seen_ms = clock_wall_ns(loop_clock(s->o.loop)) / NS_PER_MS;
@@ -164,8 +174,11 @@ static void on_head(struct query *f, int code, const struct json *doc, const str
 static void on_genesis(struct query *f, int code, const struct json *doc, const struct error *why) {
     struct slots *s = f->context;
     (void)why;
-    if (code == 0) {
-        (void)!json_get_decimal(&s->genesis_time, json_get(doc, "data"), "genesis_time", NULL);
+    const struct json *data = code == 0 ? json_get(doc, "data") : NULL;
+    if (json_get_decimal(&s->genesis_time, data, "genesis_time", NULL) < 0) return;
+    s->zero_ms = s->genesis_time * 1000;
+    if (json_get(data, "slot_zero_ms")) {
+        (void)!json_get_decimal(&s->zero_ms, data, "slot_zero_ms", NULL);
     }
 }
 
@@ -270,7 +283,6 @@ int slots_new(struct slots **ret, const struct slots_options *o, struct error *w
     *ret = s;
     if (!s) return error_set(why, ERR_NO_MEMORY, "no memory for slots");
     s->o = *o;
-    s->genesis_time = o->genesis_time;
     s->head.done = on_head;
     s->block.done = on_block;
     s->beacon.done = on_genesis;

@@ -16,10 +16,11 @@ struct slots;
 
 struct slot_record {
     uint64_t slot, number, timestamp, gas_used, txs;
-    uint64_t seen_ms;  /* Unix time at which the block was seen */
-    uint64_t bids;     /* submissions at the relay; UINT64_MAX: not known yet */
-    uint64_t builders; /* how many keys they came from */
-    uint64_t orders;   /* watched transactions that are in it */
+    uint64_t begins_ms; /* wall time at which the slot begins: timestamps may be of another time */
+    uint64_t seen_ms;   /* Unix time at which the block was seen */
+    uint64_t bids;      /* submissions at the relay; UINT64_MAX: not known yet */
+    uint64_t builders;  /* how many keys they came from */
+    uint64_t orders;    /* watched transactions that are in it */
     struct hash hash;
     char winner[SLOT_NAME_MAX]; /* extra data of the block: "node-1", "devnet" for the proposer's
                                    own */
@@ -33,7 +34,6 @@ struct slots_options {
     struct log *log;
     const char *rpc_url, *beacon_url, *relay_url;
     uint64_t slot_ns;
-    uint64_t genesis_time; /* seconds; 0: asked for */
     /* A new block: its hashes, in order, for whoever watches transactions; gives how many of them
      * were watched. May be NULL. */
     uint64_t (*block)(void *context, const struct slot_record *r, const struct json *block);

@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #define TICK_NS (50 * NS_PER_MS)
+#define SLOT_NS_MIN (100 * NS_PER_MS)
+#define SLOT_NS_MAX (60 * NS_PER_S)
 #define RESTARTS_MAX 20
 #define START_LIMIT_NS (30 * NS_PER_S)
 
@@ -317,8 +319,8 @@ static int check_settings(const struct devnet_settings *s, struct error *why) {
     if (s->check && !(s->scenario && *s->scenario)) {
         return error_set(why, ERR_INVALID, "--check needs --scenario FILE");
     }
-    if (s->slot_ns == 0 || s->slot_ns % NS_PER_S || s->slot_ns > 60 * NS_PER_S) {
-        return error_set(why, ERR_RANGE, "a slot is 1 to 60 whole seconds");
+    if (s->slot_ns < SLOT_NS_MIN || s->slot_ns > SLOT_NS_MAX || s->slot_ns % NS_PER_MS) {
+        return error_set(why, ERR_RANGE, "a slot is 100ms to 60s, in whole milliseconds");
     }
     return 0;
 }

@@ -170,6 +170,7 @@ static void on_genesis(struct exchange *x, void *context) {
     json_add_decimal(&a.w, "genesis_time", c->genesis_s);
     json_add_data(&a.w, "genesis_validators_root", BYTES_OF(c->validators.root));
     json_add_data(&a.w, "genesis_fork_version", bytes_make(c->validators.genesis_version, 4));
+    if (beacon_has_own_time(c)) json_add_decimal(&a.w, "slot_zero_ms", c->zero_ns / NS_PER_MS);
     json_end(&a.w);
     answer_end(&a, x);
 }
@@ -183,7 +184,7 @@ static uint64_t fork_epoch(const struct beacon_api *b, enum consensus_fork f) {
     uint64_t at = b->slots->node->config->activation[execution[f]];
     if (at == FORK_NEVER) return FAR_EPOCH;
     if (at <= c->genesis_s) return 0;
-    uint64_t slot = (at - c->genesis_s + c->slot_s - 1) / c->slot_s;
+    uint64_t slot = (at - c->genesis_s + c->step_s - 1) / c->step_s;
     return (slot + c->slots_per_epoch - 1) / c->slots_per_epoch;
 }
 
@@ -209,8 +210,8 @@ static void on_spec(struct exchange *x, void *context) {
     json_begin_object(&a.w, "data");
     json_add_str(&a.w, "PRESET_BASE", "mainnet");
     json_add_str(&a.w, "CONFIG_NAME", "devnet");
-    json_add_decimal(&a.w, "SECONDS_PER_SLOT", c->slot_s);
-    json_add_decimal(&a.w, "SLOT_DURATION_MS", c->slot_s * 1000);
+    json_add_decimal(&a.w, "SECONDS_PER_SLOT", c->step_s);
+    json_add_decimal(&a.w, "SLOT_DURATION_MS", c->slot_ns / NS_PER_MS);
     json_add_decimal(&a.w, "SLOTS_PER_EPOCH", c->slots_per_epoch);
     json_add_decimal(&a.w, "MIN_GENESIS_TIME", c->genesis_s);
     json_add_decimal(&a.w, "GENESIS_DELAY", 0);
@@ -652,6 +653,10 @@ void beacon_api_tell_attributes(struct beacon_api *b, const struct slot_task *t)
     json_add_decimal(&w, "parent_block_number", t->parent.exec_number);
     json_add_data(&w, "parent_block_root", BYTES_OF(t->parent.root));
     json_add_data(&w, "parent_block_hash", BYTES_OF(t->parent.exec_hash));
+    if (beacon_has_own_time(&b->slots->chain)) {
+        json_add_decimal(&w, "slot_start_ms",
+                         beacon_start_ns(&b->slots->chain, t->slot) / NS_PER_MS);
+    }
     json_begin_object(&w, "payload_attributes");
     json_add_decimal(&w, "timestamp", v->timestamp);
     json_add_data(&w, "prev_randao", BYTES_OF(v->prev_randao));

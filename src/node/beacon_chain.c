@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/beacon_chain.h"
 
-#include "base/clock.h"
 #include "crypto/sha256.h"
 
 #include <stdlib.h>
@@ -19,12 +18,17 @@ static struct hash hash_number(const struct hash *a, uint64_t n) {
     return hash_two(a, &number);
 }
 
-int beacon_chain_init(struct beacon_chain *c, uint64_t slot, const struct hash *exec_hash,
+int beacon_chain_init(struct beacon_chain *c, uint64_t timestamp, const struct hash *exec_hash,
                       uint64_t exec_number, struct error *why) {
-    if (c->slots_per_epoch == 0 || c->slots_per_epoch > BEACON_EPOCH_MAX || c->slot_s == 0) {
-        return error_set(why, ERR_RANGE, "an epoch has 1 to %u slots of whole seconds",
-                         BEACON_EPOCH_MAX);
+    if (c->slots_per_epoch == 0 || c->slots_per_epoch > BEACON_EPOCH_MAX) {
+        return error_set(why, ERR_RANGE, "an epoch has 1 to %u slots", BEACON_EPOCH_MAX);
     }
+    if (c->slot_ns < BEACON_SLOT_NS_MIN || c->slot_ns > BEACON_SLOT_NS_MAX ||
+        c->slot_ns % NS_PER_MS != 0) {
+        return error_set(why, ERR_RANGE, "a slot is 100ms to 1h, in whole milliseconds");
+    }
+    c->step_s = (c->slot_ns + NS_PER_S - 1) / NS_PER_S;
+    uint64_t slot = beacon_slot_of(c, timestamp);
     c->records = calloc(BEACON_RECORDS, sizeof *c->records);
     if (!c->records) return error_set(why, ERR_NO_MEMORY, "no memory for beacon blocks");
     struct beacon_record first = {.slot = slot,
@@ -44,8 +48,7 @@ void beacon_chain_free(struct beacon_chain *c) {
 }
 
 uint64_t beacon_slot_at(const struct beacon_chain *c, uint64_t wall_ns) {
-    uint64_t s = wall_ns / NS_PER_S;
-    return s > c->genesis_s ? (s - c->genesis_s) / c->slot_s : 0;
+    return wall_ns > c->zero_ns ? (wall_ns - c->zero_ns) / c->slot_ns : 0;
 }
 
 size_t beacon_proposer(const struct beacon_chain *c, uint64_t slot) {

@@ -9,7 +9,10 @@ static struct error why;
 static void begin(struct beacon_chain *c) {
     static const uint8_t version[4] = {0, 0, 0, 1};
     const struct hash exec = {{7}};
-    *c = (struct beacon_chain){.genesis_s = 1000, .slot_s = 2, .slots_per_epoch = 4};
+    *c = (struct beacon_chain){.genesis_s = 1000,
+                               .zero_ns = 1000 * NS_PER_S,
+                               .slot_ns = 2 * NS_PER_S,
+                               .slots_per_epoch = 4};
     CHECK_OK(validators_make(&c->validators, "test", 5, version, &why), &why);
     CHECK_OK(beacon_chain_init(c, 0, &exec, 0, &why), &why);
 }
@@ -31,7 +34,10 @@ TEST(slots_and_epochs_follow_the_clock) {
     CHECK_U64(beacon_slot_at(&c, 1000 * NS_PER_S), 0);
     CHECK_U64(beacon_slot_at(&c, 1002 * NS_PER_S), 1);
     CHECK_U64(beacon_slot_at(&c, 1003 * NS_PER_S + 999), 1);
-    CHECK_U64(beacon_slot_s(&c, 10), 1020);
+    CHECK_U64(beacon_timestamp(&c, 10), 1020);
+    CHECK_U64(beacon_start_ns(&c, 10), 1020 * NS_PER_S);
+    CHECK_U64(beacon_slot_of(&c, 1020), 10);
+    CHECK(!beacon_has_own_time(&c));
     CHECK_U64(beacon_epoch_of(&c, 7), 1);
     bool seen[5] = {false};
     for (uint64_t slot = 0; slot < 100; slot++) {
@@ -42,6 +48,25 @@ TEST(slots_and_epochs_follow_the_clock) {
     for (size_t i = 0; i < 5; i++) {
         CHECK(seen[i]);
     }
+    beacon_chain_free(&c);
+}
+
+TEST(short_slots_have_a_time_of_their_own) {
+    struct beacon_chain c;
+    static const uint8_t version[4] = {0, 0, 0, 1};
+    const struct hash exec = {{7}};
+    c = (struct beacon_chain){.genesis_s = 1000,
+                              .zero_ns = 5000 * NS_PER_S,
+                              .slot_ns = 1500 * NS_PER_MS,
+                              .slots_per_epoch = 4};
+    CHECK_OK(validators_make(&c.validators, "test", 5, version, &why), &why);
+    CHECK_OK(beacon_chain_init(&c, 1007, &exec, 3, &why), &why);
+    CHECK_U64(beacon_head(&c)->slot, 3); // two whole seconds a slot
+    CHECK_U64(beacon_timestamp(&c, 3), 1006);
+    CHECK_U64(beacon_start_ns(&c, 3), 5004500 * NS_PER_MS);
+    CHECK_U64(beacon_slot_at(&c, 5004500 * NS_PER_MS), 3);
+    CHECK_U64(beacon_slot_at(&c, 5004500 * NS_PER_MS - 1), 2);
+    CHECK(beacon_has_own_time(&c));
     beacon_chain_free(&c);
 }
 
@@ -82,10 +107,13 @@ TEST(more_blocks_than_are_remembered) {
 }
 
 TEST(lengths_of_epochs_have_bounds) {
-    struct beacon_chain c = {.slot_s = 1, .slots_per_epoch = BEACON_EPOCH_MAX + 1};
+    struct beacon_chain c = {.slot_ns = NS_PER_S, .slots_per_epoch = BEACON_EPOCH_MAX + 1};
     CHECK_ERR(beacon_chain_init(&c, 0, &(struct hash){{0}}, 0, &why), ERR_RANGE);
-    c = (struct beacon_chain){.slots_per_epoch = 4};
-    CHECK_ERR(beacon_chain_init(&c, 0, &(struct hash){{0}}, 0, &why), ERR_RANGE);
+    static const uint64_t wrong[] = {0, 99 * NS_PER_MS, 200 * NS_PER_MS + 1, 3601 * NS_PER_S};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        c = (struct beacon_chain){.slots_per_epoch = 4, .slot_ns = wrong[i]};
+        CHECK_ERR(beacon_chain_init(&c, 0, &(struct hash){{0}}, 0, &why), ERR_RANGE);
+    }
 }
 
 TEST_MAIN()

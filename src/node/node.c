@@ -25,7 +25,6 @@
 #define WORKERS_WAITING 4096
 #define ENGINE_WAITING 1024
 #define SENDERS_CACHED (1u << 16)
-#define SLOT_S 12u
 
 /* The parts that only this file knows. */
 struct program {
@@ -45,9 +44,8 @@ struct program {
 // The pool follows the head
 
 static void fill_pool_head(const struct node *n, const struct header *h, struct txpool_head *ret) {
-    uint64_t wall_s = clock_wall_ns(loop_clock(n->loop)) / NS_PER_S;
     ret->number = h->number + 1;
-    ret->timestamp = wall_s > h->timestamp ? wall_s : h->timestamp + SLOT_S;
+    ret->timestamp = node_time_after(n, h);
     ret->gas_limit = h->gas_limit;
     ret->fork = chain_fork_at(n->config, ret->number, ret->timestamp, true);
     ret->base_fee = h->form >= HEADER_LONDON

@@ -16,6 +16,7 @@
 #ifndef NODE_NODE_H
 #define NODE_NODE_H
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/metrics.h"
@@ -26,6 +27,7 @@
 #include "node/settings.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct head;
 struct sender_cache;
@@ -45,17 +47,25 @@ struct node {
     const struct genesis *genesis;     /* header with its state root */
     const struct chain_config *config; /* = &genesis->config */
     struct hash genesis_hash;
-    struct head *head;            /* chain/head.h: any thread */
-    struct txpool *txpool;        /* chain/txpool.h: any thread */
-    struct pool *workers;         /* for calls of users */
-    struct pool *engine;          /* one thread: Engine API, in order */
-    struct sender_cache *senders; /* any thread */
-    struct payloads *payloads;    /* node/payload.h: blocks made here */
-    struct rpc *rpc;              /* node/rpc.h */
+    struct head *head;               /* chain/head.h: any thread */
+    struct txpool *txpool;           /* chain/txpool.h: any thread */
+    struct pool *workers;            /* for calls of users */
+    struct pool *engine;             /* one thread: Engine API, in order */
+    struct sender_cache *senders;    /* any thread */
+    struct payloads *payloads;       /* node/payload.h: blocks made here */
+    _Atomic uint64_t next_timestamp; /* with --slots: of the next slot; 0: the clock tells */
+    struct rpc *rpc;                 /* node/rpc.h */
     struct node_listeners *listeners;
     struct map methods; /* name -> struct method_row; read-only once the listeners are open */
     struct arena memory;
 };
+
+/* node_time_after: the timestamp that a block on `parent` would have now. Any thread. */
+static inline uint64_t node_time_after(const struct node *n, const struct header *parent) {
+    uint64_t slot = atomic_load(&n->next_timestamp), after = parent->timestamp + 1;
+    uint64_t s = slot ? slot : clock_wall_ns(&clock_system) / NS_PER_S;
+    return s > after ? s : after;
+}
 
 /* ---- methods ---- */
 

@@ -10,6 +10,7 @@
     (1 * NS_PER_S) /* of taking transactions: a payload must be there when asked                   \
                     */
 #define IMPROVE_NS_MAX (12 * NS_PER_S) /* nobody asks for one any more */
+#define PAUSES_A_SLOT 8u
 #define GAS_LEAST 21000u
 
 struct payload {
@@ -166,7 +167,10 @@ static void work_on(struct payloads *p, struct payload *q) {
     struct built *made = NULL;
     struct error why = {0};
     uint64_t version = txpool_version(p->node->txpool);
-    q->due_ns = now(p) + p->node->values->payload_interval_ns;
+    uint64_t pause_ns = p->node->values->payload_interval_ns;
+    uint64_t most_ns = p->node->values->slot_ns / PAUSES_A_SLOT; // short slots want it oftener
+    if (most_ns && most_ns < pause_ns) pause_ns = most_ns;
+    q->due_ns = now(p) + pause_ns;
     if (q->best && q->version == version) return; // nothing new
     q->version = version;
     q->busy = true;

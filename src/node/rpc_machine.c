@@ -154,9 +154,8 @@ struct block_env rpc_block_env(const struct rpc *r, const struct head_block *b, 
     struct block next = {.tx_count = 0};
     const struct block *at = &b->block;
     if (pending) {
-        uint64_t now = rpc_now_s(), after = b->block.header.timestamp + 1;
         rpc_header_after(&next.header, r->node->config, &b->block.header, &b->hash,
-                         now > after ? now : after);
+                         node_time_after(r->node, &b->block.header));
         next.header.coinbase = b->block.header.coinbase;
         next.header.mix_hash = b->block.header.mix_hash;
         at = &next;

@@ -35,9 +35,8 @@ void rpc_pending_close(struct rpc *r) {
 static int begin(struct node *n, struct producer *p, struct error *why) {
     const struct head_block *parent = head_latest(n->head);
     const struct header *h = &parent->block.header;
-    uint64_t now = rpc_now_s();
     struct produce_attributes attributes = {
-        .timestamp = now > h->timestamp ? now : h->timestamp + 1,
+        .timestamp = node_time_after(n, h),
         .fee_recipient = h->coinbase,
         .prev_randao = h->mix_hash,
         .gas_limit = n->values->gas_limit,

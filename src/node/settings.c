@@ -77,13 +77,16 @@ static const struct config_option options[] = {
         "With --dev: a block this often, with or without transactions; 0s: on demand."),
     ROW(U64, dev_accounts, "dev-accounts", "10", NULL, "With --dev: how many funded accounts."),
     ROW(DURATION, slot_ns, "slots", "0s", NULL,
-        "Play the consensus layer: a slot this often (whole seconds), with validators, relays and "
+        "Play the consensus layer: a slot this often (from 100ms), with validators, relays and "
         "a beacon API."),
     ROW(U64, validators, "validators", "64", NULL, "With --slots: how many validators."),
     ROW(DURATION, relay_wait_ns, "relay-timeout", "950ms", NULL,
         "With --slots: how long a relay's bid is waited for."),
     ROW(U64, genesis_time, "genesis-time", "0", NULL,
         "With --slots: Unix time of slot 0; 0: that of the genesis block, or the start."),
+    ROW(DURATION, virtual_clock_ns, "virtual-clock", "0s", NULL,
+        "With --slots: slot 0 begins this long after the start, whatever the genesis time is, so "
+        "that runs at other times have the same timestamps; 0s: at the genesis time."),
     ROW(U64, slots_per_epoch, "slots-per-epoch", "32", NULL, "With --slots: slots of an epoch."),
     ROW(U64, min_bid, "min-bid", "0", NULL,
         "With --slots: wei that a bid must be worth to be taken."),

@@ -23,7 +23,8 @@ struct node_values {
     bool dev;
     uint64_t dev_period_ns, dev_accounts;
     /* consensus stub */
-    uint64_t slot_ns, validators, relay_wait_ns, genesis_time, slots_per_epoch, min_bid;
+    uint64_t slot_ns, validators, relay_wait_ns, genesis_time, virtual_clock_ns, slots_per_epoch,
+        min_bid;
     const char *beacon_addr, *validator_seed, *fork_version;
     struct config_list relays;
     const char *follow, *progress_fifo;

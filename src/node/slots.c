@@ -19,6 +19,8 @@
 #define UNBLIND_SPARE_NS (20 * NS_PER_MS)
 #define SKIP_MAX 10000u
 #define REORG_MAX 64u
+#define SLOTS_AHEAD_MAX 600u     // a clock may have been set back
+#define REMIND_NS (NS_PER_S / 2) // of validators, before the first slot
 
 #define SLOTS_METRICS(X)                                                                           \
     X(SLOTS_PROPOSALS, METRIC_COUNTER, "node_slots_total",                                         \
@@ -39,7 +41,7 @@ static void arm(struct slots *s, struct loop_timer *t, uint64_t at_wall_ns) {
 
 enum consensus_fork slots_fork_at(const struct slots *s, uint64_t slot) {
     enum fork f =
-        chain_fork_at(s->node->config, UINT64_MAX - 1, beacon_slot_s(&s->chain, slot), true);
+        chain_fork_at(s->node->config, UINT64_MAX - 1, beacon_timestamp(&s->chain, slot), true);
     int consensus = consensus_fork_of((int)f);
     return consensus < 0 ? CONSENSUS_BELLATRIX : (enum consensus_fork)consensus;
 }
@@ -98,7 +100,8 @@ static void prepare(struct slots *s, uint64_t slot) {
                             .proposer = beacon_proposer(&s->chain, slot),
                             .consensus = slots_fork_at(s, slot),
                             .parent = *parent};
-    uint64_t timestamp = beacon_slot_s(&s->chain, slot);
+    uint64_t timestamp = beacon_timestamp(&s->chain, slot);
+    atomic_store(&s->node->next_timestamp, timestamp);
     t->fork = engine_fork_at(s->node, parent->exec_number + 1, timestamp);
     t->attributes = (struct engine_attributes){
         .timestamp = timestamp,
@@ -121,7 +124,12 @@ static void prepare(struct slots *s, uint64_t slot) {
 
 static void on_prepare(struct loop_timer *timer) {
     struct slots *s = LIST_ENTRY(timer, struct slots, prepare_timer);
-    if (s->task.slot <= s->slot) prepare(s, s->slot + 1); // the slot that is on stayed empty
+    if (s->task.slot <= s->slot) {
+        prepare(s, s->slot + 1); // the slot that is on stayed empty
+    } else if (s->waits) {       // relays that came up meanwhile know the first slots' proposers
+        register_validators(s, beacon_epoch_of(&s->chain, s->task.slot));
+        arm(s, timer, wall_ns(s) + REMIND_NS);
+    }
 }
 
 // A block becomes the head
@@ -338,7 +346,7 @@ static void take_bid(struct slots *s, const struct relay_bid *bid) {
              F_STR("relay", relays_url(s->relays, bid->relay)), F_U256("value", b->value),
              F_HEX("hash", BYTES_OF(b->header.block_hash)));
     // The answer counts as long as the slot is on.
-    uint64_t end_ns = beacon_slot_s(&s->chain, s->slot + 1) * NS_PER_S, now_ns = wall_ns(s);
+    uint64_t end_ns = beacon_start_ns(&s->chain, s->slot + 1), now_ns = wall_ns(s);
     uint64_t left_ns = end_ns > now_ns + UNBLIND_SPARE_NS ? end_ns - now_ns - UNBLIND_SPARE_NS : 1;
     relays_unblind(s->relays, bid->relay, s->signed_block, s->task.consensus, left_ns, on_unblinded,
                    s);
@@ -364,6 +372,7 @@ static void on_bids(void *context, const struct relay_bid *best) {
 
 static void begin_slot(struct slots *s) {
     struct slot_task *t = &s->task;
+    s->waits = false;
     arena_free(&s->memory);
     arena_init(&s->memory, 0);
     s->signed_block = NULL;
@@ -384,7 +393,7 @@ static void begin_slot(struct slots *s) {
                                     .number = t->parent.exec_number + 1,
                                     .prev_randao = t->attributes.prev_randao};
     if (relays_count(s->relays)) {
-        uint64_t half_ns = s->chain.slot_s * NS_PER_S / 2, wait_ns = s->node->values->relay_wait_ns;
+        uint64_t half_ns = s->chain.slot_ns / 2, wait_ns = s->node->values->relay_wait_ns;
         relays_ask(s->relays, &terms, wait_ns < half_ns ? wait_ns : half_ns, on_bids, s);
     } else {
         on_bids(s, NULL);
@@ -394,14 +403,12 @@ static void begin_slot(struct slots *s) {
 static void on_slot(struct loop_timer *timer) {
     struct slots *s = LIST_ENTRY(timer, struct slots, slot_timer);
     uint64_t slot = beacon_slot_at(&s->chain, wall_ns(s));
-    uint64_t slot_ns = s->chain.slot_s * NS_PER_S;
-    uint64_t start_ns = beacon_slot_s(&s->chain, slot) * NS_PER_S;
     if (slot > s->slot && slot > beacon_head(&s->chain)->slot) {
         s->slot = slot;
         begin_slot(s);
     }
-    arm(s, &s->prepare_timer, start_ns + slot_ns / 3);
-    arm(s, &s->slot_timer, beacon_slot_s(&s->chain, slot + 1) * NS_PER_S);
+    arm(s, &s->prepare_timer, beacon_start_ns(&s->chain, slot) + s->chain.slot_ns / 3);
+    arm(s, &s->slot_timer, beacon_start_ns(&s->chain, slot + 1));
 }
 
 // Methods
@@ -455,16 +462,15 @@ static const struct node_method methods[] = {
 
 // Life
 
-// Slot 0 begins when the chain did: kept in the data folder when nobody says it.
-static int find_genesis_time(struct slots *s, uint64_t *ret, struct error *why) {
+// A time of the chain's first start: as it stands in the data folder, else `now`, which is kept.
+static int keep_time(const struct slots *s, const char *name, uint64_t now, uint64_t *ret,
+                     struct error *why) {
     const struct node_values *v = s->node->values;
     char path[4096], text[32];
     struct buf file;
-    *ret = v->genesis_time ? v->genesis_time : s->node->genesis->header.timestamp;
-    if (*ret) return 0;
-    *ret = wall_ns(s) / NS_PER_S + 1;
+    *ret = now;
     if (!v->data_folder || !*v->data_folder) return 0;
-    (void)snprintf(path, sizeof path, "%s/genesis-time", v->data_folder);
+    (void)snprintf(path, sizeof path, "%s/%s", v->data_folder, name);
     buf_init(&file, 64);
     if (file_read(&file, path, NULL) == 0) {
         buf_append_byte(&file, 0);
@@ -477,6 +483,29 @@ static int find_genesis_time(struct slots *s, uint64_t *ret, struct error *why) 
     return file_write_atomic(path, bytes_make(text, (size_t)n), NULL, why);
 }
 
+// Slot 0 begins when the chain did, or with a virtual clock so much later than the program.
+static int find_times(struct slots *s, struct beacon_chain *c, struct error *why) {
+    const struct node_values *v = s->node->values;
+    uint64_t now_s = wall_ns(s) / NS_PER_S, zero_ms = 0;
+    int r = 0;
+    c->genesis_s = v->genesis_time ? v->genesis_time : s->node->genesis->header.timestamp;
+    if (!c->genesis_s && v->virtual_clock_ns) {
+        return error_set(why, ERR_INVALID,
+                         "--virtual-clock needs a genesis time: --genesis-time, or the timestamp "
+                         "of the genesis file");
+    }
+    if (!c->genesis_s) r = keep_time(s, "genesis-time", now_s + 1, &c->genesis_s, why);
+    if (r == 0 && c->genesis_s > UINT64_MAX / NS_PER_S / 2) {
+        return error_set(why, ERR_RANGE, "the genesis time is out of range");
+    }
+    c->zero_ns = c->genesis_s * NS_PER_S;
+    if (r != 0 || !v->virtual_clock_ns) return r;
+    zero_ms = (wall_ns(s) + v->virtual_clock_ns) / NS_PER_MS;
+    r = keep_time(s, "slot-zero", zero_ms, &zero_ms, why);
+    c->zero_ns = zero_ms * NS_PER_MS;
+    return r;
+}
+
 static int open_chain(struct slots *s, struct error *why) {
     const struct node_values *v = s->node->values;
     struct beacon_chain *c = &s->chain;
@@ -486,21 +515,23 @@ static int open_chain(struct slots *s, struct error *why) {
     if (digits.n != 8 || hex_decode(version, digits, NULL) < 0) {
         return error_set(why, ERR_SYNTAX, "--genesis-fork-version is 4 bytes in hex");
     }
-    if (v->slot_ns % NS_PER_S != 0) {
-        return error_set(why, ERR_RANGE, "--slots takes whole seconds: block times are seconds");
-    }
-    c->slot_s = v->slot_ns / NS_PER_S;
+    c->slot_ns = v->slot_ns;
     c->slots_per_epoch = v->slots_per_epoch;
-    int r = find_genesis_time(s, &c->genesis_s, why);
+    int r = find_times(s, c, why);
     if (r == 0) {
         r = validators_make(&c->validators, v->validator_seed, (size_t)v->validators, version, why);
     }
     if (r != 0) return r;
     const struct head_block *latest = head_latest(s->node->head);
     const struct header *h = &latest->block.header;
-    uint64_t slot = h->timestamp > c->genesis_s ? (h->timestamp - c->genesis_s) / c->slot_s : 0;
-    r = beacon_chain_init(c, slot, &latest->hash, h->number, why);
-    s->slot = slot;
+    r = beacon_chain_init(c, h->timestamp, &latest->hash, h->number, why);
+    if (r == 0) s->slot = beacon_head(c)->slot;
+    if (r == 0 && s->slot > beacon_slot_at(c, wall_ns(s)) + SLOTS_AHEAD_MAX) {
+        r = error_set(why, ERR_INVALID,
+                      "the chain's head is of slot %llu, far ahead of the clock: --slots or "
+                      "--genesis-time are not what they were",
+                      (unsigned long long)s->slot);
+    }
     head_block_release(latest);
     return r;
 }
@@ -538,16 +569,17 @@ int slots_open(struct slots **ret, struct node *n, struct error *why) {
 static void *run(void *context) {
     struct slots *s = context;
     struct error why;
+    s->waits = true;
     prepare(s, beacon_slot_at(&s->chain, wall_ns(s)) + 1);
-    arm(s, &s->slot_timer, beacon_slot_s(&s->chain, s->task.slot) * NS_PER_S);
+    arm(s, &s->slot_timer, beacon_start_ns(&s->chain, s->task.slot));
+    arm(s, &s->prepare_timer, wall_ns(s) + REMIND_NS);
     if (loop_run(s->loop, &why) != 0) log_error(s->node->log, "slots_ended", F_ERR(&why));
     return NULL;
 }
 
 int slots_start(struct slots *s, struct error *why) {
     log_info(s->node->log, "slots", F_U64("genesis_time", s->chain.genesis_s),
-             F_U64("seconds_per_slot", s->chain.slot_s),
-             F_U64("validators", s->chain.validators.count),
+             F_DURATION("slot", s->chain.slot_ns), F_U64("validators", s->chain.validators.count),
              F_U64("relays", relays_count(s->relays)));
     int os = pthread_create(&s->thread, NULL, run, s);
     if (os != 0) return error_set_os(why, ERR_IO, os, "cannot start the slots");

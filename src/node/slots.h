@@ -53,6 +53,7 @@ struct slots {
     pthread_t thread;
     bool started;
     struct loop_timer slot_timer, prepare_timer;
+    bool waits;            /* for the first slot */
     struct slot_task task; /* of the next slot, or the one that is on */
     uint64_t slot;         /* that is on */
     uint64_t last_registered_epoch;

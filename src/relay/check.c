@@ -26,7 +26,7 @@ static enum check_result refuse_timestamp(struct error *why, uint64_t got, uint6
 
 static enum check_result check_slot(const struct check_view *v, const struct submission *s,
                                     struct error *why) {
-    uint64_t slot = s->request.message.slot, expected;
+    uint64_t slot = s->request.message.slot, expected = network_timestamp(v->network, slot);
     int fork = network_fork_at(v->network, slot);
     if (fork != (int)s->fork) {
         (void)error_set(why, ERR_INVALID, "not %s payload",
@@ -34,7 +34,7 @@ static enum check_result check_slot(const struct check_view *v, const struct sub
         return CHECK_REFUSED;
     }
     if (slot <= v->head_slot) return refuse(why, "submission for past slot");
-    if (network_timestamp(&expected, v->network, slot) && s->header.timestamp != expected) {
+    if (s->header.timestamp != expected) {
         return refuse_timestamp(why, s->header.timestamp, expected);
     }
     return CHECK_GO_ON;

@@ -122,7 +122,7 @@ static void write_snapshot(const struct live *l, struct buf *out) {
     json_writer_init(&w, &json, 0);
     json_begin_object(&w, NULL);
     json_add_u64(&w, "slot_ms", r->network.slot_ns / NS_PER_MS);
-    json_add_u64(&w, "genesis", r->network.genesis_s);
+    json_add_u64(&w, "slot_zero_ms", r->network.zero_ns / NS_PER_MS);
     json_add_u64(&w, "head", r->head_slot);
     json_add_data(&w, "relay", BYTES_OF(r->signer.pubkey));
     json_begin_array(&w, "slots");

@@ -84,7 +84,11 @@ static int read_fork(struct network *n, enum consensus_fork f, const struct json
 int network_read(struct network *ret, const struct json *genesis, const struct json *spec,
                  uint64_t slot_ns, struct error *why) {
     struct network n = {.preset = CONSENSUS_MAINNET, .slot_ns = slot_ns};
+    uint64_t zero_ms = 0;
     int r = read_decimal(&n.genesis_s, genesis, "genesis_time", why);
+    if (r == 0 && json_get(genesis, "slot_zero_ms")) {
+        r = read_decimal(&zero_ms, genesis, "slot_zero_ms", why);
+    }
     if (r == 0) {
         r = json_get_hash(&n.genesis_validators_root, genesis, "genesis_validators_root", why);
     }
@@ -97,9 +101,11 @@ int network_read(struct network *ret, const struct json *genesis, const struct j
     if (r == 0 && slot_ns == 0) r = read_slot_time(&n.slot_ns, spec, why);
     if (r != 0) return r;
     if (n.slot_ns < SLOT_NS_MIN || n.slot_ns > SLOT_NS_MAX || n.slots_per_epoch == 0 ||
-        n.slots_per_epoch > SLOTS_PER_EPOCH_MAX || n.genesis_s > UINT64_MAX / NS_PER_S / 2) {
+        n.slots_per_epoch > SLOTS_PER_EPOCH_MAX || n.genesis_s > UINT64_MAX / NS_PER_S / 2 ||
+        zero_ms > UINT64_MAX / NS_PER_MS / 2) {
         return error_set(why, ERR_RANGE, "genesis, slot time or epoch length out of range");
     }
+    n.zero_ns = zero_ms ? zero_ms * NS_PER_MS : n.genesis_s * NS_PER_S;
     if (bytes_equal_str(json_text(json_get(spec, "PRESET_BASE")), "minimal")) {
         n.preset = CONSENSUS_MINIMAL;
     }
@@ -124,14 +130,12 @@ const struct consensus_types *network_types_of(const struct network *n, enum con
 }
 
 uint64_t network_slot_start_ns(const struct network *n, uint64_t slot) {
-    uint64_t genesis_ns = n->genesis_s * NS_PER_S;
-    if (slot > (UINT64_MAX - genesis_ns) / n->slot_ns) return UINT64_MAX;
-    return genesis_ns + slot * n->slot_ns;
+    if (slot > (UINT64_MAX - n->zero_ns) / n->slot_ns) return UINT64_MAX;
+    return n->zero_ns + slot * n->slot_ns;
 }
 
 uint64_t network_slot_at(const struct network *n, uint64_t wall_ns) {
-    uint64_t genesis_ns = n->genesis_s * NS_PER_S;
-    return wall_ns > genesis_ns ? (wall_ns - genesis_ns) / n->slot_ns : 0;
+    return wall_ns > n->zero_ns ? (wall_ns - n->zero_ns) / n->slot_ns : 0;
 }
 
 int64_t network_into_slot_ns(const struct network *n, uint64_t slot, uint64_t wall_ns) {
@@ -144,12 +148,9 @@ int64_t network_into_slot_ns(const struct network *n, uint64_t slot, uint64_t wa
     return into > INT64_MAX ? INT64_MAX : (int64_t)into;
 }
 
-bool network_timestamp(uint64_t *ret, const struct network *n, uint64_t slot) {
-    if (n->slot_ns % NS_PER_S != 0) return false;
-    uint64_t seconds;
-    if (__builtin_mul_overflow(slot, n->slot_ns / NS_PER_S, &seconds) ||
-        __builtin_add_overflow(seconds, n->genesis_s, ret)) {
-        *ret = UINT64_MAX;
-    }
-    return true;
+uint64_t network_timestamp(const struct network *n, uint64_t slot) {
+    uint64_t seconds, ret, step_s = (n->slot_ns + NS_PER_S - 1) / NS_PER_S;
+    bool over = __builtin_mul_overflow(slot, step_s, &seconds) ||
+                __builtin_add_overflow(seconds, n->genesis_s, &ret);
+    return over ? UINT64_MAX : ret;
 }

@@ -1,7 +1,8 @@
 /* Network: the constants of the chain that a relay serves: genesis, slots, forks, domains.
  *
  * Read once from a beacon node (genesis and config/spec); constant from then on. Slot times need
- * not be whole seconds, so that devnets may run faster than Ethereum does.
+ * not be whole seconds, so that devnets may run faster than Ethereum does: timestamps go on by the
+ * slot time rounded up to whole seconds then, and are the chain's own time.
  *
  * Source: ethereum/beacon-APIs, "getGenesis", "getSpec"; ethereum/builder-specs, domains.
  * Thread: any once it is read. SPDX-License-Identifier: MIT */
@@ -21,7 +22,8 @@ struct network_fork {
 
 struct network {
     enum consensus_preset preset;
-    uint64_t genesis_s; /* Unix time */
+    uint64_t genesis_s; /* of the timestamps: Unix time */
+    uint64_t zero_ns;   /* wall time at which slot 0 begins; genesis_s unless the node says else */
     uint64_t slot_ns;
     uint64_t slots_per_epoch;
     uint8_t genesis_version[4];
@@ -31,6 +33,7 @@ struct network {
 };
 
 /* network_read reads the `data` of /eth/v1/beacon/genesis and of /eth/v1/config/spec.
+ * genesis  may have slot_zero_ms, the wall time at which slot 0 begins (buildernet node).
  * slot_ns  overrides the specification's slot time; 0: take SLOT_DURATION_MS or SECONDS_PER_SLOT
  *          (digits after a point are allowed).
  * errors   ERR_NOT_FOUND, ERR_INVALID, ERR_SYNTAX, ERR_RANGE; ERR_UNSUPPORTED (a fork is planned
@@ -56,8 +59,7 @@ uint64_t network_slot_at(const struct network *n, uint64_t wall_ns);
 /* network_into_slot_ns: how far a wall time is into a slot; negative before it. */
 int64_t network_into_slot_ns(const struct network *n, uint64_t slot, uint64_t wall_ns);
 
-/* network_timestamp: the timestamp that a payload of a slot carries. False when the slot time is
- * not a whole number of seconds: the payload attributes alone tell it then. */
-bool network_timestamp(uint64_t *ret, const struct network *n, uint64_t slot);
+/* network_timestamp: the timestamp that a payload of a slot carries; saturates. */
+uint64_t network_timestamp(const struct network *n, uint64_t slot);
 
 #endif

@@ -150,7 +150,7 @@ static void tell_attributes(struct bench *b) {
                (unsigned long long)b->slot);
     hex_append_data(&out, BYTES_OF(b->parent));
     uint64_t timestamp;
-    (void)network_timestamp(&timestamp, &b->n, b->slot);
+    timestamp = network_timestamp(&b->n, b->slot);
     buf_printf(
         &out,
         "\",\"payload_attributes\":{\"timestamp\":\"%llu\",\"prev_randao\":\"0x%064d\"}}}\n\n",
@@ -279,7 +279,7 @@ static void make_bodies(struct bench *b, size_t count, uint64_t first_value) {
                                       .proposer = b->proposer.pubkey,
                                       .txs = TXS,
                                       .tx_bytes = TX_BYTES};
-        (void)network_timestamp(&block.timestamp, &b->n, b->slot);
+        block.timestamp = network_timestamp(&b->n, b->slot);
         store_be64(block.block_hash.b, first_value + i);
         testing_submission(r, &b->n, CONSENSUS_DENEB, &block, &b->builders[i % BUILDERS],
                            &b->memory);

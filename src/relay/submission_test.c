@@ -200,19 +200,21 @@ static int read(struct network *n, const char *spec, uint64_t slot_ns) {
 
 TEST(slot_times_may_be_fractions) {
     struct network n;
-    uint64_t timestamp;
     CHECK_I64(read(&n, "{\"SECONDS_PER_SLOT\":\"12\"," FORKS "}", 0), 0);
     CHECK_U64(n.slot_ns, 12 * NS_PER_S);
-    CHECK(network_timestamp(&timestamp, &n, 3));
-    CHECK_U64(timestamp, 1036);
+    CHECK_U64(network_timestamp(&n, 3), 1036);
     CHECK_I64(read(&n, "{\"SECONDS_PER_SLOT\":\"0.2\"," FORKS "}", 0), 0);
     CHECK_U64(n.slot_ns, 200 * NS_PER_MS);
-    CHECK(!network_timestamp(&timestamp, &n, 3));
+    CHECK_U64(network_timestamp(&n, 3), 1003); // the chain's own time: a second a slot
     CHECK_U64(network_slot_start_ns(&n, 5), 1001 * NS_PER_S);
     CHECK_U64(network_slot_at(&n, 1001 * NS_PER_S + 1), 5);
     CHECK_I64(network_into_slot_ns(&n, 5, 1001 * NS_PER_S - 7), -7);
     CHECK_I64(read(&n, "{\"SECONDS_PER_SLOT\":1,\"SLOT_DURATION_MS\":\"150\"," FORKS "}", 0), 0);
     CHECK_U64(n.slot_ns, 150 * NS_PER_MS);
+    CHECK_I64(read(&n, "{\"SECONDS_PER_SLOT\":2,\"SLOT_DURATION_MS\":\"1500\"," FORKS "}", 0), 0);
+    CHECK_U64(network_timestamp(&n, 4), 1008);
+    CHECK_U64(network_slot_start_ns(&n, 4), 1006 * NS_PER_S);
+    CHECK_U64(network_timestamp(&n, UINT64_MAX), UINT64_MAX);
     CHECK_I64(read(&n, "{\"SECONDS_PER_SLOT\":\"12\"," FORKS "}", 2 * NS_PER_S), 0);
     CHECK_U64(n.slot_ns, 2 * NS_PER_S);
     CHECK_I64(read(&n, "{\"SECONDS_PER_SLOT\":\"1e3\"," FORKS "}", 0), ERR_SYNTAX);

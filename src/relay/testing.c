@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "relay/testing.h"
 
+#include "base/clock.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 struct network testing_network(enum consensus_fork fork, uint64_t genesis_s, uint64_t slot_ns) {
     struct network n = {.preset = CONSENSUS_MAINNET,
                         .genesis_s = genesis_s,
+                        .zero_ns = genesis_s * NS_PER_S,
                         .slot_ns = slot_ns,
                         .slots_per_epoch = 32,
                         .genesis_version = {0x20, 0, 0, 0x89}};

@@ -240,6 +240,24 @@ def slots_can_be_missed_and_blocks_replaced():
 
 
 @case
+def slots_may_be_short():
+    """200 ms slots: some hundred of them, bids land, each block's time is that of its slot."""
+    with Folder() as folder, Devnet(folder, "--slot", "200ms", "--nodes", "2") as net:
+        first = net.state()["chain"]["slot"]
+        net.wait_for(lambda s: s["chain"]["slot"] >= first + 300, 120)
+        assert [o for o in landed(net.state()) if o["winner"].startswith("node-")]
+        state = net.state()
+        slots = [s for s in state["slots"] if s["slot"] >= first]
+        blocks = [s for s in slots if not s["missed"]]
+        assert len(slots) >= 250 and len(blocks) >= 0.9 * len(slots), (len(slots), len(blocks))
+        assert sum(s["by_relay"] for s in blocks) >= 0.25 * len(blocks), blocks[-20:]
+        genesis = {s["timestamp"] - s["slot"] for s in blocks}
+        zero = {s["begins_ms"] - 200 * s["slot"] for s in blocks}
+        assert len(genesis) == len(zero) == 1, (genesis, zero)
+        assert all(a["timestamp"] < b["timestamp"] for a, b in zip(blocks, blocks[1:]))
+
+
+@case
 def scenarios_end_with_a_verdict():
     """`up --scenario --check`: the shipped ones pass, one that asks too much fails."""
     examples = pathlib.Path(__file__).resolve().parents[2] / "examples/devnet"

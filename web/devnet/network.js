@@ -108,7 +108,7 @@ export function seriesOf(name) {
 export function slotBegins(slot) {
   const { slots, chain } = network.state;
   const known = slots.findLast((s) => !s.missed);
-  return known ? known.timestamp * 1000 + (slot - known.slot) * chain.slot_ms : null;
+  return known ? known.begins_ms + (slot - known.slot) * chain.slot_ms : null;
 }
 
 // What a builder noted of a block that won; asked for once.

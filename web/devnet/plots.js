@@ -28,7 +28,7 @@ const plots = [
   },
   {
     name: "When the block is seen", make: ({ slots }) => {
-      const seen = slots.filter((s) => !s.missed).map((s) => [s.slot, s.seen_ms - s.timestamp * 1000]);
+      const seen = slots.filter((s) => !s.missed).map((s) => [s.slot, s.seen_ms - s.begins_ms]);
       return { series: [{ points: seen, line: true, index: 2 }], yText: span, text: `into its slot: ${spread(seen.map((p) => p[1]), span)}` };
     },
   },

@@ -19,7 +19,7 @@ function row(state, slot) {
   return {
     slot: slot.slot, number: slot.number, hash: slot.hash, winner: slot.winner, by_relay: slot.by_relay,
     bids: slot.bids, builders: slot.builders, value: slot.value_wei, bundles: bundles(state, slot), txs: slot.txs, gas: slot.gas_used,
-    root: parseSpan(built?.root), seal: parseSpan(built?.seal), seen: slot.seen_ms - slot.timestamp * 1000,
+    root: parseSpan(built?.root), seal: parseSpan(built?.seal), seen: slot.seen_ms - slot.begins_ms,
   };
 }
 
