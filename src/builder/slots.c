@@ -458,6 +458,11 @@ static void on_tick(struct loop_timer *t) {
     check_enabled(a);
     telemetry_pool(&a->telemetry, c.txs, c.bundles);
     if (!a->work) try_all(a); // a relay may have learnt meanwhile whose slot it is
+    if (a->state) {
+        struct remote_counts counts;
+        remote_state_count(a->state->state, &counts);
+        telemetry_state(&a->telemetry, &counts);
+    }
     if (wall_now() > a->spent_since_ns + DAY_NS) {
         a->spent_day = U256_ZERO;
         a->spent_since_ns = wall_now();

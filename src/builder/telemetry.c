@@ -47,6 +47,10 @@ enum id {
     LANDED,
     LANDED_SUM,
     SEAL_REASONS,
+    STATE_PROOFS,
+    STATE_REFUSED,
+    STATE_WITNESSES,
+    STATE_BYTES,
     VERSION,
     ID_COUNT
 };
@@ -92,6 +96,12 @@ static const struct metric_desc table[ID_COUNT] = {
           "Own funds in landed blocks since the start, ETH.", NULL),
     PLAIN(SEAL_REASONS, METRIC_COUNTER, "candidates_not_bid", "Candidates without a bid.",
           "reason"),
+    PLAIN(STATE_PROOFS, METRIC_GAUGE, "state_proofs",
+          "Proofs that the execution client was asked for (--state-rpc).", NULL),
+    PLAIN(STATE_REFUSED, METRIC_GAUGE, "state_refused", "Its answers that did not hold.", NULL),
+    PLAIN(STATE_WITNESSES, METRIC_GAUGE, "state_witnesses", "Blocks' witnesses that it gave.",
+          NULL),
+    PLAIN(STATE_BYTES, METRIC_GAUGE, "state_bytes", "Bytes of trie nodes that are kept.", NULL),
     PLAIN(VERSION, METRIC_GAUGE, "version", "Which program runs.", "git,git_ref,build_time_utc"),
 };
 
@@ -211,6 +221,13 @@ void telemetry_block(struct telemetry *t, uint64_t number) {
 void telemetry_pool(struct telemetry *t, size_t txs, size_t bundles) {
     set(t, POOL_TXS, (double)txs);
     set(t, POOL_BUNDLES, (double)bundles);
+}
+
+void telemetry_state(struct telemetry *t, const struct remote_counts *c) {
+    set(t, STATE_PROOFS, (double)c->proofs);
+    set(t, STATE_REFUSED, (double)c->refused);
+    set(t, STATE_WITNESSES, (double)c->witnesses);
+    set(t, STATE_BYTES, (double)c->cached_bytes);
 }
 
 void telemetry_slot(struct telemetry *t) {

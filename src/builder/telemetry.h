@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "builder/crew.h"
 #include "builder/relay_wire.h"
+#include "chain/remote_state.h"
 
 struct telemetry {
     struct metrics *full, *redacted;
@@ -24,6 +25,7 @@ void telemetry_answered(struct telemetry *t, const char *relay, bool optimistic,
                         enum relay_answer answer, uint64_t took_ns);
 void telemetry_block(struct telemetry *t, uint64_t number);
 void telemetry_pool(struct telemetry *t, size_t txs, size_t bundles);
+void telemetry_state(struct telemetry *t, const struct remote_counts *c);
 void telemetry_slot(struct telemetry *t);
 void telemetry_subsidy(struct telemetry *t, struct u256 own);
 void telemetry_landed(struct telemetry *t, struct u256 own);

@@ -448,6 +448,11 @@ static void take_result(struct node_link *n, const struct ask *a, const struct j
     }
 }
 
+// Some clients (anvil) do not tell a method that they do not have from params that do not fit.
+static bool is_unknown_method(int64_t code) {
+    return code == JSONRPC_METHOD_NOT_FOUND || code == JSONRPC_INVALID_PARAMS;
+}
+
 static void take_response(struct node_link *n, struct bytes data, struct arena *scratch) {
     struct jsonrpc_responses all;
     struct error why;
@@ -465,7 +470,7 @@ static void take_response(struct node_link *n, struct bytes data, struct arena *
         if (!a) continue;
         if (jsonrpc_failure_of(in, &why) == 0) {
             take_result(n, a, in, scratch);
-        } else if (a->kind == ASK_BLOCK && !n->objects && in->code == JSONRPC_METHOD_NOT_FOUND) {
+        } else if (a->kind == ASK_BLOCK && !n->objects && is_unknown_method(in->code)) {
             n->objects = true;
             log_info(n->o.log, "node_gives_no_raw_blocks", F_STR("node", n->o.url));
             ask_block(n, a->block, a->is_head);

@@ -522,6 +522,32 @@ def a_restart_of_the_builder_catches_up():
 
 
 @case
+def the_state_of_our_own_node_over_its_socket():
+    """With --state-rpc the builder begins at the node's newest block: proofs and witnesses over the
+    socket bring the state, nothing before is executed, and bids win."""
+    with Folder() as folder:
+        w = World(folder)
+        w.start_node("--ipc-path", folder / "node.ipc")
+        w.start_relay()
+        try:
+            wait_until(lambda: w.head() >= 4, 20, "the chain stands")
+            w.start_builder("--state-rpc", folder / "node.ipc")
+            w.wait_won(3, 40)
+            raw, tx_hash = w.senders[0].tx(PAY, 5 * FINNEY)
+            w.builder("eth_sendBundle", {"txs": [raw]})
+            assert int(w.receipt(tx_hash)["status"], 16) == 1
+            _, _, body = request(w.port["full"], "GET", "/debug/metrics/prometheus", tls=False)
+            values = dict(line.rsplit(" ", 1) for line in body.decode().splitlines() if line[0] != "#")
+            assert float(values["state_witnesses"]) > 0 and float(values["state_refused"]) == 0, values
+            log = (folder / "builder.log").read_text()
+            assert "event=state_from_node" in log and "block_invalid" not in log
+            assert "block_imported block=1 " not in log
+        finally:
+            for name in ("builder", "relay", "node"):
+                w.stop(name)
+
+
+@case
 def recorded_blocks_are_built_again():
     """Of a mainnet block's shuffled transactions at least its value, in a valid block; every order is
     explained."""
