@@ -21,8 +21,11 @@ static void on_report(void *context, const struct build_report *r) {
     telemetry_report(&a->telemetry, r);
 }
 
-static void on_simulated(void *context, const struct job_entry *e, uint64_t took_ns) {
+static void on_simulated(void *context, const struct slot_work *w, const struct job_entry *e,
+                         uint64_t took_ns) {
     struct app *a = context;
+    order_log_simulated(a->order_log, e, w->slot, w->parent_number + 1,
+                        clock_wall_ns(&clock_system));
     telemetry_simulated(&a->telemetry, e, took_ns);
 }
 
@@ -105,7 +108,9 @@ static int open_pool(struct app *a, struct error *why) {
         .removed = intake_removed,
         .context = a,
     };
-    return order_pool_new(&a->pool, &options, why);
+    size_t places = (size_t)a->values.order_log;
+    int r = places ? order_log_new(&a->order_log, places, why) : 0;
+    return r == 0 ? order_pool_new(&a->pool, &options, why) : r;
 }
 
 static int open_builders(struct app *a, struct error *why) {
@@ -283,7 +288,7 @@ static int open_server(struct app *a, struct server **ret, const char *name, con
 
 /* Routes live in the program's struct: servers keep pointers to them. */
 struct doors {
-    struct route rpc[1 + SERVICE_ROUTES], full[1 + SERVICE_ROUTES], redacted[1 + SERVICE_ROUTES];
+    struct route rpc[1 + SERVICE_ROUTES], full[2 + SERVICE_ROUTES], redacted[1 + SERVICE_ROUTES];
 };
 
 static int open_servers(struct app *a, struct doors *d, struct error *why) {
@@ -312,10 +317,15 @@ static int open_servers(struct app *a, struct doors *d, struct error *why) {
         d->redacted[1 + i].context = d->rpc[1 + i].context = a;
     }
     size_t count = 1 + SERVICE_ROUTES;
+    d->full[count] = (struct route){.methods = "GET",
+                                    .path = ORDERS_PATH,
+                                    .handle = intake_order_asked,
+                                    .context = a,
+                                    .flags = ROUTE_PREFIX | ROUTE_QUIET};
     int r = open_server(a, &a->rpc_server, "rpc", v->rpc_ip, v->rpc_port, d->rpc, count, why);
     if (r == 0) {
         r = open_server(a, &a->full_server, "full_telemetry", v->full_ip, v->full_port, d->full,
-                        count, why);
+                        count + 1, why);
     }
     if (r == 0) {
         r = open_server(a, &a->redacted_server, "redacted_telemetry", v->redacted_ip,
@@ -382,6 +392,7 @@ static void stop(struct app *a) {
     if (a->loop && loop_turn(a->loop, 0, &why) != 0) log_warn(a->log, "loop_failed", F_ERR(&why));
     accounts_free(a->accounts);
     order_pool_free(a->pool);
+    order_log_free(a->order_log);
     head_close(a->head);
     state_link_free(a->state);
     sender_cache_free(a->senders);

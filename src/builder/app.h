@@ -13,6 +13,7 @@
 #include "builder/accounts.h"
 #include "builder/beacon_link.h"
 #include "builder/crew.h"
+#include "builder/order_log.h"
 #include "builder/order_pool.h"
 #include "builder/relay_link.h"
 #include "builder/settings.h"
@@ -23,6 +24,7 @@
 #include "net/service.h"
 #include "net/ws.h"
 
+#define ORDERS_PATH "/debug/orders/"
 #define BEACONS_MAX 8u
 #define TOP_BIDS_MAX 8u
 #define ATTRIBUTES_KEPT 10u
@@ -76,6 +78,7 @@ struct app {
     struct sender_cache *senders;
     struct kzg *kzg; /* checks blobs' proofs */
     struct order_pool *pool;
+    struct order_log *order_log; /* NULL: none is kept */
     struct crew *builders;
     struct node_link *node;
     struct beacon_link *beacons[BEACONS_MAX];
@@ -123,7 +126,9 @@ void build_slots_must_win(struct app *a, uint64_t block);
 
 /* intake.c: orders come in. */
 void intake_added(void *app, const struct build_order *o); /* news of the pool */
-void intake_removed(void *app, const struct build_order *o);
+void intake_removed(void *app, const struct build_order *o, enum pool_removal reason);
+/* order_log.c's answers: GET /debug/orders/HASH. */
+void intake_order_asked(struct exchange *x, void *app);
 void intake_transaction(void *app, struct bytes raw); /* of the node's pool */
 /* intake_order takes one order in; ret_hash its name for the sender, may be NULL.
  * errors  those of build_request_of and the pool. */

@@ -138,7 +138,8 @@ static int simulate_all(struct seat *s, struct error *why) {
         int r = job_simulate(s->work->job, &s->fill, begun, &e, why);
         if (r != 0) return r;
         if (!e) break;
-        if (s->b->o.on_simulated) s->b->o.on_simulated(s->b->o.context, e, now_ns() - begun);
+        if (s->b->o.on_simulated)
+            s->b->o.on_simulated(s->b->o.context, s->work, e, now_ns() - begun);
         crew_wake(s->b);
     }
     return 0;

@@ -49,7 +49,8 @@ struct crew_options {
     /* on_built takes the block over. */
     void (*on_built)(void *context, struct built_block *b);
     void (*on_report)(void *context, const struct build_report *r);
-    void (*on_simulated)(void *context, const struct job_entry *e, uint64_t took_ns);
+    void (*on_simulated)(void *context, const struct slot_work *w, const struct job_entry *e,
+                         uint64_t took_ns);
     void *context;
 };
 

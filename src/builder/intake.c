@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "builder/app.h"
+
+#include "base/hex.h"
 #include "builder/order_params.h"
 #include "net/jsonrpc.h"
 
@@ -9,6 +11,7 @@ void intake_added(void *app, const struct build_order *o) {
     struct app *a = app;
     struct slot_work *w = a->work;
     struct error why;
+    order_log_received(a->order_log, o, clock_wall_ns(&clock_system));
     if (a->state) state_link_prefetch(a->state, a->head, o);
     if (!w) return;
     uint64_t block = w->parent_number + 1;
@@ -19,8 +22,9 @@ void intake_added(void *app, const struct build_order *o) {
     if (r != 0 && r != ERR_CONFLICT) log_warn(a->log, "order_not_added", F_ERR(&why));
 }
 
-void intake_removed(void *app, const struct build_order *o) {
+void intake_removed(void *app, const struct build_order *o, enum pool_removal reason) {
     struct app *a = app;
+    order_log_removed(a->order_log, o, reason, clock_wall_ns(&clock_system));
     if (a->work && job_cancel(a->work->job, o)) crew_wake(a->builders);
 }
 
@@ -36,6 +40,9 @@ int intake_order(struct app *a, const struct feed_order *f, enum build_source so
     switch (request.kind) {
     case BUILD_REQUEST_ORDER:
         r = order_pool_add(a->pool, request.order, now, why);
+        if (r != 0 && why) {
+            order_log_refused(a->order_log, request.order, why, clock_wall_ns(&clock_system));
+        }
         if (ret_hash) *ret_hash = request.order->bundle_hash;
         build_order_release(request.order);
         break;
@@ -138,5 +145,30 @@ void intake_rpc(struct exchange *x, void *app) {
     }
     jsonrpc_answers_end(&answers);
     exchange_respond_text(x, out.n ? 200 : 204, "application/json", buf_view(&out));
+    buf_free(&out);
+}
+
+/* What became of an order. */
+
+void intake_order_asked(struct exchange *x, void *app) {
+    struct app *a = app;
+    struct bytes path = exchange_path(x);
+    struct json_writer w;
+    struct hash name;
+    struct error why;
+    struct buf out;
+    size_t prefix = sizeof ORDERS_PATH - 1;
+    if (hex_decode_hash(&name, bytes_slice(path, prefix, SIZE_MAX), &why) != 0) {
+        exchange_respond_text(x, 400, "text/plain", BYTES_LIT("not a hash\n"));
+        return;
+    }
+    buf_init(&out, 0);
+    json_writer_init(&w, &out, 0);
+    size_t found = a->order_log ? order_log_write(a->order_log, &name, &w) : 0;
+    if (found) {
+        exchange_respond_text(x, 200, "application/json", buf_view(&out));
+    } else {
+        exchange_respond_text(x, 404, "text/plain", BYTES_LIT("no such order is remembered\n"));
+    }
     buf_free(&out);
 }

@@ -64,7 +64,16 @@ static void forget_key(struct order_pool *p, struct key_state *k) {
     free(k);
 }
 
-static void remove_one(struct order_pool *p, struct pooled *one, bool tell) {
+const char *pool_removal_name(enum pool_removal reason) {
+    static const char *const names[] = {
+        [POOL_REPLACED] = "replaced", [POOL_CANCELLED] = "cancelled",
+        [POOL_EVICTED] = "evicted",   [POOL_EXPIRED] = "expired",
+        [POOL_AGED] = "aged",         [POOL_NONCE_USED] = "nonce_used"};
+    return names[reason];
+}
+
+static void remove_one(struct order_pool *p, struct pooled *one, bool tell,
+                       enum pool_removal reason) {
     const struct build_order *o = one->order;
     (void)map_remove(&p->by_id, BYTES_OF(o->id));
     list_remove(&one->link);
@@ -75,7 +84,7 @@ static void remove_one(struct order_pool *p, struct pooled *one, bool tell) {
     } else {
         p->counts.bundles--;
     }
-    if (tell && p->o.removed) p->o.removed(p->o.context, o);
+    if (tell && p->o.removed) p->o.removed(p->o.context, o, reason);
     build_order_release(o);
     free(one);
 }
@@ -83,10 +92,12 @@ static void remove_one(struct order_pool *p, struct pooled *one, bool tell) {
 void order_pool_free(struct order_pool *p) {
     if (!p) return;
     while (!list_is_empty(&p->publics)) {
-        remove_one(p, LIST_ENTRY(list_first(&p->publics), struct pooled, link), false);
+        remove_one(p, LIST_ENTRY(list_first(&p->publics), struct pooled, link), false,
+                   POOL_EXPIRED);
     }
     while (!list_is_empty(&p->privates)) {
-        remove_one(p, LIST_ENTRY(list_first(&p->privates), struct pooled, link), false);
+        remove_one(p, LIST_ENTRY(list_first(&p->privates), struct pooled, link), false,
+                   POOL_EXPIRED);
     }
     while (!list_is_empty(&p->key_list)) {
         forget_key(p, LIST_ENTRY(list_first(&p->key_list), struct key_state, link));
@@ -144,9 +155,9 @@ static struct key_state *key_of(struct order_pool *p, const struct order_replace
     return k;
 }
 
-static void drop_orders(struct order_pool *p, struct key_state *k) {
+static void drop_orders(struct order_pool *p, struct key_state *k, enum pool_removal reason) {
     while (!list_is_empty(&k->orders)) {
-        remove_one(p, LIST_ENTRY(list_first(&k->orders), struct pooled, key_link), true);
+        remove_one(p, LIST_ENTRY(list_first(&k->orders), struct pooled, key_link), true, reason);
     }
 }
 
@@ -159,7 +170,7 @@ static int replace(struct order_pool *p, struct key_state *k, uint64_t nonce, st
                          k->cancelled ? "the order was cancelled"
                                       : "a newer order of its key is known");
     }
-    drop_orders(p, k);
+    drop_orders(p, k, POOL_REPLACED);
     k->nonce = nonce;
     k->cancelled = false;
     return 0;
@@ -171,7 +182,7 @@ bool order_pool_cancel(struct order_pool *p, const struct build_cancel *c, uint6
     bool any = !list_is_empty(&k->orders);
     k->nonce = c->key.nonce;
     k->cancelled = true;
-    drop_orders(p, k);
+    drop_orders(p, k, POOL_CANCELLED);
     return any;
 }
 
@@ -211,7 +222,7 @@ static int admit(struct order_pool *p, const struct build_order *o, struct error
            p->counts.bytes + o->bytes > p->o.bytes_max) {
         if (list_is_empty(&p->publics)) return error_set(why, ERR_LIMIT, "the pool is full");
         p->counts.evicted++;
-        remove_one(p, LIST_ENTRY(list_first(&p->publics), struct pooled, link), true);
+        remove_one(p, LIST_ENTRY(list_first(&p->publics), struct pooled, link), true, POOL_EVICTED);
     }
     return 0;
 }
@@ -259,7 +270,7 @@ int order_pool_add(struct order_pool *p, const struct build_order *o, uint64_t n
 
 void order_pool_drop(struct order_pool *p, const struct build_order *o) {
     struct pooled *one = map_get(&p->by_id, BYTES_OF(o->id));
-    if (one) remove_one(p, one, true);
+    if (one) remove_one(p, one, true, POOL_NONCE_USED);
 }
 
 void order_pool_head(struct order_pool *p, uint64_t number, uint64_t now_ns) {
@@ -269,7 +280,8 @@ void order_pool_head(struct order_pool *p, uint64_t number, uint64_t now_ns) {
         list_each_safe(node, lists[i]) {
             struct pooled *one = LIST_ENTRY(node, struct pooled, link);
             bool old = i == 0 && now_ns > one->added_ns + p->o.public_age_ns;
-            if (old || one->until <= number) remove_one(p, one, true);
+            bool over = one->until <= number;
+            if (old || over) remove_one(p, one, true, over ? POOL_EXPIRED : POOL_AGED);
         }
     }
     while (!list_is_empty(&p->key_list)) {

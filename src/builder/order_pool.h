@@ -18,6 +18,17 @@
 
 struct order_pool;
 
+/* Why an order leaves the pool. pool_removal_name gives a stable snake_case name. */
+enum pool_removal {
+    POOL_REPLACED,   /* a newer one of its key came */
+    POOL_CANCELLED,  /* a cancellation of its key */
+    POOL_EVICTED,    /* the pool was full */
+    POOL_EXPIRED,    /* its blocks have passed */
+    POOL_AGED,       /* a public transaction that waited too long */
+    POOL_NONCE_USED, /* it can never be valid again */
+};
+const char *pool_removal_name(enum pool_removal reason);
+
 struct order_pool_options {
     size_t orders_max;       /* 0: 100,000 */
     size_t bytes_max;        /* 0: 1 GiB */
@@ -26,7 +37,7 @@ struct order_pool_options {
     bool ignore_blobs;
     /* News, in order; during the call that causes them. NULL: none. */
     void (*added)(void *context, const struct build_order *o);
-    void (*removed)(void *context, const struct build_order *o);
+    void (*removed)(void *context, const struct build_order *o, enum pool_removal reason);
     void *context;
 };
 

@@ -9,7 +9,7 @@
 static struct world w;
 static struct order_pool *pool;
 static struct error why;
-static unsigned added, removed;
+static unsigned added, removed, reasons[POOL_NONCE_USED + 1];
 
 static void on_added(void *context, const struct build_order *o) {
     (void)context;
@@ -17,15 +17,17 @@ static void on_added(void *context, const struct build_order *o) {
     added++;
 }
 
-static void on_removed(void *context, const struct build_order *o) {
+static void on_removed(void *context, const struct build_order *o, enum pool_removal reason) {
     (void)context;
     (void)o;
+    reasons[reason]++;
     removed++;
 }
 
 static void begin(struct order_pool_options o) {
     world_init(&w);
     added = removed = 0;
+    memset(reasons, 0, sizeof reasons);
     o.added = on_added;
     o.removed = on_removed;
     CHECK_OK(order_pool_new(&pool, &o, &why), &why);
@@ -75,6 +77,7 @@ TEST(orders_live_until_their_block) {
     CHECK_U64(removed, 3);
     order_pool_head(pool, POOL_OPEN_BLOCKS, 2 * SECOND); // no order waits for ever
     CHECK_U64(removed, 4);
+    CHECK_U64(reasons[POOL_EXPIRED], 4);
     CHECK_U64(order_pool_counts_now(pool).bundles, 0);
     CHECK_U64(order_pool_counts_now(pool).bytes, 0);
     end();
@@ -96,7 +99,7 @@ TEST(of_a_key_the_highest_nonce_lives) {
     CHECK_ERR(add("bundle a.pay:2@0 uuid=1 nonce=4 signer=a", BUILD_FROM_RPC), ERR_STALE);
     CHECK_ERR(add("bundle a.pay:2@0 uuid=1 nonce=5 signer=a", BUILD_FROM_RPC), ERR_STALE);
     CHECK_OK(add("bundle a.pay:3@0 uuid=1 nonce=6 signer=a", BUILD_FROM_RPC), &why);
-    CHECK_U64(removed, 1);
+    CHECK_U64(reasons[POOL_REPLACED], 1);
     CHECK_OK(add("bundle a.pay:4@0 uuid=1 nonce=1 signer=b", BUILD_FROM_RPC), &why); // another's
     CHECK_U64(count(1), 2);
     CHECK_I64(add("bundle uuid=1 nonce=6 signer=a", BUILD_FROM_RPC), 1); // a cancellation
@@ -140,7 +143,7 @@ TEST(a_full_pool_gives_up_public_transactions_first) {
     CHECK_OK(add("bundle c.pay:1", BUILD_FROM_RPC), &why);
     CHECK_OK(add("bundle d.pay:1", BUILD_FROM_RPC), &why);
     CHECK_OK(add("bundle e.pay:1", BUILD_FROM_RPC), &why);
-    CHECK_U64(removed, 2);
+    CHECK_U64(reasons[POOL_EVICTED], 2);
     CHECK_ERR(add("bundle f.pay:1", BUILD_FROM_RPC), ERR_LIMIT);
     CHECK_U64(order_pool_counts_now(pool).evicted, 2);
     CHECK_U64(order_pool_counts_now(pool).refused, 1);
@@ -165,7 +168,7 @@ TEST(public_transactions_age) {
     order_pool_head(pool, 1, 11 * SECOND);
     CHECK_U64(removed, 0);
     order_pool_head(pool, 2, 12 * SECOND);
-    CHECK_U64(removed, 1);
+    CHECK_U64(reasons[POOL_AGED], 1);
     CHECK_U64(count(3), 1);
     end();
 }

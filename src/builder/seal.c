@@ -57,11 +57,17 @@ static int describe(struct built_block *b, const struct block_fill *f, struct er
     b->txs = f->tx_count;
     b->gas = f->run->gas_used;
     b->included = arena_new_array(&b->memory, const struct job_entry *, f->step_count + 1);
-    if (!b->included) return error_set(why, ERR_NO_MEMORY, "no memory for a block's orders");
+    b->left = arena_new_array(&b->memory, struct left_out, f->step_count + 1);
+    if (!b->included || !b->left) {
+        return error_set(why, ERR_NO_MEMORY, "no memory for a block's orders");
+    }
     for (size_t i = 0; i < f->step_count; i++) {
         const struct fill_step *step = &f->steps[i];
-        if (step->result.status != COMMIT_DONE) continue;
         const struct job_entry *e = (const struct job_entry *)(const void *)step->order;
+        if (step->result.status != COMMIT_DONE) {
+            b->left[b->left_count++] = (struct left_out){e, step->result.status};
+            continue;
+        }
         b->included[b->orders++] = e;
         if (e->added_ns > b->newest_order_ns) b->newest_order_ns = e->added_ns;
     }

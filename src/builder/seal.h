@@ -28,6 +28,12 @@ struct build_keys {
     struct hash domain; /* builder domain of the chain */
 };
 
+/* An order that a candidate could not hold at its place, and why. */
+struct left_out {
+    const struct job_entry *entry;
+    enum commit_status status;
+};
+
 /* A block that may leave. Immutable, reference counted; everything in it lives as long. */
 struct built_block {
     atomic_uint holders;
@@ -43,6 +49,8 @@ struct built_block {
     struct u256 true_value;            /* earnings less the payout's gas */
     struct u256 own;                   /* from the builder's funds */
     const struct job_entry **included; /* its orders, as they stand in it: the work's */
+    struct left_out *left;             /* what was tried after them and did not fit in */
+    size_t left_count;
     size_t orders, txs, blobs;
     uint64_t gas, newest_order_ns; /* monotonic: arrival of the newest order in it */
     /* monotonic; and the parts of time */

@@ -135,6 +135,15 @@ static const struct config_option options[] = {
      .restart = true,
      .help = "Not ready any more when no block was begun for so long; 0: never."},
     ROW(U64, orders_max, "orders-max", "100000", NULL, "Most orders in the pool."),
+    {.flag = "order-log",
+     .type = CONFIG_TYPE_U64,
+     .offset = offsetof(V, order_log),
+     .value = "32768",
+     .max = 1u << 22,
+     .restart = true,
+     .help =
+         "Orders whose fate is remembered for GET /debug/orders/HASH on the port of all metrics "
+         "(about 1 KiB each); 0: none."},
     ROW(SIZE, pool_bytes, "pool-bytes", "1GiB", NULL, "Most memory of orders."),
     ROW(SIZE, effects_bytes, "outcome-bytes", "256MiB", NULL,
         "Most memory of known outcomes of transactions, a slot."),
@@ -159,7 +168,7 @@ const struct config_program builder_program = {
         "Follows an execution client's chain, executes every block itself, takes orders over "
         "JSON-RPC, from the orderflow program and from the client's pool, and bids for each slot "
         "whose proposer is registered at a relay. The verbs backtest, explain and refunds work "
-        "on files: see their --help.",
+        "on files, order asks a running builder: see their --help.",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .values_bytes = sizeof(V),

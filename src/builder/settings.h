@@ -28,7 +28,7 @@ struct builder_values {
     const char *fraction, *increment, *subsidy, *subsidy_slot_max, *subsidy_day_max, *wallet_floor,
         *optimistic_max;
     uint64_t slot_ns, bids_before_ns, bids_after_ns, watchdog_ns;
-    uint64_t orders_max, pool_bytes, effects_bytes, state_bytes;
+    uint64_t orders_max, order_log, pool_bytes, effects_bytes, state_bytes;
     const char *enable_file, *registration_url, *records_folder, *error_folder;
     const char *log_level;
     bool log_json, sandbox;

@@ -67,10 +67,18 @@ static void backlog_turn(struct loop_timer *t) {
 
 /* The end of a slot. */
 
-static void note_used_nonces(void *arg, const struct job_entry *e) {
-    struct app *a = arg;
+struct slot_end {
+    struct app *a;
+    const struct slot_work *work;
+};
+
+static void note_fate(void *arg, const struct job_entry *e) {
+    const struct slot_end *end = arg;
     bool used = e->state == ENTRY_FAILED && e->sim.status == COMMIT_NONCE_LOW;
-    if (used) order_pool_drop(a->pool, e->job.order);
+    if (e->cancelled || e->state == ENTRY_QUEUED || e->state == ENTRY_WAITING) {
+        order_log_unsimulated(end->a->order_log, e, end->work->slot, end->work->parent_number + 1);
+    }
+    if (used) order_pool_drop(end->a->pool, e->job.order);
 }
 
 static void log_slot(struct app *a) {
@@ -97,7 +105,8 @@ static void end_work(struct app *a) {
     log_slot(a);
     struct slot_work *work = a->work;
     a->work = NULL; // what the pool drops now is no job's any more
-    job_each(work->job, note_used_nonces, a);
+    struct slot_end end = {a, work};
+    job_each(work->job, note_fate, &end);
     slot_work_release(work);
 }
 
@@ -296,6 +305,7 @@ static void note_landed(struct app *a, const struct head_block *h) {
         log_info(a->log, "block_landed", F_U64("block", h->block.header.number),
                  F_HEX("hash", BYTES_OF(h->hash)), F_U256("bid_wei", b->value),
                  F_U256("own_wei", b->own));
+        order_log_landed(a->order_log, b);
         record(a, b);
         forget_bid(bid);
         return;
@@ -364,6 +374,9 @@ static void take_built(void *arg) {
         log_built(a, b);
         telemetry_built(&a->telemetry, b);
         keep_bid(a, b);
+        if (!a->values.dry_run && a->enabled) {
+            order_log_bid(a->order_log, b, clock_wall_ns(&clock_system));
+        }
         if (!a->values.dry_run && a->enabled) submit(a, b);
     }
     built_block_release(b);

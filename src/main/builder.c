@@ -14,6 +14,7 @@ int builder_main(int argc, char **argv) {
     if (strcmp(verb, "backtest") == 0) return builder_backtest(argc - 1, argv + 1, false);
     if (strcmp(verb, "explain") == 0) return builder_backtest(argc - 1, argv + 1, true);
     if (strcmp(verb, "refunds") == 0) return builder_refunds(argc - 1, argv + 1);
+    if (strcmp(verb, "order") == 0) return builder_order(argc - 1, argv + 1);
     int r = config_load(&config, &builder_program, &values, argc, argv, &why);
     if (r != 0) {
         (void)fprintf(stderr, "buildernet builder: %s\n", why.text);

@@ -1,4 +1,4 @@
-/* Verbs of `buildernet builder` that work on files. SPDX-License-Identifier: MIT */
+/* Verbs of `buildernet builder` that are no service. SPDX-License-Identifier: MIT */
 #ifndef MAIN_BUILDER_TOOLS_H
 #define MAIN_BUILDER_TOOLS_H
 
@@ -9,5 +9,8 @@ int builder_backtest(int argc, char **argv, bool explain);
 
 /* builder_refunds runs `refunds`: the signed records of a landed block, checked and explained. */
 int builder_refunds(int argc, char **argv);
+
+/* builder_order runs `order`: what became of an order at a running builder. */
+int builder_order(int argc, char **argv);
 
 #endif

@@ -220,6 +220,35 @@ def bundles_land_whole_or_not_at_all():
 
 
 @case
+def the_fate_of_every_order_is_told():
+    """order tells of simulations, bids and ends: for what landed, what failed and what never came."""
+    w = world()
+    def told(tx_hash):
+        done = run(PROGRAM, "builder", "order", tx_hash, "--json", "--url", w.url("full"))
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+    good, good_hash = w.senders[10].tx(PAY, 4 * FINNEY)
+    bad, bad_hash = w.senders[11].tx(REVERT)
+    w.senders[11].nonce -= 1
+    w.builder("eth_sendBundle", {"txs": [good]})
+    w.builder("eth_sendBundle", {"txs": [bad]})
+    w.receipt(good_hash)
+    landed = wait_until(lambda: next((s for s in told(good_hash)[0]["slots"] if s["landed"]), None))
+    assert landed["state"] == "ready" and landed["bids"] > 0, landed
+    assert int(landed["profit"], 16) > 0 and landed["simulatedAt"] <= landed["firstBidAt"], landed
+    wait_until(lambda: told(good_hash)[0].get("removed") == "nonce_used")
+    failed = told(bad_hash)[0]["slots"][-1]
+    assert failed["reason"] == "reverted" and failed["failedTx"] == bad_hash, failed
+    text = run(PROGRAM, "builder", "order", bad_hash, "--url", w.url("full"))
+    assert "reverted" in text.stdout and "slot" in text.stdout, text.stdout
+    none = run(PROGRAM, "builder", "order", "0x" + "ab" * 32, "--url", w.url("full"))
+    assert none.returncode != 0 and "remembers no order" in none.stderr, none
+    for name in ("redacted", "rpc"):  # who may not see bids may not see orders
+        status, _, _ = request(w.port[name], "GET", "/debug/orders/" + good_hash, tls=False)
+        assert status in (404, 405), (name, status)
+
+
+@case
 def refunds_are_paid_after_their_bundle():
     """Half of what a transaction pays goes to the recipient, less the payout's gas."""
     w = world()
