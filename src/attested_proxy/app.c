@@ -1,7 +1,7 @@
 /* The parts of a running proxy, made in order. SPDX-License-Identifier: MIT */
 #include "attested_proxy/app.h"
 
-#include "base/sandbox.h"
+#include "base/confine.h"
 #include "net/certificate.h"
 
 #include <stdio.h>
@@ -9,43 +9,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RULES_MAX 64
 #define SELF_SIGNED_NS (3650 * 24 * 3600 * NS_PER_S)
 
 /* ---- sandbox ---- */
 
-struct rules {
-    struct sandbox_rule rule[RULES_MAX];
-    char path[RULES_MAX][512];
-    size_t count;
-};
-
-static void rules_add(struct rules *r, const char *path, unsigned rights) {
-    if (!path || !*path || r->count == RULES_MAX || access(path, F_OK) != 0) return;
-    (void)snprintf(r->path[r->count], sizeof r->path[0], "%s", path);
-    r->rule[r->count] = (struct sandbox_rule){r->path[r->count], rights};
-    r->count++;
-}
-
-// The folder of a file: a reload may find the file replaced.
-static void rules_add_folder(struct rules *r, const char *file, unsigned rights) {
-    char folder[512];
-    if (!file || !*file) return;
-    (void)snprintf(folder, sizeof folder, "%s", file);
-    char *slash = strrchr(folder, '/');
-    if (slash == folder) slash++;
-    if (slash)
-        *slash = '\0';
-    else
-        (void)strcpy(folder, ".");
-    rules_add(r, folder, rights);
-}
-
 static void add_path(void *context, const char *path, unsigned rights, bool folder_of) {
     if (folder_of)
-        rules_add_folder(context, path, rights);
+        (void)confine_allow_folder_of(context, path, rights);
     else
-        rules_add(context, path, rights);
+        (void)confine_allow(context, path, rights);
 }
 
 static int restrict_self(struct app *a, struct error *why) {
@@ -57,20 +29,15 @@ static int restrict_self(struct app *a, struct error *why) {
                                  v->tls_key,
                                  v->tls_ca,
                                  v->target_ca};
-    struct rules r = {.count = 0};
+    struct confine c;
+    confine_init(&c);
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
-        rules_add_folder(&r, files[i], SANDBOX_READ);
-    attested_setup_paths(&v->attested, add_path, &r);
-    if (v->target_addr && strncmp(v->target_addr, "unix:", 5) == 0)
-        rules_add_folder(&r, v->target_addr + 5, both | SANDBOX_SOCKET);
-    rules_add_folder(&r, v->out, both);
-    rules_add(&r, "/proc/self", SANDBOX_READ);
-    int status = sandbox_restrict_files(r.rule, r.count, why);
-    if (status == ERR_UNSUPPORTED) {
-        log_warn(a->log, "landlock_unsupported", F_ERR(why));
-        status = 0;
-    }
-    return status == 0 ? sandbox_restrict_calls(why) : status;
+        (void)confine_allow_folder_of(&c, files[i], SANDBOX_READ);
+    attested_setup_paths(&v->attested, add_path, &c);
+    confine_allow_socket(&c, v->target_addr);
+    (void)confine_allow_folder_of(&c, v->out, both);
+    confine_allow_system(&c);
+    return confine_enter(&c, v->process.sandbox, a->log, why);
 }
 
 /* ---- TLS ---- */
@@ -251,7 +218,7 @@ int app_open(struct app *a, const struct service_options *service,
              void (*settled)(void *context, struct conn *c, const struct error *why),
              struct error *why) {
     const struct proxy_values *v = &a->settings.values;
-    int r = v->user && *v->user ? sandbox_change_user(v->user, why) : 0;
+    int r = sandbox_change_user(v->process.user, why);
     if (r == 0) r = loop_new(&a->loop, &(struct loop_options){0}, why);
     if (r == 0) r = metrics_new(&a->metrics, NULL, why);
     if (r < 0) return r;
@@ -260,7 +227,7 @@ int app_open(struct app *a, const struct service_options *service,
     o.log = a->log;
     o.metrics = a->metrics;
     r = service_new(&a->service, a->loop, &o, why);
-    if (r == 0 && v->sandbox) r = restrict_self(a, why);
+    if (r == 0) r = restrict_self(a, why);
     if (r == 0) {
         r = attested_setup_open(&a->setup, a->loop, a->log, a->metrics, &v->attested,
                                 a->settings.own_type, a->settings.policy != NULL, why);

@@ -163,11 +163,6 @@ static int start_proxy(struct app *a, struct error *why) {
 
 /* ---- reload ---- */
 
-static void take_logging(struct app *a) {
-    const struct proxy_values *v = &a->settings.values;
-    log_set(a->log, v->log_debug ? LOG_DEBUG : LOG_INFO, v->log_json ? LOG_JSON : LOG_LOGFMT);
-}
-
 // All or nothing: the new judge and certificate are made before the old ones go.
 static int reload(void *context, struct error *why) {
     struct app *a = context;
@@ -191,7 +186,7 @@ static int reload(void *context, struct error *why) {
         if (judge) attested_set_judge(a->attested, judge);
         proxy_settings_free(&a->settings);
         a->settings = fresh;
-        take_logging(a);
+        common_log_set(a->log, &a->settings.values.log);
         log_info(a->log, "configuration_reloaded", F_BYTES("changes", buf_view(&changes)));
     } else {
         judge_free(judge);
@@ -223,12 +218,7 @@ static int run(struct app *a, struct error *why) {
 int attested_proxy_serve(struct proxy_settings *settings) {
     struct app a = {.settings = *settings};
     struct error why = {0};
-    const struct log_options o = {.fd = 2,
-                                  .level = settings->values.log_debug ? LOG_DEBUG : LOG_INFO,
-                                  .format = settings->values.log_json ? LOG_JSON : LOG_LOGFMT,
-                                  .program = "attested-proxy",
-                                  .repeat_limit_per_event = 1000};
-    if (log_open(&a.log, &o, &why) < 0) return 1;
+    if (common_log_open(&a.log, &settings->values.log, "attested-proxy", &why) < 0) return 1;
     (void)signal(SIGPIPE, SIG_IGN);
     return run(&a, &why) < 0 ? error_class_of(why.code)->exit_status : 0;
 }

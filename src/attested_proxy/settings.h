@@ -7,6 +7,7 @@
 
 #include "attested/attested.h"
 #include "attested/setup.h"
+#include "config/common.h"
 
 enum { PROXY_SERVER, PROXY_CLIENT, PROXY_GET_CERTIFICATE };
 
@@ -26,8 +27,8 @@ struct proxy_values {
     uint64_t connections, connections_per_peer, requests_per_second, upstream_connections;
     uint64_t handshake_ns, response_ns, idle_ns, drain_ns;
     // process
-    bool log_json, log_debug, sandbox;
-    const char *user;
+    struct common_log log;
+    struct common_process process;
     const char *out;
 };
 

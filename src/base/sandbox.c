@@ -316,6 +316,7 @@ int sandbox_restrict_calls(struct error *why) {
 }
 
 int sandbox_change_user(const char *name, struct error *why) {
+    if (!name || !*name) return 0;
     errno = 0;
     const struct passwd *user = getpwnam(name); // called before there are threads
     if (!user) return error_set(why, ERR_NOT_FOUND, "no user is named '%s'", name);

@@ -43,7 +43,8 @@ struct sandbox_rule {
 [[gnu::warn_unused_result]] int sandbox_restrict_calls(struct error *why);
 
 /* sandbox_change_user makes the process run as another user for good: its groups, group and user
- * id. name     user name from the password database. Nothing to do when it is that user already.
+ * id. name     user name from the password database; NULL, "" or the user it is already: nothing to
+ * do.
  * errors   ERR_NOT_FOUND no such user, ERR_IO not permitted. */
 [[gnu::warn_unused_result]] int sandbox_change_user(const char *name, struct error *why);
 

@@ -12,14 +12,15 @@
 
 #include "boot/render.h"
 #include "boot/report.h"
-#include "config/config.h"
+#include "config/common.h"
 #include "hub_client/hub_client.h"
 
 struct boot_settings {
     const char *hub_url, *templates, *target, *state_dir, *listen_addr;
     const char *events_fifo, *enabled_file, *certificate, *region, *instance_name;
     uint64_t poll_peers_ns, poll_configuration_ns, last_good_after_ns, deadline_ns;
-    bool use_last_good, once, log_json;
+    bool use_last_good, once;
+    struct common_log log;
 };
 
 extern const struct config_program boot_program;

@@ -96,11 +96,7 @@ static int start(struct serving *v, struct error *why) {
 int boot_serve(const struct boot_settings *s) {
     struct serving v = {.boot = {.s = s}};
     struct error why;
-    const struct log_options log = {.fd = 2,
-                                    .level = LOG_INFO,
-                                    .format = s->log_json ? LOG_JSON : LOG_LOGFMT,
-                                    .program = "boot"};
-    int r = log_open(&v.boot.log, &log, &why);
+    int r = common_log_open(&v.boot.log, &s->log, "boot", &why);
     if (r == 0) r = loop_new(&v.boot.loop, NULL, &why);
     if (r == 0) r = metrics_new(&v.boot.metrics, NULL, &why);
     if (r == 0) metrics_add_process(v.boot.metrics);

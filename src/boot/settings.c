@@ -38,7 +38,7 @@ static const struct config_option options[] = {
                 "End with status 0 as soon as the node is ready."),
     CONFIG_DURATION(boot_settings, deadline_ns, "deadline", "0s",
                     "End with an error when the node is not ready after this time; 0s: never."),
-    CONFIG_BOOL(boot_settings, log_json, "log-json", "false", "Log JSON lines."),
+    COMMON_LOG_ROWS(V, log, "BUILDERNET_", ""),
 };
 
 static const struct config_verb verbs[] = {

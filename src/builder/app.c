@@ -410,17 +410,10 @@ int app_run(struct config *config, const struct builder_values *values) {
     struct app *a = calloc(1, sizeof *a);
     struct doors doors;
     struct error why;
-    enum log_level level = LOG_INFO;
     if (!a) return 71;
     a->config = config;
     a->values = *values;
-    int r = log_level_parse(&level, bytes_from_str(values->log_level), &why);
-    const struct log_options options = {.fd = 2,
-                                        .level = level,
-                                        .format = values->log_json ? LOG_JSON : LOG_LOGFMT,
-                                        .program = "builder",
-                                        .repeat_limit_per_event = 1000};
-    if (r == 0) r = log_open(&a->log, &options, &why);
+    int r = common_log_open(&a->log, &values->log, "builder", &why);
     if (r != 0) {
         (void)fprintf(stderr, "buildernet builder: %s\n", why.text);
         free(a);

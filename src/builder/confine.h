@@ -7,7 +7,7 @@
 #include "builder/settings.h"
 
 /* builder_confine makes the builder's folders and restricts the process (base/sandbox.h), unless
- * v->sandbox is off. config_file  may be NULL.
+ * the sandbox is switched off. config_file  may be NULL.
  * errors  ERR_IO; those of the sandbox. A kernel without Landlock is logged, no error. */
 [[gnu::warn_unused_result]] int builder_confine(const struct builder_values *v,
                                                 const char *config_file, struct log *log,

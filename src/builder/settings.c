@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "builder/settings.h"
 
+#include "builder/tools.h"
+
 #define V struct builder_values
 #define FULL(kind, field_, flag_, toml_, value_, hint_, help_)                                     \
     {                                                                                              \
@@ -155,10 +157,31 @@ static const struct config_option options[] = {
         "Where signed records of bid blocks are kept, for refunds; empty for none."),
     FULL(PATH, error_folder, "error-storage", "error_storage_path", NULL, NULL,
          "Where blocks are kept that a relay found invalid; empty for none."),
-    ROW(BOOL, sandbox, "sandbox", "true", NULL,
-        "Give up files and system calls that are not needed (Landlock, seccomp)."),
-    ROW(STRING, log_level, "log-level", "info", "LEVEL", "debug, info, warn, error, off."),
-    ROW(BOOL, log_json, "log-json", "false", NULL, "Log JSON lines."),
+    COMMON_PROCESS_ROWS(V, process, ""),
+    COMMON_LOG_ROWS(V, log, "BUILDERNET_", ""),
+};
+
+static const struct config_verb verbs[] = {
+    {.name = "backtest",
+     .arguments = "--block PATH... [FLAGS]",
+     .help = "Build recorded blocks again and compare.",
+     .run = builder_backtest,
+     .details = BACKTEST_FLAGS},
+    {.name = "explain",
+     .arguments = "PATH [FLAGS]",
+     .help = "Tell for each order of a recorded block why it is in, or out.",
+     .run = builder_explain,
+     .details = BACKTEST_FLAGS},
+    {.name = "refunds",
+     .arguments = "BLOCK --records-folder PATH [FLAGS] | FILE [FLAGS]",
+     .help = "Check the signed record of a landed block and explain it.",
+     .run = builder_refunds,
+     .details = REFUNDS_FLAGS},
+    {.name = "order",
+     .arguments = "HASH [FLAGS]",
+     .help = "Tell what became of an order at a running builder.",
+     .run = builder_order,
+     .details = ORDER_FLAGS},
 };
 
 const struct config_program builder_program = {
@@ -167,9 +190,12 @@ const struct config_program builder_program = {
     .details =
         "Follows an execution client's chain, executes every block itself, takes orders over "
         "JSON-RPC, from the orderflow program and from the client's pool, and bids for each slot "
-        "whose proposer is registered at a relay. The verbs backtest, explain and refunds work "
-        "on files, order asks a running builder: see their --help.",
+        "whose proposer is registered at a relay. The verbs work on files, but for order, which "
+        "asks a running builder.",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .values_bytes = sizeof(V),
+    .verbs = verbs,
+    .verb_count = sizeof verbs / sizeof verbs[0],
+    .verb_optional = true,
 };

@@ -6,7 +6,7 @@
 #define BUILDER_SETTINGS_H
 
 #include "builder/crew.h"
-#include "config/config.h"
+#include "config/common.h"
 
 #define RELAYS_MAX 32u
 
@@ -30,8 +30,8 @@ struct builder_values {
     uint64_t slot_ns, bids_before_ns, bids_after_ns, watchdog_ns;
     uint64_t orders_max, order_log, pool_bytes, effects_bytes, state_bytes;
     const char *enable_file, *registration_url, *records_folder, *error_folder;
-    const char *log_level;
-    bool log_json, sandbox;
+    struct common_log log;
+    struct common_process process;
 };
 
 extern const struct config_program builder_program;

@@ -3,7 +3,7 @@
 
 #include "base/hex.h"
 #include "collateral/shelf.h"
-#include "config/config.h"
+#include "config/common.h"
 #include "net/simple_service.h"
 #include "json/write.h"
 
@@ -15,7 +15,7 @@
 struct values {
     const char *listen_addr, *tls_certificate, *tls_key;
     uint64_t requests_per_second;
-    bool log_json;
+    struct common_log log;
 };
 
 static const struct config_option options[] = {
@@ -25,12 +25,12 @@ static const struct config_option options[] = {
     CONFIG_PATH(values, tls_key, "tls-private-key-path", NULL, "Its key, PEM."),
     CONFIG_U64(values, requests_per_second, "max-requests-per-client", "50",
                "Requests a second of one address, with bursts of twice that; 0: no limit."),
-    CONFIG_BOOL(values, log_json, "log-json", "false", "Log JSON instead of logfmt."),
+    COMMON_LOG_ROWS(struct values, log, "BUILDERNET_", ""),
 };
 static const struct config_verb verbs[] = {
     {"serve", "FOLDER", "answer the PCCS API from a folder", 1, 1},
 };
-static const struct config_program program = {
+const struct config_program collateral_program = {
     .name = "collateral",
     .summary = "serve collateral from a folder",
     .details = "FOLDER holds one platform's collateral, or a folder or JSON container for each "
@@ -225,7 +225,7 @@ static void stop(struct service_state *s) {
 int collateral_service_main(int argc, char **argv) {
     struct service_state s = {0};
     struct error why = {0};
-    int r = config_load(&s.config, &program, &s.values, argc, argv, &why);
+    int r = config_load(&s.config, &collateral_program, &s.values, argc, argv, &why);
     if (r == 0 && config_output(s.config).n) {
         struct bytes text = config_output(s.config);
         (void)fwrite(text.p, 1, text.n, stdout);
@@ -237,12 +237,7 @@ int collateral_service_main(int argc, char **argv) {
         return error_class_of(r)->exit_status;
     }
     s.folder = config_arguments(s.config).items[0];
-    const struct log_options o = {.fd = 2,
-                                  .level = LOG_INFO,
-                                  .format = s.values.log_json ? LOG_JSON : LOG_LOGFMT,
-                                  .program = "collateral",
-                                  .repeat_limit_per_event = 1000};
-    r = log_open(&s.log, &o, &why);
+    r = common_log_open(&s.log, &s.values.log, "collateral", &why);
     (void)signal(SIGPIPE, SIG_IGN);
     if (r == 0) r = serve(&s, &why);
     if (r < 0) log_error(s.log, "failed", F_ERR(&why));

@@ -8,6 +8,10 @@
 #ifndef COLLATERAL_COLLATERAL_SERVICE_H
 #define COLLATERAL_COLLATERAL_SERVICE_H
 
+#include "config/config.h"
+
+extern const struct config_program collateral_program;
+
 /* collateral_service_main reads the command line and serves; gives the exit status. */
 int collateral_service_main(int argc, char **argv);
 

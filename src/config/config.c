@@ -111,7 +111,11 @@ static int add_argument(struct config *c, const char *arg, struct error *why) {
         for (size_t i = 0; i < p->verb_count; i++) {
             if (strcmp(arg, p->verbs[i].name) != 0) continue;
             c->verb = (int)i;
-            return 0;
+            if (!p->verbs[i].run || c->print) return 0;
+            return error_set(why, ERR_SYNTAX,
+                             "%s has flags of its own and comes first: "
+                             "buildernet %s %s --help",
+                             arg, p->name, arg);
         }
         return error_set(why, ERR_NOT_FOUND, "unknown verb %.100s (see --help)", arg);
     }
@@ -275,7 +279,7 @@ static int check_required(const struct config *c, struct error *why) {
 
 static int print(struct config *c, struct error *why) {
     if (strcmp(c->print, "help") == 0) {
-        config_write_help(&c->output, c->program);
+        config_write_help(&c->output, c->program, c->verb);
     } else if (strcmp(c->print, "man") == 0) {
         config_write_man(&c->output, c->program);
     } else if (strcmp(c->print, "version") == 0) {
@@ -298,6 +302,28 @@ static int load(struct config *c, struct error *why) {
     if (r == 0) r = read_file(c, why);
     if (r) return r;
     return c->print ? print(c, why) : check_required(c, why);
+}
+
+bool config_run_verb(int *ret_status, const struct config_program *p, int argc, char **argv) {
+    const struct config_verb *v = NULL;
+    for (size_t i = 0; argc > 1 && !v && i < p->verb_count; i++) {
+        if (p->verbs[i].run && strcmp(argv[1], p->verbs[i].name) == 0) v = &p->verbs[i];
+    }
+    if (!v) return false;
+    bool help = false;
+    for (int i = 2; v->details && i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--help") == 0) help = true;
+    }
+    if (!help) {
+        *ret_status = v->run(argc, argv);
+        return true;
+    }
+    struct buf out;
+    buf_init(&out, 0);
+    config_write_help(&out, p, (int)(v - p->verbs));
+    *ret_status = !out.failed && fwrite(out.p, 1, out.n, stdout) == out.n ? 0 : 1;
+    buf_free(&out);
+    return true;
 }
 
 int config_load(struct config **ret, const struct config_program *p, void *values, int argc,

@@ -103,6 +103,10 @@ struct config_verb {
     const char *help;
     unsigned min_arguments;
     unsigned max_arguments;
+    /* A verb with a command line of its own, which the program's flags have no part in; counts of
+     * arguments do not matter then. argv[0] is the program's name, argv[1] the verb. */
+    int (*run)(int argc, char **argv); /* gives the exit status */
+    const char *details; /* its flags, whole lines for --help; NULL: run answers --help itself */
 };
 
 struct config_program {
@@ -124,9 +128,13 @@ enum config_source { CONFIG_FROM_DEFAULT, CONFIG_FROM_FILE, CONFIG_FROM_ENV, CON
 
 struct config;
 
+/* config_run_verb: argv[1] names a verb with a command line of its own: it runs (or its help is
+ * printed), and *ret_status is the exit status. False: the command line is config_load's. */
+bool config_run_verb(int *ret_status, const struct config_program *p, int argc, char **argv);
+
 /* config_load reads everything and fills *values (values_bytes, all of it).
  * argc/argv  as main got them, argv[0] is the program's name; borrowed until config_free.
- * errors     ERR_SYNTAX, ERR_RANGE, ERR_NOT_FOUND (required, file, unknown flag or key),
+ * errors     ERR_SYNTAX, ERR_RANGE, ERR_NOT_FOUND (required, file, unknown flag, key or verb),
  *            ERR_CONFLICT (flag twice), ERR_IO, ERR_LIMIT. On error *ret is NULL. */
 [[gnu::warn_unused_result]] int config_load(struct config **ret, const struct config_program *p,
                                             void *values, int argc, char **argv, struct error *why);
@@ -157,8 +165,8 @@ enum config_source config_source_of(const struct config *c, size_t option);
 [[gnu::warn_unused_result]] int config_reload(struct config **ret, const struct config *old,
                                               void *values, struct buf *changes, struct error *why);
 
-/* What the table prints. */
-void config_write_help(struct buf *out, const struct config_program *p);
+/* What the table prints. verb  index of the one that help is wanted for; -1: of all. */
+void config_write_help(struct buf *out, const struct config_program *p, int verb);
 void config_write_man(struct buf *out, const struct config_program *p);
 /* shell   "bash", "zsh", "fish"; ERR_SYNTAX otherwise. */
 [[gnu::warn_unused_result]] int config_write_completion(struct buf *out,

@@ -17,6 +17,11 @@ static const char built_in[][3][64] = {
 };
 #define BUILT_IN_COUNT (sizeof built_in / sizeof built_in[0])
 
+// Without settings there is nothing to read from a file or to print.
+static size_t first_built_in(const struct config_program *p) {
+    return p->option_count ? 0 : 2;
+}
+
 const char *config_hint(const struct config_option *o) {
     static const char *const hints[] = {
         "TEXT",    "PATH",          "HOST:PORT",      "URL", "N", "", "TIME", "SIZE", "CHOICE",
@@ -37,8 +42,14 @@ static void append_padded(struct buf *out, const char *name, const char *hint, c
     buf_append_str(out, help);
 }
 
-static void append_usage(struct buf *out, const struct config_program *p) {
+static void append_usage(struct buf *out, const struct config_program *p, int verb) {
     buf_printf(out, "buildernet %s", p->name);
+    if (verb >= 0) {
+        const struct config_verb *v = &p->verbs[verb];
+        buf_printf(out, " %s%s%s%s", v->name, v->details ? "" : " [FLAGS]", v->arguments ? " " : "",
+                   v->arguments ? v->arguments : "");
+        return;
+    }
     if (p->verb_count) buf_append_str(out, p->verb_optional ? " [VERB]" : " VERB");
     buf_append_str(out, " [FLAGS]");
     if (p->max_arguments || p->verb_count) buf_append_str(out, " [ARGUMENTS]");
@@ -60,32 +71,49 @@ static void append_sources(struct buf *out, const struct config_option *o) {
     if (toml[0]) buf_printf(out, "%s%s", between, toml);
 }
 
-void config_write_help(struct buf *out, const struct config_program *p) {
+static void append_verb(struct buf *out, const struct config_verb *v) {
+    buf_printf(out, "  %s%s%s\n        %s\n", v->name, v->arguments ? " " : "",
+               v->arguments ? v->arguments : "", v->help);
+}
+
+static void append_option(struct buf *out, const struct config_option *o) {
+    if (has_flag(o)) {
+        append_padded(out, o->flag, config_hint(o), o->help);
+    } else {
+        buf_printf(out, "  (file only)                   %s", o->help);
+    }
+    buf_append_str(out, "\n");
+    buf_append_fill(out, ' ', 34);
+    buf_append_str(out, o->required ? "[required; " : "[");
+    append_sources(out, o);
+    buf_append_str(out, "]\n");
+}
+
+void config_write_help(struct buf *out, const struct config_program *p, int verb) {
+    const struct config_verb *own = verb >= 0 ? &p->verbs[verb] : NULL;
     buf_append_str(out, "Usage: ");
-    append_usage(out, p);
-    buf_printf(out, "\n\n%s\n", p->summary);
-    if (p->details) buf_printf(out, "\n%s\n", p->details);
-    if (p->verb_count) buf_append_str(out, "\nVerbs:\n");
-    for (size_t i = 0; i < p->verb_count; i++) {
-        const struct config_verb *v = &p->verbs[i];
-        buf_printf(out, "  %s%s%s\n        %s\n", v->name, v->arguments ? " " : "",
-                   v->arguments ? v->arguments : "", v->help);
+    append_usage(out, p, verb);
+    buf_printf(out, "\n\n%s\n", own ? own->help : p->summary);
+    if (own && own->details) {
+        buf_printf(out, "\n%s", own->details);
+        return;
     }
-    buf_append_str(out, "\nFlags (also environment names and keys of the file):\n");
+    if (!own && p->details) buf_printf(out, "\n%s\n", p->details);
+    if (!own && p->verb_count) buf_append_str(out, "\nVerbs:\n");
+    bool more = false; // some verb has flags of its own
+    for (size_t i = 0; !own && i < p->verb_count; i++) {
+        append_verb(out, &p->verbs[i]);
+        more = more || p->verbs[i].run;
+    }
+    if (more) {
+        buf_printf(out, "`buildernet %s VERB --help` tells a verb's own flags.\n", p->name);
+    }
+    buf_append_str(out, p->option_count ? "\nFlags (also environment names and keys of the file):\n"
+                                        : "\nFlags:\n");
     for (size_t i = 0; i < p->option_count; i++) {
-        const struct config_option *o = &p->options[i];
-        if (has_flag(o)) {
-            append_padded(out, o->flag, config_hint(o), o->help);
-        } else {
-            buf_printf(out, "  (file only)                   %s", o->help);
-        }
-        buf_append_str(out, "\n");
-        buf_append_fill(out, ' ', 34);
-        buf_append_str(out, o->required ? "[required; " : "[");
-        append_sources(out, o);
-        buf_append_str(out, "]\n");
+        append_option(out, &p->options[i]);
     }
-    for (size_t i = 0; i < BUILT_IN_COUNT; i++) {
+    for (size_t i = first_built_in(p); i < BUILT_IN_COUNT; i++) {
         append_padded(out, built_in[i][0], built_in[i][1], built_in[i][2]);
         buf_append_str(out, "\n");
     }
@@ -123,32 +151,7 @@ static void append_roff_flag(struct buf *out, const char *flag, const char *hint
     buf_append_str(out, "\n");
 }
 
-void config_write_man(struct buf *out, const struct config_program *p) {
-    buf_append_str(out, ".TH \"BUILDERNET\\-");
-    append_roff(out, p->name);
-    buf_printf(out, "\" 8 \"\" \"buildernet %s\"\n.SH NAME\nbuildernet\\-", BUILDERNET_VERSION);
-    append_roff(out, p->name);
-    buf_append_str(out, " \\- ");
-    append_roff(out, p->summary);
-    buf_append_str(out, "\n.SH SYNOPSIS\n.B ");
-    append_usage(out, p);
-    buf_append_str(out, "\n");
-    if (p->details) {
-        buf_append_str(out, ".SH DESCRIPTION\n");
-        append_roff(out, p->details);
-        buf_append_str(out, "\n");
-    }
-    if (p->verb_count) buf_append_str(out, ".SH VERBS\n");
-    for (size_t i = 0; i < p->verb_count; i++) {
-        const struct config_verb *v = &p->verbs[i];
-        buf_append_str(out, ".TP\n\\fB");
-        append_roff(out, v->name);
-        buf_append_str(out, "\\fR ");
-        append_roff(out, v->arguments ? v->arguments : "");
-        buf_append_str(out, "\n");
-        append_roff(out, v->help);
-        buf_append_str(out, "\n");
-    }
+static void append_roff_options(struct buf *out, const struct config_program *p) {
     buf_append_str(out, ".SH OPTIONS\nA flag wins over the environment, the environment over the "
                         "file, the file over the default.\n");
     struct buf sources;
@@ -167,6 +170,39 @@ void config_write_man(struct buf *out, const struct config_program *p) {
     for (size_t i = 0; i < BUILT_IN_COUNT; i++) {
         append_roff_flag(out, built_in[i][0], built_in[i][1], built_in[i][2]);
     }
+}
+
+void config_write_man(struct buf *out, const struct config_program *p) {
+    buf_append_str(out, ".TH \"BUILDERNET\\-");
+    append_roff(out, p->name);
+    buf_printf(out, "\" 8 \"\" \"buildernet %s\"\n.SH NAME\nbuildernet\\-", BUILDERNET_VERSION);
+    append_roff(out, p->name);
+    buf_append_str(out, " \\- ");
+    append_roff(out, p->summary);
+    buf_append_str(out, "\n.SH SYNOPSIS\n.B ");
+    append_usage(out, p, -1);
+    buf_append_str(out, "\n");
+    if (p->details) {
+        buf_append_str(out, ".SH DESCRIPTION\n");
+        append_roff(out, p->details);
+        buf_append_str(out, "\n");
+    }
+    if (p->verb_count) buf_append_str(out, ".SH VERBS\n");
+    for (size_t i = 0; i < p->verb_count; i++) {
+        const struct config_verb *v = &p->verbs[i];
+        buf_append_str(out, ".TP\n\\fB");
+        append_roff(out, v->name);
+        buf_append_str(out, "\\fR ");
+        append_roff(out, v->arguments ? v->arguments : "");
+        buf_append_str(out, "\n");
+        append_roff(out, v->help);
+        buf_append_str(out, "\n");
+        if (!v->details) continue;
+        buf_append_str(out, ".nf\n");
+        append_roff(out, v->details);
+        buf_append_str(out, ".fi\n");
+    }
+    if (p->option_count) append_roff_options(out, p);
 }
 
 static void bash_completion(struct buf *out, const struct config_program *p) {
@@ -194,7 +230,7 @@ static void bash_completion(struct buf *out, const struct config_program *p) {
     for (size_t i = 0; i < p->option_count; i++) {
         if (has_flag(&p->options[i])) buf_printf(out, "--%s ", p->options[i].flag);
     }
-    for (size_t i = 0; i < BUILT_IN_COUNT; i++) {
+    for (size_t i = first_built_in(p); i < BUILT_IN_COUNT; i++) {
         buf_printf(out, "--%s ", built_in[i][0]);
     }
     buf_append_str(out, "' -- \"$cur\"))\n");
@@ -246,7 +282,7 @@ static void zsh_completion(struct buf *out, const struct config_program *p) {
         zsh_flag(out, o->flag, config_hint(o), o->help, action.failed ? "" : (char *)action.p);
         buf_free(&action);
     }
-    for (size_t i = 0; i < BUILT_IN_COUNT; i++) {
+    for (size_t i = first_built_in(p); i < BUILT_IN_COUNT; i++) {
         zsh_flag(out, built_in[i][0], built_in[i][1], built_in[i][2], i == 0 ? "_files" : "");
     }
     buf_append_str(out, "    '1:verb:(");
@@ -281,7 +317,7 @@ static void fish_completion(struct buf *out, const struct config_program *p) {
         }
         fish_flag(out, p, o->flag, extra, o->help);
     }
-    for (size_t i = 0; i < BUILT_IN_COUNT; i++) {
+    for (size_t i = first_built_in(p); i < BUILT_IN_COUNT; i++) {
         fish_flag(out, p, built_in[i][0], built_in[i][1][0] ? " -r" : "", built_in[i][2]);
     }
     for (size_t i = 0; i < p->verb_count; i++) {

@@ -165,23 +165,33 @@ static int run(struct workbench *w, const struct run_options *o, int *ret_status
     return state_check(&w->state, why);
 }
 
+static int usage(FILE *to) {
+    (void)fputs("Usage: buildernet evm run --code HEX [FLAGS]\n\nRun one piece of code.\n\n"
+                "  --input HEX     its input\n"
+                "  --gas N         gas that it may use\n"
+                "  --value N       wei that come with the call\n"
+                "  --fork NAME     rules\n"
+                "  --create        the code is that of a creation\n"
+                "  --json          output, gas and status as a JSON object\n"
+                "  --bench         time it\n"
+                "  --trace         a line an instruction (EIP-3155)\n"
+                "  --tracer NAME   what this tracer tells; one of:",
+                to);
+    for (size_t i = 0; tracer_names[i]; i++) {
+        (void)fprintf(to, " %s", tracer_names[i]);
+    }
+    (void)fputs("\n", to);
+    return to == stdout ? 0 : 64;
+}
+
 int run_main(int argc, char **argv) {
     struct run_options o;
     struct workbench w;
     struct report_sink none = {0};
     struct error why = {0};
     int status = 1;
-    if (!read_flags(&o, argc, argv)) {
-        (void)fputs("usage: evm run --code HEX [--input HEX] [--gas N] [--value N] [--fork NAME]\n"
-                    "               [--create] [--json] [--bench] [--trace | --tracer NAME]\n"
-                    "tracers:",
-                    stderr);
-        for (size_t i = 0; tracer_names[i]; i++) {
-            (void)fprintf(stderr, " %s", tracer_names[i]);
-        }
-        (void)fputs("\n", stderr);
-        return 64;
-    }
+    if (argc > 1 && strcmp(argv[1], "--help") == 0) return usage(stdout);
+    if (!read_flags(&o, argc, argv)) return usage(stderr);
     int r = workbench_init(&w, &none, &why);
     if (r == 0) {
         r = run(&w, &o, &status, &why);

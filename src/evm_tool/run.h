@@ -4,7 +4,8 @@
 
 /* run_main runs with the arguments behind the verb: --code HEX --input HEX [--gas N] [--value N]
  * [--fork NAME] [--create] [--json] [--bench] [--trace | --tracer NAME]. Prints the output (or a
- * JSON object with output, gasUsed, status); gives 0, 1 when the code failed, 64 for flags. */
+ * JSON object with output, gasUsed, status), or with --help what they are; gives 0, 1 when the code
+ * failed, 64 for flags. */
 int run_main(int argc, char **argv);
 
 #endif

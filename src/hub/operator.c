@@ -70,24 +70,7 @@ static const struct config_option options[] = {
 
 enum verb { BUILDERS, MEASUREMENTS, CONFIGS, SECRETS, EVENTS, CHANGES, APPLY, DIFF, VERB_COUNT };
 
-static const struct config_verb verbs[] = {
-    [BUILDERS] = {"builders", "list|show|add|set|enable|disable|delete [NAME]",
-                  "Nodes: who they are and whether they may come in.", 1, 2},
-    [MEASUREMENTS] = {"measurements", "list|show|add|allow|enable|disable|delete [NAME|FILE]",
-                      "Images that may come in. allow takes an image, a quote, an event log or a "
-                      "measurement file, adds and enables it.",
-                      1, 2},
-    [CONFIGS] = {"configs", "list|show|set|diff|activate BUILDER [VERSION|FILE]",
-                 "Configurations and their versions.", 2, 3},
-    [SECRETS] = {"secrets", "set|show BUILDER [FILE]", "A node's secrets document.", 2, 3},
-    [EVENTS] = {"events", "list", "What nodes did.", 1, 1},
-    [CHANGES] = {"changes", "list", "What operators did, who and why.", 1, 1},
-    [APPLY] = {"apply", "[FILE]",
-               "Bring the hub to the state of a file (JSON, TOML, YAML), in one transaction; shows "
-               "the difference and asks first.",
-               0, 1},
-    [DIFF] = {"diff", "[FILE]", "The difference only; exit status 2 when there is one.", 0, 1},
-};
+static const struct config_verb verbs[VERB_COUNT] = {HUB_OPERATOR_VERBS(NULL)};
 
 const struct config_program hub_operator_program = {
     .name = "hub",
@@ -570,13 +553,6 @@ static int apply(struct command *c, bool carry_out, int *ret_status) {
 }
 
 /* ---- the line ---- */
-
-bool hub_is_operator_verb(const char *word) {
-    for (size_t i = 0; i < VERB_COUNT; i++) {
-        if (strcmp(word, verbs[i].name) == 0) return true;
-    }
-    return false;
-}
 
 static int run(struct command *c, enum verb verb, int *ret_status) {
     static const char *const event_members[] = {"at", "event", "builder", "measurement_id", NULL};

@@ -10,8 +10,43 @@
 #include "config/config.h"
 #include "json/json.h"
 
-/* hub_is_operator_verb: argv[1] of `buildernet hub` is one of the operator's. */
-bool hub_is_operator_verb(const char *word);
+/* Rows of the operator's verbs; run_ is hub_operator in the hub's own table, NULL in the
+ * operator's.
+ */
+#define HUB_OPERATOR_VERBS(run_)                                                                   \
+    {"builders",                                                                                   \
+     "list|show|add|set|enable|disable|delete [NAME]",                                             \
+     "Nodes: who they are and whether they may come in.",                                          \
+     1,                                                                                            \
+     2,                                                                                            \
+     .run = (run_)},                                                                               \
+        {"measurements",                                                                           \
+         "list|show|add|allow|enable|disable|delete [NAME|FILE]",                                  \
+         "Images that may come in. allow takes an image, a quote, an event log or a measurement "  \
+         "file, adds and enables it.",                                                             \
+         1,                                                                                        \
+         2,                                                                                        \
+         .run = (run_)},                                                                           \
+        {"configs",                                                                                \
+         "list|show|set|diff|activate BUILDER [VERSION|FILE]",                                     \
+         "Configurations and their versions.",                                                     \
+         2,                                                                                        \
+         3,                                                                                        \
+         .run = (run_)},                                                                           \
+        {"secrets", "set|show BUILDER [FILE]", "A node's secrets document.", 2, 3, .run = (run_)}, \
+        {"events", "list", "What nodes did.", 1, 1, .run = (run_)},                                \
+        {"changes", "list", "What operators did, who and why.", 1, 1, .run = (run_)},              \
+        {"apply",                                                                                  \
+         "[FILE]",                                                                                 \
+         "Bring the hub to the state of a file (JSON, TOML, YAML), in one transaction; shows the " \
+         "difference and asks first.",                                                             \
+         0,                                                                                        \
+         1,                                                                                        \
+         .run = (run_)},                                                                           \
+    {                                                                                              \
+        "diff", "[FILE]", "The difference only; exit status 2 when there is one.", 0, 1,           \
+            .run = (run_)                                                                          \
+    }
 
 /* hub_operator runs one command; gives the exit status (0; 1: the hub refused; 2: there is a
  * difference, for diff; 64 and others: usage and errors, as base/error.h's classes). */

@@ -3,7 +3,7 @@
 #ifndef HUB_PROGRAM_H
 #define HUB_PROGRAM_H
 
-#include "config/config.h"
+#include "config/common.h"
 
 struct hub_values {
     const char *listen_addr, *admin_addr, *internal_addr, *metrics_addr;
@@ -19,7 +19,7 @@ struct hub_values {
     struct config_list trusted_proxy, required_services;
     uint64_t drain_ns, keep_events_ns, refresh_ns;
     uint64_t connections, workers;
-    bool log_json, log_debug;
+    struct common_log log;
     bool admin_open, mock_secrets, compat, allow_empty, public_only_nodes, merge, serve_stale;
     bool migrate;
 };

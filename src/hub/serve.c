@@ -336,7 +336,7 @@ static int open_door(struct service *s, struct server **ret, const char *address
                                      .log = s->log,
                                      .metrics = s->metrics,
                                      .name = name,
-                                     .access_log = s->values->log_debug};
+                                     .access_log = log_enabled(s->log, LOG_DEBUG)};
     int r = server_new(ret, s->loop, &o, why);
     if (r == 0) r = socket_address_parse(&listener.address, bytes_from_str(address), 0, why);
     if (r == 0) r = server_listen(*ret, &bound, &listener, why);
@@ -480,13 +480,8 @@ int hub_serve(struct config *config, const struct hub_values *values) {
     struct error why;
     (void)config;
     list_init(&s.held);
-    const struct log_options log_options = {.fd = 2,
-                                            .level = values->log_debug ? LOG_DEBUG : LOG_INFO,
-                                            .format = values->log_json ? LOG_JSON : LOG_LOGFMT,
-                                            .program = "hub",
-                                            .repeat_limit_per_event = 1000};
     const char **required = calloc(values->required_services.count + 1, sizeof *required);
-    if (!required || log_open(&s.log, &log_options, &why) != 0) {
+    if (!required || common_log_open(&s.log, &values->log, "hub", &why) != 0) {
         free(required);
         return 1;
     }

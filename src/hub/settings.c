@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/hex.h"
 #include "hub/hub.h"
+#include "hub/operator.h"
 #include "hub/program.h"
 #include "hub/vault.h"
 
@@ -19,8 +20,8 @@ static const struct config_option options[] = {
     ROW(ADDRESS, admin_addr, "admin-addr", "ADMIN_ADDR", "127.0.0.1:8081", "Admin listener."),
     ROW(ADDRESS, internal_addr, "internal-addr", "INTERNAL_ADDR", "127.0.0.1:8082",
         "Internal listener: peer lists and allow-list for one's own infrastructure."),
-    ROW(STRING, metrics_addr, "metrics-addr", "METRICS_ADDR", "127.0.0.1:8090",
-        "Metrics listener; empty for none."),
+    COMMON_METRICS_ROW(V, metrics_addr, "127.0.0.1:8090", "METRICS_ADDR",
+                       "Metrics listener; empty for none."),
     ROW(PATH, database, "database", NULL, "builder-hub.db",
         "SQLite file, used unless postgres-dsn is given."),
     ROW(STRING, postgres_dsn, "postgres-dsn", "POSTGRES_DSN", NULL,
@@ -88,21 +89,20 @@ static const struct config_option options[] = {
     ROW(DURATION, keep_events_ns, "keep-events", NULL, "720h",
         "Remove older event rows; 0s never."),
     ROW(U64, workers, "workers", NULL, "4", "Threads that write to the database."),
-    ROW(BOOL, log_json, "log-json", "LOG_JSON", "false", "Log JSON lines."),
-    ROW(BOOL, log_debug, "log-debug", "LOG_DEBUG", "false", "Log debug lines."),
+    COMMON_LOG_ROWS(V, log, "", ""),
 };
 
 static const struct config_verb verbs[] = {
     [HUB_VERB_MIGRATE] = {"migrate", NULL, "Bring the database's schema up to date.", 0, 0},
+    HUB_OPERATOR_VERBS(hub_operator),
 };
 
 const struct config_program hub_program = {
     .name = "hub",
     .summary = "identity, allow-list, configuration and secrets, discovery of the nodes",
     .details = "Without a verb, serves. An attesting proxy stands in front of the public listener "
-               "and says in headers what it verified.\n\nOperators' verbs, to a running hub: "
-               "builders, measurements, configs, secrets, events, changes, apply, diff; "
-               "`buildernet hub apply --help` tells more.",
+               "and says in headers what it verified.\n\nThe other verbs are the operator's, to a "
+               "running hub.",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .values_bytes = sizeof(V),

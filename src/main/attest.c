@@ -58,7 +58,7 @@ static const struct config_verb verbs[] = {
     [VERB_FETCH] = {"fetch-collateral", "DIR", "Fetch collateral into a folder.", 1, 1},
 };
 
-static const struct config_program program = {
+const struct config_program attest_program = {
     .name = "attest",
     .summary = "make, verify and explain attestation evidence",
     .details = "Exit status: 0 verified, 2 refused by policy, 3 not valid, 4 bad input.",
@@ -165,7 +165,7 @@ int attest_main(int argc, char **argv) {
     arena_init(&run.arena, 0);
     buf_init(&run.out, 0);
     int status = ATTEST_EXIT_GOOD;
-    if (config_load(&run.config, &program, &run.values, argc, argv, &run.why) < 0) {
+    if (config_load(&run.config, &attest_program, &run.values, argc, argv, &run.why) < 0) {
         status = attest_fail(&run);
     } else if (config_output(run.config).n > 0) {
         buf_append(&run.out, config_output(run.config));

@@ -34,8 +34,8 @@ int completion_print(const char *shell) {
     }
     if (zsh) (void)puts("#compdef buildernet\nautoload -U +X bashcompinit && bashcompinit");
     (void)fputs("_buildernet_programs='", stdout);
-    for (const struct program *p = programs; p->name; p++)
-        (void)printf("%s%s", p == programs ? "" : " ", p->name);
+    for (const struct program *p = programs; p->table; p++)
+        (void)printf("%s%s", p == programs ? "" : " ", p->table->name);
     (void)fputs("'\n", stdout);
     return fputs(function, stdout) < 0;
 }

@@ -9,12 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char usage[] =
-    "usage: buildernet crypto bench [--budget-ms N] [NAME_PART]\n\n"
-    "Times the cryptography, one JSON line a case: name, work, unit, ns (of the whole work),\n"
-    "limit_ns (what the bare permutations or multiplications of the case cost in this run), cpu.\n"
-    "NAME_PART runs only the cases whose name contains it.\n";
-
 static bool read_budget(unsigned *ret, const char *text) {
     char *end;
     unsigned long n = strtoul(text, &end, 10);
@@ -23,27 +17,43 @@ static bool read_budget(unsigned *ret, const char *text) {
     return true;
 }
 
-int crypto_main(int argc, char **argv) {
+static int bench(int argc, char **argv) {
     const char *only = "";
     unsigned budget_ms = 200;
-    if (argc >= 2 && strcmp(argv[1], "--help") == 0) return fputs(usage, stdout) < 0;
-    if (argc < 2 || strcmp(argv[1], "bench") != 0) {
-        (void)fputs(usage, stderr);
-        return 64;
-    }
     for (int i = 2; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) return fputs(usage, stdout) < 0;
-        if (strcmp(argv[i], "--budget-ms") == 0) {
-            if (i + 1 < argc && read_budget(&budget_ms, argv[i + 1])) {
-                i++;
-                continue;
-            }
-            (void)fputs(usage, stderr);
+        if (strcmp(argv[i], "--budget-ms") == 0 && i + 1 < argc &&
+            read_budget(&budget_ms, argv[i + 1])) {
+            i++;
+        } else if (argv[i][0] == '-') {
+            (void)fprintf(stderr,
+                          "buildernet crypto bench: not its flag, or a wrong value: %.64s "
+                          "(see --help)\n",
+                          argv[i]);
             return 64;
+        } else {
+            only = argv[i];
         }
-        only = argv[i];
     }
     if (crypto_bench(only, budget_ms) > 0) return 0;
     (void)fprintf(stderr, "buildernet crypto bench: no case has '%.64s' in its name\n", only);
     return 1;
 }
+
+static const struct config_verb verbs[] = {
+    {.name = "bench",
+     .arguments = "[--budget-ms N] [NAME_PART]",
+     .help = "Time the cryptography.",
+     .run = bench,
+     .details =
+         "One JSON line a case: name, work, unit, ns (of the whole work), limit_ns (what the\n"
+         "bare permutations or multiplications of the case cost in this run), cpu.\n"
+         "NAME_PART runs only the cases whose name contains it.\n"
+         "  --budget-ms N   time for each case (default 200)\n"},
+};
+
+const struct config_program crypto_program = {
+    .name = "crypto",
+    .summary = "time the cryptography",
+    .verbs = verbs,
+    .verb_count = sizeof verbs / sizeof verbs[0],
+};

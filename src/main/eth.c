@@ -13,7 +13,7 @@
 
 static void usage(FILE *to) {
     (void)fputs(
-        "usage: buildernet eth decode [--json] [--as KIND] FILE|HEX|-\n\n"
+        "Usage: buildernet eth decode [--json] [--as KIND] FILE|HEX|-\n\n"
         "Tells what bytes are: a transaction (with or without blobs), a receipt, a header,\n"
         "a block, an SSZ container of builders and relays, or plain RLP. The bytes come\n"
         "from a file (binary, or hex text), from the command line, or from standard "
@@ -103,17 +103,14 @@ static int decode(const char *from, const char *kind, bool json) {
     return r == 0 ? 0 : error_class_of(r)->exit_status;
 }
 
-int eth_main(int argc, char **argv) {
+static int misused(void) {
+    usage(stderr);
+    return 64;
+}
+
+static int decode_main(int argc, char **argv) {
     const char *kind = NULL, *from = NULL;
     bool json = false;
-    if (argc >= 2 && strcmp(argv[1], "--help") == 0) {
-        usage(stdout);
-        return 0;
-    }
-    if (argc < 2 || strcmp(argv[1], "decode") != 0) {
-        usage(stderr);
-        return 64;
-    }
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) {
             usage(stdout);
@@ -126,13 +123,22 @@ int eth_main(int argc, char **argv) {
         } else if (!from && (argv[i][0] != '-' || argv[i][1] == 0)) {
             from = argv[i];
         } else {
-            usage(stderr);
-            return 64;
+            return misused();
         }
     }
-    if (!from) {
-        usage(stderr);
-        return 64;
-    }
-    return decode(from, kind, json);
+    return from ? decode(from, kind, json) : misused();
 }
+
+static const struct config_verb verbs[] = {
+    {.name = "decode",
+     .arguments = "[--json] [--as KIND] FILE|HEX|-",
+     .help = "Tell what bytes are.",
+     .run = decode_main},
+};
+
+const struct config_program eth_program = {
+    .name = "eth",
+    .summary = "tell what bytes are: transactions, blocks, SSZ, RLP",
+    .verbs = verbs,
+    .verb_count = sizeof verbs / sizeof verbs[0],
+};

@@ -13,31 +13,23 @@
 #include <string.h>
 #include <unistd.h>
 
-static int usage(FILE *to) {
-    (void)fputs("usage: buildernet evm VERB [flags]\n"
-                "\n"
-                "  statetest PATH...   run state tests\n"
-                "  blocktest PATH...   run block tests\n"
-                "  run --code HEX      run one piece of code: --input, --gas, --trace, --bench\n"
-                "  t8n [flags]         the transition tool of the test fillers\n"
-                "  bench PATH...       time state tests as programs\n"
-                "  replay PATH...      run blocks with their pre-state, and time them\n"
-                "\n"
-                "PATH: files, folders, .tar.zst, .tar.gz and .tar archives.\n"
-                "  --fork NAME   only this fork        --jobs N   threads (default: processors)\n"
-                "  --json        a JSON line per case  --verbose  name what is skipped\n"
-                "  --filter WORD bench only the names that contain it\n",
-                to);
-    return to == stdout ? 0 : 64;
-}
+#define BENCH_FOLDER "/evm/benchmarks" /* below BN_VECTORS */
 
-static int bad(const char *what, const char *arg) {
-    (void)fprintf(stderr, "evm: %s '%.200s'\n", what, arg);
+#define PATHS "PATH: files, folders, .tar.zst, .tar.gz and .tar archives.\n"
+#define FORK "  --fork NAME    only this fork\n"
+#define JOBS "  --jobs N       threads (default: processors)\n"
+#define JSON "  --json         a JSON line a case\n"
+#define VERBOSE "  --verbose      name what is skipped\n"
+#define FILTER "  --filter WORD  only the names that contain it\n"
+
+static int bad(const char *verb, const char *what, const char *arg) {
+    (void)fprintf(stderr, "buildernet evm %s: %s %.200s (see --help)\n", verb, what, arg);
     return 64;
 }
 
 // Flags of the verbs that run files. Gives 0, or the exit status.
 static int read_options(struct runner_options *o, int argc, char **argv) {
+    const char *verb = argv[1];
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     *o = (struct runner_options){.fork = -1, .jobs = processors > 1 ? (unsigned)processors : 1};
     const char **paths = calloc((size_t)argc + 1, sizeof *paths);
@@ -52,34 +44,48 @@ static int read_options(struct runner_options *o, int argc, char **argv) {
             o->verbose = true;
         } else if (strcmp(a, "--fork") == 0 && has_value) {
             o->fork = fork_parse(bytes_from_str(argv[++i]));
-            if (o->fork < 0) return bad("no fork is named", argv[i]);
+            if (o->fork < 0) return bad(verb, "no fork is named", argv[i]);
         } else if (strcmp(a, "--filter") == 0 && has_value) {
             o->filter = argv[++i];
         } else if (strcmp(a, "--jobs") == 0 && has_value) {
             char *end;
             unsigned long n = strtoul(argv[++i], &end, 10);
-            if (*end || n < 1 || n > 64) return bad("--jobs wants 1 to 64, not", argv[i]);
+            if (*end || n < 1 || n > 64) return bad(verb, "--jobs wants 1 to 64, not", argv[i]);
             o->jobs = (unsigned)n;
         } else if (a[0] == '-') {
-            return bad("unknown flag, or one without its value:", a);
+            return bad(verb, "unknown flag, or one without its value:", a);
         } else {
             paths[o->path_count++] = a;
         }
     }
-    return o->path_count ? 0 : bad("no PATH is given to", argv[1]);
+    return 0;
+}
+
+static int need_paths(const struct runner_options *o, const char *verb) {
+    return o->path_count ? 0 : bad(verb, "needs PATH:", "files, folders or archives of tests");
 }
 
 static int run_files(int argc, char **argv, run_file *run) {
     struct runner_options o;
     int r = read_options(&o, argc, argv);
+    if (r == 0) r = need_paths(&o, argv[1]);
     if (r == 0) r = runner_run(&o, run);
     free((void *)(uintptr_t)o.paths);
     return r;
 }
 
+static int statetest(int argc, char **argv) {
+    return run_files(argc, argv, statetest_run);
+}
+
+static int blocktest(int argc, char **argv) {
+    return run_files(argc, argv, blocktest_run);
+}
+
 static int replay(int argc, char **argv) {
     struct runner_options o;
     int r = read_options(&o, argc, argv);
+    if (r == 0) r = need_paths(&o, argv[1]);
     struct replay_options replayed = {o.paths, o.path_count, o.jobs, 5, o.json};
     if (r == 0) r = replay_run(&replayed);
     free((void *)(uintptr_t)o.paths);
@@ -88,22 +94,76 @@ static int replay(int argc, char **argv) {
 
 static int bench(int argc, char **argv) {
     struct runner_options o;
+    char folder[4096];
+    const char *vectors = getenv("BN_VECTORS"), *published = folder;
     int r = read_options(&o, argc, argv);
     struct bench_options timed = {o.paths, o.path_count, 400, o.filter};
+    if (r == 0 && !o.path_count) {
+        (void)snprintf(folder, sizeof folder, "%s" BENCH_FOLDER, vectors ? vectors : "");
+        timed.paths = &published;
+        timed.path_count = 1;
+        if (!vectors || !*vectors || access(folder, R_OK) != 0) {
+            r = bad("bench", "needs PATH, or BN_VECTORS as the folder that holds",
+                    BENCH_FOLDER + 1);
+        }
+    }
     if (r == 0) r = bench_run(&timed);
     free((void *)(uintptr_t)o.paths);
     return r;
 }
 
-int evm_main(int argc, char **argv) {
-    if (argc < 2) return usage(stderr);
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) return usage(stdout);
-    if (strcmp(argv[1], "statetest") == 0) return run_files(argc, argv, statetest_run);
-    if (strcmp(argv[1], "blocktest") == 0) return run_files(argc, argv, blocktest_run);
-    if (strcmp(argv[1], "replay") == 0) return replay(argc, argv);
-    if (strcmp(argv[1], "bench") == 0) return bench(argc, argv);
-    if (strcmp(argv[1], "t8n") == 0) return t8n_main(argc - 1, argv + 1);
-    if (strcmp(argv[1], "run") == 0) return run_main(argc - 1, argv + 1);
-    (void)bad("no verb is named", argv[1]);
-    return usage(stderr);
+static int run(int argc, char **argv) {
+    return run_main(argc - 1, argv + 1);
 }
+
+static int t8n(int argc, char **argv) {
+    return t8n_main(argc - 1, argv + 1);
+}
+
+static const struct config_verb verbs[] = {
+    {.name = "statetest",
+     .arguments = "[FLAGS] PATH...",
+     .help = "Run state tests.",
+     .run = statetest,
+     .details = PATHS FORK JOBS JSON VERBOSE},
+    {.name = "blocktest",
+     .arguments = "[FLAGS] PATH...",
+     .help = "Run block tests.",
+     .run = blocktest,
+     .details = PATHS FORK JOBS JSON VERBOSE},
+    {.name = "run",
+     .arguments = "--code HEX [FLAGS]",
+     .help = "Run one piece of code.",
+     .run = run},
+    {.name = "t8n",
+     .arguments = "[FLAGS]",
+     .help = "The transition tool of the test fillers.",
+     .run = t8n,
+     .details =
+         "  --input.alloc FILE, --input.env FILE, --input.txs FILE\n"
+         "                 stdin: members of one JSON object there\n"
+         "  --output.basedir DIR, --output.alloc NAME, --output.result NAME, --output.body NAME\n"
+         "                 files in DIR, or stdout, stderr: members of one JSON object there\n"
+         "  --state.fork NAME, --state.chainid N\n"
+         "  --state.reward N  wei of a block's author; -1: none\n"
+         "  --trace        EIP-3155 lines of transaction i to trace-i-HASH.jsonl in DIR\n"},
+    {.name = "bench",
+     .arguments = "[FLAGS] [PATH...]",
+     .help = "Time state tests as programs.",
+     .run = bench,
+     .details = "One JSON line a program: ns of one run (the best), gas, instructions, limit_ns.\n"
+                "Without PATH: evm/benchmarks in the folder of published vectors, BN_VECTORS.\n"
+                "\n" PATHS FILTER},
+    {.name = "replay",
+     .arguments = "[FLAGS] PATH...",
+     .help = "Run blocks with their pre-state, and time them.",
+     .run = replay,
+     .details = PATHS JOBS JSON},
+};
+
+const struct config_program evm_program = {
+    .name = "evm",
+    .summary = "run code and the field's test files",
+    .verbs = verbs,
+    .verb_count = sizeof verbs / sizeof verbs[0],
+};

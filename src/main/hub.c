@@ -1,12 +1,10 @@
 /* `buildernet hub`. SPDX-License-Identifier: MIT */
-#include "hub/operator.h"
 #include "hub/program.h"
 #include "main/program.h"
 
 #include <stdio.h>
 
 int hub_main(int argc, char **argv) {
-    if (argc > 1 && hub_is_operator_verb(argv[1])) return hub_operator(argc, argv);
     struct config *config;
     struct hub_values values;
     struct error why;

@@ -6,12 +6,46 @@
 
 static void print_help(FILE *to) {
     (void)fputs("usage: buildernet PROGRAM [VERB] [flags]\n\nPrograms:\n", to);
-    for (const struct program *p = programs; p->name; p++) {
-        (void)fprintf(to, "  %-16s %s\n", p->name, p->summary);
+    for (const struct program *p = programs; p->table; p++) {
+        (void)fprintf(to, "  %-16s %s\n", p->table->name, p->table->summary);
     }
-    (void)fputs("\n`buildernet PROGRAM --help` tells more of one;\n"
-                "`buildernet --completion bash|zsh` prints completions of all.\n",
-                to);
+    (void)fputs(
+        "\n`buildernet PROGRAM --help` tells more of one, and `buildernet PROGRAM VERB --help` "
+        "of a verb;\n"
+        "`buildernet --commands` lists all programs with all verbs, a line each;\n"
+        "`buildernet --completion bash|zsh` prints completions of all.\n",
+        to);
+}
+
+static void print_commands(void) {
+    for (const struct program *p = programs; p->table; p++) {
+        (void)puts(p->table->name);
+        for (size_t i = 0; i < p->table->verb_count; i++) {
+            (void)printf("%s %s\n", p->table->name, p->table->verbs[i].name);
+        }
+    }
+}
+
+// Of a program whose verbs all have command lines of their own: help, manual page, completions.
+static int print_about(const struct config_program *table, int argc, char **argv) {
+    struct config *config;
+    struct error why;
+    uint8_t no_values;
+    int r = config_load(&config, table, &no_values, argc, argv, &why);
+    if (r != 0) {
+        (void)fprintf(stderr, "buildernet %s: %s\n", table->name, why.text);
+        return error_class_of(r)->exit_status;
+    }
+    struct bytes text = config_output(config);
+    int status = fwrite(text.p, 1, text.n, stdout) == text.n ? 0 : 1;
+    config_free(config);
+    return status;
+}
+
+static int run(const struct program *p, int argc, char **argv) {
+    int status;
+    if (config_run_verb(&status, p->table, argc, argv)) return status;
+    return p->run ? p->run(argc, argv) : print_about(p->table, argc, argv);
 }
 
 int main(int argc, char **argv) {
@@ -27,9 +61,13 @@ int main(int argc, char **argv) {
         print_help(stdout);
         return 0;
     }
+    if (strcmp(argv[1], "--commands") == 0) {
+        print_commands();
+        return 0;
+    }
     if (strcmp(argv[1], "--completion") == 0) return completion_print(argc > 2 ? argv[2] : "");
-    for (const struct program *p = programs; p->name; p++) {
-        if (strcmp(argv[1], p->name) == 0) return p->run(argc - 1, argv + 1);
+    for (const struct program *p = programs; p->table; p++) {
+        if (strcmp(argv[1], p->table->name) == 0) return run(p, argc - 1, argv + 1);
     }
     (void)fprintf(stderr, "buildernet: no program is named '%.64s'\n\n", argv[1]);
     print_help(stderr);

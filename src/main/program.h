@@ -1,8 +1,11 @@
 /* The programs of the multi-call binary: `buildernet PROGRAM [VERB] [flags]`.
- * Each program is one short file here that reads its command line and calls its library.
- * SPDX-License-Identifier: MIT */
+ * Each program has a table of its settings and verbs (config/config.h), which gives help, manual
+ * page and completions, and mostly one short file here that reads its command line and calls its
+ * library. SPDX-License-Identifier: MIT */
 #ifndef MAIN_PROGRAM_H
 #define MAIN_PROGRAM_H
+
+#include "config/config.h"
 
 #include <stdbool.h>
 
@@ -13,28 +16,24 @@ program_run attest_main;
 program_run attested_proxy_main;
 program_run boot_main;
 program_run builder_main;
-program_run collateral_main;
-program_run crypto_main;
 program_run devnet_main;
-program_run eth_main;
-program_run evm_main;
 program_run hub_main;
 program_run load_main;
 program_run node_main;
-program_run quote_service_program;
 program_run orderflow_main;
 program_run send_main;
 program_run relay_main;
 program_run system_api_main;
-program_run trie_main;
+
+extern const struct config_program attest_program, crypto_program, eth_program, evm_program,
+    trie_program;
 
 struct program {
-    const char *name;
-    const char *summary; /* one line for `buildernet --help` */
-    program_run *run;
+    const struct config_program *table;
+    program_run *run; /* NULL: all its verbs have command lines of their own */
 };
 
-/* All programs, ended by a row without a name. */
+/* All programs, ended by a row without a table. */
 extern const struct program programs[];
 
 /* completion_print prints a script for that shell ("bash", "zsh") which completes the programs'

@@ -1,27 +1,39 @@
 /* SPDX-License-Identifier: MIT */
+#include "attested_proxy/attested_proxy.h"
+#include "boot/boot.h"
+#include "builder/settings.h"
+#include "collateral/collateral_service.h"
+#include "devnet/devnet.h"
+#include "hub/program.h"
+#include "load/load.h"
 #include "main/program.h"
+#include "node/settings.h"
+#include "orderflow/orderflow.h"
+#include "orderflow/send.h"
+#include "quote_service/quote_service.h"
+#include "relay/program.h"
+#include "system_api/settings.h"
 
 #include <stddef.h>
 
 const struct program programs[] = {
-    {"attest", "make, verify and explain attestation evidence", attest_main},
-    {"attested-proxy", "put an HTTP service behind attestation", attested_proxy_main},
-    {"boot", "bring a node from the hub's address to its services' files", boot_main},
-    {"builder", "build the most valuable block and bid with it at the relays", builder_main},
-    {"collateral", "serve collateral from a folder", collateral_main},
-    {"crypto", "time the cryptography", crypto_main},
-    {"devnet", "a whole network on this machine", devnet_main},
-    {"eth", "tell what bytes are: transactions, blocks, SSZ, RLP", eth_main},
-    {"evm", "run code and the field's test files", evm_main},
-    {"hub", "identity, allow-list, configuration, secrets and discovery", hub_main},
-    {"load", "send transactions and bundles at a steady rate", load_main},
-    {"node", "a chain for devnets and builders: JSON-RPC, Engine API, slots", node_main},
-    {"quote-service", "make quotes for guests without a device", quote_service_program},
-    {"orderflow", "take, rank and share transactions and bundles", orderflow_main},
-    {"send", "sign and send transactions and bundles to a node", send_main},
-    {"relay", "auction between block builders and proposers", relay_main},
-    {"system-api", "let an operator control a sealed node: events, actions, uploads",
-     system_api_main},
-    {"trie", "state roots and proofs: made, checked, timed", trie_main},
-    {NULL, NULL, NULL},
+    {&attest_program, attest_main},
+    {&proxy_settings_program, attested_proxy_main},
+    {&boot_program, boot_main},
+    {&builder_program, builder_main},
+    {&collateral_program, collateral_service_main},
+    {&crypto_program, NULL},
+    {&devnet_program, devnet_main},
+    {&eth_program, NULL},
+    {&evm_program, NULL},
+    {&hub_program, hub_main},
+    {&load_program, load_main},
+    {&node_program, node_main},
+    {&orderflow_program, orderflow_main},
+    {&quote_service_program, quote_service_main},
+    {&relay_program, relay_main},
+    {&send_program, send_main},
+    {&settings_program, system_api_main},
+    {&trie_program, NULL},
+    {NULL, NULL},
 };

@@ -19,20 +19,6 @@
 #define SLOTS_MAX 4096
 #define USAGE 64
 
-static const char usage[] =
-    "usage: buildernet trie root [--json] [--secure] FILE|-\n"
-    "       buildernet trie proof [--json] FILE|- ADDRESS [SLOT ...]\n"
-    "       buildernet trie proof --check ROOT [--json] FILE|-\n"
-    "       buildernet trie bench [--budget-ms N] [NAME_PART]\n\n"
-    "root   the root of a state: a genesis file, a JSON map {address: {balance, nonce, code,\n"
-    "       storage}}, or of key/value pairs ({key: value} or [[key, value], ...])\n"
-    "         --secure   keys of pairs are hashed first\n"
-    "proof  proves an account and slots in such a state, as eth_getProof does\n"
-    "         --check    checks an eth_getProof result (or a whole response) against a state root\n"
-    "bench  times state roots, one JSON line a case: name, work, unit, ns, limit_ns (what the\n"
-    "       bare permutations cost in this run), cpu\n\n"
-    "FILE may be - for standard input; --json prints one JSON object.\n";
-
 /* A command line, and what all verbs need. */
 struct command {
     const char *operand[SLOTS_MAX + 2];
@@ -166,8 +152,8 @@ static int bench(const struct command *c, unsigned budget_ms) {
     return 1;
 }
 
-static int misused(void) {
-    (void)fputs(usage, stderr);
+static int misused(const char *verb) {
+    (void)fprintf(stderr, "buildernet trie %s: not its arguments: see --help\n", verb);
     return USAGE;
 }
 
@@ -179,13 +165,10 @@ static bool read_number(const char *text, unsigned *ret) {
     return true;
 }
 
-int trie_main(int argc, char **argv) {
+static int run_verb(int argc, char **argv) {
     static struct command c;
     unsigned budget_ms = 1000;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) return fputs(usage, stdout) < 0;
-    }
-    const char *verb = argc > 1 ? argv[1] : "";
+    const char *verb = argv[1];
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0) {
             c.json = true;
@@ -194,9 +177,9 @@ int trie_main(int argc, char **argv) {
         } else if (strcmp(argv[i], "--check") == 0 && i + 1 < argc) {
             c.check = argv[++i];
         } else if (strcmp(argv[i], "--budget-ms") == 0 && i + 1 < argc) {
-            if (!read_number(argv[++i], &budget_ms)) return misused();
+            if (!read_number(argv[++i], &budget_ms)) return misused(verb);
         } else if ((argv[i][0] == '-' && argv[i][1]) || c.operands == SLOTS_MAX + 2) {
-            return misused();
+            return misused(verb);
         } else {
             c.operand[c.operands++] = argv[i];
         }
@@ -205,5 +188,38 @@ int trie_main(int argc, char **argv) {
     if (strcmp(verb, "bench") == 0 && c.operands <= 1) return bench(&c, budget_ms);
     if (strcmp(verb, "proof") == 0 && c.check && c.operands == 1) return run(verb, run_check, &c);
     if (strcmp(verb, "proof") == 0 && !c.check && c.operands >= 2) return run(verb, run_proof, &c);
-    return misused();
+    return misused(verb);
 }
+
+static const struct config_verb verbs[] = {
+    {.name = "root",
+     .arguments = "[--json] [--secure] FILE|-",
+     .help = "The root of a state or of pairs.",
+     .run = run_verb,
+     .details =
+         "FILE is a genesis file, a JSON map {address: {balance, nonce, code, storage}}, or\n"
+         "holds key/value pairs ({key: value} or [[key, value], ...]); -: standard input.\n"
+         "  --secure        keys of pairs are hashed first\n"
+         "  --json          one JSON object\n"},
+    {.name = "proof",
+     .arguments = "[--json] FILE|- ADDRESS [SLOT...] | --check ROOT [--json] FILE|-",
+     .help = "Prove an account and slots in such a state, as eth_getProof does, or check a proof.",
+     .run = run_verb,
+     .details = "  --check ROOT    checks an eth_getProof result (or a whole response) against a\n"
+                "                  state root\n"
+                "  --json          one JSON object\n"},
+    {.name = "bench",
+     .arguments = "[--budget-ms N] [NAME_PART]",
+     .help = "Time state roots.",
+     .run = run_verb,
+     .details = "One JSON line a case: name, work, unit, ns, limit_ns (what the bare permutations\n"
+                "cost in this run), cpu. NAME_PART runs only the cases whose name contains it.\n"
+                "  --budget-ms N   time for each case (default 1000)\n"},
+};
+
+const struct config_program trie_program = {
+    .name = "trie",
+    .summary = "state roots and proofs: made, checked, timed",
+    .verbs = verbs,
+    .verb_count = sizeof verbs / sizeof verbs[0],
+};

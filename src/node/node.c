@@ -198,16 +198,12 @@ static int reload(void *context, struct error *why) {
     struct node_values fresh;
     struct config *config;
     struct buf changes;
-    enum log_level level;
     if (!p->config) return 0;
     buf_init(&changes, 64u << 10);
     int r = config_reload(&config, p->config, &fresh, &changes, why);
     if (r == 0) {
-        r = log_level_parse(&level, bytes_from_str(fresh.log_level), why);
-        if (r == 0) {
-            log_set(p->node.log, level, fresh.log_json ? LOG_JSON : LOG_LOGFMT);
-            log_info(p->node.log, "configuration_read", F_BYTES("changes", buf_view(&changes)));
-        }
+        common_log_set(p->node.log, &fresh.log);
+        log_info(p->node.log, "configuration_read", F_BYTES("changes", buf_view(&changes)));
         config_free(config); // the values in force stay those of the start
     }
     buf_free(&changes);
@@ -312,21 +308,12 @@ void node_close(struct node *n) {
     free(p);
 }
 
-static int open_log(struct log **ret, const struct node_values *values, struct error *why) {
-    struct log_options o = {.fd = 2,
-                            .format = values->log_json ? LOG_JSON : LOG_LOGFMT,
-                            .program = "node",
-                            .repeat_limit_per_event = 1000};
-    int r = log_level_parse(&o.level, bytes_from_str(values->log_level), why);
-    return r == 0 ? log_open(ret, &o, why) : r;
-}
-
 int node_serve(const struct config *config, const struct node_values *values) {
     struct log *log = NULL;
     struct node *n = NULL;
     struct error why = {0};
     (void)signal(SIGPIPE, SIG_IGN);
-    int r = open_log(&log, values, &why);
+    int r = common_log_open(&log, &values->log, "node", &why);
     if (r != 0) (void)fprintf(stderr, "buildernet node: %s\n", why.text);
     if (r == 0) r = node_confine(values, config_file(config), log, &why);
     if (r == 0) r = node_open(&n, values, log, &why);

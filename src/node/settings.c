@@ -12,13 +12,6 @@
         .value = (value_), .hint = (hint_), .help = (help_), .restart = true                       \
     }
 
-/* A setting that a reload applies. */
-#define LIVE(kind, field_, flag_, value_, hint_, help_)                                            \
-    {                                                                                              \
-        .flag = (flag_), .type = CONFIG_TYPE_##kind, .offset = offsetof(V, field_),                \
-        .value = (value_), .hint = (hint_), .help = (help_)                                        \
-    }
-
 static const struct config_option options[] = {
     ROW(PATH, genesis, "genesis", NULL, NULL, "Genesis file in geth's format."),
     ROW(BOOL, requests_optional, "allow-missing-contracts", "false", NULL,
@@ -33,8 +26,8 @@ static const struct config_option options[] = {
     ROW(STRING, engine_addr, "engine-addr", "127.0.0.1:8551", "HOST:PORT",
         "Engine API over HTTP and WebSocket; empty for none."),
     ROW(PATH, ipc_path, "ipc-path", NULL, NULL, "JSON-RPC over a Unix socket; empty for none."),
-    ROW(STRING, metrics_addr, "metrics-addr", "127.0.0.1:6060", "HOST:PORT",
-        "/livez, /readyz, /metrics; empty for none."),
+    COMMON_METRICS_ROW(V, metrics_addr, "127.0.0.1:6060", NULL,
+                       "/livez, /readyz, /metrics; empty for none."),
     ROW(PATH, jwt_secret, "jwt-secret", NULL, NULL,
         "File with the Engine API's key, 64 hex digits; made in the data folder when not given."),
     ROW(LIST, apis, "api", "eth,net,web3,txpool,debug,flashbots,mev,rpc,dev,evm,anvil,hardhat",
@@ -106,9 +99,8 @@ static const struct config_option options[] = {
         "Lines about a snapshot's progress go here too (the System API's events pipe)."),
     ROW(U64, threads, "threads", "0", NULL,
         "Threads that execute blocks and compute roots; 0: one a processor."),
-    ROW(BOOL, sandbox, "sandbox", "true", NULL, "Give up what a running node does not need."),
-    LIVE(STRING, log_level, "log-level", "info", "LEVEL", "debug, info, warn, error, off."),
-    LIVE(BOOL, log_json, "log-json", "false", NULL, "Log JSON lines."),
+    COMMON_PROCESS_ROWS(V, process, ""),
+    COMMON_LOG_ROWS(V, log, "BUILDERNET_", ""),
 };
 
 static const struct config_verb verbs[] = {

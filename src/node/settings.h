@@ -2,7 +2,7 @@
 #ifndef NODE_SETTINGS_H
 #define NODE_SETTINGS_H
 
-#include "config/config.h"
+#include "config/common.h"
 
 struct node_values {
     const char *genesis, *data_folder;
@@ -29,8 +29,8 @@ struct node_values {
     struct config_list relays;
     const char *follow, *progress_fifo;
     uint64_t threads;
-    const char *log_level;
-    bool log_json, sandbox;
+    struct common_log log;
+    struct common_process process;
 };
 
 #define NODE_EXTRA_DATA_MAX 32 /* bytes; the yellow paper's limit */

@@ -24,4 +24,8 @@ struct flow_inspect_settings {
                                              const struct flow_inspect_settings *s,
                                              struct error *why);
 
+/* flow_inspect_main runs `orderflow inspect` (config_run_verb): 0 when all are valid, 1 when not.
+ */
+int flow_inspect_main(int argc, char **argv);
+
 #endif

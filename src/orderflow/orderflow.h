@@ -6,7 +6,7 @@
 #ifndef ORDERFLOW_ORDERFLOW_H
 #define ORDERFLOW_ORDERFLOW_H
 
-#include "config/config.h"
+#include "config/common.h"
 
 struct orderflow_values {
     /* listeners */
@@ -56,8 +56,8 @@ struct orderflow_values {
     uint64_t journal_bytes;
     /* the process */
     uint64_t threads, drain_ns, trace_sample;
-    bool log_json, log_debug, sandbox;
-    const char *user;
+    struct common_log log;
+    struct common_process process;
 };
 
 extern const struct config_program orderflow_program;

@@ -72,8 +72,7 @@ static int reload(void *context, struct error *why) {
         r = load_rules(a, values.rules_file, why);
         if (r == 0) r = app_load_certificate(a, why);
         if (r == 0) {
-            log_set(a->log, values.log_debug ? LOG_DEBUG : LOG_INFO,
-                    values.log_json ? LOG_JSON : LOG_LOGFMT);
+            common_log_set(a->log, &values.log);
             if (a->certificate_changed) a->certificate_changed(a);
             neighbours_certificate_changed(a);
             log_info(a->log, "configuration_reloaded", F_BYTES("changes", buf_view(&changes)));
@@ -333,12 +332,7 @@ static int run(struct app *a, struct error *why) {
 int orderflow_serve(struct config *config, struct orderflow_values *values) {
     struct app *a = calloc(1, sizeof *a);
     struct error why = {.text = ""};
-    const struct log_options o = {.fd = 2,
-                                  .level = values->log_debug ? LOG_DEBUG : LOG_INFO,
-                                  .format = values->log_json ? LOG_JSON : LOG_LOGFMT,
-                                  .program = "orderflow",
-                                  .repeat_limit_per_event = 1000};
-    if (!a || log_open(&a->log, &o, &why) != 0) {
+    if (!a || common_log_open(&a->log, &values->log, "orderflow", &why) != 0) {
         free(a);
         (void)fprintf(stderr, "buildernet orderflow: no memory\n");
         return error_class_of(ERR_NO_MEMORY)->exit_status;

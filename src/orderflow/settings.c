@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "orderflow/inspect.h"
 #include "orderflow/orderflow.h"
 
 #define V struct orderflow_values
@@ -26,8 +27,8 @@ static const struct config_option options[] = {
     ROW(STRING, cert_addr, "cert-listen-addr", "CERT_LISTEN_ADDR", NULL,
         "Listener that gives out this node's certificate (usually 127.0.0.1:14727); empty for "
         "none."),
-    ROW(STRING, metrics_addr, "metrics-addr", "METRICS_ADDR", "127.0.0.1:8090",
-        "Listener for metrics, health and traces; empty for none."),
+    COMMON_METRICS_ROW(V, metrics_addr, "127.0.0.1:8090", "METRICS_ADDR",
+                       "Listener for metrics, health and traces; empty for none."),
     ROW(STRING, stats_addr, "builder-listen-addr", "BUILDER_LISTEN_ADDR", NULL,
         "Listener for what the builder tells of senders' worth; empty for none."),
     ROW(BOOL, user_tls, "user-tls", NULL, "false",
@@ -177,30 +178,22 @@ static const struct config_option options[] = {
         "Workers; 0: one for each processor."),
     ROW(DURATION, drain_ns, "drain", NULL, "10s", "Time for open requests and orders at the end."),
     ROW(U64, trace_sample, "trace-sample", NULL, "1", "One of so many orders is traced."),
-    {.flag = "log-json",
-     .type = CONFIG_TYPE_BOOL,
-     .offset = offsetof(V, log_json),
-     .value = "false",
-     .env = "LOG_JSON",
-     .help = "Log JSON lines."},
-    {.flag = "log-debug",
-     .type = CONFIG_TYPE_BOOL,
-     .offset = offsetof(V, log_debug),
-     .value = "false",
-     .env = "LOG_DEBUG",
-     .help = "Log debug lines."},
-    ROW(BOOL, sandbox, "sandbox", NULL, "true",
-        "Give up system calls and files that are not needed (seccomp, Landlock)."),
-    ROW(STRING, user, "user", NULL, NULL, "User that the process becomes; empty: stay."),
+    COMMON_LOG_ROWS(V, log, "", ""),
+    COMMON_PROCESS_ROWS(V, process, ""),
 };
 
 static const struct config_verb verbs[] = {
     [ORDERFLOW_VERB_INSPECT] =
-        {"inspect", "[--first] [--system] FILE|-",
-         "tell identifiers, signers and validity of requests, one JSON line "
-         "each (--first: by the first generation's rules; --system: as from a "
-         "peer)",
-         1, 3},
+        {.name = "inspect",
+         .arguments = "[--first] [--system] FILE|-",
+         .help = "tell identifiers, signers and validity of requests, one JSON line each",
+         .run = flow_inspect_main,
+         .details = "FILE holds a JSON-RPC request a line, or objects {\"body\": \"...\",\n"
+                    "\"X-Flashbots-Signature\": \"...\"}, whose signature is checked too; or one\n"
+                    "JSON array of such.\n"
+                    "  --first    by the first generation's rules (default: the second's)\n"
+                    "  --system   as from a peer, not from a user\n\n"
+                    "Exit status: 0 when all are valid, 1 when one is not.\n"},
     [ORDERFLOW_VERB_TRACE] = {"trace", "HASH [URL...]",
                               "tell an order's way through this node, or the nodes whose metrics "
                               "listeners are given",

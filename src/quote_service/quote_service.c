@@ -6,7 +6,7 @@
 #include "base/hex.h"
 #include "base/list.h"
 #include "base/pool.h"
-#include "config/config.h"
+#include "config/common.h"
 #include "net/simple_service.h"
 
 #include <signal.h>
@@ -18,7 +18,8 @@ struct values {
     struct secret token;
     struct config_list fields;
     uint64_t quote_version, quote_wait_ns, waiting, requests_per_second;
-    bool allow_anyone, log_json;
+    bool allow_anyone;
+    struct common_log log;
 };
 
 static const struct config_option options[] = {
@@ -40,9 +41,9 @@ static const struct config_option options[] = {
     CONFIG_U64(values, waiting, "quotes-waiting", "64", "Requests that may wait."),
     CONFIG_U64(values, requests_per_second, "max-requests-per-client", "20",
                "Requests a second of one address, with bursts of twice that; 0: no limit."),
-    CONFIG_BOOL(values, log_json, "log-json", "false", "Log JSON instead of logfmt."),
+    COMMON_LOG_ROWS(struct values, log, "BUILDERNET_", ""),
 };
-static const struct config_program program = {
+const struct config_program quote_service_program = {
     .name = "quote-service",
     .summary = "quotes for guests that cannot reach the platform device",
     .options = options,
@@ -227,7 +228,7 @@ static void stop(struct quote_service *s) {
 int quote_service_main(int argc, char **argv) {
     struct quote_service s = {0};
     struct error why = {0};
-    int r = config_load(&s.config, &program, &s.values, argc, argv, &why);
+    int r = config_load(&s.config, &quote_service_program, &s.values, argc, argv, &why);
     if (r == 0 && config_output(s.config).n) {
         struct bytes text = config_output(s.config);
         (void)fwrite(text.p, 1, text.n, stdout);
@@ -238,12 +239,7 @@ int quote_service_main(int argc, char **argv) {
         (void)fprintf(stderr, "buildernet quote-service: %s\n", why.text);
         return error_class_of(r)->exit_status;
     }
-    const struct log_options o = {.fd = 2,
-                                  .level = LOG_INFO,
-                                  .format = s.values.log_json ? LOG_JSON : LOG_LOGFMT,
-                                  .program = "quote-service",
-                                  .repeat_limit_per_event = 1000};
-    r = log_open(&s.log, &o, &why);
+    r = common_log_open(&s.log, &s.values.log, "quote-service", &why);
     (void)signal(SIGPIPE, SIG_IGN);
     if (r == 0) r = serve(&s, &why);
     if (r < 0) log_error(s.log, "failed", F_ERR(&why));

@@ -12,6 +12,11 @@
 #ifndef QUOTE_SERVICE_QUOTE_SERVICE_H
 #define QUOTE_SERVICE_QUOTE_SERVICE_H
 
+#include "config/config.h"
+
+extern const struct config_program quote_service_program;
+
+/* quote_service_main reads the command line and serves; gives the exit status. */
 int quote_service_main(int argc, char **argv);
 
 #endif

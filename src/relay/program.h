@@ -3,7 +3,7 @@
 #ifndef RELAY_PROGRAM_H
 #define RELAY_PROGRAM_H
 
-#include "config/config.h"
+#include "config/common.h"
 
 struct relay_values {
     const char *listen_addr, *internal_addr, *metrics_addr;
@@ -19,8 +19,9 @@ struct relay_values {
     uint64_t workers, connections, requests_per_second;
     const struct toml *builders;
     bool cancellations, only_high_priority, continue_on_invalid, validation_blobs;
-    bool ignore_known_blocks, require_validation, page, sandbox;
-    bool log_json, log_debug;
+    bool ignore_known_blocks, require_validation, page;
+    struct common_log log;
+    struct common_process process;
 };
 
 extern const struct config_program relay_program;

@@ -1,8 +1,8 @@
 /* Start, housekeeping and end of the relay. SPDX-License-Identifier: MIT */
+#include "base/confine.h"
 #include "base/file.h"
 #include "base/hex.h"
 #include "base/list.h"
-#include "base/sandbox.h"
 #include "net/resolver.h"
 #include "net/tls.h"
 #include "relay/records_read.h"
@@ -18,7 +18,6 @@
 #define QUEUE_MAX 4096u
 #define HOUSEKEEPING_NS (30 * NS_PER_S)
 #define DRAIN_NS (10 * NS_PER_S)
-#define PATH_MAX_BYTES 4096
 #define JSON_BODY_MAX (15u << 20)
 
 bool relay_run(struct relay *r, struct pool_task *task) {
@@ -272,7 +271,7 @@ static int listen_on(struct relay *r, struct server **ret, const char *name, con
         .log = r->log,
         .metrics = r->metrics,
         .name = name,
-        .access_log = r->values->log_debug};
+        .access_log = log_enabled(r->log, LOG_DEBUG)};
     int code = server_new(ret, r->loop, &o, why);
     if (code == 0) code = socket_address_parse(&listener.address, bytes_from_str(address), 0, why);
     if (code == 0) code = server_listen(*ret, &bound, &listener, why);
@@ -348,36 +347,19 @@ static void keep_house(struct loop_timer *t) {
 
 // ---- sandbox
 
-static void folder_of(char ret[PATH_MAX_BYTES], const char *file) {
-    const char *slash = strrchr(file, '/');
-    size_t n = slash && slash != file ? (size_t)(slash - file) : 1;
-    if (n >= PATH_MAX_BYTES) n = PATH_MAX_BYTES - 1;
-    memcpy(ret, slash ? file : ".", n);
-    ret[n] = '\0';
-}
-
 static int restrict_self(struct relay *r, struct error *why) {
-    char database[PATH_MAX_BYTES], config[PATH_MAX_BYTES];
-    const char *file = config_file(r->config);
-    folder_of(database, r->values->database);
-    folder_of(config, file ? file : "/etc/hosts");
-    const struct sandbox_rule all[] = {{database, SANDBOX_READ | SANDBOX_WRITE},
-                                       {config, SANDBOX_READ},
-                                       {"/dev/null", SANDBOX_READ | SANDBOX_WRITE},
-                                       {"/dev/urandom", SANDBOX_READ},
-                                       {"/proc", SANDBOX_READ},
-                                       {"/etc", SANDBOX_READ},
-                                       {"/usr", SANDBOX_READ},
-                                       {"/sys/devices/system/cpu", SANDBOX_READ},
-                                       {r->values->ca_file, SANDBOX_READ}};
-    size_t count = sizeof all / sizeof all[0];
-    if (!r->values->ca_file || !*r->values->ca_file) count--;
-    int code = sandbox_restrict_files(all, count, why);
-    if (code == ERR_UNSUPPORTED) {
-        log_warn(r->log, "landlock_unsupported", F_ERR(why));
-        code = 0;
-    }
-    return code == 0 ? sandbox_restrict_calls(why) : code;
+    const struct relay_values *v = r->values;
+    struct confine c;
+    int code = sandbox_change_user(v->process.user, why);
+    if (code != 0) return code;
+    confine_init(&c);
+    (void)confine_allow_folder_of(&c, v->database, SANDBOX_READ | SANDBOX_WRITE);
+    (void)confine_allow_folder_of(&c, config_file(r->config), SANDBOX_READ);
+    (void)confine_allow(&c, v->ca_file, SANDBOX_READ);
+    (void)confine_allow(&c, "/dev/urandom", SANDBOX_READ);
+    (void)confine_allow(&c, "/proc", SANDBOX_READ);
+    confine_allow_system(&c);
+    return confine_enter(&c, v->process.sandbox, r->log, why);
 }
 
 // ---- life
@@ -401,7 +383,7 @@ static int start(struct relay *r, struct error *why) {
                                             .stopping = on_stopping,
                                             .context = r};
     int code = relay_read_key(&r->signer, r->values, why);
-    if (code == 0 && r->values->sandbox) code = restrict_self(r, why);
+    if (code == 0) code = restrict_self(r, why);
     if (code == 0) code = loop_new(&r->loop, &(struct loop_options){.post_capacity = 16384}, why);
     if (code == 0) code = metrics_new(&r->metrics, NULL, why);
     if (code != 0) return code;
@@ -457,12 +439,7 @@ int relay_serve(struct config *config, const struct relay_values *values) {
     r->config = config;
     auctions_init(&r->auctions);
     builders_init(&r->builders);
-    const struct log_options log_options = {.fd = 2,
-                                            .level = values->log_debug ? LOG_DEBUG : LOG_INFO,
-                                            .format = values->log_json ? LOG_JSON : LOG_LOGFMT,
-                                            .program = "relay",
-                                            .repeat_limit_per_event = 1000};
-    if (log_open(&r->log, &log_options, &why) != 0) {
+    if (common_log_open(&r->log, &values->log, "relay", &why) != 0) {
         free(r);
         return 1;
     }

@@ -16,8 +16,8 @@ static const struct config_option options[] = {
         "Proposers, builders, the data API and the page."),
     ROW(STRING, internal_addr, "internal-addr", NULL,
         "Listener for the standing of builders; empty for none."),
-    ROW(STRING, metrics_addr, "metrics-addr", NULL,
-        "Metrics listener; empty: /metrics on the first listener."),
+    COMMON_METRICS_ROW(V, metrics_addr, NULL, NULL,
+                       "Metrics listener; empty: /metrics on the first listener."),
     ROW(LIST, beacon, "beacon", "http://127.0.0.1:3500",
         "Beacon nodes: duties, heads, payload attributes, publishing."),
     ROW(LIST, validation, "validation", NULL,
@@ -77,7 +77,7 @@ static const struct config_option options[] = {
         "Requests a second of one address, with bursts of twice that; 0: no limit."),
     ROW(PATH, ca_file, "ca-file", NULL, "Roots (PEM) for https nodes; without it the machine's."),
     ROW(BOOL, page, "page", "true", "Serve the page that shows the auctions."),
-    ROW(BOOL, sandbox, "sandbox", "true", "Give up what a running relay does not need."),
+    COMMON_PROCESS_ROWS(V, process, ""),
     {.flag = "builder",
      .type = CONFIG_TYPE_TABLE,
      .offset = offsetof(V, builders),
@@ -85,16 +85,7 @@ static const struct config_option options[] = {
      .restart = true,
      .help = "Builders that are known at first start: pubkey, id, high_priority, optimistic, "
              "header_submissions, blacklisted, collateral (wei)."},
-    {.flag = "log-json",
-     .type = CONFIG_TYPE_BOOL,
-     .offset = offsetof(V, log_json),
-     .value = "false",
-     .help = "Log JSON lines."},
-    {.flag = "log-debug",
-     .type = CONFIG_TYPE_BOOL,
-     .offset = offsetof(V, log_debug),
-     .value = "false",
-     .help = "Log debug lines."},
+    COMMON_LOG_ROWS(V, log, "BUILDERNET_", ""),
 };
 
 static const struct config_verb verbs[] = {

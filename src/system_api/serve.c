@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "system_api/system_api.h"
 
+#include "base/confine.h"
 #include "base/random.h"
-#include "base/sandbox.h"
 #include "base/signals.h"
 #include "system_api/api.h"
 
@@ -15,76 +15,33 @@
 #include <unistd.h>
 
 #define DRAIN_NS (10 * NS_PER_S)
-#define RULES_MAX 64
 
 // Sandbox
-
-struct rules {
-    struct sandbox_rule rule[RULES_MAX];
-    char *path[RULES_MAX];
-    size_t count;
-};
-
-static void rules_add(struct rules *r, const char *path, unsigned access) {
-    if (r->count == RULES_MAX) return;
-    r->path[r->count] = strdup(path);
-    if (!r->path[r->count]) return;
-    r->rule[r->count] = (struct sandbox_rule){r->path[r->count], access};
-    r->count++;
-}
-
-// The folder of a file that is read, replaced or made.
-static void rules_add_folder(struct rules *r, const char *file, unsigned access) {
-    if (!file || !*file) return;
-    const char *slash = strrchr(file, '/');
-    char folder[4096] = ".";
-    if (slash == file) {
-        (void)strcpy(folder, "/");
-    } else if (slash && (size_t)(slash - file) < sizeof folder) {
-        memcpy(folder, file, (size_t)(slash - file));
-        folder[slash - file] = '\0';
-    }
-    rules_add(r, folder, access);
-}
-
-// Like rules_add_folder; a folder that is not there yet (a disk that is not mounted) is left out,
-// and uploads to it fail until the next start.
-static void rules_add_upload(struct api *a, struct rules *r, const char *file) {
-    size_t before = r->count;
-    rules_add_folder(r, file, SANDBOX_READ | SANDBOX_WRITE);
-    if (r->count == before || access(r->path[before], F_OK) == 0) return;
-    log_warn(a->log, "upload_folder_missing", F_STR("folder", r->path[before]));
-    free(r->path[before]);
-    r->count = before;
-}
 
 static int restrict_self(struct api *a, struct error *why) {
     const struct settings_values *v = &a->settings.values;
     const unsigned both = SANDBOX_READ | SANDBOX_WRITE;
-    struct rules r = {.count = 0};
-    rules_add_folder(&r, config_file(a->settings.config), SANDBOX_READ);
-    rules_add_folder(&r, v->pipe_file, both);
-    rules_add_folder(&r, v->events_path, both);
-    rules_add_folder(&r, v->secret_path, both);
-    if (v->tls_enabled) {
-        rules_add_folder(&r, v->tls_cert_path, both);
-        rules_add_folder(&r, v->tls_key_path, both);
+    const char *const made[] = {v->pipe_file, v->events_path, v->secret_path,
+                                v->tls_enabled ? v->tls_cert_path : NULL,
+                                v->tls_enabled ? v->tls_key_path : NULL};
+    struct confine c;
+    confine_init(&c);
+    (void)confine_allow_folder_of(&c, config_file(a->settings.config), SANDBOX_READ);
+    for (size_t i = 0; i < sizeof made / sizeof made[0]; i++) {
+        (void)confine_allow_folder_of(&c, made[i], both);
     }
+    // A folder that is not there yet (a disk that is not mounted) is left out, and uploads to it
+    // fail until the next start.
     for (size_t i = 0; i < a->settings.upload_count; i++) {
-        rules_add_upload(a, &r, a->settings.uploads[i].path);
+        const char *file = a->settings.uploads[i].path;
+        if (!confine_allow_folder_of(&c, file, both)) {
+            log_warn(a->log, "upload_folder_missing", F_STR("file", file));
+        }
     }
-    rules_add(&r, "/dev/null", both);
-    rules_add(&r, "/proc/self", SANDBOX_READ); // metrics of the process
-    rules_add(&r, "/etc", SANDBOX_READ);       // user names, TLS and zone settings
-    int status = sandbox_restrict_files(r.rule, r.count, why);
-    for (size_t i = 0; i < r.count; i++) {
-        free(r.path[i]);
-    }
-    if (status == ERR_UNSUPPORTED) {
-        log_warn(a->log, "landlock_unsupported", F_ERR(why));
-        status = 0;
-    }
-    return status == 0 ? sandbox_restrict_calls(why) : status;
+    (void)confine_allow(&c, "/dev/null", both);
+    (void)confine_allow(&c, "/proc/self", SANDBOX_READ); // metrics of the process
+    (void)confine_allow(&c, "/etc", SANDBOX_READ);       // user names, TLS and zone settings
+    return confine_enter(&c, v->process.sandbox, a->log, why);
 }
 
 // Folders of the files that this program makes exist after the first start.
@@ -186,7 +143,7 @@ static int start(struct api *a, struct error *why) {
     const struct settings_values *v = &a->settings.values;
     int r = make_folders(v, why);
     if (r == 0) r = command_start(&a->runner, &a->settings, a->log, why);
-    if (r == 0 && v->user && *v->user) r = sandbox_change_user(v->user, why);
+    if (r == 0) r = sandbox_change_user(v->process.user, why);
     if (r == 0) r = loop_new(&a->loop, &(struct loop_options){0}, why);
     if (r == 0) r = metrics_new(&a->metrics, NULL, why);
     if (r == 0) metrics_add_process(a->metrics);
@@ -215,8 +172,7 @@ static void runner_reloaded(void *context, const struct command_result *result) 
 static void take_settings(struct api *a, struct settings *fresh) {
     settings_free(&a->settings);
     settings_move(&a->settings, fresh);
-    log_set(a->log, a->settings.values.log_debug ? LOG_DEBUG : LOG_INFO,
-            a->settings.values.log_json ? LOG_JSON : LOG_LOGFMT);
+    common_log_set(a->log, &a->settings.values.log);
     events_resize(a->events, (size_t)a->settings.values.log_max_entries);
 }
 
@@ -305,21 +261,14 @@ int system_api_serve(struct settings *settings) {
     struct error why;
     list_init(&a.runs);
     list_init(&a.followers);
-    const struct log_options log_options = {
-        .fd = 2,
-        .level = a.settings.values.log_debug ? LOG_DEBUG : LOG_INFO,
-        .format = a.settings.values.log_json ? LOG_JSON : LOG_LOGFMT,
-        .program = "system-api",
-        .repeat_limit_per_event = 1000,
-    };
-    if (log_open(&a.log, &log_options, &why) != 0) return 1;
+    if (common_log_open(&a.log, &a.settings.values.log, "system-api", &why) != 0) return 1;
     (void)signal(SIGPIPE, SIG_IGN);
     int r = start(&a, &why);
     if (r == 0) r = loop_signal(a.loop, SIGTERM, terminate, &a, &why);
     if (r == 0) r = loop_signal(a.loop, SIGINT, terminate, &a, &why);
     if (r == 0) r = loop_signal(a.loop, SIGHUP, reload, &a, &why);
     if (r == 0) r = start_worker(&a, &why); // its thread inherits the blocked signals
-    if (r == 0 && a.settings.values.sandbox) r = restrict_self(&a, &why);
+    if (r == 0) r = restrict_self(&a, &why);
     if (r == 0) {
         if (a.tls) api_certificate_watch(&a);
         a.ready = true;

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
-#include "config/config.h"
+#include "config/common.h"
 
 #include <sys/types.h>
 
@@ -51,8 +51,7 @@ struct upload {
 struct settings_values {
     const char *listen_addr;
     const char *pipe_file;
-    bool log_json;
-    bool log_debug;
+    struct common_log log;
     bool pprof; /* known to the deployed program; there is no such profiler here */
     uint64_t log_max_entries;
     const char *events_path;
@@ -66,8 +65,7 @@ struct settings_values {
     struct config_list tls_cert_hosts;
     const char *tls_cert_path;
     const char *tls_key_path;
-    const char *user;
-    bool sandbox;
+    struct common_process process;
     const struct toml *actions;
     const struct toml *uploads;
     // of the verbs that speak to a running System API

@@ -21,15 +21,36 @@ def complete(*words):
 
 
 @case
-def help_names_every_program_and_each_helps_itself():
+def every_program_and_every_verb_helps_itself():
     listed = run(PROGRAM, "--help")
     assert listed.returncode == 0, listed
-    names = [line.split()[0] for line in listed.stdout.splitlines() if line.startswith("  ")]
-    assert "hub" in names and "evm" in names, names
-    for name in names:
-        r = run(PROGRAM, name, "--help")
-        assert r.returncode == 0 and len(r.stdout) > 50, (name, r)
-        assert run(PROGRAM, name, "--no-such-flag").returncode != 0, name
+    programs = [line.split()[0] for line in listed.stdout.splitlines() if line.startswith("  ")]
+    commands = [line.split() for line in run(PROGRAM, "--commands").stdout.splitlines()]
+    assert [c[0] for c in commands if len(c) == 1] == programs, (programs, commands)
+    assert len(commands) > 60 and ["evm", "bench"] in commands and ["hub", "apply"] in commands
+    for command in commands:
+        name = "buildernet " + " ".join(command)
+        helped = run(PROGRAM, *command, "--help")
+        assert helped.returncode == 0 and helped.stderr == "", helped
+        assert helped.stdout.startswith(f"Usage: {name}") and len(helped.stdout) > 80, helped
+        refused = run(PROGRAM, *command, "--no-such-flag", stdin=subprocess.DEVNULL)
+        assert 0 < refused.returncode < 128 and refused.stderr, refused
+
+
+@case
+def a_program_lists_its_verbs_and_completes_them():
+    for command in run(PROGRAM, "--commands").stdout.splitlines():
+        program, _, verb = command.partition(" ")
+        if verb:
+            assert f"\n  {verb}" in run(PROGRAM, program, "--help").stdout, command
+            assert verb.replace("-", "\\-") in run(PROGRAM, program, "--man").stdout, command
+            assert verb in complete(program, verb), command
+
+
+@case
+def a_benchmark_without_files_says_what_it_needs():
+    r = run(PROGRAM, "evm", "bench", env={"BN_VECTORS": "/no/such/folder"})
+    assert r.returncode == 64 and "PATH" in r.stderr and "BN_VECTORS" in r.stderr, r
 
 
 @case

@@ -1,5 +1,5 @@
 /* `buildernet builder backtest` and `explain`. SPDX-License-Identifier: MIT */
-#include "main/builder_tools.h"
+#include "builder/tools.h"
 
 #include "base/file.h"
 #include "base/hex.h"
@@ -11,27 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int usage(FILE *to) {
-    (void)fputs(
-        "usage: buildernet builder backtest --block PATH... [flags]\n"
-        "       buildernet builder explain PATH [flags]\n"
-        "\n"
-        "PATH is a recorded block: its folder or block.json, with pre_state.json beside it\n"
-        "and codes.json there or above. explain tells for each order why it is in, or out.\n"
-        "\n"
-        "  --block PATH       a block; may be given more than once\n"
-        "  --orders FILE      requests: a JSON array, or one a line; without it the\n"
-        "                     block's own transactions, shuffled\n"
-        "  --seed N           of the shuffle and of random sequences (default 1)\n"
-        "  --refine N         sequences to try after each algorithm (default 3000; explain 0)\n"
-        "  --algorithm NAME   only this one\n"
-        "  --json             a line of JSON a block\n",
-        to);
-    return to == stdout ? 0 : 64;
-}
-
 static int bad(const char *what, const char *arg) {
-    (void)fprintf(stderr, "builder: %s '%.200s'\n", what, arg);
+    (void)fprintf(stderr, "buildernet builder: %s '%.200s'; see --help\n", what, arg);
     return 64;
 }
 
@@ -49,7 +30,7 @@ struct command {
 
 static int read_flags(struct command *c, int argc, char **argv) {
     uint64_t n;
-    for (int i = 1; i < argc; i++) {
+    for (int i = 2; i < argc; i++) {
         const char *a = argv[i];
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(a, "--json") == 0) {
@@ -77,7 +58,7 @@ static int read_flags(struct command *c, int argc, char **argv) {
             return bad("unknown flag, or a value that does not fit it:", a);
         }
     }
-    return c->block_count ? 0 : bad("no block is given to", argv[0]);
+    return c->block_count ? 0 : bad("no block is given to", argv[1]);
 }
 
 // Every block; 1 when one could not be run, was built invalid, or is worth less than it was.
@@ -102,10 +83,9 @@ static int run(struct command *c) {
     return failed ? 1 : 0;
 }
 
-int builder_backtest(int argc, char **argv, bool explain) {
+static int run_blocks(int argc, char **argv, bool explain) {
     struct command c = {
         .o = {.seed = 1, .algorithm = -1, .explain = explain, .refine = explain ? 0 : 3000}};
-    if (argc > 1 && strcmp(argv[1], "--help") == 0) return usage(stdout);
     c.blocks = calloc((size_t)argc + 1, sizeof *c.blocks);
     if (!c.blocks) return 71;
     int r = read_flags(&c, argc, argv);
@@ -114,23 +94,15 @@ int builder_backtest(int argc, char **argv, bool explain) {
     return r;
 }
 
-/* Refunds. */
-
-static int refunds_usage(FILE *to) {
-    (void)fputs(
-        "usage: buildernet builder refunds BLOCK --records-folder PATH [flags]\n"
-        "       buildernet builder refunds FILE [flags]\n"
-        "\n"
-        "Checks the signature of a landed block's record and tells who paid what, what the\n"
-        "block would have been worth without them, and what they get back.\n"
-        "\n"
-        "  --records-folder PATH  where the builder keeps its records\n"
-        "  --signer ADDRESS       only a record of this signer\n"
-        "  --json                 the record as JSON\n"
-        "  --csv                  block_number,block_hash,address,amount\n",
-        to);
-    return to == stdout ? 0 : 64;
+int builder_backtest(int argc, char **argv) {
+    return run_blocks(argc, argv, false);
 }
+
+int builder_explain(int argc, char **argv) {
+    return run_blocks(argc, argv, true);
+}
+
+/* Refunds. */
 
 struct refunds_command {
     const char *subject, *folder;
@@ -186,9 +158,8 @@ int builder_refunds(int argc, char **argv) {
     struct address signer;
     struct error why;
     uint64_t number;
-    for (int i = 1; i < argc; i++) {
+    for (int i = 2; i < argc; i++) {
         const char *a = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (strcmp(a, "--help") == 0) return refunds_usage(stdout);
         if (strcmp(a, "--json") == 0) {
             c.form = RECORD_JSON;
         } else if (strcmp(a, "--csv") == 0) {
@@ -206,7 +177,7 @@ int builder_refunds(int argc, char **argv) {
             c.subject = a;
         }
     }
-    if (!c.subject) return refunds_usage(stderr);
+    if (!c.subject) return bad("a block or a file is needed by", argv[1]);
     if (!read_number(&number, c.subject)) return show_record(&c, c.subject);
     if (!c.folder) return bad("no --records-folder is given for block", c.subject);
     return show_block(&c);
