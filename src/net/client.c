@@ -203,14 +203,18 @@ static int send_call(struct client *c, struct client_conn *cc, struct client_cal
 static void want_connections(struct client *c) {
     struct error why = {0};
     bool multiplexed = c->speaks_http2 || c->options.protocol == CLIENT_HTTP2;
-    while (c->connecting < c->waiting_count && c->conn_count < c->options.connections) {
+    if (loop_now_ns(c->loop) < c->rest_until_ns) return;
+    // One that only ends what it carries holds nobody up; there are at most as many of those.
+    while (c->connecting < c->waiting_count &&
+           c->conn_count - c->last_count < c->options.connections &&
+           c->last_count <= c->options.connections) {
         if (c->connecting && multiplexed) return; // one will carry them all
         if (client_connect(c, &why) == 0) {
             if (c->asking) return; // the name first
             continue;
         }
         // Nothing can be made, and nothing is on its way that could help: those that wait fail.
-        while (!c->conn_count && !list_is_empty(&c->waiting)) {
+        while (c->conn_count == c->last_count && !list_is_empty(&c->waiting)) {
             client_call_fail(LIST_ENTRY(c->waiting.head.next, struct client_call, link), &why);
         }
         return;
@@ -271,6 +275,10 @@ static void on_tick(struct loop_timer *t) {
         error_set(&why, ERR_TIMEOUT, "%s: cannot connect in time", c->authority);
         client_conn_close(cc, &why);
         next = c->conns.head.next;
+    }
+    if (c->rest_until_ns && now >= c->rest_until_ns) {
+        c->rest_until_ns = 0;
+        loop_defer(c->loop, &c->serve);
     }
     client_tick_start(c);
 }
@@ -472,7 +480,7 @@ void client_close_idle(struct client *c) {
     for (struct list_node *n = c->conns.head.next, *next; n != &c->conns.head; n = next) {
         next = n->next;
         struct client_conn *cc = LIST_ENTRY(n, struct client_conn, link);
-        cc->last = true;
+        client_conn_set_last(cc);
         if (cc->state == CLIENT_CONN_IDLE && list_is_empty(&cc->calls)) {
             client_conn_close(cc, &why);
         } else if (cc->free.next) {

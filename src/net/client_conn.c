@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#define CONNECT_REST_NS (100 * NS_PER_MS) /* between tries when no address answers */
+
 /* ---- life ---- */
 
 static void conn_free(struct client_conn *cc) {
@@ -17,6 +19,12 @@ void client_conn_unbusy(struct client_conn *cc) {
 }
 
 static const struct conn_events client_conn_events;
+
+void client_conn_set_last(struct client_conn *cc) {
+    if (cc->last) return;
+    cc->last = true;
+    cc->client->last_count++;
+}
 
 static void lose_calls(struct client_conn *cc, const struct error *why) {
     if (cc->call) {
@@ -57,6 +65,7 @@ void client_conn_close(struct client_conn *cc, const struct error *why) {
     list_remove(&cc->link);
     list_remove(&cc->free);
     c->conn_count--;
+    if (cc->last) c->last_count--;
     lose_calls(cc, why);
     http2_free(cc->h2);
     cc->h2 = NULL;
@@ -66,17 +75,21 @@ void client_conn_close(struct client_conn *cc, const struct error *why) {
     client_conn_unbusy(cc);
 }
 
-/* A connection could not be made: with none left, who waits hears why; else others serve them. */
+/* A connection could not be made: the next address is tried. After the last one, who waits hears
+ * why, unless there are connections that will serve them; then it is tried again after a rest. The
+ * next try asks for the name anew, for the host may have moved. */
 static void connect_failed(struct client *c, const struct error *why) {
-    size_t tried = c->address_at;
-    if (!c->conn_count && tried >= c->address_count) {
-        c->address_at = 0;
-        struct list late;
-        list_init(&late);
-        // Only who waits now: a callback may begin another call, which tries anew.
-        for (unsigned n = c->waiting_count; n > 0 && !list_is_empty(&c->waiting); n--) {
-            client_call_fail(LIST_ENTRY(c->waiting.head.next, struct client_call, link), why);
-        }
+    if (c->address_at < c->address_count) {
+        loop_defer(c->loop, &c->serve);
+        return;
+    }
+    if (c->conn_count > c->last_count) {
+        c->rest_until_ns = loop_now_ns(c->loop) + CONNECT_REST_NS;
+        return; // the tick serves
+    }
+    // Only who waits now: a callback may begin another call, which tries anew.
+    for (unsigned n = c->waiting_count; n > 0 && !list_is_empty(&c->waiting); n--) {
+        client_call_fail(LIST_ENTRY(c->waiting.head.next, struct client_call, link), why);
     }
     loop_defer(c->loop, &c->serve);
 }
@@ -370,7 +383,7 @@ static void http1_ended(struct client_conn *cc, ssize_t code) {
     struct client *c = cc->client;
     struct client_call *k = cc->call;
     if (k && code == 0 && k->answering && http1_finish(cc->h1, &why) == 0) {
-        cc->last = true;
+        client_conn_set_last(cc);
         http1_done(cc);
         return;
     }

@@ -99,7 +99,7 @@ static void on_stream_closed(struct http2 *h, struct http2_stream *s, uint32_t c
 static void on_goaway(struct http2 *h, uint32_t code) {
     struct client_conn *cc = http2_owner(h);
     (void)code;
-    cc->last = true;
+    client_conn_set_last(cc);
     list_remove(&cc->free);
     if (list_is_empty(&cc->calls)) cc->doomed = true;
 }

@@ -81,12 +81,14 @@ struct client {
     struct list conns, free_conns;
     struct list waiting, working;
     unsigned conn_count, connecting, waiting_count, working_count;
+    unsigned last_count; /* of the connections, those that take no further call */
     struct client_call *free_calls;
     unsigned free_count;
     struct loop_timer tick;
     bool ticking;
     struct loop_task serve;  /* gives waiting calls to connections */
     struct error last_error; /* why the last connection could not be made */
+    uint64_t rest_until_ns;  /* no address answered: none is tried before */
 };
 
 /* ---- connections (client_conn.c) ---- */
@@ -95,6 +97,7 @@ struct client {
 void client_conn_close(struct client_conn *cc, const struct error *why);
 void client_conn_unbusy(struct client_conn *cc);
 void client_conn_ready(struct client_conn *cc); /* may take a call */
+void client_conn_set_last(struct client_conn *cc);
 void client_http2_flush_later(struct client_conn *cc);
 /* client_conn_send puts a call on a connection: its head and what there is of its body. */
 [[gnu::warn_unused_result]] int client_conn_send(struct client_conn *cc, struct client_call *k,

@@ -459,8 +459,7 @@ static void on_tick(struct loop_timer *t) {
 // What drain and retire do to one connection.
 static void conn_wind_up(struct server_conn *sc) {
     if (sc->protocol == PROTOCOL_HTTP2) {
-        http2_goaway(sc->h2);
-        if (!sc->cursor) server_http2_flush(sc);
+        server_http2_wind_up(sc);
     } else if (sc->idle || sc->protocol == PROTOCOL_NONE) {
         server_conn_close(sc);
     }

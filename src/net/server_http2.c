@@ -154,6 +154,28 @@ static const struct http2_events events = {
     .closed = on_stream_closed,
 };
 
+/* ---- the end (RFC 9113, 6.8) ---- */
+
+#define NOTICE_NS NS_PER_S /* longest wait for the round trip after the first GOAWAY */
+
+/* The first GOAWAY lets requests arrive that are on their way; the answer to the ping behind it
+ * says that there are none left. */
+void server_http2_wind_up(struct server_conn *sc) {
+    if (sc->noticed) return;
+    sc->noticed = true;
+    sc->wind_ns = loop_now_ns(sc->server->loop);
+    http2_goaway(sc->h2);
+    http2_ping(sc->h2);
+    if (!sc->cursor) server_http2_flush(sc);
+}
+
+static void say_last(struct server_conn *sc, uint64_t now) {
+    if (!sc->noticed || sc->last_said) return;
+    if (http2_pongs(sc->h2) == 0 && now < sc->wind_ns + NOTICE_NS) return;
+    sc->last_said = true;
+    http2_goaway(sc->h2);
+}
+
 /* ---- reading ---- */
 
 void server_http2_readable(struct server_conn *sc) {
@@ -185,11 +207,14 @@ void server_http2_readable(struct server_conn *sc) {
             return;
         }
     }
-    if (!sc->dead) server_http2_flush(sc);
+    if (sc->dead) return;
+    say_last(sc, loop_now_ns(sc->server->loop));
+    server_http2_flush(sc);
 }
 
 void server_http2_sweep(struct server_conn *sc, uint64_t now) {
     http2_sweep(sc->h2, now);
+    say_last(sc, now);
     if (http2_wants_output(sc->h2)) flush_later(sc);
     uint64_t most = sc->server->limits.body_ns;
     for (struct exchange *x = sc->streams; x; x = x->next) {

@@ -44,6 +44,7 @@ struct server_conn {
     uint64_t deadline_ns; /* closed by the sweep when passed; 0: none */
     uint64_t seen_out;    /* conn.out_bytes at the last sweep */
     uint64_t stuck_ns;    /* since when nothing was written although something waits */
+    uint64_t wind_ns;     /* HTTP/2: since when the client knows of the end */
     void *session_user;
     unsigned busy; /* calls on the stack that use this struct */
     uint8_t protocol;
@@ -52,8 +53,10 @@ struct server_conn {
     bool idle : 1;
     bool closing : 1;
     bool retiring : 1;
-    bool doomed : 1; /* closed as soon as the engine returns */
-    bool held : 1;   /* HTTP/1: the exchange was paused; the engine may have more without bytes */
+    bool doomed : 1;  /* closed as soon as the engine returns */
+    bool held : 1;    /* HTTP/1: the exchange was paused; the engine may have more without bytes */
+    bool noticed : 1; /* HTTP/2: the first GOAWAY went out, and a ping behind it */
+    bool last_said : 1;   /* HTTP/2: the second: no later stream is taken */
     struct exchange *x;   /* HTTP/1: the one at work */
     struct bytes *cursor; /* set while the engine is on the stack: HTTP/1's input */
     struct buf in;        /* input that waits */
@@ -240,5 +243,7 @@ void server_http2_readable(struct server_conn *sc);
 void server_http2_flush(struct server_conn *sc);
 /* server_http2_sweep ends the streams whose bodies do not come. */
 void server_http2_sweep(struct server_conn *sc, uint64_t now);
+/* server_http2_wind_up begins the connection's orderly end. */
+void server_http2_wind_up(struct server_conn *sc);
 
 #endif
