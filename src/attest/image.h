@@ -104,6 +104,11 @@ struct policy_image;
                                                   const struct image_platform *platform,
                                                   struct error *why);
 
+/* image_predict_gcp_image computes the registers that the image alone determines: RTMR1 and RTMR2;
+ * RTMR3 is zero, and so is [0], which is not determined. What they say stands on the firmware that
+ * measured: whoever compares them pins MRTD. */
+void image_predict_gcp_image(uint8_t ret_rtmr[4][48], const struct policy_image *image);
+
 /* image_compare tells whether two sets agree; else the first register that differs and what
  * determines it, in words. */
 bool image_compare(unsigned *ret_register, char ret_text[80], const struct measurements *computed,

@@ -100,6 +100,24 @@ static int predict_rtmr0(uint8_t reg[48], const struct image_platform *p, struct
     return 0;
 }
 
+static void predict_image(struct td_report *td, const struct policy_image *image) {
+    extend_bytes(td->rtmr[1], BYTES_LIT("Calling EFI Application from Boot Option"));
+    extend_bytes(td->rtmr[1], (struct bytes){zero_separator, 4});
+    extend_digest(td->rtmr[1], image->gpt_hash);
+    extend_digest(td->rtmr[1], image->uki_authenticode);
+    extend_digest(td->rtmr[1], image->kernel_authenticode);
+    extend_bytes(td->rtmr[1], BYTES_LIT("Exit Boot Services Invocation"));
+    extend_bytes(td->rtmr[1], BYTES_LIT("Exit Boot Services Returned with Success"));
+    extend_digest(td->rtmr[2], image->cmdline_hash);
+    extend_digest(td->rtmr[2], image->initrd_hash);
+}
+
+void image_predict_gcp_image(uint8_t ret_rtmr[4][48], const struct policy_image *image) {
+    struct td_report td = {0};
+    predict_image(&td, image);
+    memcpy(ret_rtmr, td.rtmr, sizeof td.rtmr);
+}
+
 int image_predict_gcp(struct measurements *ret, const struct policy_image *image,
                       const struct image_platform *platform, struct error *why) {
     struct td_report td = {0};
@@ -110,15 +128,7 @@ int image_predict_gcp(struct measurements *ret, const struct policy_image *image
     memcpy(td.mr_td, platform->firmware->mrtd, 48);
     int code = predict_rtmr0(td.rtmr[0], platform, why);
     if (code < 0) return code;
-    extend_bytes(td.rtmr[1], BYTES_LIT("Calling EFI Application from Boot Option"));
-    extend_bytes(td.rtmr[1], (struct bytes){zero_separator, 4});
-    extend_digest(td.rtmr[1], image->gpt_hash);
-    extend_digest(td.rtmr[1], image->uki_authenticode);
-    extend_digest(td.rtmr[1], image->kernel_authenticode);
-    extend_bytes(td.rtmr[1], BYTES_LIT("Exit Boot Services Invocation"));
-    extend_bytes(td.rtmr[1], BYTES_LIT("Exit Boot Services Returned with Success"));
-    extend_digest(td.rtmr[2], image->cmdline_hash);
-    extend_digest(td.rtmr[2], image->initrd_hash);
+    predict_image(&td, image);
     measurements_of_td(ret, ATTESTATION_GCP_TDX, &td);
     return 0;
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "attest/vtpm.h"
+#include "attest/vtpm_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <tss2/tss2_esys.h>
 #include <tss2/tss2_mu.h>
 #include <tss2/tss2_rc.h>
 #include <tss2/tss2_tctildr.h>
@@ -12,12 +11,7 @@
 #define NV_CHUNK 1024
 #define QUOTE_TRIES 4
 
-struct vtpm {
-    TSS2_TCTI_CONTEXT *tcti;
-    ESYS_CONTEXT *esys;
-};
-
-static int tpm_error(TSS2_RC rc, const char *what, struct error *why) {
+int vtpm_error(TSS2_RC rc, const char *what, struct error *why) {
     // Layers and parameter numbers aside, "handle" is what absent objects give.
     bool absent = (rc & 0xfff) == TPM2_RC_HANDLE || (rc & 0xbf) == TPM2_RC_HANDLE ||
                   (rc & 0xfff) == TPM2_RC_REFERENCE_H0;
@@ -37,7 +31,7 @@ int vtpm_open(struct vtpm **ret, const char *tcti, struct error *why) {
     rc = Esys_Initialize(&t->esys, t->tcti, NULL);
     if (rc != TSS2_RC_SUCCESS) {
         vtpm_close(t);
-        return tpm_error(rc, "initialise", why);
+        return vtpm_error(rc, "initialise", why);
     }
     *ret = t;
     return 0;
@@ -63,7 +57,7 @@ static int read_pcrs(struct vtpm *t, struct tpm_pcrs *ret, struct error *why) {
         }
         TSS2_RC rc = Esys_PCR_Read(t->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &in, NULL,
                                    &got, &values);
-        if (rc != TSS2_RC_SUCCESS) return tpm_error(rc, "read PCRs", why);
+        if (rc != TSS2_RC_SUCCESS) return vtpm_error(rc, "read PCRs", why);
         uint32_t mask = 0, used = 0;
         for (int i = 0; got->count == 1 && i < 3; i++) {
             mask |= (uint32_t)got->pcrSelections[0].pcrSelect[i] << 8 * i;
@@ -87,11 +81,11 @@ static int copy_public(struct bytes *ret, struct vtpm *t, ESYS_TR key, struct ar
     size_t n = 0;
     TSS2_RC rc = Esys_ReadPublic(t->esys, key, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &public,
                                  NULL, NULL);
-    if (rc != TSS2_RC_SUCCESS) return tpm_error(rc, "read the key", why);
+    if (rc != TSS2_RC_SUCCESS) return vtpm_error(rc, "read the key", why);
     rc = Tss2_MU_TPMT_PUBLIC_Marshal(&public->publicArea, wire, sizeof wire, &n);
     bool rsa = public->publicArea.type == TPM2_ALG_RSA;
     Esys_Free(public);
-    if (rc != TSS2_RC_SUCCESS) return tpm_error(rc, "write the key", why);
+    if (rc != TSS2_RC_SUCCESS) return vtpm_error(rc, "write the key", why);
     if (!rsa) return error_set(why, ERR_UNSUPPORTED, "TPM: the attestation key is not RSA");
     *ret = arena_copy(a, bytes_make(wire, n));
     return ret->p ? 0 : error_set(why, ERR_NO_MEMORY, "TPM");
@@ -110,7 +104,7 @@ static int quote_once(struct vtpm_quote *ret, struct vtpm *t, ESYS_TR key, struc
     memset(all.pcrSelections[0].pcrSelect, 0xff, 3);
     TSS2_RC rc = Esys_Quote(t->esys, key, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &data,
                             &scheme, &all, &quoted, &signature);
-    if (rc != TSS2_RC_SUCCESS) return tpm_error(rc, "quote", why);
+    if (rc != TSS2_RC_SUCCESS) return vtpm_error(rc, "quote", why);
     TPM2B_PUBLIC_KEY_RSA *sig = &signature->signature.rsassa.sig;
     ret->message = arena_copy(a, bytes_make(quoted->attestationData, quoted->size));
     ret->signature = arena_copy(a, bytes_make(sig->buffer, sig->size));
@@ -127,7 +121,7 @@ int vtpm_quote_pcrs(struct vtpm_quote *ret, struct vtpm *t, uint32_t handle, str
     memset(ret, 0, sizeof *ret);
     TSS2_RC rc =
         Esys_TR_FromTPMPublic(t->esys, handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &key);
-    if (rc != TSS2_RC_SUCCESS) return tpm_error(rc, "find the attestation key", why);
+    if (rc != TSS2_RC_SUCCESS) return vtpm_error(rc, "find the attestation key", why);
     int code = copy_public(&ret->public, t, key, a, why);
     for (int i = 0; code == 0 && i < QUOTE_TRIES; i++) {
         code = quote_once(ret, t, key, nonce, a, why);
@@ -147,11 +141,11 @@ static int find_nv(struct vtpm *t, uint32_t index, ESYS_TR *ret, uint16_t *ret_s
     TPM2B_NV_PUBLIC *public = NULL;
     TSS2_RC rc =
         Esys_TR_FromTPMPublic(t->esys, index, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, ret);
-    if (rc != TSS2_RC_SUCCESS) return tpm_error(rc, "find the NV area", why);
+    if (rc != TSS2_RC_SUCCESS) return vtpm_error(rc, "find the NV area", why);
     rc = Esys_NV_ReadPublic(t->esys, *ret, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &public, NULL);
     if (rc != TSS2_RC_SUCCESS) {
         (void)Esys_TR_Close(t->esys, ret);
-        return tpm_error(rc, "read the NV area's size", why);
+        return vtpm_error(rc, "read the NV area's size", why);
     }
     *ret_size = public->nvPublic.dataSize;
     Esys_Free(public);
@@ -172,7 +166,7 @@ int vtpm_nv_read(struct bytes *ret, struct vtpm *t, uint32_t index, struct arena
         TSS2_RC rc = Esys_NV_Read(t->esys, ESYS_TR_RH_OWNER, nv, ESYS_TR_PASSWORD, ESYS_TR_NONE,
                                   ESYS_TR_NONE, n, at, &part);
         if (rc != TSS2_RC_SUCCESS) {
-            code = tpm_error(rc, "read the NV area", why);
+            code = vtpm_error(rc, "read the NV area", why);
         } else if (part->size == 0 || part->size > n) {
             code = error_set(why, ERR_IO, "TPM: the NV area gave %u bytes", part->size);
         } else {
@@ -195,7 +189,7 @@ static int define_nv(struct vtpm *t, uint32_t index, uint16_t size, ESYS_TR *ret
                                            .dataSize = size}};
     TSS2_RC rc = Esys_NV_DefineSpace(t->esys, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE,
                                      ESYS_TR_NONE, &auth, &public, ret);
-    return rc == TSS2_RC_SUCCESS ? 0 : tpm_error(rc, "define the NV area", why);
+    return rc == TSS2_RC_SUCCESS ? 0 : vtpm_error(rc, "define the NV area", why);
 }
 
 int vtpm_nv_write(struct vtpm *t, uint32_t index, struct bytes content, struct error *why) {
@@ -209,7 +203,7 @@ int vtpm_nv_write(struct vtpm *t, uint32_t index, struct bytes content, struct e
     if (code == 0 && size != content.n) {
         TSS2_RC rc = Esys_NV_UndefineSpace(t->esys, ESYS_TR_RH_OWNER, nv, ESYS_TR_PASSWORD,
                                            ESYS_TR_NONE, ESYS_TR_NONE);
-        if (rc != TSS2_RC_SUCCESS) return tpm_error(rc, "remove the NV area", why);
+        if (rc != TSS2_RC_SUCCESS) return vtpm_error(rc, "remove the NV area", why);
         code = ERR_NOT_FOUND;
     }
     if (code == ERR_NOT_FOUND) code = define_nv(t, index, (uint16_t)content.n, &nv, why);
@@ -219,5 +213,5 @@ int vtpm_nv_write(struct vtpm *t, uint32_t index, struct bytes content, struct e
     TSS2_RC rc = Esys_NV_Write(t->esys, ESYS_TR_RH_OWNER, nv, ESYS_TR_PASSWORD, ESYS_TR_NONE,
                                ESYS_TR_NONE, &data, 0);
     (void)Esys_TR_Close(t->esys, &nv);
-    return rc == TSS2_RC_SUCCESS ? 0 : tpm_error(rc, "write the NV area", why);
+    return rc == TSS2_RC_SUCCESS ? 0 : vtpm_error(rc, "write the NV area", why);
 }

@@ -1,6 +1,6 @@
 /* A real vTPM: swtpm on loopback, with a key as Azure keeps it.
  * SPDX-License-Identifier: MIT */
-#include "attest/vtpm.h"
+#include "attest/vtpm_seal.h"
 #include "test/harness/test.h"
 
 #include <arpa/inet.h>
@@ -132,6 +132,53 @@ TEST(the_vtpm_quotes_its_pcrs_with_the_persistent_key) {
     vtpm_close(tpm);
     arena_free(&a);
     stop(&s);
+}
+
+TEST(what_is_sealed_comes_back_from_the_same_tpm_and_boot) {
+    struct software_tpm s, other;
+    struct vtpm *tpm = NULL;
+    struct secret got = {0};
+    struct buf plain, bound;
+    struct error why = {0};
+    uint8_t key[32] = {1, 2, 3}, long_one[VTPM_SECRET_BYTES_MAX + 1] = {0};
+    start(&s);
+    buf_init(&plain, 0);
+    buf_init(&bound, 0);
+    CHECK_OK(vtpm_open(&tpm, s.tcti, &why), &why);
+    CHECK_ERR(vtpm_seal(&plain, tpm, bytes_make(long_one, sizeof long_one), 0, &why), ERR_RANGE);
+    CHECK_ERR(vtpm_seal(&plain, tpm, bytes_make(key, 32), 1u << 24, &why), ERR_RANGE);
+    CHECK_OK(vtpm_seal(&plain, tpm, bytes_make(key, 32), 0, &why), &why);
+    CHECK_OK(vtpm_seal(&bound, tpm, bytes_make(key, 32), 1u << 11 | 1u << 4, &why), &why);
+    CHECK(memmem(plain.p, plain.n, key, 32) == NULL);
+    // Objects and sessions are flushed: it works as often as one likes.
+    for (int i = 0; i < 5; i++) {
+        CHECK_OK(vtpm_unseal(&got, tpm, buf_view(i & 1 ? &bound : &plain), &why), &why);
+        CHECK_BYTES(secret_view(&got), bytes_make(key, 32));
+        secret_free(&got);
+    }
+    plain.p[plain.n - 1] ^= 1;
+    CHECK(vtpm_unseal(&got, tpm, buf_view(&plain), &why) < 0);
+    plain.p[plain.n - 1] ^= 1;
+    CHECK_ERR(vtpm_unseal(&got, tpm, bytes_slice(buf_view(&plain), 0, plain.n - 1), &why),
+              ERR_SYNTAX);
+    CHECK_ERR(vtpm_unseal(&got, tpm, BYTES_LIT("bn-sealed-1"), &why), ERR_SYNTAX);
+    vtpm_close(tpm);
+    run(&s, "tpm2_pcrextend 11:sha256="
+            "0101010101010101010101010101010101010101010101010101010101010101");
+    CHECK_OK(vtpm_open(&tpm, s.tcti, &why), &why);
+    CHECK_ERR(vtpm_unseal(&got, tpm, buf_view(&bound), &why), ERR_UNTRUSTED);
+    CHECK(strstr(why.text, "PCR") != NULL);
+    CHECK_OK(vtpm_unseal(&got, tpm, buf_view(&plain), &why), &why);
+    secret_free(&got);
+    vtpm_close(tpm);
+    stop(&s);
+    start(&other);
+    CHECK_OK(vtpm_open(&tpm, other.tcti, &why), &why);
+    CHECK_ERR(vtpm_unseal(&got, tpm, buf_view(&plain), &why), ERR_UNTRUSTED);
+    vtpm_close(tpm);
+    stop(&other);
+    buf_free(&plain);
+    buf_free(&bound);
 }
 
 TEST(nv_areas_are_written_read_and_resized) {

@@ -1,5 +1,6 @@
 /* The admin API, version 1.
  * SPDX-License-Identifier: MIT */
+#include "attest/policy.h"
 #include "hub/hub_internal.h"
 
 #include <string.h>
@@ -131,7 +132,7 @@ static void write_register(struct json_writer *w, const struct json *v) {
 }
 
 // The stored form: known members only, the last of equal registers.
-int hub_write_registers(struct buf *out, const struct json *v, bool strict, struct error *why) {
+static int write_registers(struct buf *out, const struct json *v, bool strict, struct error *why) {
     struct json_writer w;
     if (json_is_null(v)) {
         buf_append_str(out, "null");
@@ -155,8 +156,46 @@ int hub_write_registers(struct buf *out, const struct json *v, bool strict, stru
     return r;
 }
 
+// In place of the registers, under a name that no proxy reports: a program that does not know image
+// hashes lets nobody in by such an entry.
+static int write_image(struct buf *out, const struct json *image, struct bytes type,
+                       struct error *why) {
+    struct policy_image hashes;
+    struct json_writer w;
+    if (!bytes_equal_str(type, attestation_type_name(ATTESTATION_GCP_TDX))) {
+        return json_error(why, ERR_INVALID, image, "dcap_image_hashes are for gcp-tdx");
+    }
+    int r = measurement_read_image(&hashes, image, why);
+    if (r != 0) return r;
+    json_writer_init(&w, out, 0);
+    json_begin_object(&w, NULL);
+    measurement_write_image(&w, &hashes);
+    json_end(&w);
+    return 0;
+}
+
+int hub_write_entry(struct buf *out, const struct json *entry, struct bytes type,
+                    struct hub_entry_rules rules, struct error *why) {
+    const struct json *registers = hub_member(entry, "measurements");
+    const struct json *image = hub_member(entry, "dcap_image_hashes");
+    if (!json_is_null(image)) {
+        if (json_count(registers)) {
+            return json_error(why, ERR_INVALID, image,
+                              "an entry has measurements or dcap_image_hashes, not both");
+        }
+        return write_image(out, image, type, why);
+    }
+    if (json_get(registers, "dcap_image_hashes")) {
+        return json_error(why, ERR_INVALID, registers, "dcap_image_hashes are no register");
+    }
+    int r = write_registers(out, registers, rules.strict, why);
+    if (r != 0 || !rules.strict || rules.allow_empty || json_count(registers)) return r;
+    return json_error(why, ERR_NOT_FOUND, entry,
+                      "measurements are empty: the entry would let everybody in");
+}
+
 void admin_measurement_add(struct hub_call *c) {
-    const struct json *doc, *registers;
+    const struct json *doc;
     struct bytes name, type;
     struct error why;
     struct store_batch b;
@@ -169,15 +208,15 @@ void admin_measurement_add(struct hub_call *c) {
         bad_body(c, &why);
         return;
     }
-    registers = hub_member(doc, "measurements");
     buf_init(&text, 0);
-    r = hub_write_registers(&text, registers, strict, &why);
-    if (r != 0) {
-        bad_body(c, &why);
-    } else if (strict && (type.n == 0 || name.n == 0)) {
+    const struct hub_entry_rules rules = {strict, atomic_load(&c->hub->allow_empty)};
+    r = hub_write_entry(&text, doc, type, rules, &why);
+    if (strict && (type.n == 0 || name.n == 0)) {
         hub_message(c, 400, "measurement_id and attestation_type are required", NULL);
-    } else if (strict && json_count(registers) == 0 && !c->hub->options.allow_empty_measurements) {
-        hub_message(c, 400, "measurements are empty: the entry would let everybody in", NULL);
+    } else if (r == ERR_NOT_FOUND) {
+        hub_message(c, 400, why.text, NULL);
+    } else if (r != 0) {
+        bad_body(c, &why);
     } else {
         hub_batch(c, &b);
         batch_measurement_add(&b, name, type, buf_view(&text));
@@ -243,7 +282,7 @@ void admin_builder_enable(struct hub_call *c) {
     if (!read_enabled(c, &on)) return;
     (void)pthread_rwlock_rdlock(&h->lock);
     const struct model_builder *builder = model_builder(&h->model, c->params[0]);
-    bool exists = builder != NULL, has_config = builder && builder->has_config;
+    bool exists = builder != NULL, has_config = builder && model_has_config(&h->model, builder);
     bool taken = strict && on && other_at_address(h, c->params[0]);
     (void)pthread_rwlock_unlock(&h->lock);
     if (strict && !exists) {

@@ -9,12 +9,14 @@
 
 struct listing {
     struct json_writer w;
+    struct arena *arena;
     bool any;
 };
 
 static void begin(struct listing *l, struct hub_call *c) {
     json_writer_init(&l->w, &c->res->body, 0);
     json_begin_array(&l->w, NULL);
+    l->arena = &c->arena;
     l->any = false;
 }
 
@@ -30,13 +32,19 @@ static void end(struct listing *l, struct hub_call *c, int r, const struct error
 
 static int each_measurement(void *context, const struct store_measurement *m, struct error *why) {
     struct listing *l = context;
-    (void)why;
+    const struct json *stored;
+    int r = json_parse(&stored, m->measurement, l->arena, &JSONB_LIMITS, why);
+    if (r != 0) return r;
     json_begin_object(&l->w, NULL);
     json_add_text(&l->w, "measurement_id", m->name);
     json_add_text(&l->w, "attestation_type", m->type);
     json_add_bool(&l->w, "enabled", m->active);
     json_add_text(&l->w, "created_at", m->created);
-    json_add_raw(&l->w, "measurements", m->measurement);
+    if (measurement_image(stored)) {
+        json_add_raw(&l->w, "dcap_image_hashes", json_raw(measurement_image(stored)));
+    } else {
+        json_add_raw(&l->w, "measurements", m->measurement);
+    }
     json_end(&l->w);
     return 0;
 }
@@ -84,7 +92,8 @@ void admin_builder_list(struct hub_call *c) {
         json_add_str(&l.w, "dns_name", b->dns_name);
         json_add_str(&l.w, "network", b->network);
         json_add_bool(&l.w, "enabled", b->active);
-        json_add_bool(&l.w, "has_configuration", b->has_config);
+        json_add_bool(&l.w, "has_configuration", model_has_config(&h->model, b));
+        if (b->shadow_of[0]) json_add_str(&l.w, "shadow_of", b->shadow_of);
         json_add_bool(&l.w, "registered", b->complete);
         if (seen) {
             json_add_text(&l.w, "last_contact", bytes_make(text, clock_format(text, seen, 3)));
@@ -97,53 +106,102 @@ void admin_builder_list(struct hub_call *c) {
     end(&l, c, 0, &why);
 }
 
+/* ---- a builder's changes ---- */
+
+struct update {
+    struct bytes name, ip, network, dns_name, shadow_of;
+    uint8_t address[16];
+    bool shadows; /* shadow_of was given */
+};
+
+// What is wrong with it, in the model as it is; *ret_status is the answer's. NULL: nothing.
+static const char *shadow_fault(const struct model *m, const struct update *u, int *ret_status) {
+    if (!u->shadows || u->shadow_of.n == 0) return NULL;
+    const struct model_builder *source = model_builder(m, u->shadow_of);
+    *ret_status = 400;
+    if (!source) return "shadow_of names no builder";
+    if (bytes_equal(u->name, u->shadow_of)) return "a builder cannot be its own shadow";
+    if (source->shadow_of[0]) return "shadow_of names a builder that is a shadow itself";
+    if (bytes_equal_str(u->network, source->network)) {
+        return "a shadow is of another network than the builder it shadows";
+    }
+    *ret_status = 409;
+    return model_shadowed(m, u->name) ? "the builder has shadows itself" : NULL;
+}
+
+static const char *update_fault(const struct model *m, const struct model_builder *old,
+                                struct update *u, int *ret_status) {
+    *ret_status = 400;
+    if (!model_ip(u->address, u->ip)) return "invalid ip address";
+    const struct model_builder *other = model_builder_at(m, u->address);
+    *ret_status = 409;
+    if (old->active && other && other != old) return "another active builder has this address";
+    return shadow_fault(m, u, ret_status);
+}
+
+static int read_update(struct hub_call *c, struct update *u, const struct json *doc,
+                       struct error *why) {
+    int r = hub_text(&u->ip, doc, "ip_address", why);
+    if (r == 0) r = hub_text(&u->network, doc, "network", why);
+    if (r == 0) r = hub_text(&u->dns_name, doc, "dns_name", why);
+    if (r == 0) r = hub_text(&u->shadow_of, doc, "shadow_of", why);
+    u->name = c->params[0];
+    u->shadows = hub_member(doc, "shadow_of") != NULL;
+    return r;
+}
+
+static void fill_update(struct hub_call *c, struct update *u, const struct json *doc,
+                        const struct model_builder *old) {
+    struct arena *a = &c->arena;
+    if (u->ip.n == 0) u->ip = arena_copy(a, bytes_from_str(old->ip));
+    if (u->network.n == 0) u->network = arena_copy(a, bytes_from_str(old->network));
+    if (!hub_member(doc, "dns_name")) u->dns_name = arena_copy(a, bytes_from_str(old->dns_name));
+}
+
 // PUT with the members to change; the others stay.
 void admin_builder_update(struct hub_call *c) {
     const struct json *doc;
     struct error why;
     struct store_batch b;
     struct hub *h = c->hub;
-    struct bytes ip, network, dns_name;
-    uint8_t address[16];
-    int r = hub_parse(c, &doc, &why);
-    if (r == 0) r = hub_text(&ip, doc, "ip_address", &why);
-    if (r == 0) r = hub_text(&network, doc, "network", &why);
-    if (r == 0) r = hub_text(&dns_name, doc, "dns_name", &why);
+    struct update u = {.shadows = false};
+    const char *fault = "unknown builder";
+    int status = 404, r = hub_parse(c, &doc, &why);
+    if (r == 0) r = read_update(c, &u, doc, &why);
     if (r != 0) {
         hub_message(c, 400, "failed to unmarshal request body", why.text);
         return;
     }
     (void)pthread_rwlock_rdlock(&h->lock);
-    const struct model_builder *old = model_builder(&h->model, c->params[0]);
+    const struct model_builder *old = model_builder(&h->model, u.name);
     if (old) {
-        struct bytes kept_ip = bytes_from_str(old->ip), kept_network = bytes_from_str(old->network);
-        if (ip.n == 0) ip = arena_copy(&c->arena, kept_ip);
-        if (network.n == 0) network = arena_copy(&c->arena, kept_network);
-        if (!hub_member(doc, "dns_name")) {
-            dns_name = arena_copy(&c->arena, bytes_from_str(old->dns_name));
-        }
+        fill_update(c, &u, doc, old);
+        fault = update_fault(&h->model, old, &u, &status);
     }
-    bool good = old && model_ip(address, ip);
-    const struct model_builder *other = good ? model_builder_at(&h->model, address) : NULL;
-    bool taken = old && old->active && other && other != old;
     (void)pthread_rwlock_unlock(&h->lock);
-    if (!old) {
-        hub_message(c, 404, "unknown builder", NULL);
-    } else if (!good) {
-        hub_message(c, 400, "invalid ip address", NULL);
-    } else if (taken) {
-        hub_message(c, 409, "another active builder has this address", NULL);
-    } else {
-        char text[46];
-        model_ip_text(text, address);
-        hub_batch(c, &b);
-        batch_builder_update(&b, c->params[0], bytes_from_str(text), network, dns_name);
-        finish(c, &b, c->params[0]);
+    if (fault) {
+        hub_message(c, status, fault, NULL);
+        return;
     }
+    char text[46];
+    model_ip_text(text, u.address);
+    hub_batch(c, &b);
+    batch_builder_update(&b, u.name, bytes_from_str(text), u.network, u.dns_name);
+    if (u.shadows) batch_builder_shadow(&b, u.name, u.shadow_of);
+    finish(c, &b, u.name);
 }
 
 void admin_builder_delete(struct hub_call *c) {
     struct store_batch b;
+    struct hub *h = c->hub;
+    (void)pthread_rwlock_rdlock(&h->lock);
+    const char *shadow = model_shadowed(&h->model, c->params[0]);
+    if (shadow) shadow = arena_str(&c->arena, bytes_from_str(shadow));
+    (void)pthread_rwlock_unlock(&h->lock);
+    if (shadow) {
+        hub_message(c, 409, "another builder is a shadow of it", shadow);
+        return;
+    }
     hub_batch(c, &b);
     batch_builder_delete(&b, c->params[0]);
     finish(c, &b, c->params[0]);

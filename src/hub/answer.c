@@ -158,7 +158,7 @@ static bool matches(const char *pattern_text, struct bytes path, struct bytes pa
 
 static bool is_offered(const struct hub_call *c, const struct hub_route *r) {
     if (!(r->listeners & c->req->listener)) return false;
-    bool only_nodes = c->hub->options.public_only_nodes && c->req->listener == HUB_PUBLIC;
+    bool only_nodes = atomic_load(&c->hub->public_only) && c->req->listener == HUB_PUBLIC;
     return r->node || !only_nodes;
 }
 
@@ -194,6 +194,20 @@ static void refuse_password(struct hub_call *c) {
     hub_add_header(c->res, "X-Content-Type-Options", BYTES_LIT("nosniff"));
 }
 
+// What the request will ask for when its password turns out right.
+static bool asks_secrets(struct hub_call *c, struct bytes target) {
+    struct bytes path, params[3];
+    if (!path_to_match(&path, target, &c->arena)) return false;
+    for (size_t i = 0; i < hub_route_count; i++) {
+        const struct hub_route *r = &hub_routes[i];
+        if (r->waits == HUB_ASKS_SECRETS && r->listeners & c->req->listener &&
+            matches(r->pattern, path, params)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void answer(struct hub_call *c) {
     struct bytes target = c->req->target, path;
     const uint8_t *mark = target.n ? memchr(target.p, '?', target.n) : NULL;
@@ -204,6 +218,7 @@ static void answer(struct hub_call *c) {
     if (c->req->listener == HUB_ADMIN && !c->hub->options.admin_open) {
         if (!c->may_block && !hub_password_known(c)) {
             c->blocked = true;
+            c->res->waits_for_secrets = asks_secrets(c, target);
             return;
         }
         if (c->may_block && !hub_password(c)) {
@@ -217,8 +232,9 @@ static void answer(struct hub_call *c) {
     }
     const struct hub_route *r = route_of(c, path);
     if (!r) return;
-    if (r->waits && !c->may_block) {
+    if (r->waits != HUB_QUICK && !c->may_block) {
         c->blocked = true;
+        c->res->waits_for_secrets = r->waits == HUB_ASKS_SECRETS;
         return;
     }
     c->res->header_count = 0; // of other methods on this path
@@ -229,8 +245,7 @@ bool hub_answer(struct hub *h, const struct hub_request *req, struct hub_respons
                 bool may_block) {
     struct hub_call c = {.hub = h, .req = req, .res = res, .may_block = may_block};
     arena_init(&c.arena, CALL_BYTES_MAX);
-    c.author = bytes_from_str(h->options.admin_open ? "admin" : h->options.admin_user);
-    c.reason = (struct bytes){NULL, 0};
+    if (h->options.admin_open) c.author = BYTES_LIT("admin");
     if (req->listener == HUB_ADMIN) {
         struct bytes author = hub_header_first(&c, "x-hub-author");
         struct bytes reason = hub_header_first(&c, "x-hub-reason");

@@ -1,7 +1,8 @@
 /* The admin API, version 2: a whole wanted state in one document and one transaction.
  *
  *     {"measurements": [{"measurement_id", "attestation_type", "measurements", "enabled"}],
- *      "builders": [{"name", "ip_address", "dns_name", "network", "enabled", "configuration"}],
+ *      "builders": [{"name", "ip_address", "dns_name", "network", "enabled", "configuration",
+ *                    "shadow_of"}],
  *      "unlisted": "keep" | "disable" | "delete", "dry_run": bool, "expect": "digest"}
  *
  * The answer lists the difference between what is there and what is wanted; without dry_run it has
@@ -27,9 +28,11 @@ struct wanted_measurement {
 
 struct wanted_builder {
     struct bytes name, ip, network, dns_name;
+    struct bytes shadow_of; /* "": none */
     uint8_t address[16];
     struct bytes configuration; /* canonical; p NULL: left as it is */
     bool enabled, found;
+    bool shadow_changes;
 };
 
 /* An address in use after the change. */
@@ -54,6 +57,8 @@ struct apply {
     size_t builder_count;
     struct taken *taken;
     size_t taken_count;
+    struct bytes *deleted; /* builders */
+    size_t deleted_count;
     struct error *why;
 };
 
@@ -104,10 +109,9 @@ static int check_members(const struct json *object, const char *const *names, st
 
 static int read_measurement(struct apply *p, struct wanted_measurement *m, const struct json *v) {
     struct buf text;
-    const struct json *registers = hub_member(v, "measurements");
     *m = (struct wanted_measurement){.enabled = true};
-    static const char *const names[] = {"measurement_id", "attestation_type", "measurements",
-                                        "enabled", NULL};
+    static const char *const names[] = {"measurement_id",    "attestation_type", "measurements",
+                                        "dcap_image_hashes", "enabled",          NULL};
     int r = json_expect(v, JSON_OBJECT, p->why);
     if (r == 0) r = check_members(v, names, p->why);
     if (r == 0) r = hub_text(&m->name, v, "measurement_id", p->why);
@@ -117,12 +121,13 @@ static int read_measurement(struct apply *p, struct wanted_measurement *m, const
     if (!m->type.n || !hub_name_is_good(m->name)) {
         return json_error(p->why, ERR_INVALID, v, "measurement_id and attestation_type are needed");
     }
-    if (json_count(registers) == 0 && !p->c->hub->options.allow_empty_measurements) {
-        return json_error(p->why, ERR_INVALID, v, "%.*s has no measurements: it lets everybody in",
-                          (int)m->name.n, (const char *)m->name.p);
-    }
     buf_init(&text, 0);
-    r = hub_write_registers(&text, registers, true, p->why);
+    const struct hub_entry_rules rules = {true, atomic_load(&p->c->hub->allow_empty)};
+    r = hub_write_entry(&text, v, m->type, rules, p->why);
+    if (r == ERR_NOT_FOUND) {
+        r = json_error(p->why, ERR_INVALID, v, "%.*s has no measurements: it lets everybody in",
+                       (int)m->name.n, (const char *)m->name.p);
+    }
     if (r == 0) r = buf_check(&text, p->why);
     struct bytes kept =
         r == 0 ? arena_copy(&p->c->arena, buf_view(&text)) : (struct bytes){NULL, 0};
@@ -135,14 +140,15 @@ static int read_builder(struct apply *p, struct wanted_builder *b, const struct 
     struct bytes ip;
     char text[46];
     *b = (struct wanted_builder){.enabled = true};
-    static const char *const names[] = {"name",    "ip_address",    "dns_name", "network",
-                                        "enabled", "configuration", NULL};
+    static const char *const names[] = {"name",    "ip_address",    "dns_name",  "network",
+                                        "enabled", "configuration", "shadow_of", NULL};
     int r = json_expect(v, JSON_OBJECT, p->why);
     if (r == 0) r = check_members(v, names, p->why);
     if (r == 0) r = hub_text(&b->name, v, "name", p->why);
     if (r == 0) r = hub_text(&ip, v, "ip_address", p->why);
     if (r == 0) r = hub_text(&b->network, v, "network", p->why);
     if (r == 0) r = hub_text(&b->dns_name, v, "dns_name", p->why);
+    if (r == 0) r = hub_text(&b->shadow_of, v, "shadow_of", p->why);
     if (r == 0) r = read_bool(&b->enabled, v, "enabled", p->why);
     if (r != 0) return r;
     if (!hub_name_is_good(b->name)) {
@@ -291,20 +297,22 @@ static void take_address(struct apply *p, const uint8_t address[16], struct byte
 
 // What differs of a builder that is there, but for its configuration.
 static void compare_builder(struct apply *p, const struct model_builder *row,
-                            const struct wanted_builder *b) {
+                            struct wanted_builder *b) {
     struct bytes ip = bytes_from_str(row->ip), network = bytes_from_str(row->network),
-                 dns_name = bytes_from_str(row->dns_name);
+                 dns_name = bytes_from_str(row->dns_name), shadow = bytes_from_str(row->shadow_of);
+    b->shadow_changes = !bytes_equal(shadow, b->shadow_of);
     if (bytes_equal(ip, b->ip) && bytes_equal(network, b->network) &&
-        bytes_equal(dns_name, b->dns_name)) {
+        bytes_equal(dns_name, b->dns_name) && !b->shadow_changes) {
         return;
     }
     batch_builder_update(&p->batch, b->name, b->ip, b->network, b->dns_name);
     begin_change(p, "builder", b->name, "update");
-    const struct bytes from[] = {ip, network, dns_name}, to[] = {b->ip, b->network, b->dns_name};
-    static const char *const keys[] = {"ip_address", "network", "dns_name"};
+    const struct bytes from[] = {ip, network, dns_name, shadow},
+                       to[] = {b->ip, b->network, b->dns_name, b->shadow_of};
+    static const char *const keys[] = {"ip_address", "network", "dns_name", "shadow_of"};
     for (int side = 0; side < 2; side++) {
         json_begin_object(&p->w, side ? "to" : "from");
-        for (size_t i = 0; i < 3; i++) {
+        for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
             if (!bytes_equal(from[i], to[i])) json_add_text(&p->w, keys[i], side ? to[i] : from[i]);
         }
         json_end(&p->w);
@@ -315,7 +323,7 @@ static void compare_builder(struct apply *p, const struct model_builder *row,
 
 static void unlisted_builder(struct apply *p, const struct model_builder *row, struct bytes name) {
     if (p->unlisted == UNLISTED_DELETE) {
-        batch_builder_delete(&p->batch, name);
+        p->deleted[p->deleted_count++] = name; // after the shadows of it have gone
         builder_change(p, name, "delete");
     } else if (p->unlisted == UNLISTED_DISABLE && row->active) {
         batch_builder_enable(&p->batch, name, false, true);
@@ -354,15 +362,15 @@ static int plan_configuration(struct apply *p, const struct wanted_builder *b, b
 }
 
 // The rest of a wanted builder, once what is there is known.
-static int plan_builder(struct apply *p, const struct wanted_builder *b, bool active,
-                        bool has_one) {
+static int plan_builder(struct apply *p, struct wanted_builder *b, bool active, bool has_one) {
     if (!b->found) {
         batch_builder_add(&p->batch, b->name, b->ip, b->network, b->dns_name);
         builder_change(p, b->name, "add");
     }
     int r = plan_configuration(p, b, has_one);
     if (r != 0) return r;
-    if (b->enabled && !has_one && !b->configuration.p) {
+    b->shadow_changes |= !b->found && b->shadow_of.n;
+    if (b->enabled && !has_one && !b->configuration.p && !b->shadow_of.n) {
         return error_set(p->why, ERR_INVALID, "%.*s is to be enabled and has no configuration",
                          (int)b->name.n, (const char *)b->name.p);
     }
@@ -372,6 +380,77 @@ static int plan_builder(struct apply *p, const struct wanted_builder *b, bool ac
     builder_change(p, b->name, b->enabled ? "enable" : "disable");
     return 0;
 }
+
+/* ---- shadows ---- */
+
+/* A builder as it will be. */
+struct future {
+    bool exists, has_config;
+    struct bytes network, shadow_of;
+};
+
+// With the model's lock held; the texts are copied.
+static struct future future_of(struct apply *p, struct bytes name) {
+    struct arena *a = &p->c->arena;
+    const struct wanted_builder *b =
+        bsearch(&name, p->builders, p->builder_count, sizeof *p->builders, compare_names);
+    const struct model_builder *row = model_builder(&p->c->hub->model, name);
+    bool has_one = row && row->has_config;
+    if (b) return (struct future){true, has_one || b->configuration.p, b->network, b->shadow_of};
+    if (!row || p->unlisted == UNLISTED_DELETE) return (struct future){.exists = false};
+    return (struct future){true, has_one, arena_copy(a, bytes_from_str(row->network)),
+                           arena_copy(a, bytes_from_str(row->shadow_of))};
+}
+
+static int shadow_refused(struct apply *p, struct bytes name, const char *what) {
+    return error_set(p->why, ERR_INVALID, "%.*s: shadow_of %s", (int)name.n, (const char *)name.p,
+                     what);
+}
+
+static int check_shadow(struct apply *p, struct bytes name, bool enabled, struct future f) {
+    if (f.shadow_of.n == 0) return 0;
+    struct future source = future_of(p, f.shadow_of);
+    if (!source.exists) return shadow_refused(p, name, "names no builder that will be there");
+    if (source.shadow_of.n) return shadow_refused(p, name, "names a shadow, or itself");
+    if (bytes_equal(source.network, f.network)) {
+        return shadow_refused(p, name, "names a builder of the same network");
+    }
+    return !enabled || source.has_config
+               ? 0
+               : shadow_refused(p, name, "names a builder without configuration");
+}
+
+// Whoever is there in the end, listed or not.
+static int check_shadows(struct apply *p) {
+    struct hub *h = p->c->hub;
+    int r = 0;
+    (void)pthread_rwlock_rdlock(&h->lock);
+    for (size_t i = 0; r == 0 && i < p->builder_count; i++) {
+        const struct wanted_builder *b = &p->builders[i];
+        r = check_shadow(p, b->name, b->enabled, future_of(p, b->name));
+    }
+    for (size_t i = 0; r == 0 && i < h->model.count; i++) {
+        const struct model_builder *row = h->model.sorted[i];
+        if (!row->shadow_of[0]) continue;
+        struct bytes name = bytes_from_str(row->name);
+        struct future f = future_of(p, name);
+        if (f.exists) r = check_shadow(p, name, false, f);
+    }
+    (void)pthread_rwlock_unlock(&h->lock);
+    return r;
+}
+
+static int plan_shadows(struct apply *p) {
+    for (size_t i = 0; i < p->builder_count; i++) {
+        const struct wanted_builder *b = &p->builders[i];
+        if (b->shadow_changes) batch_builder_shadow(&p->batch, b->name, b->shadow_of);
+    }
+    for (size_t i = 0; i < p->deleted_count; i++)
+        batch_builder_delete(&p->batch, p->deleted[i]);
+    return check_shadows(p);
+}
+
+/* ---- all of them ---- */
 
 static int compare_taken(const void *a, const void *b) {
     return memcmp(((const struct taken *)a)->address, ((const struct taken *)b)->address, 16);
@@ -396,7 +475,8 @@ static int plan_builders(struct apply *p) {
     bool *has_one = arena_new_array(a, bool, p->builder_count + 1);
     (void)pthread_rwlock_rdlock(&h->lock);
     p->taken = arena_new_array(a, struct taken, h->model.count + p->builder_count + 1);
-    for (size_t i = 0; p->taken && active && has_one && i < h->model.count; i++) {
+    p->deleted = arena_new_array(a, struct bytes, h->model.count + 1);
+    for (size_t i = 0; p->taken && p->deleted && active && has_one && i < h->model.count; i++) {
         const struct model_builder *row = h->model.sorted[i];
         struct bytes name = arena_copy(a, bytes_from_str(row->name));
         struct wanted_builder *b =
@@ -411,11 +491,13 @@ static int plan_builders(struct apply *p) {
         }
     }
     (void)pthread_rwlock_unlock(&h->lock);
-    if (!p->taken || !active || !has_one) return error_set(p->why, ERR_NO_MEMORY, "no memory");
+    if (!p->taken || !p->deleted || !active || !has_one)
+        return error_set(p->why, ERR_NO_MEMORY, "no memory");
     int r = 0;
     for (size_t i = 0; r == 0 && i < p->builder_count; i++) {
         r = plan_builder(p, &p->builders[i], active[i], has_one[i]);
     }
+    if (r == 0) r = plan_shadows(p);
     return r == 0 ? check_addresses(p) : r;
 }
 

@@ -12,7 +12,7 @@ static struct hub *hub_of(bool compat) {
     static struct hub *hubs[2];
     struct error why;
     struct store_options s = {.url = "sqlite::memory:", .migrate = true};
-    struct hub_options o = {.admin_open = true, .admin_user = "admin", .compat = compat};
+    struct hub_options o = {.admin_open = true, .compat = compat};
     if (hubs[compat]) return hubs[compat];
     if (store_open(&o.store, &s, &why) != 0 || secrets_memory(&o.secrets, &why) != 0 ||
         hub_open(&hubs[compat], &o, &why) != 0) {

@@ -40,7 +40,7 @@ static int append_config(void *context, const struct store_config *row, struct e
     return 0;
 }
 
-static int merge_with_config(struct hub *h, struct bytes builder, struct bytes secrets,
+static int merge_with_config(struct hub *h, struct bytes source, struct bytes secrets,
                              struct buf *out, struct arena *a, struct error *why) {
     struct buf config;
     struct json_writer w;
@@ -48,7 +48,7 @@ static int merge_with_config(struct hub *h, struct bytes builder, struct bytes s
     const struct json_limits limits = {8u << 20, JSON_WRITE_DEPTH_MAX, 1u << 18, false};
     buf_init(&config, 0);
     int r =
-        store_configs(h->options.store, builder, BYTES_LIT("active"), append_config, &config, why);
+        store_configs(h->options.store, source, BYTES_LIT("active"), append_config, &config, why);
     if (r == 0) r = buf_check(&config, why);
     if (r == 0) r = json_parse(&base, buf_view(&config), a, &limits, why);
     if (r == 0) r = json_parse(&over, secrets, a, &limits, why);
@@ -65,19 +65,32 @@ static int merge_with_config(struct hub *h, struct bytes builder, struct bytes s
     return r;
 }
 
+// Whose configuration: a shadow's document is always that of its source, with its own secrets.
+static bool source_of(struct hub *h, struct bytes builder, struct bytes *ret, struct arena *a) {
+    (void)pthread_rwlock_rdlock(&h->lock);
+    const struct model_builder *b = model_builder(&h->model, builder);
+    bool shadow = b && b->shadow_of[0];
+    *ret = shadow ? arena_copy(a, bytes_from_str(b->shadow_of)) : builder;
+    (void)pthread_rwlock_unlock(&h->lock);
+    return shadow;
+}
+
 int hub_document(struct hub *h, struct bytes builder, struct buf *out, struct arena *a,
                  struct error *why) {
     struct buf secrets;
+    struct bytes source;
+    bool merged = source_of(h, builder, &source, a) || h->options.merge;
+    if (!source.p) return error_set(why, ERR_NO_MEMORY, "no memory for a name");
     buf_init(&secrets, 0);
     int r = secrets_get(h->options.secrets, builder, &secrets, why);
     if (r == ERR_NOT_FOUND) { // never written: an empty document
         r = 0;
-        if (!h->options.compat || !secrets_raw(h->options.secrets) || h->options.merge) {
+        if (!h->options.compat || !secrets_raw(h->options.secrets) || merged) {
             buf_append_str(&secrets, "{}");
         }
     }
-    if (r == 0 && h->options.merge) {
-        r = merge_with_config(h, builder, buf_view(&secrets), out, a, why);
+    if (r == 0 && merged) {
+        r = merge_with_config(h, source, buf_view(&secrets), out, a, why);
     } else if (r == 0) {
         buf_append(out, buf_view(&secrets));
         r = buf_check(out, why);

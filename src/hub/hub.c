@@ -26,6 +26,60 @@ static void open_metrics(struct hub *h) {
     }
 }
 
+/* ---- rules that can change ---- */
+
+static int copy_texts(const char ***ret, struct arena *a, const struct config_list *list) {
+    const char **items = arena_new_array(a, const char *, list->count + 1);
+    if (!items) return ERR_NO_MEMORY;
+    for (size_t i = 0; i < list->count; i++) {
+        items[i] = arena_str(a, bytes_from_str(list->items[i]));
+        if (!items[i]) return ERR_NO_MEMORY;
+    }
+    *ret = items;
+    return 0;
+}
+
+static void rules_free(struct hub_rules *r) {
+    if (!r) return;
+    arena_free(&r->memory);
+    free(r);
+}
+
+static int rules_new(struct hub_rules **ret, bool compat, const struct hub_switches *s,
+                     struct error *why) {
+    struct hub_rules *r = calloc(1, sizeof *r);
+    const char **required = NULL;
+    int code = r ? 0 : ERR_NO_MEMORY;
+    if (r) arena_init(&r->memory, 0);
+    struct config_list *firmware = r ? arena_new(&r->memory, struct config_list) : NULL;
+    if (r && !firmware) code = ERR_NO_MEMORY;
+    if (code == 0) code = copy_texts(&required, &r->memory, &s->required);
+    if (code == 0) code = copy_texts(&firmware->items, &r->memory, &s->firmware);
+    if (code != 0) {
+        rules_free(r);
+        return error_set(why, ERR_NO_MEMORY, "no memory for settings");
+    }
+    firmware->count = s->firmware.count;
+    r->rules = (struct model_rules){compat, s->required.count ? required : NULL, firmware};
+    *ret = r;
+    return 0;
+}
+
+int hub_set_switches(struct hub *h, const struct hub_switches *s, struct error *why) {
+    struct hub_rules *fresh = NULL, *old;
+    int r = rules_new(&fresh, h->options.compat, s, why);
+    if (r != 0) return r;
+    (void)pthread_mutex_lock(&h->write_lock);
+    old = h->rules;
+    h->rules = fresh;
+    (void)pthread_mutex_unlock(&h->write_lock);
+    rules_free(old);
+    atomic_store(&h->allow_empty, s->allow_empty_measurements);
+    atomic_store(&h->public_only, s->public_only_nodes);
+    atomic_store(&h->serve_stale, s->serve_stale);
+    return 0;
+}
+
 int hub_open(struct hub **ret, const struct hub_options *o, struct error *why) {
     *ret = NULL;
     struct hub *h = calloc(1, sizeof *h);
@@ -34,13 +88,15 @@ int hub_open(struct hub **ret, const struct hub_options *o, struct error *why) {
     (void)pthread_rwlock_init(&h->lock, NULL);
     (void)pthread_mutex_init(&h->write_lock, NULL);
     (void)pthread_mutex_init(&h->event_lock, NULL);
-    (void)pthread_mutex_init(&h->remember_lock, NULL);
+    (void)pthread_mutex_init(&h->account_lock, NULL);
     random_bytes(h->remember_key, sizeof h->remember_key);
-    model_init(&h->model, o->compat, o->required);
+    model_init(&h->model, &(struct model_rules){.compat = o->compat});
     open_metrics(h);
     h->events = calloc(HUB_EVENTS_MAX, sizeof *h->events);
-    int r = h->events ? hub_reload(h, (struct bytes){NULL, 0}, why)
-                      : error_set(why, ERR_NO_MEMORY, "no memory for events");
+    int r = h->events ? 0 : error_set(why, ERR_NO_MEMORY, "no memory for events");
+    if (r == 0) r = hub_set_switches(h, &o->switches, why);
+    if (r == 0) r = hub_reload(h, (struct bytes){NULL, 0}, why);
+    if (r == 0) h->accounts = o->accounts;
     if (r != 0) {
         h->options.store = NULL; // the caller's still
         h->options.secrets = NULL;
@@ -63,15 +119,21 @@ void hub_close(struct hub *h) {
         free(h->events[i].measurement);
     }
     free(h->events);
+    admins_free(h->accounts);
+    rules_free(h->rules);
     model_free(&h->model);
     secrets_close(h->options.secrets);
     store_close(h->options.store);
     (void)pthread_rwlock_destroy(&h->lock);
     (void)pthread_mutex_destroy(&h->write_lock);
     (void)pthread_mutex_destroy(&h->event_lock);
-    (void)pthread_mutex_destroy(&h->remember_lock);
+    (void)pthread_mutex_destroy(&h->account_lock);
     bytes_wipe(h->remember_key, sizeof h->remember_key);
     free(h);
+}
+
+int hub_set_vault_token(struct hub *h, const struct secret *token, struct error *why) {
+    return secrets_set_token(h->options.secrets, secret_view(token), why);
 }
 
 bool hub_set_ready(struct hub *h, bool ready) {
@@ -82,26 +144,26 @@ bool hub_is_ready(const struct hub *h) {
     return atomic_load(&h->ready);
 }
 
-// Loading happens under the writer's lock; other hubs' changes are rare.
+// Rows are read without the model's lock: a slow database keeps nobody from reading memory.
+// With the writers' lock held, so that older rows never come after newer ones.
 static int load(struct hub *h, struct bytes what, struct error *why) {
+    struct model_rows *rows;
+    const struct model_rules *rules = &h->rules->rules;
+    int r = model_read(&rows, rules, h->options.store, what, why);
+    if (r != 0) return r;
     (void)pthread_rwlock_wrlock(&h->lock);
-    int r = 0;
-    if (!what.p || what.n == 0) r = model_load_measurements(&h->model, h->options.store, why);
-    if (r == 0 && !what.p) r = model_load_builders(&h->model, h->options.store, why);
-    if (r == 0 && what.n) r = model_load_builder(&h->model, h->options.store, what, why);
+    r = model_take(&h->model, rules, rows, why);
     (void)pthread_rwlock_unlock(&h->lock);
+    model_rows_free(rows);
     return r;
 }
 
+// After a change of a builder its document is read anew; after everything was loaded the documents
+// in memory are good only while their backend is away.
 static void forget_secrets(struct hub *h, struct bytes what) {
     (void)pthread_rwlock_wrlock(&h->lock);
-    if (what.n) {
-        struct model_builder *b = model_builder(&h->model, what);
-        if (b) model_set_secret(b, (struct bytes){NULL, 0});
-    }
-    for (size_t i = 0; !what.p && i < h->model.count; i++) {
-        model_set_secret(h->model.sorted[i], (struct bytes){NULL, 0});
-    }
+    if (what.n) model_forget_secrets(&h->model, what);
+    if (!what.p) model_age_secrets(&h->model);
     (void)pthread_rwlock_unlock(&h->lock);
 }
 
@@ -115,8 +177,7 @@ int hub_reload(struct hub *h, struct bytes payload, struct error *why) {
         if (!what.p) what.p = payload.p;
     }
     (void)pthread_mutex_lock(&h->write_lock);
-    int r = store_ping(h->options.store, why); // no waiting for it under the model's lock
-    if (r == 0) r = load(h, what, why);
+    int r = load(h, what, why);
     if (r == 0) forget_secrets(h, what);
     (void)pthread_mutex_unlock(&h->write_lock);
     return r;

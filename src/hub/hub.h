@@ -12,11 +12,22 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/secret.h"
+#include "config/config.h"
+#include "hub/admins.h"
 #include "hub/secrets.h"
 #include "hub/store.h"
 #include "net/http.h"
 
 enum hub_listener { HUB_PUBLIC = 1, HUB_INTERNAL = 2, HUB_ADMIN = 4 };
+
+/* What may change while the hub runs. */
+struct hub_switches {
+    bool allow_empty_measurements; /* strict mode: take entries that match everything */
+    bool public_only_nodes;        /* the public listener serves only nodes and health */
+    bool serve_stale;              /* answer nodes while events or secrets cannot be had */
+    struct config_list required;   /* services that a listed builder has */
+    struct config_list firmware;   /* MRTDs (hex) under which image hashes are believed */
+};
 
 struct hub_options {
     struct store *store;     /* the hub's from then on, closed by hub_close */
@@ -24,14 +35,10 @@ struct hub_options {
     struct log *log;         /* borrowed, may be NULL; so is metrics */
     struct metrics *metrics;
     bool compat;
-    bool allow_empty_measurements; /* strict mode: take entries that match everything */
-    bool public_only_nodes;        /* the public listener serves only nodes and health */
-    bool admin_open;               /* no password on the admin listener */
-    bool merge;                    /* the document is the configuration with the secrets put in */
-    bool serve_stale;              /* answer nodes while events cannot be stored */
-    const char *admin_user;
-    const char *admin_bcrypt;    /* NULL or "": nobody comes in */
-    const char *const *required; /* services that a listed builder has, NULL-ended; NULL: none */
+    bool admin_open;         /* no password on the admin listener */
+    bool merge;              /* the document is the configuration with the secrets put in */
+    struct admins *accounts; /* who comes in; the hub's from then on. NULL: nobody */
+    struct hub_switches switches;
 };
 
 struct hub;
@@ -60,6 +67,7 @@ struct hub_response {
     const char *route;        /* pattern, "" when none matched */
     struct hub_header headers[HUB_HEADERS_MAX];
     size_t header_count;
+    bool waits_for_secrets;
     struct buf body;
     struct arena arena; /* of the header values */
 };
@@ -67,9 +75,24 @@ void hub_response_init(struct hub_response *r);
 void hub_response_free(struct hub_response *r);
 
 /* hub_answer: true, and the answer is in *res. With may_block off it gives false where it would
- * have to wait for the store or a password hash; the caller asks again from a worker. */
+ * have to wait for the store or a password hash; the caller asks again from a worker. *res says
+ * then whether that waits for the backend of the secrets, which may be slow on its own. */
 bool hub_answer(struct hub *h, const struct hub_request *req, struct hub_response *res,
                 bool may_block);
+
+/* hub_set_switches takes other settings (copied); who is listed as a peer, and which images match,
+ * follows with the next hub_reload. errors  ERR_NO_MEMORY: the old ones stay. May wait for a
+ * change that is being committed. */
+[[gnu::warn_unused_result]] int hub_set_switches(struct hub *h, const struct hub_switches *s,
+                                                 struct error *why);
+
+/* hub_set_accounts takes other accounts (NULL: nobody); logins under the old ones are forgotten. */
+void hub_set_accounts(struct hub *h, struct admins *accounts);
+
+/* hub_set_vault_token takes another token, where secrets are in Vault by the method token; else,
+ * and for an empty one, nothing happens. errors  ERR_NO_MEMORY. */
+[[gnu::warn_unused_result]] int hub_set_vault_token(struct hub *h, const struct secret *token,
+                                                    struct error *why);
 
 /* hub_drain: readiness off or on; true when that changed it. hub_ready: not drained. */
 bool hub_set_ready(struct hub *h, bool ready);

@@ -2,6 +2,7 @@
 #ifndef HUB_HUB_INTERNAL_H
 #define HUB_HUB_INTERNAL_H
 
+#include "crypto/sha256.h"
 #include "hub/hub.h"
 #include "hub/jsonb.h"
 #include "hub/model.h"
@@ -11,6 +12,18 @@
 #include <stdatomic.h>
 
 #define HUB_EVENTS_MAX 65536 /* waiting for the store */
+#define HUB_REMEMBERED 16    /* logins that cost no hashing */
+
+/* The model's rules with the texts they name. */
+struct hub_rules {
+    struct model_rules rules;
+    struct arena memory;
+};
+
+struct hub_remembered {
+    bool set;
+    struct hash hash;
+};
 
 struct hub_event {
     char *builder, *measurement;
@@ -21,15 +34,19 @@ struct hub {
     pthread_rwlock_t lock; /* of the model */
     struct model model;
     pthread_mutex_t write_lock; /* one change at a time: commit, then memory */
+    struct hub_rules *rules;    /* under write_lock */
+    atomic_bool allow_empty, public_only, serve_stale;
     pthread_mutex_t event_lock;
     struct hub_event *events;
     size_t event_count;
     atomic_bool ready;
-    atomic_bool events_failing; /* the last attempt to store events failed */
-    uint8_t remember_key[32];   /* of the password that was last found right */
-    pthread_mutex_t remember_lock;
-    uint8_t remembered[32];
-    bool remembered_set;
+    atomic_bool events_failing;   /* the last attempt to store events failed */
+    pthread_mutex_t account_lock; /* of the following */
+    struct admins *accounts;
+    uint64_t account_generation;
+    uint8_t remember_key[32]; /* of the logins that were last found right */
+    struct hub_remembered remembered[HUB_REMEMBERED];
+    size_t remember_next;
     struct metric *refused[4]; /* by enum hub_refusal */
 };
 
@@ -50,12 +67,18 @@ struct hub_call {
 
 typedef void hub_handler(struct hub_call *c);
 
+enum hub_waiting {
+    HUB_QUICK,        /* answers from memory */
+    HUB_ASKS_STORE,   /* goes to a worker */
+    HUB_ASKS_SECRETS, /* goes to a worker for secrets */
+};
+
 struct hub_route {
     unsigned listeners; /* enum hub_listener, or-ed */
     const char *method, *pattern;
     hub_handler *handle;
-    bool node;  /* stays on the public listener when that is for nodes only */
-    bool waits; /* goes to a worker */
+    bool node; /* stays on the public listener when that is for nodes only */
+    enum hub_waiting waits;
 };
 extern const struct hub_route hub_routes[];
 extern const size_t hub_route_count;
@@ -81,7 +104,8 @@ const struct json *hub_member(const struct json *object, const char *name);
 [[gnu::warn_unused_result]] int hub_text(struct bytes *ret, const struct json *object,
                                          const char *name, struct error *why);
 
-/* hub_password: the admin's Basic authentication. May take long (bcrypt). */
+/* hub_password: the admin's Basic authentication, which says who the author is where accounts have
+ * names. May take long (bcrypt). */
 bool hub_password(struct hub_call *c);
 /* hub_password_known: it was found right before; no hashing. */
 bool hub_password_known(struct hub_call *c);
@@ -97,11 +121,17 @@ void hub_batch(struct hub_call *c, struct store_batch *b);
 [[gnu::warn_unused_result]] int hub_document(struct hub *h, struct bytes builder, struct buf *out,
                                              struct arena *a, struct error *why);
 
-/* hub_name_is_good: 1 to 255 bytes without NUL. hub_write_registers: the stored form of an entry's
- * registers. strict: each has an expected value. errors  ERR_INVALID. */
+/* hub_name_is_good: 1 to 255 bytes without NUL. hub_write_entry: the stored form of what an entry
+ * (its whole object, of that type) measures: its registers or its image hashes. strict: each
+ * register has an expected value, and there is something unless allow_empty.
+ * errors  ERR_INVALID; ERR_NOT_FOUND: nothing is measured. */
 bool hub_name_is_good(struct bytes name);
-[[gnu::warn_unused_result]] int hub_write_registers(struct buf *out, const struct json *v,
-                                                    bool strict, struct error *why);
+struct hub_entry_rules {
+    bool strict, allow_empty;
+};
+[[gnu::warn_unused_result]] int hub_write_entry(struct buf *out, const struct json *entry,
+                                                struct bytes type, struct hub_entry_rules rules,
+                                                struct error *why);
 
 hub_handler hub_openapi, hub_live, hub_readiness, hub_drain_now, hub_undrain_now;
 hub_handler node_measurements, node_configuration, node_peers, node_register;

@@ -2,7 +2,10 @@
  * SPDX-License-Identifier: MIT */
 #include "hub/hub.h"
 
+#include "attest/image.h"
+#include "attest/policy.h"
 #include "base/base64.h"
+#include "base/hex.h"
 #include "db/testing.h"
 #include "hub/hub_internal.h"
 #include "test/harness/test.h"
@@ -29,7 +32,6 @@ static void open_with(struct fixture *f, struct hub_options o, const char *url) 
     *f = (struct fixture){0};
     arena_init(&f->arena, 0);
     hub_response_init(&f->res);
-    o.admin_user = "admin";
     CHECK_OK(store_open(&o.store, &s, &why), &why);
     CHECK_OK(secrets_database(&o.secrets, o.store, bytes_make(key, sizeof key), &why), &why);
     CHECK_OK(hub_open(&f->hub, &o, &why), &why);
@@ -123,9 +125,9 @@ TEST(strict_refuses) {
 }
 
 TEST(half_registered_are_left_out_but_see_themselves) {
-    static const char *const required[] = {"instance", "orderflow_proxy", NULL};
+    static const char *required[] = {"instance", "orderflow_proxy"};
     struct fixture f;
-    open_with(&f, (struct hub_options){.admin_open = true, .required = required},
+    open_with(&f, (struct hub_options){.admin_open = true, .switches.required = {required, 2}},
               "sqlite::memory:");
     add_builder(&f, "b1", "1.2.3.4");
     add_measurement(&f);
@@ -231,7 +233,7 @@ TEST(page_escapes) {
 
 TEST(paths_are_exact) {
     struct fixture f;
-    open_with(&f, (struct hub_options){.admin_open = true, .public_only_nodes = true},
+    open_with(&f, (struct hub_options){.admin_open = true, .switches.public_only_nodes = true},
               "sqlite::memory:");
     CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "/livez?x=1", ""), 200);
     CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "/livez/", ""), 404);
@@ -258,12 +260,23 @@ static void authorize(struct fixture *f, const char *scheme, const char *user_an
     buf_free(&b);
 }
 
+#define SHARED "admin:$2y$10$Q3mgTfng5mWUlEkLaOA4du0mBIKKYblTcWMqbqehsJM96xF8YV4XC"
+
+// One account as the settings give it.
+static struct admins *accounts_of(const char *line) {
+    struct admins *a = NULL;
+    struct error why = {0};
+    const char *colon = strchr(line, ':');
+    CHECK_OK(admins_new(&a, &why), &why);
+    CHECK_OK(
+        admins_add(a, bytes_make(line, (size_t)(colon - line)), bytes_from_str(colon + 1), &why),
+        &why);
+    return a;
+}
+
 TEST(passwords) {
     struct fixture f;
-    open_with(&f,
-              (struct hub_options){
-                  .admin_bcrypt = "$2y$10$Q3mgTfng5mWUlEkLaOA4du0mBIKKYblTcWMqbqehsJM96xF8YV4XC"},
-              "sqlite::memory:");
+    open_with(&f, (struct hub_options){.accounts = accounts_of(SHARED)}, "sqlite::memory:");
     CHECK_I64(ask(&f, HUB_ADMIN, "GET", A2 "builders", ""), 401);
     check_body(&f, "Unauthorized\n");
     authorize(&f, "Basic ", "admin:wrong");
@@ -276,9 +289,213 @@ TEST(passwords) {
     CHECK_I64(ask(&f, HUB_ADMIN, "GET", A2 "builders", ""), 200);
     CHECK_I64(ask(&f, HUB_ADMIN, "GET", "/unknown", ""), 404);
     close_it(&f);
-    open_with(&f, (struct hub_options){.admin_bcrypt = ""}, "sqlite::memory:");
+    open_with(&f, (struct hub_options){.accounts = NULL}, "sqlite::memory:");
     authorize(&f, "Basic ", "admin:secret");
     CHECK_I64(ask(&f, HUB_ADMIN, "GET", A2 "builders", ""), 401);
+    close_it(&f);
+}
+
+// The author of the newest change.
+static void check_author(struct fixture *f, const char *author) {
+    const struct json *doc;
+    struct error why = {0};
+    struct bytes got;
+    CHECK_I64(ask(f, HUB_ADMIN, "GET", A2 "changes", ""), 200);
+    CHECK_OK(json_parse(&doc, buf_view(&f->res.body), &f->arena, NULL, &why), &why);
+    CHECK_OK(json_get_string(&got, json_at(doc, 0), "author", &why), &why);
+    CHECK_BYTES(got, bytes_from_str(author));
+}
+
+TEST(who_logs_in_is_the_author) {
+    struct fixture f;
+    struct error why = {0};
+    struct admins *named = accounts_of(SHARED);
+    CHECK_OK(admins_parse(named,
+                          L("# operators\r\n\nolga:$2y$04$gdTB.Ixy9QZaWQZ1v5aBQeFfvN5LuvVLiC"
+                            "pJKFSdBcWsko6Syc/yu\n"),
+                          &why),
+             &why);
+    open_with(&f, (struct hub_options){.accounts = accounts_of(SHARED)}, "sqlite::memory:");
+    authorize(&f, "Basic ", "admin:secret");
+    add_builder(&f, "b1", "1.2.3.4");
+    check_author(&f, "admin");
+    header(&f, "x-hub-author", "olga"); // a shared login says who it is
+    add_builder(&f, "b2", "1.2.3.5");
+    check_author(&f, "olga");
+    authorize(&f, "Basic ", "olga:secret");
+    CHECK_I64(ask(&f, HUB_ADMIN, "GET", A2 "builders", ""), 401);
+    hub_set_accounts(f.hub, named);
+    authorize(&f, "Basic ", "olga:wrong");
+    CHECK_I64(ask(&f, HUB_ADMIN, "GET", A2 "builders", ""), 401);
+    authorize(&f, "Basic ", "admin:secret");
+    header(&f, "x-hub-author", "olga"); // nobody speaks for somebody else now
+    add_builder(&f, "b3", "1.2.3.6");
+    check_author(&f, "admin");
+    hub_set_accounts(f.hub, NULL);
+    CHECK_I64(ask(&f, HUB_ADMIN, "GET", A2 "builders", ""), 401); // remembered no longer
+    close_it(&f);
+}
+
+TEST(accounts_are_checked_when_they_are_read) {
+#define HASH "$2y$04$gdTB.Ixy9QZaWQZ1v5aBQeFfvN5LuvVLiCpJKFSdBcWsko6Syc/yu"
+    static const struct {
+        const char *text;
+        int code;
+        const char *why;
+    } cases[] = {
+        {"olga:" HASH "\nkim:" HASH, 0, ""},
+        {"", ERR_SYNTAX, "no account"},
+        {"# nobody\n", ERR_SYNTAX, "no account"},
+        {"olga", ERR_SYNTAX, "line 1"},
+        {"\nolga:secret", ERR_SYNTAX, "line 2"},
+        {"olga:{SHA}aaaa", ERR_SYNTAX, "$2y$"},
+        {"olga:" HASH "x", ERR_SYNTAX, "60 characters"},
+        {"olga:$2y$99$gdTB.Ixy9QZaWQZ1v5aBQeFfvN5LuvVLiCpJKFSdBcWsko6Syc/yu", ERR_SYNTAX, "cost"},
+        {"olga:$2y$0x$gdTB.Ixy9QZaWQZ1v5aBQeFfvN5LuvVLiCpJKFSdBcWsko6Syc/yu", ERR_SYNTAX, "cost"},
+        {"olga:$2z$04$gdTB.Ixy9QZaWQZ1v5aBQeFfvN5LuvVLiCpJKFSdBcWsko6Syc/yu", ERR_SYNTAX, "$2y$"},
+        {"olga:$2y$04$gdTB.Ixy9QZaWQZ1v5aBQ!FfvN5LuvVLiCpJKFSdBcWsko6Syc/yu", ERR_SYNTAX, "digits"},
+        {":" HASH, ERR_SYNTAX, "name"},
+        {"o\tlga:" HASH, ERR_SYNTAX, "name"},
+        {"olga:" HASH "\nolga:" HASH, ERR_CONFLICT, "twice"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct admins *a = NULL;
+        struct error why = {0};
+        CHECK_OK(admins_new(&a, &why), &why);
+        CHECK_ERR(admins_parse(a, bytes_from_str(cases[i].text), &why), cases[i].code);
+        if (!strstr(why.text, cases[i].why)) FAIL("%zu: %s", i, why.text);
+        CHECK(strstr(why.text, "gdTB") == NULL); // never the hash
+        admins_free(a);
+    }
+}
+
+TEST(a_shadow_has_its_own_secrets_and_network) {
+    struct fixture f;
+    open_with(&f, (struct hub_options){.admin_open = true}, "sqlite::memory:");
+    add_measurement(&f);
+    add_builder(&f, "main", "1.2.3.4");
+    CHECK_I64(post(&f, A "builders/secrets/main", "{\"key\":\"of main\"}"), 200);
+    CHECK_I64(post(&f, A "builders/activation/main", "{\"enabled\":true}"), 200);
+#define STAGE A2 "builders/stage"
+    CHECK_I64(post(&f, A "builders",
+                   "{\"name\":\"stage\",\"ip_address\":\"1.2.3.5\",\"network\":\"staging\"}"),
+              200);
+    CHECK_I64(post(&f, A "builders/activation/stage", "{\"enabled\":true}"), 400); // nothing yet
+    CHECK_I64(ask(&f, HUB_ADMIN, "PUT", STAGE, "{\"shadow_of\":\"nobody\"}"), 400);
+    CHECK_I64(ask(&f, HUB_ADMIN, "PUT", STAGE, "{\"shadow_of\":\"stage\"}"), 400);
+    CHECK_I64(
+        ask(&f, HUB_ADMIN, "PUT", STAGE, "{\"shadow_of\":\"main\",\"network\":\"production\"}"),
+        400);
+    CHECK_I64(ask(&f, HUB_ADMIN, "PUT", STAGE, "{\"shadow_of\":\"main\"}"), 200);
+    CHECK_I64(ask(&f, HUB_ADMIN, "PUT", A2 "builders/main", "{\"shadow_of\":\"stage\"}"), 400);
+    CHECK_I64(ask(&f, HUB_ADMIN, "DELETE", A2 "builders/main", ""), 409);
+    CHECK_I64(post(&f, A "builders/secrets/stage", "{\"key\":\"of stage\"}"), 200);
+    CHECK_I64(post(&f, A "builders/activation/stage", "{\"enabled\":true}"), 200);
+    as_node(&f, "1.2.3.5");
+#define CONFIGURATION "/api/l1-builder/v1/configuration"
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", CONFIGURATION, ""), 200);
+    check_body(&f, "{\"a\":{\"b\": 1},\"key\":\"of stage\"}");
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "/api/l1-builder/v1/builders", ""), 200);
+    check_body(&f, "[{\"dns_name\":\"\",\"ip\":\"1.2.3.5\",\"name\":\"stage\"}]");
+    // What changes there is seen here at once.
+    f.fields = (struct http_fields){0};
+    CHECK_I64(post(&f, A "builders/configuration/main", "{\"new\":2}"), 200);
+    as_node(&f, "1.2.3.5");
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", CONFIGURATION, ""), 200);
+    check_body(&f, "{\"new\":2,\"key\":\"of stage\"}");
+    as_node(&f, "1.2.3.4"); // and the other keeps its own
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", CONFIGURATION, ""), 200);
+    check_body(&f, "{\"key\":\"of main\"}");
+    f.fields = (struct http_fields){0};
+    CHECK_I64(ask(&f, HUB_ADMIN, "PUT", STAGE, "{\"shadow_of\":\"\"}"), 200);
+    as_node(&f, "1.2.3.5");
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", CONFIGURATION, ""), 500); // no configuration of its own
+    close_it(&f);
+}
+
+TEST(shadows_in_a_wanted_state) {
+    struct fixture f;
+#define MAIN(configuration)                                                                        \
+    "{\"name\":\"z-main\",\"ip_address\":\"1.1.1.1\",\"network\":\"production\"," configuration    \
+    "\"enabled\":true}"
+#define SHADOW(of)                                                                                 \
+    "{\"name\":\"a-stage\",\"ip_address\":\"1.1.1.2\",\"network\":\"staging\"," of                 \
+    "\"enabled\":true}"
+#define STATE(a, b, more) "{\"builders\":[" a "," b "]" more "}"
+    open_with(&f, (struct hub_options){.admin_open = true}, "sqlite::memory:");
+    CHECK_I64(post(&f, A2 "apply", STATE(SHADOW("\"shadow_of\":\"x\","), MAIN(""), "")), 400);
+    CHECK_I64(post(&f, A2 "apply",
+                   STATE(SHADOW("\"shadow_of\":\"z-main\","), MAIN("\"configuration\":{},"), "")),
+              200);
+    CHECK_I64(post(&f, A2 "apply",
+                   STATE(SHADOW("\"shadow_of\":\"z-main\","), MAIN(""), ",\"dry_run\":true")),
+              200);
+    CHECK(memmem(f.res.body.p, f.res.body.n, "\"changes\":[]", 12) != NULL);
+    // The other cannot go while its shadow stays.
+    CHECK_I64(
+        post(&f, A2 "apply",
+             "{\"builders\":[" SHADOW("\"shadow_of\":\"z-main\",") "],\"unlisted\":\"delete\"}"),
+        400);
+    CHECK_I64(post(&f, A2 "apply",
+                   "{\"builders\":[" SHADOW("\"configuration\":{},") "],\"unlisted\":\"delete\"}"),
+              200);
+    close_it(&f);
+}
+
+TEST(image_hashes_let_in_under_trusted_firmware) {
+    struct fixture f;
+#define D(c)                                                                                       \
+    c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c  \
+        c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c  \
+            c c c c
+#define HASHES                                                                                     \
+    "{\"uki_authenticode\":\"" D("a") "\",\"kernel_authenticode\":\"" D(                           \
+        "b") "\",\"cmdline_hash\":\"" D("c") "\",\"initrd_hash\":\"" D("d") "\",\"gpt_disk_guid_"  \
+                                                                            "hash\":\"" D("e") "\"}"
+    static const char *firmware[] = {D("1")};
+    struct policy_image image;
+    uint8_t rtmr[4][48];
+    char text[4][97] = {""}, claims[700];
+    memset(image.uki_authenticode, 0xaa, 48);
+    memset(image.kernel_authenticode, 0xbb, 48);
+    memset(image.cmdline_hash, 0xcc, 48);
+    memset(image.initrd_hash, 0xdd, 48);
+    memset(image.gpt_hash, 0xee, 48);
+    image_predict_gcp_image(rtmr, &image);
+    for (size_t i = 1; i < 4; i++)
+        hex_encode(text[i], bytes_make(rtmr[i], 48));
+    (void)snprintf(claims, sizeof claims,
+                   "{\"0\":\"%s\",\"1\":\"00\",\"2\":\"%s\",\"3\":\"%s\",\"4\":\"%s\"}", D("1"),
+                   text[1], text[2], text[3]);
+    open_with(&f, (struct hub_options){.admin_open = true}, "sqlite::memory:");
+    add_builder(&f, "b1", "1.2.3.4");
+    CHECK_I64(post(&f, A "builders/activation/b1", "{\"enabled\":true}"), 200);
+#define ENTRY(type, rest) "{\"measurement_id\":\"p\",\"attestation_type\":\"" type "\"," rest "}"
+    CHECK_I64(post(&f, A "measurements", ENTRY("dcap-tdx", "\"dcap_image_hashes\":" HASHES)), 400);
+    CHECK_I64(post(&f, A "measurements", ENTRY("gcp-tdx", "\"dcap_image_hashes\":{}")), 400);
+    CHECK_I64(post(&f, A "measurements",
+                   ENTRY("gcp-tdx", "\"measurements\":{\"0\":{\"expected\":\"a\"}},"
+                                    "\"dcap_image_hashes\":" HASHES)),
+              400);
+    CHECK_I64(post(&f, A "measurements", ENTRY("gcp-tdx", "\"dcap_image_hashes\":" HASHES)), 200);
+    CHECK_I64(post(&f, A "measurements/activation/p", "{\"enabled\":true}"), 200);
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "/api/l1-builder/v1/measurements", ""), 200);
+    check_body(&f, "[" ENTRY("gcp-tdx", "\"dcap_image_hashes\":" HASHES) "]");
+    header(&f, "x-flashbots-attestation-type", "gcp-tdx");
+    header(&f, "x-flashbots-measurement", claims);
+    header(&f, "x-forwarded-for", "1.2.3.4");
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "/api/l1-builder/v1/builders", ""), 403);
+    struct error why = {0};
+    const struct hub_switches switches = {.firmware = {firmware, 1}};
+    CHECK_OK(hub_set_switches(f.hub, &switches, &why), &why);
+    CHECK_OK(hub_reload(f.hub, (struct bytes){NULL, 0}, &why), &why);
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "/api/l1-builder/v1/builders", ""), 200);
+    claims[strstr(claims, "\"3\"") - claims + 5] ^= 1; // another command line
+    f.fields = (struct http_fields){0};
+    header(&f, "x-flashbots-attestation-type", "gcp-tdx");
+    header(&f, "x-flashbots-measurement", claims);
+    header(&f, "x-forwarded-for", "1.2.3.4");
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "/api/l1-builder/v1/builders", ""), 403);
     close_it(&f);
 }
 

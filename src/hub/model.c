@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void model_init(struct model *m, bool compat, const char *const *required) {
-    *m = (struct model){.compat = compat, .required = required};
+void model_init(struct model *m, const struct model_rules *rules) {
+    *m = (struct model){.compat = rules->compat, .lists_all = !rules->required};
     map_init(&m->by_name, 0);
     map_init(&m->by_address, 0);
     map_init(&m->networks, 0);
@@ -25,6 +25,7 @@ void model_set_secret(struct model_builder *b, struct bytes document) {
     free(b->secret);
     b->secret = NULL;
     b->secret_bytes = 0;
+    b->secret_old = false;
     if (!document.p) return;
     b->secret = malloc(document.n + 1);
     if (!b->secret) return; // read again the next time
@@ -39,6 +40,7 @@ void model_builder_free(struct model_builder *b) {
     free(b->ip);
     free(b->network);
     free(b->dns_name);
+    free(b->shadow_of);
     free(b->peer);
     free(b);
 }
@@ -181,13 +183,16 @@ struct draft {
     struct peer_member *members;
 };
 
-struct loading {
+struct model_rows {
+    struct bytes name; /* as model_read was asked */
+    bool builders, allow_list;
     struct arena arena;
     struct map drafts; /* by name */
+    struct model_allowed allowed;
 };
 
 static int take_builder(void *context, const struct store_builder *row, struct error *why) {
-    struct loading *l = context;
+    struct model_rows *l = context;
     struct draft *d = arena_new(&l->arena, struct draft);
     struct model_builder *b = calloc(1, sizeof *b);
     if (!d || !b) {
@@ -199,10 +204,11 @@ static int take_builder(void *context, const struct store_builder *row, struct e
     b->ip = copy(row->ip);
     b->network = copy(row->network);
     b->dns_name = copy(row->dns_name);
+    b->shadow_of = copy(row->shadow_of);
     b->active = row->active;
     b->has_config = row->has_config;
     b->hidden = row->hidden;
-    int r = b->name && b->ip && b->network && b->dns_name ? 0 : no_memory(why);
+    int r = b->name && b->ip && b->network && b->dns_name && b->shadow_of ? 0 : no_memory(why);
     if (r == 0 && !model_ip(b->address, row->ip)) {
         r = error_set(why, ERR_INVALID, "builder %s has the address '%s'", b->name, b->ip);
     }
@@ -219,101 +225,187 @@ static int take_builder(void *context, const struct store_builder *row, struct e
 }
 
 static int take_credential(void *context, const struct store_credential *row, struct error *why) {
-    struct loading *l = context;
+    struct model_rows *l = context;
     struct draft *d = map_get(&l->drafts, row->builder);
     if (!d) return 0; // came between the two queries: its own notification follows
     return peer_add(&d->members, &l->arena, row, why);
 }
 
-static int load(struct loading *l, struct model *m, struct store *s, struct bytes name,
-                struct error *why) {
+static int read_builders(struct model_rows *l, const struct model_rules *rules, struct store *s,
+                         struct error *why) {
     size_t at = 0;
     void *value;
     struct bytes key;
-    arena_init(&l->arena, 0);
-    map_init(&l->drafts, 0);
-    int r = store_builders(s, name, take_builder, l, why);
-    if (r == 0) r = store_credentials(s, name, false, take_credential, l, why);
+    int r = store_builders(s, l->name, take_builder, l, why);
+    if (r == 0) r = store_credentials(s, l->name, false, take_credential, l, why);
     while (r == 0 && map_next(&l->drafts, &at, &key, &value)) {
         struct draft *d = value;
-        r = peer_write(d->builder, d->members, m, why);
+        r = peer_write(d->builder, d->members, rules, why);
     }
     return r;
 }
 
-// Frees what `load` made; builders that the model took are no longer in the map.
-static void loaded(struct loading *l) {
+int model_read(struct model_rows **ret, const struct model_rules *rules, struct store *s,
+               struct bytes name, struct error *why) {
+    struct model_rows *l = calloc(1, sizeof *l);
+    *ret = NULL;
+    if (!l) return no_memory(why);
+    arena_init(&l->arena, 0);
+    map_init(&l->drafts, 0);
+    l->name = name.n ? arena_copy(&l->arena, name) : name;
+    l->builders = !name.p || name.n;
+    int r = l->builders ? read_builders(l, rules, s, why) : 0;
+    if (r == 0 && (!name.p || name.n == 0)) {
+        r = allowed_read(&l->allowed, rules, s, why);
+        l->allow_list = r == 0;
+    }
+    if (r != 0) {
+        model_rows_free(l);
+        return r;
+    }
+    *ret = l;
+    return 0;
+}
+
+// Builders that the model took are no longer in the map.
+void model_rows_free(struct model_rows *l) {
     size_t at = 0;
     void *value;
     struct bytes key;
+    if (!l) return;
     while (map_next(&l->drafts, &at, &key, &value)) {
         struct draft *d = value;
         model_builder_free(d->builder);
     }
     map_free(&l->drafts);
     arena_free(&l->arena);
+    if (l->allow_list) allowed_free(&l->allowed);
+    free(l);
 }
 
 // What the old struct knew goes on in the new one.
 static void inherit(struct model_builder *b, struct model_builder *old) {
     b->secret = old->secret;
     b->secret_bytes = old->secret_bytes;
+    b->secret_old = old->secret_old;
     old->secret = NULL;
     atomic_store(&b->seen_ns, atomic_load(&old->seen_ns));
 }
 
-static int replace(struct model *m, struct loading *l, struct bytes name, struct error *why) {
-    struct draft *d = map_remove(&l->drafts, name);
+static bool same_peer(const struct model_builder *a, const struct model_builder *b) {
+    return a->active == b->active && a->hidden == b->hidden && a->complete == b->complete &&
+           a->peer_bytes == b->peer_bytes && memcmp(a->peer, b->peer, a->peer_bytes) == 0 &&
+           strcmp(a->network, b->network) == 0;
+}
+
+static bool same(const struct model_builder *a, const struct model_builder *b) {
+    return same_peer(a, b) && a->has_config == b->has_config &&
+           memcmp(a->address, b->address, sizeof a->address) == 0 &&
+           strcmp(a->dns_name, b->dns_name) == 0 && strcmp(a->shadow_of, b->shadow_of) == 0;
+}
+
+// A known builder whose rows say something else.
+static int swap(struct model *m, struct model_builder *old, struct model_builder *b,
+                struct error *why) {
+    int r = unindex_address(m, old, why);
+    size_t at = position_of(m, bytes_from_str(b->name));
+    if (!same_peer(old, b)) {
+        stale_network(m, old->network);
+        stale_network(m, b->network);
+    }
+    inherit(b, old);
+    m->sorted[at] = b;
+    (void)map_remove(&m->by_name, bytes_from_str(old->name));
+    model_builder_free(old);
+    int put = map_put(&m->by_name, bytes_from_str(b->name), b, NULL, r == 0 ? why : NULL);
+    if (r == 0) r = put;
+    return r == 0 ? index_address(m, b, why) : r;
+}
+
+static int take_one(struct model *m, struct model_rows *l, struct bytes name, struct error *why) {
+    struct draft *d = map_get(&l->drafts, name);
     struct model_builder *b = d ? d->builder : NULL;
     struct model_builder *old = map_get(&m->by_name, name);
-    int r = old ? take_out(m, old, why) : 0;
-    if (b && old) inherit(b, old);
-    model_builder_free(old);
-    if (b && r == 0) {
-        r = put_in(m, b, why);
-    } else {
-        model_builder_free(b);
+    if (!b && !old) return 0;
+    if (b && old && same(b, old)) return 0;
+    if (b) (void)map_remove(&l->drafts, name);
+    if (b && old) return swap(m, old, b, why);
+    if (!b) {
+        int r = take_out(m, old, why);
+        model_builder_free(old);
+        return r;
     }
+    int r = put_in(m, b, why);
+    if (r != 0 && map_get(&m->by_name, name) != b) model_builder_free(b);
     return r;
 }
 
-int model_load_builder(struct model *m, struct store *s, struct bytes name, struct error *why) {
-    struct loading l;
-    int r = load(&l, m, s, name, why);
-    if (r == 0) r = replace(m, &l, name, why);
-    loaded(&l);
-    return r;
-}
-
-int model_load_builders(struct model *m, struct store *s, struct error *why) {
-    struct loading l;
-    int r = load(&l, m, s, (struct bytes){NULL, 0}, why);
+static int take_builders(struct model *m, struct model_rows *l, struct error *why) {
+    size_t at = 0, n = 0;
+    void *value;
+    struct bytes key, *names;
+    int r = 0;
     // Builders that are gone from the store first, from the back.
     for (size_t i = m->count; r == 0 && i-- > 0;) {
         struct bytes name = bytes_from_str(m->sorted[i]->name);
-        if (!map_get(&l.drafts, name)) r = replace(m, &l, name, why);
+        if (!map_get(&l->drafts, name)) r = take_one(m, l, name, why);
     }
-    size_t at = 0;
-    void *value;
-    struct bytes key;
-    while (r == 0 && map_next(&l.drafts, &at, &key, &value)) {
-        struct draft *d = value;
-        struct model_builder *b = d->builder;
-        struct model_builder *old = map_get(&m->by_name, bytes_from_str(b->name));
-        if (old) {
-            r = take_out(m, old, why);
-            inherit(b, old);
-            model_builder_free(old);
-        }
-        d->builder = NULL;
-        if (r == 0) r = put_in(m, b, why);
-    }
-    loaded(&l);
+    names = arena_new_array(&l->arena, struct bytes, l->drafts.n + 1);
+    if (!names) return no_memory(why);
+    while (map_next(&l->drafts, &at, &key, &value)) // the map changes below
+        names[n++] = key;
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = take_one(m, l, names[i], why);
     return r;
+}
+
+static void take_allowed(struct model *m, struct model_rows *l) {
+    arena_free(&m->measurement_memory);
+    buf_free(&m->published);
+    m->measurement_memory = l->allowed.memory;
+    m->measurements = l->allowed.items;
+    m->measurement_count = l->allowed.count;
+    m->published = l->allowed.published;
+    l->allow_list = false;
+}
+
+int model_take(struct model *m, const struct model_rules *rules, struct model_rows *l,
+               struct error *why) {
+    m->lists_all = !rules->required;
+    if (l->allow_list) take_allowed(m, l);
+    if (!l->builders) return 0;
+    return l->name.n ? take_one(m, l, l->name, why) : take_builders(m, l, why);
 }
 
 struct model_builder *model_builder(const struct model *m, struct bytes name) {
     return map_get(&m->by_name, name);
+}
+
+bool model_has_config(const struct model *m, const struct model_builder *b) {
+    if (!b->shadow_of[0]) return b->has_config;
+    const struct model_builder *source = model_builder(m, bytes_from_str(b->shadow_of));
+    return source && source->has_config;
+}
+
+const char *model_shadowed(const struct model *m, struct bytes name) {
+    for (size_t i = 0; i < m->count; i++) {
+        if (bytes_equal_str(name, m->sorted[i]->shadow_of)) return m->sorted[i]->name;
+    }
+    return NULL;
+}
+
+void model_forget_secrets(struct model *m, struct bytes name) {
+    for (size_t i = 0; i < m->count; i++) {
+        struct model_builder *b = m->sorted[i];
+        if (bytes_equal_str(name, b->name) || bytes_equal_str(name, b->shadow_of)) {
+            model_set_secret(b, (struct bytes){NULL, 0});
+        }
+    }
+}
+
+void model_age_secrets(struct model *m) {
+    for (size_t i = 0; i < m->count; i++)
+        m->sorted[i]->secret_old = true;
 }
 
 struct model_builder *model_builder_at(const struct model *m, const uint8_t address[16]) {
@@ -323,7 +415,7 @@ struct model_builder *model_builder_at(const struct model *m, const uint8_t addr
 // Peer lists
 
 static bool is_listed(const struct model *m, const struct model_builder *b) {
-    return b->active && !b->hidden && (b->complete || m->compat || !m->required);
+    return b->active && !b->hidden && (b->complete || m->compat || m->lists_all);
 }
 
 static void write_list(const struct model *m, struct bytes network,

@@ -15,8 +15,20 @@ struct peer_member {
 [[gnu::warn_unused_result]] int peer_add(struct peer_member **list, struct arena *a,
                                          const struct store_credential *c, struct error *why);
 [[gnu::warn_unused_result]] int peer_write(struct model_builder *b, struct peer_member *list,
-                                           const struct model *m, struct error *why);
+                                           const struct model_rules *rules, struct error *why);
 
 void model_builder_free(struct model_builder *b);
+
+/* The allow-list as it was read; `memory` holds it. */
+struct model_allowed {
+    struct arena memory;
+    struct model_measurement *items;
+    size_t count;
+    struct buf published;
+};
+[[gnu::warn_unused_result]] int allowed_read(struct model_allowed *ret,
+                                             const struct model_rules *rules, struct store *s,
+                                             struct error *why);
+void allowed_free(struct model_allowed *a);
 
 #endif

@@ -1,7 +1,10 @@
 /* The allow-list.
  * SPDX-License-Identifier: MIT */
+#include "attest/image.h"
+#include "attest/policy.h"
+#include "base/hex.h"
 #include "hub/jsonb.h"
-#include "hub/model.h"
+#include "hub/model_internal.h"
 #include "json/write.h"
 
 #include <stdlib.h>
@@ -9,6 +12,7 @@
 
 struct loading {
     struct arena *arena;
+    const struct model_rules *rules;
     struct model_measurement *item;
     size_t count, capacity;
 };
@@ -40,6 +44,99 @@ static int compare(const void *left, const void *right) {
     return bytes_compare(a->key, b->key);
 }
 
+/* ---- image hashes ---- */
+
+#define IMAGE_MEMBER "dcap_image_hashes"
+#define IMAGE_HEX 96
+
+static const char *const image_members[] = {"uki_authenticode", "kernel_authenticode",
+                                            "cmdline_hash", "initrd_hash", "gpt_disk_guid_hash"};
+
+int measurement_read_image(struct policy_image *ret, const struct json *v, struct error *why) {
+    uint8_t *const fields[] = {ret->uki_authenticode, ret->kernel_authenticode, ret->cmdline_hash,
+                               ret->initrd_hash, ret->gpt_hash};
+    const size_t n = sizeof fields / sizeof fields[0];
+    int r = json_expect(v, JSON_OBJECT, why);
+    if (r != 0) return r;
+    for (size_t i = 0; i < n; i++) {
+        struct bytes text;
+        r = json_get_string(&text, v, image_members[i], why);
+        if (r == 0 && text.n != IMAGE_HEX) {
+            r = json_error(why, ERR_INVALID, v, "%s has 96 hex digits", image_members[i]);
+        }
+        if (r == 0) r = hex_decode(fields[i], text, why);
+        if (r != 0) return r;
+    }
+    return json_count(v) == n ? 0 : json_error(why, ERR_INVALID, v, "an unknown image hash");
+}
+
+void measurement_write_image(struct json_writer *w, const struct policy_image *image) {
+    const uint8_t *const fields[] = {image->uki_authenticode, image->kernel_authenticode,
+                                     image->cmdline_hash, image->initrd_hash, image->gpt_hash};
+    json_begin_object(w, IMAGE_MEMBER);
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        char text[IMAGE_HEX];
+        hex_encode(text, bytes_make(fields[i], 48));
+        json_add_text(w, image_members[i], bytes_make(text, IMAGE_HEX));
+    }
+    json_end(w);
+}
+
+const struct json *measurement_image(const struct json *stored) {
+    return json_type_of(stored) == JSON_OBJECT ? json_get(stored, IMAGE_MEMBER) : NULL;
+}
+
+static struct bytes digest_text(struct arena *a, const uint8_t *digest) {
+    char text[IMAGE_HEX];
+    hex_encode(text, bytes_make(digest, 48));
+    return arena_copy(a, bytes_make(text, IMAGE_HEX));
+}
+
+// MRTD is one of the firmwares that the operator trusts to measure; RTMR1..3 are the image's.
+static int compute_registers(struct model_measurement *m, const struct json *image,
+                             struct loading *l, struct error *why) {
+    static const struct bytes keys[] = {{(const uint8_t *)"0", 1},
+                                        {(const uint8_t *)"2", 1},
+                                        {(const uint8_t *)"3", 1},
+                                        {(const uint8_t *)"4", 1}};
+    struct policy_image hashes;
+    uint8_t rtmr[4][48];
+    const struct config_list *firmware = l->rules->firmware;
+    size_t n = firmware ? firmware->count : 0;
+    int r = measurement_read_image(&hashes, image, why);
+    if (r != 0) return r;
+    image_predict_gcp_image(rtmr, &hashes);
+    struct bytes *expected = arena_new_array(l->arena, struct bytes, n + 4);
+    m->registers = arena_new_array(l->arena, struct model_register, 4);
+    if (!expected || !m->registers) return no_memory(why);
+    for (size_t i = 0; i < n; i++)
+        expected[i] = arena_copy(l->arena, bytes_from_str(firmware->items[i]));
+    for (size_t i = 0; i < 4; i++) {
+        if (i) expected[n + i - 1] = digest_text(l->arena, rtmr[i]);
+        m->registers[i] =
+            (struct model_register){keys[i], i ? &expected[n + i - 1] : expected, i ? 1 : n};
+    }
+    m->register_count = 4;
+    m->portable = true;
+    return 0;
+}
+
+/* ---- loading ---- */
+
+static int read_registers(struct model_measurement *m, const struct json *doc, struct arena *a,
+                          struct error *why) {
+    m->registers = arena_new_array(a, struct model_register, json_count(doc) + 1);
+    if (!m->registers) return no_memory(why);
+    json_members(key, value, doc) {
+        struct model_register *reg = &m->registers[m->register_count++];
+        reg->key = json_text(key);
+        int r = read_register(reg, value, a, why);
+        if (r != 0) return r;
+    }
+    qsort(m->registers, m->register_count, sizeof *m->registers, compare);
+    return 0;
+}
+
 static int take(void *context, const struct store_measurement *row, struct error *why) {
     struct loading *l = context;
     const struct json *doc;
@@ -59,27 +156,25 @@ static int take(void *context, const struct store_measurement *row, struct error
     m->type = arena_copy(l->arena, row->type);
     m->active = row->active;
     m->is_null = json_is_null(doc);
-    m->registers = arena_new_array(l->arena, struct model_register, json_count(doc) + 1);
-    if (!m->registers) return no_memory(why);
-    json_members(key, value, doc) {
-        struct model_register *reg = &m->registers[m->register_count++];
-        reg->key = json_text(key);
-        r = read_register(reg, value, l->arena, why);
-        if (r != 0) return r;
-    }
-    qsort(m->registers, m->register_count, sizeof *m->registers, compare);
-    return 0;
+    const struct json *image = measurement_image(doc);
+    return image ? compute_registers(m, image, l, why) : read_registers(m, doc, l->arena, why);
 }
 
 // The published form keeps which of the two forms was given; both when both were.
-static int publish_stored(struct json_writer *w, struct bytes stored, struct arena *a,
-                          struct error *why) {
+int measurement_publish(struct json_writer *w, struct bytes stored, struct arena *a,
+                        struct error *why) {
     const struct json *doc;
     int r = json_parse(&doc, stored, a, &JSONB_LIMITS, why);
     if (r != 0) return r;
     if (json_type_of(doc) != JSON_OBJECT) {
         json_add_null(w, "measurements");
         return 0;
+    }
+    struct policy_image image;
+    if (measurement_image(doc)) {
+        r = measurement_read_image(&image, measurement_image(doc), why);
+        if (r == 0) measurement_write_image(w, &image);
+        return r;
     }
     size_t n = 0;
     struct model_register *keys = arena_new_array(a, struct model_register, json_count(doc) + 1);
@@ -117,7 +212,7 @@ static int publish(void *context, const struct store_measurement *row, struct er
     json_begin_object(w, NULL);
     json_add_text(w, "measurement_id", row->name);
     json_add_text(w, "attestation_type", row->type);
-    int r = publish_stored(w, row->measurement, &a, why);
+    int r = measurement_publish(w, row->measurement, &a, why);
     json_end(w);
     arena_free(&a);
     return r;
@@ -134,29 +229,25 @@ static int take_and_publish(void *context, const struct store_measurement *row, 
     return r == 0 ? publish(&b->writer, row, why) : r;
 }
 
-int model_load_measurements(struct model *m, struct store *s, struct error *why) {
-    struct arena fresh;
-    struct buf list;
-    arena_init(&fresh, 0);
-    buf_init(&list, 0);
-    struct both b = {.loading = {.arena = &fresh}};
-    json_writer_init(&b.writer, &list, JSON_GO_HTML);
+int allowed_read(struct model_allowed *ret, const struct model_rules *rules, struct store *s,
+                 struct error *why) {
+    struct both b = {.loading = {.arena = &ret->memory, .rules = rules}};
+    arena_init(&ret->memory, 0);
+    buf_init(&ret->published, 0);
+    json_writer_init(&b.writer, &ret->published, JSON_GO_HTML);
     json_begin_array(&b.writer, NULL);
     int r = store_measurements(s, take_and_publish, &b, why);
     json_end(&b.writer);
-    if (r == 0) r = buf_check(&list, why);
-    if (r != 0) {
-        arena_free(&fresh);
-        buf_free(&list);
-        return r;
-    }
-    arena_free(&m->measurement_memory);
-    buf_free(&m->published);
-    m->measurement_memory = fresh;
-    m->measurements = b.loading.item;
-    m->measurement_count = b.loading.count;
-    m->published = list;
-    return 0;
+    if (r == 0) r = buf_check(&ret->published, why);
+    ret->items = b.loading.item;
+    ret->count = b.loading.count;
+    if (r != 0) allowed_free(ret);
+    return r;
+}
+
+void allowed_free(struct model_allowed *a) {
+    arena_free(&a->memory);
+    buf_free(&a->published);
 }
 
 static const struct model_claim *claim_of(struct bytes key, const struct model_claim *claims,

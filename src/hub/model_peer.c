@@ -88,7 +88,7 @@ static void write_members(struct buf *out, struct peer_member *own, struct peer_
     buf_append_byte(out, '}');
 }
 
-int peer_write(struct model_builder *b, struct peer_member *list, const struct model *m,
+int peer_write(struct model_builder *b, struct peer_member *list, const struct model_rules *rules,
                struct error *why) {
     struct buf out, text;
     size_t count = 3;
@@ -109,12 +109,12 @@ int peer_write(struct model_builder *b, struct peer_member *list, const struct m
             own[i].json.p = text.p + own[i].json.n;
             own[i].json.n = end - own[i].json.n;
         }
-        write_members(&out, own, list, m->compat, sorted);
+        write_members(&out, own, list, rules->compat, sorted);
         r = buf_check(&out, why);
     }
     b->complete = true;
-    for (size_t i = 0; m->required && m->required[i]; i++) {
-        if (!has_service(list, m->required[i])) b->complete = false;
+    for (size_t i = 0; rules->required && rules->required[i]; i++) {
+        if (!has_service(list, rules->required[i])) b->complete = false;
     }
     if (r == 0) {
         b->peer = malloc(out.n);

@@ -173,14 +173,27 @@ static bool note_event(struct hub *h, const struct caller *caller) {
     return kept;
 }
 
-// From the backend; keeps the document in memory. The lock is not held.
-static void fetch_document(struct hub_call *c, struct bytes name) {
+static void answer_document(struct hub_call *c, struct bytes document) {
+    buf_clear(&c->res->body);
+    buf_append(&c->res->body, document);
+    hub_json(c, 200);
+}
+
+// From the backend; keeps the document in memory. last: the one that was good before, p NULL when
+// there is none to fall back to. The lock is not held.
+static void fetch_document(struct hub_call *c, struct bytes name, struct bytes last) {
     struct error why;
     int r = hub_document(c->hub, name, &c->res->body, &c->arena, &why);
+    bool away = r == ERR_CLOSED || r == ERR_BUSY;
     if (r != 0) {
-        log_error(c->hub->options.log, "secret_not_read", F_BYTES("builder", name), F_ERR(&why));
-        hub_status(c, r == ERR_CLOSED || r == ERR_BUSY ? 503 : 500);
-        if (c->res->status == 503) hub_add_header(c->res, "Retry-After", BYTES_LIT("2"));
+        log_error(c->hub->options.log, "secret_not_read", F_BYTES("builder", name), F_ERR(&why),
+                  F_BOOL("stale_served", away && last.p));
+        if (away && last.p) {
+            answer_document(c, last);
+            return;
+        }
+        hub_status(c, away ? 503 : 500);
+        if (away) hub_add_header(c->res, "Retry-After", BYTES_LIT("2"));
         return;
     }
     (void)pthread_rwlock_wrlock(&c->hub->lock);
@@ -194,28 +207,33 @@ static void fetch_document(struct hub_call *c, struct bytes name) {
 
 void node_configuration(struct hub_call *c) {
     struct caller caller;
-    struct bytes name = {NULL, 0};
+    struct bytes name = {NULL, 0}, last = {NULL, 0};
     read_lock(c);
     if (identify(c, &caller)) {
         const struct model_builder *b = caller.builder;
-        bool stale_ok = c->hub->options.serve_stale;
-        if (!b->has_config) {
+        bool stale_ok = atomic_load(&c->hub->serve_stale);
+        bool known = b->secret && !b->secret_old;
+        if (!model_has_config(&c->hub->model, b)) {
             hub_status(c, 500);
-        } else if (!b->secret && !c->may_block) {
-            c->blocked = true;
+        } else if (!known && !c->may_block) {
+            c->blocked = c->res->waits_for_secrets = true;
         } else if ((atomic_load(&c->hub->events_failing) || !note_event(c->hub, &caller)) &&
                    !stale_ok) {
             hub_status(c, 503);
             hub_add_header(c->res, "Retry-After", BYTES_LIT("2"));
-        } else if (b->secret) {
-            buf_append(&c->res->body, bytes_make(b->secret, b->secret_bytes));
-            hub_json(c, 200);
+        } else if (known) {
+            answer_document(c, bytes_make(b->secret, b->secret_bytes));
         } else {
             name = arena_copy(&c->arena, bytes_from_str(b->name));
+            if (stale_ok && b->secret) {
+                last = arena_copy(&c->arena, bytes_make(b->secret, b->secret_bytes));
+                if (!last.p) last = BYTES_LIT("");
+            }
         }
     }
     unlock(c);
-    if (name.p) fetch_document(c, name);
+    if (name.p) fetch_document(c, name, last);
+    if (last.n) bytes_wipe((void *)(uintptr_t)last.p, last.n);
 }
 
 // Registration

@@ -22,10 +22,11 @@
 #define V1 "/api/admin/v1/"
 #define V2 "/api/admin/v2/"
 
-enum { EXIT_GOOD = 0, EXIT_REFUSED = 1, EXIT_DIFFERS = 2, EXIT_USAGE = 64 };
+enum { EXIT_GOOD = 0, EXIT_REFUSED = 1, EXIT_DIFFERS = 2 }; // others: of the error's class
 
 struct operator_values {
-    const char *url, *user, *ca, *author, *reason, *file, *ip, *dns, *network, *unlisted;
+    const char *url, *user, *ca, *author, *reason, *file, *ip, *dns, *network, *shadow_of,
+        *unlisted;
     struct secret password;
     bool json, yes, enable;
 };
@@ -63,6 +64,9 @@ static const struct config_option options[] = {
     CONFIG_STRING(T, ip, "ip", NULL, "ADDRESS", "builders add, set: its address."),
     CONFIG_STRING(T, dns, "dns", NULL, "NAME", "builders add, set: its DNS name."),
     CONFIG_STRING(T, network, "network", NULL, "NAME", "builders add, set: its network."),
+    CONFIG_STRING(T, shadow_of, "shadow-of", NULL, "NAME",
+                  "builders set: get the configuration of this builder of another network, with "
+                  "one's own secrets and peers; \"\" for one's own again."),
     CONFIG_STRING(T, unlisted, "unlisted", "keep", "keep|disable|delete",
                   "apply, diff: what happens to what the file does not name."),
 };
@@ -75,7 +79,12 @@ static const struct config_verb verbs[VERB_COUNT] = {HUB_OPERATOR_VERBS(NULL)};
 const struct config_program hub_operator_program = {
     .name = "hub",
     .summary = "the operator's commands to a running hub",
-    .details = "Every change is recorded with its author and reason.",
+    .details =
+        "Every change is recorded with its author and reason.\n\nExit status: 0 done; 1 the "
+        "hub refused, or nobody agreed; 2 there is a difference (diff); 64 usage; 65 a file "
+        "or value is not of its form; 66 a file or flag is not known; 69 the hub is away; "
+        "74 a file cannot be read; 75 the hub cannot now, try again; 77 the password, or the "
+        "hub's certificate, is not right.",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .values_bytes = sizeof(struct operator_values),
@@ -90,6 +99,7 @@ struct command {
     struct buf out;
     struct error why;
     const struct json *answer; /* of the last request; NULL: empty or no JSON */
+    bool refused;              /* the hub has answered, and said no */
     struct bytes body;
 };
 
@@ -149,7 +159,11 @@ static int refused(struct command *c, unsigned status, const char *path) {
     }
     while (text.n && text.p[text.n - 1] == '\n')
         text.n--;
-    return error_set(&c->why, status == 401 ? ERR_AUTH : ERR_INVALID,
+    c->refused = status != 401 && status != 503;
+    return error_set(&c->why,
+                     status == 401   ? ERR_AUTH
+                     : status == 503 ? ERR_BUSY
+                                     : ERR_INVALID,
                      "the hub says %u to %s%s%.*s%s%.*s", status, path, text.n ? ": " : "",
                      (int)(text.n < 200 ? text.n : 200), text.n ? (const char *)text.p : "",
                      detail.n ? ": " : "", (int)(detail.n < 200 ? detail.n : 200),
@@ -179,6 +193,8 @@ static int ask(struct command *c, enum http_method method, struct bytes body, co
     if (code == 0) {
         code = client_ask(&answer, &c->arena, &o, &r, body, ANSWER_BYTES_MAX, ASK_NS, &c->why);
         tls_free(o.tls);
+        // Whatever keeps it from answering (but a certificate that is not its own): it is away.
+        if (code != 0 && code != ERR_UNTRUSTED) c->why.code = ERR_CLOSED;
         if (code != 0) return error_wrap(&c->why, "%s", c->values.url);
     }
     if (code != 0) return code;
@@ -230,6 +246,7 @@ static int print_one(struct command *c, const char *member, const char *name) {
         buf_append_byte(&c->out, '\n');
         return 0;
     }
+    c->refused = true;
     return error_set(&c->why, ERR_NOT_FOUND, "nothing is named %s", name);
 }
 
@@ -251,6 +268,7 @@ static struct bytes builder_body(struct command *c, const char *name) {
     if (v->ip) json_add_str(&w, "ip_address", v->ip);
     if (v->dns) json_add_str(&w, "dns_name", v->dns);
     if (v->network) json_add_str(&w, "network", v->network);
+    if (v->shadow_of) json_add_str(&w, "shadow_of", v->shadow_of);
     json_end(&w);
     struct bytes kept = arena_copy(&c->arena, buf_view(&body));
     buf_free(&body);
@@ -272,6 +290,7 @@ static int builders(struct command *c) {
         int r = get(c, V2 "builders", NULL);
         return r == 0 ? print_one(c, "name", name) : r;
     }
+    if (is_word(c, "add") && c->values.shadow_of) return usage(c, BUILDERS);
     if (is_word(c, "add")) return post(c, V1 "builders", NULL, builder_body(c, name));
     if (is_word(c, "set")) return ask(c, HTTP_PUT, builder_body(c, NULL), V2 "builders", segments);
     if (is_word(c, "enable")) return switch_on(c, V1 "builders/activation", name, true);
@@ -590,7 +609,7 @@ static int run_loaded(struct command *c, const struct config *config) {
     if (r != 0) {
         (void)fflush(stdout);
         (void)fprintf(stderr, "buildernet hub: %s\n", c->why.text);
-        status = r == ERR_UNSUPPORTED ? EXIT_USAGE : EXIT_REFUSED;
+        status = c->refused ? EXIT_REFUSED : error_class_of(r)->exit_status;
     }
     if (c->out.p) bytes_wipe(c->out.p, c->out.n);
     buf_free(&c->out);

@@ -49,7 +49,7 @@
     }
 
 /* hub_operator runs one command; gives the exit status (0; 1: the hub refused; 2: there is a
- * difference, for diff; 64 and others: usage and errors, as base/error.h's classes). */
+ * difference, for diff; others: base/error.h's classes; docs/hub.md). */
 int hub_operator(int argc, char **argv);
 
 extern const struct config_program hub_operator_program;

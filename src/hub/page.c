@@ -17,7 +17,7 @@ static void cell_str(struct buf *out, const char *s) {
 
 static void write_builders(struct buf *out, const struct model *m) {
     buf_append_str(out, "<h2>Builders</h2><table><tr><th>Name<th>Address<th>DNS name<th>Network"
-                        "<th>State<th>Registered<th>Last contact</tr>");
+                        "<th>State<th>Registered<th>Shadow of<th>Last contact</tr>");
     for (size_t i = 0; i < m->count; i++) {
         const struct model_builder *b = m->sorted[i];
         char when[CLOCK_TEXT_MAX] = "never";
@@ -30,6 +30,7 @@ static void write_builders(struct buf *out, const struct model *m) {
         cell_str(out, b->network);
         cell_str(out, b->active ? "enabled" : "disabled");
         cell_str(out, b->complete ? "yes" : "not all services");
+        cell_str(out, b->shadow_of);
         cell_str(out, when);
         buf_append_str(out, "</tr>");
     }
@@ -46,10 +47,12 @@ static void write_measurements(struct buf *out, const struct model *m) {
         cell(out, e->type);
         cell_str(out, e->active ? "enabled" : "disabled");
         buf_append_str(out, "<td>");
+        if (e->portable) buf_append_str(out, "computed from image hashes<br>");
         if (e->register_count == 0) buf_append_str(out, "none: everybody of this type is let in");
         for (size_t k = 0; k < e->register_count; k++) {
             const struct model_register *r = &e->registers[k];
             buf_append_html(out, r->key);
+            if (r->expected_count == 0) buf_append_str(out, ": no value, never matches");
             for (size_t j = 0; j < r->expected_count; j++) {
                 buf_append_str(out, j ? " or <code>" : ": <code>");
                 buf_append_html(out, r->expected[j]);

@@ -151,9 +151,20 @@ static const char postgres_2[] =
     " sealed BYTEA NOT NULL,"
     " updated_at TIMESTAMPTZ NOT NULL DEFAULT now());";
 
+// Not a column of builders: that table is the deployed program's.
+static const char sqlite_3[] =
+    "CREATE TABLE hub_shadows ("
+    " builder_name TEXT PRIMARY KEY REFERENCES builders (name) ON DELETE CASCADE,"
+    " source_name TEXT NOT NULL REFERENCES builders (name));";
+
+static const char postgres_3[] =
+    "CREATE TABLE hub_shadows ("
+    " builder_name VARCHAR(255) PRIMARY KEY REFERENCES builders (name) ON DELETE CASCADE,"
+    " source_name VARCHAR(255) NOT NULL REFERENCES builders (name));";
+
 static const char *const steps[2][SCHEMA_VERSION] = {
-    [DB_SQLITE] = {sqlite_1, sqlite_2},
-    [DB_POSTGRES] = {postgres_1, postgres_2},
+    [DB_SQLITE] = {sqlite_1, sqlite_2, sqlite_3},
+    [DB_POSTGRES] = {postgres_1, postgres_2, postgres_3},
 };
 
 static const struct db_statement read_version = {

@@ -148,6 +148,10 @@ int secrets_vault(struct secrets **ret, struct vault *v, struct error *why) {
     return r;
 }
 
+int secrets_set_token(struct secrets *s, struct bytes token, struct error *why) {
+    return s->kind == VAULT ? vault_set_token(s->vault, token, why) : 0;
+}
+
 static void document_free(struct document *d) {
     if (!d) return;
     bytes_wipe(d->bytes, d->n);

@@ -26,6 +26,9 @@ struct secrets;
 struct vault;
 [[gnu::warn_unused_result]] int secrets_vault(struct secrets **ret, struct vault *v,
                                               struct error *why);
+/* secrets_set_token gives Vault another token (vault_set_token); other backends need none. */
+[[gnu::warn_unused_result]] int secrets_set_token(struct secrets *s, struct bytes token,
+                                                  struct error *why);
 void secrets_close(struct secrets *s);
 /* secrets_raw: the backend takes and gives any bytes, as the deployed in-memory one does. */
 bool secrets_raw(const struct secrets *s);

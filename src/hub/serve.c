@@ -1,73 +1,21 @@
 /* The hub's listeners over the pure request function: quick answers on the loop, the others on
  * workers.
  * SPDX-License-Identifier: MIT */
-#include "base/list.h"
-#include "base/pool.h"
-#include "base/signals.h"
-#include "hub/hub.h"
-#include "hub/program.h"
-#include "net/loop.h"
-#include "net/server.h"
+#include "hub/service.h"
 
-#include <pthread.h>
+#include "base/signals.h"
+
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define LISTENERS 3
 #define END_NS (30 * NS_PER_S)
 #define FLUSH_NS (200 * NS_PER_MS)
 #define PRUNE_NS (3600 * NS_PER_S)
 #define QUEUE_MAX 4096
-#define PROXIES_MAX 64
 #define LISTEN_MS 1000
-
-struct service;
-
-struct door {
-    struct service *service;
-    enum hub_listener listener;
-    struct route route;
-    struct server *server;
-};
-
-/* A recurring task on a worker. */
-struct chore {
-    struct service *service;
-    struct loop_timer timer;
-    struct pool_task task;
-    uint64_t every_ns;
-    int (*work)(struct service *s, struct error *why);
-    const char *failed; /* event name */
-    bool running;
-};
-enum { CHORE_FLUSH, CHORE_REFRESH, CHORE_PRUNE, CHORES };
-
-struct service {
-    const struct hub_values *values;
-    struct hub *hub;
-    struct log *log;
-    struct metrics *metrics;
-    struct loop *loop;
-    struct pool *pool;
-    struct pool_mailbox mailbox;
-    struct loop_fd mailbox_watch;
-    struct door doors[LISTENERS];
-    struct server *metrics_server;
-    struct route metrics_route;
-    struct socket_block proxies[PROXIES_MAX];
-    size_t proxy_count;
-    struct list held; /* struct held: drain requests that are kept open */
-    struct chore chores[CHORES];
-    pthread_t listener_thread;
-    bool listener_runs;
-    int cancel_fd;
-    atomic_bool stopping;
-    unsigned draining;
-    int exit_status;
-};
 
 struct held {
     struct list_node node;
@@ -87,8 +35,8 @@ struct job {
 
 static bool is_trusted(const struct service *s, const struct exchange *x) {
     if (s->values->compat) return true;
-    for (size_t i = 0; i < s->proxy_count; i++) {
-        if (socket_block_has(&s->proxies[i], exchange_peer(x))) return true;
+    for (size_t i = 0; i < s->proxies.count; i++) {
+        if (socket_block_has(&s->proxies.block[i], exchange_peer(x))) return true;
     }
     return false;
 }
@@ -137,7 +85,9 @@ static bool copy_request(struct hub_request *req, struct arena *a) {
     return true;
 }
 
-static void submit(struct door *d, struct exchange *x, const struct hub_request *req) {
+static void submit(struct door *d, struct exchange *x, const struct hub_request *req,
+                   bool asks_secrets) {
+    struct pool *pool = asks_secrets ? d->service->secrets_pool : d->service->pool;
     struct job *j = calloc(1, sizeof *j);
     bool taken = false;
     if (j) {
@@ -150,7 +100,7 @@ static void submit(struct door *d, struct exchange *x, const struct hub_request 
             .run = job_run, .done = job_done, .context = j, .home = &d->service->mailbox};
         if (copy_request(&j->request, &j->response.arena)) {
             exchange_hold(x);
-            taken = pool_submit(d->service->pool, &j->task);
+            taken = pool_submit(pool, &j->task);
             if (!taken) exchange_release(x);
         }
     }
@@ -206,7 +156,7 @@ static void serve(struct exchange *x, void *context) {
     struct hub_response res;
     hub_response_init(&res);
     if (!hub_answer(s->hub, &req, &res, false)) {
-        submit(d, x, &req);
+        submit(d, x, &req, res.waits_for_secrets);
     } else if (was_ready && !hub_is_ready(s->hub) && strcmp(res.route, "/drain") == 0) {
         hold(s, x);
     } else {
@@ -235,7 +185,7 @@ static int refresh(struct service *s, struct error *why) {
 }
 
 static int prune(struct service *s, struct error *why) {
-    uint64_t now = clock_wall_ns(&clock_system), keep = s->values->keep_events_ns;
+    uint64_t now = clock_wall_ns(&clock_system), keep = atomic_load(&s->keep_events_ns);
     return keep && keep < now ? hub_prune(s->hub, now - keep, why) : 0;
 }
 
@@ -256,13 +206,25 @@ static void chore_arm(struct chore *c) {
 static void chore_done(void *context) {
     struct chore *c = context;
     c->running = false;
-    if (!atomic_load(&c->service->stopping)) chore_arm(c);
+    if (atomic_load(&c->service->stopping)) return;
+    if (c->again)
+        serving_hurry(c->service, (int)(c - c->service->chores));
+    else
+        chore_arm(c);
 }
 
 static void chore_due(struct loop_timer *t) {
     struct chore *c = LIST_ENTRY(t, struct chore, timer);
     c->running = pool_submit(c->service->pool, &c->task);
     if (!c->running) chore_arm(c);
+}
+
+void serving_hurry(struct service *s, int chore) {
+    struct chore *c = &s->chores[chore];
+    c->again = c->running;
+    if (c->running) return;
+    loop_timer_clear(s->loop, &c->timer);
+    chore_due(&c->timer);
 }
 
 static void start_chores(struct service *s) {
@@ -293,7 +255,7 @@ static void *listen_to_others(void *context) {
     bool lost = false;
     while (!atomic_load(&s->stopping)) {
         struct bytes payload = {NULL, 0};
-        int r = l ? 0 : db_listener_open(&l, s->values->postgres_dsn, STORE_CHANNEL, &why);
+        int r = l ? 0 : db_listener_open(&l, s->dsn, STORE_CHANNEL, &why);
         if (r == 0) r = db_listener_wait(l, LISTEN_MS, s->cancel_fd, &payload, &why);
         if (r != 0 && !lost) log_warn(s->log, "notifications_lost", F_ERR(&why));
         if (r != 0) {
@@ -314,6 +276,8 @@ static void *listen_to_others(void *context) {
 
 static int start_listener(struct service *s, struct error *why) {
     if (!s->values->postgres_dsn || !*s->values->postgres_dsn) return 0;
+    s->dsn = strdup(s->values->postgres_dsn);
+    if (!s->dsn) return error_set(why, ERR_NO_MEMORY, "no memory for the listener");
     s->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->cancel_fd < 0) return error_set(why, ERR_IO, "no descriptor for the listener");
     if (pthread_create(&s->listener_thread, NULL, listen_to_others, s) != 0) {
@@ -326,8 +290,9 @@ static int start_listener(struct service *s, struct error *why) {
 // Start
 
 static int open_door(struct service *s, struct server **ret, const char *address,
-                     const struct route *route, const char *name, struct error *why) {
-    struct server_listener listener = {.http2 = false};
+                     const struct route *route, const char *name, struct tls *tls,
+                     struct error *why) {
+    struct server_listener listener = {.tls = tls};
     struct socket_address bound;
     char text[SOCKET_TEXT_MAX];
     const struct server_options o = {.routes = route,
@@ -353,30 +318,54 @@ static int open_doors(struct service *s, struct error *why) {
     } table[LISTENERS] = {{s->values->listen_addr, "public", HUB_PUBLIC},
                           {s->values->internal_addr, "internal", HUB_INTERNAL},
                           {s->values->admin_addr, "admin", HUB_ADMIN}};
-    int r = 0;
+    int r = serving_admin_tls(&s->admin_tls, s->values, why);
     for (size_t i = 0; i < LISTENERS && r == 0; i++) {
         struct door *d = &s->doors[i];
         d->service = s;
         d->listener = table[i].listener;
         d->route = (struct route){
             .methods = "*", .path = "/", .handle = serve, .context = d, .flags = ROUTE_PREFIX};
-        r = open_door(s, &d->server, table[i].address, &d->route, table[i].name, why);
+        struct tls *tls = table[i].listener == HUB_ADMIN ? s->admin_tls : NULL;
+        r = open_door(s, &d->server, table[i].address, &d->route, table[i].name, tls, why);
     }
     if (r != 0 || !s->values->metrics_addr || !*s->values->metrics_addr) return r;
     s->metrics_route =
         (struct route){.methods = "GET", .path = "/metrics", .handle = serve_metrics, .context = s};
     return open_door(s, &s->metrics_server, s->values->metrics_addr, &s->metrics_route, "metrics",
-                     why);
+                     NULL, why);
 }
 
-static int read_proxies(struct service *s, struct error *why) {
-    for (size_t i = 0; i < s->values->trusted_proxy.count; i++) {
-        if (s->proxy_count == PROXIES_MAX) return error_set(why, ERR_LIMIT, "too many proxies");
-        int r = socket_block_parse(&s->proxies[s->proxy_count++],
-                                   bytes_from_str(s->values->trusted_proxy.items[i]), why);
+int serving_read_proxies(struct service_proxies *ret, const struct hub_values *values,
+                         struct error *why) {
+    ret->count = 0;
+    for (size_t i = 0; i < values->trusted_proxy.count; i++) {
+        if (ret->count == PROXIES_MAX) return error_set(why, ERR_LIMIT, "too many proxies");
+        int r = socket_block_parse(&ret->block[ret->count++],
+                                   bytes_from_str(values->trusted_proxy.items[i]), why);
         if (r != 0) return error_wrap(why, "trusted-proxy");
     }
     return 0;
+}
+
+int serving_admin_tls(struct tls **tls, const struct hub_values *v, struct error *why) {
+    static const char *const alpn[] = {"http/1.1", NULL};
+    struct tls_options o = {.role = TLS_SERVER, .trust = TLS_TRUST_NOTHING, .alpn = alpn};
+    struct buf cert, key;
+    bool wanted = v->admin_certificate && *v->admin_certificate;
+    if (wanted != (v->admin_key && *v->admin_key)) {
+        return error_set(why, ERR_INVALID,
+                         "admin-tls-certificate and admin-tls-key are given together");
+    }
+    if (!wanted) return 0;
+    buf_init(&cert, 1u << 20);
+    buf_init(&key, 1u << 20);
+    int r = tls_read_identity(&cert, &key, v->admin_certificate, v->admin_key, why);
+    o.identity = (struct tls_identity){buf_view(&cert), buf_view(&key)};
+    if (r == 0) r = *tls ? tls_reload(*tls, &o, why) : tls_new(tls, &o, why);
+    if (key.p) bytes_wipe(key.p, key.n);
+    buf_free(&cert);
+    buf_free(&key);
+    return r;
 }
 
 static void drain_mailbox(struct loop_fd *watch, unsigned events) {
@@ -384,23 +373,23 @@ static void drain_mailbox(struct loop_fd *watch, unsigned events) {
     (void)pool_mailbox_drain(&LIST_ENTRY(watch, struct service, mailbox_watch)->mailbox);
 }
 
-static int open_hub(struct service *s, const char *const *required, struct error *why) {
+static int open_hub(struct service *s, struct error *why) {
     const struct hub_values *v = s->values;
     struct hub_options o = {.log = s->log,
                             .metrics = s->metrics,
                             .compat = v->compat,
-                            .allow_empty_measurements = v->allow_empty,
-                            .public_only_nodes = v->public_only_nodes,
                             .admin_open = v->admin_open,
-                            .merge = v->merge,
-                            .serve_stale = v->serve_stale,
-                            .admin_user = v->admin_user,
-                            .admin_bcrypt = v->admin_bcrypt,
-                            .required = required};
-    int r = hub_open_parts(&o, v, why);
-    if (r != 0) return r;
+                            .merge = v->merge};
+    int r = hub_read_switches(&o.switches, v, why);
+    if (r == 0) r = hub_read_accounts(&o.accounts, v, why);
+    if (r == 0) r = hub_open_parts(&o, v, why);
+    if (r != 0) {
+        admins_free(o.accounts);
+        return r;
+    }
     r = hub_open(&s->hub, &o, why);
     if (r != 0) {
+        admins_free(o.accounts);
         secrets_close(o.secrets);
         store_close(o.store);
     }
@@ -408,13 +397,15 @@ static int open_hub(struct service *s, const char *const *required, struct error
     return r;
 }
 
-static int start(struct service *s, const char *const *required, struct error *why) {
-    int r = read_proxies(s, why);
+static int start(struct service *s, struct error *why) {
+    int r = serving_read_proxies(&s->proxies, s->values, why);
     if (r == 0) r = loop_new(&s->loop, &(struct loop_options){0}, why);
     if (r == 0) r = metrics_new(&s->metrics, NULL, why);
     if (r == 0) metrics_add_process(s->metrics);
-    if (r == 0) r = open_hub(s, required, why);
+    if (r == 0) r = open_hub(s, why);
     if (r == 0) r = pool_start(&s->pool, (unsigned)s->values->workers, QUEUE_MAX, why);
+    if (r == 0) r = pool_start(&s->secrets_pool, (unsigned)s->values->workers, QUEUE_MAX, why);
+    atomic_store(&s->keep_events_ns, s->values->keep_events_ns);
     if (r == 0) r = pool_mailbox_open(&s->mailbox, why);
     if (r != 0) return r;
     s->mailbox_watch = (struct loop_fd){s->mailbox.fd, LOOP_READ, drain_mailbox};
@@ -460,6 +451,7 @@ static void stop(struct service *s) {
         loop_timer_clear(s->loop, &s->chores[i].timer);
     }
     pool_stop(s->pool);
+    pool_stop(s->secrets_pool);
     if (s->mailbox_watch.ready) {
         (void)pool_mailbox_drain(&s->mailbox);
         loop_fd_remove(s->loop, &s->mailbox_watch);
@@ -469,34 +461,35 @@ static void stop(struct service *s) {
         server_free(s->doors[i].server);
     }
     server_free(s->metrics_server);
+    tls_free(s->admin_tls);
+    serving_reload_free(s);
     hub_close(s->hub);
     loop_free(s->loop);
     metrics_free(s->metrics);
     log_close(s->log);
+    if (s->dsn) bytes_wipe(s->dsn, strlen(s->dsn)); // may hold a password
+    free(s->dsn);
 }
 
 int hub_serve(struct config *config, const struct hub_values *values) {
-    struct service s = {.values = values, .cancel_fd = -1};
+    struct service s = {.values = values, .config = config, .cancel_fd = -1};
     struct error why;
-    (void)config;
     list_init(&s.held);
-    const char **required = calloc(values->required_services.count + 1, sizeof *required);
-    if (!required || common_log_open(&s.log, &values->log, "hub", &why) != 0) {
-        free(required);
-        return 1;
-    }
-    for (size_t i = 0; i < values->required_services.count; i++) {
-        required[i] = values->required_services.items[i];
-    }
+    static const struct {
+        int signal;
+        void (*act)(void *service, int signo);
+    } signals[] = {{SIGTERM, terminate}, {SIGINT, terminate}, {SIGHUP, serving_reload}};
+    const size_t signal_count = sizeof signals / sizeof signals[0];
+    if (common_log_open(&s.log, &values->log, "hub", &why) != 0) return 1;
     (void)signal(SIGPIPE, SIG_IGN);
     sigset_t set, old; // the workers start with these blocked; the loop takes them after
     (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGINT);
+    for (size_t i = 0; i < signal_count; i++)
+        (void)sigaddset(&set, signals[i].signal);
     (void)pthread_sigmask(SIG_BLOCK, &set, &old);
-    int r = start(&s, values->required_services.count ? required : NULL, &why);
-    if (r == 0) r = loop_signal(s.loop, SIGTERM, terminate, &s, &why);
-    if (r == 0) r = loop_signal(s.loop, SIGINT, terminate, &s, &why);
+    int r = start(&s, &why);
+    for (size_t i = 0; r == 0 && i < signal_count; i++)
+        r = loop_signal(s.loop, signals[i].signal, signals[i].act, &s, &why);
     if (r == 0) {
         (void)notify_send("READY=1", NULL);
         r = loop_run(s.loop, &why);
@@ -504,6 +497,5 @@ int hub_serve(struct config *config, const struct hub_values *values) {
     if (r != 0) log_error(s.log, "failed", F_ERR(&why));
     stop(&s);
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-    free(required);
     return r == 0 ? 0 : error_class_of(r)->exit_status;
 }

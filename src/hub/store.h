@@ -41,6 +41,7 @@ struct store_measurement {
 };
 struct store_builder {
     struct bytes name, ip, network, dns_name; /* dns_name p NULL: none */
+    struct bytes shadow_of;                   /* the same */
     struct bytes created;
     bool active, has_config;
     bool hidden; /* has registrations, and none of them is active */
@@ -125,6 +126,9 @@ void batch_builder_update(struct store_batch *b, struct bytes name, struct bytes
 void batch_builder_enable(struct store_batch *b, struct bytes name, bool on, bool must);
 /* batch_builder_delete removes the builder with its configurations, credentials and events. */
 void batch_builder_delete(struct store_batch *b, struct bytes name);
+/* batch_builder_shadow: the builder gets the configuration of another; source.n 0: its own again.
+ */
+void batch_builder_shadow(struct store_batch *b, struct bytes name, struct bytes source);
 /* batch_config_set makes a new active version; batch_config_activate an old one. */
 void batch_config_set(struct store_batch *b, struct bytes builder, struct bytes json);
 void batch_config_activate(struct store_batch *b, struct bytes builder, struct bytes version);

@@ -52,7 +52,8 @@ static int read_builder(void *context, const struct bytes *c, struct error *why)
                               .active = is_true(c[4]),
                               .has_config = is_true(c[5]),
                               .hidden = is_true(c[6]),
-                              .created = c[7]};
+                              .shadow_of = c[7],
+                              .created = c[8]};
     return r->each(r->context, &b, why);
 }
 
@@ -60,7 +61,8 @@ static int read_builder(void *context, const struct bytes *c, struct error *why)
     " EXISTS (SELECT 1 FROM builder_configs c WHERE c.builder_name = b.name AND c.is_active),"     \
     " EXISTS (SELECT 1 FROM service_credential_registrations r WHERE r.builder_name = b.name)"     \
     " AND NOT EXISTS (SELECT 1 FROM service_credential_registrations r"                            \
-    " WHERE r.builder_name = b.name AND r.is_active), "
+    " WHERE r.builder_name = b.name AND r.is_active),"                                             \
+    " (SELECT source_name FROM hub_shadows s WHERE s.builder_name = b.name), "
 #define BUILDERS_SQLITE                                                                            \
     "SELECT name, ip_address, network, dns_name, is_active," BUILDER_COLUMNS                       \
     "created_at FROM builders b"

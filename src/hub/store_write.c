@@ -125,6 +125,17 @@ void batch_builder_delete(struct store_batch *b, struct bytes name) {
     batch_change(b, "builder deleted", name);
 }
 
+static const struct db_statement shadow_delete = {
+    "shadow_delete", "DELETE FROM hub_shadows WHERE builder_name = $1", NULL};
+static const struct db_statement shadow_add = {
+    "shadow_add", "INSERT INTO hub_shadows (builder_name, source_name) VALUES ($1, $2)", NULL};
+
+void batch_builder_shadow(struct store_batch *b, struct bytes name, struct bytes source) {
+    ADD(b, &shadow_delete, NULL, db_text(name));
+    if (source.n) ADD(b, &shadow_add, NULL, db_text(name), db_text(source));
+    batch_change(b, source.n ? "builder made a shadow" : "builder is no shadow", name);
+}
+
 // Configurations
 
 static const struct db_statement config_deactivate = {

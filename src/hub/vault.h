@@ -1,10 +1,11 @@
 /* Vault: secret documents in HashiCorp Vault's (or OpenBao's) KV version 2, over its HTTP API.
  *
  * A document is the secret at <mount>/<path>/<builder>. The token is renewed at two thirds of its
- * life; when that ends, or Vault says no, the login is made anew with the JWT file as it is then.
- * Calls block; a lock guards the token. Thread: any. Tokens and documents never reach logs or error
- * texts. Source: developer.hashicorp.com/vault/api-docs (secret/kv/kv-v2, auth/token, auth/jwt,
- * auth/kubernetes). SPDX-License-Identifier: MIT */
+ * life; when that ends, or Vault says no, the login is made anew with the JWT file as it is then,
+ * once for all callers. Calls block their caller only, 10 s for an answer at most; while none
+ * comes, one caller a second tries and the others are told at once. Thread: any. Tokens and
+ * documents never reach logs or error texts. Source: developer.hashicorp.com/vault/api-docs
+ * (secret/kv/kv-v2, auth/token, auth/jwt, auth/kubernetes). SPDX-License-Identifier: MIT */
 #ifndef HUB_VAULT_H
 #define HUB_VAULT_H
 
@@ -34,6 +35,11 @@ struct vault_options {
 [[gnu::warn_unused_result]] int vault_new(struct vault **ret, const struct vault_options *o,
                                           struct error *why);
 void vault_free(struct vault *v);
+
+/* vault_set_token: another token for the method token; the same one, an empty one and other methods
+ * change nothing. errors  ERR_NO_MEMORY. */
+[[gnu::warn_unused_result]] int vault_set_token(struct vault *v, struct bytes token,
+                                                struct error *why);
 
 /* vault_get appends the document as JSON. errors  ERR_NOT_FOUND (never written, or deleted),
  * ERR_CLOSED (Vault is away, sealed, or lets nobody in now), ERR_INVALID (no answer of Vault's). */

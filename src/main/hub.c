@@ -19,6 +19,8 @@ int hub_main(int argc, char **argv) {
         (void)fwrite(text.p, 1, text.n, stdout);
     } else if (config_verb_index(config) == HUB_VERB_MIGRATE) {
         status = hub_migrate_database(&values);
+    } else if (config_verb_index(config) == HUB_VERB_SEAL_KEY) {
+        status = hub_seal_key(&values, config_arguments(config).items[0]);
     } else {
         status = hub_serve(config, &values);
     }

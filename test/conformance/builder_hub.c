@@ -255,7 +255,7 @@ static void run_document(struct context *c, struct bytes text) {
 
 static int open_hub(struct context *c, struct error *why) {
     static const uint8_t key[SECRETS_KEY_BYTES] = {1};
-    struct hub_options o = {.compat = true, .admin_open = true, .admin_user = "admin"};
+    struct hub_options o = {.compat = true, .admin_open = true};
     struct store_options s = {.url = c->url, .connections = 2, .migrate = true};
     struct db *d;
     int r = 0;
