@@ -82,4 +82,23 @@ void keccak256_scatter_by(enum keccak_path path, const struct keccak_job *jobs, 
 void keccak256_padded_by(enum keccak_path path, const uint8_t *const *messages,
                          uint8_t *const *rets, size_t count, unsigned blocks);
 
+/* Memory that the caller will want next: an address in each cache line. */
+struct keccak_soon {
+    const void *const *line;
+    size_t n;
+};
+
+/* keccak256_padded_soon is keccak256_padded_by that also asks for lines from memory, spread over
+ * the work, so that they come while the processor is busy. About KECCAK_SOON lines a permutation of
+ * full lanes are had for nothing. Addresses may be any: nothing is read. */
+#define KECCAK_SOON 24
+void keccak256_padded_soon(enum keccak_path path, const uint8_t *const *messages,
+                           uint8_t *const *rets, size_t count, unsigned blocks,
+                           struct keccak_soon soon);
+
+/* keccak_path_lanes gives how many messages a path hashes at once. */
+static inline size_t keccak_path_lanes(enum keccak_path path) {
+    return path == KECCAK_AVX512X8 ? 8 : path == KECCAK_AVX2X4 ? 4 : 1;
+}
+
 #endif

@@ -27,32 +27,41 @@ static inline __m256i rol_bytes(__m256i a, int n) {
 #define KECCAK_IOTA(a, rc) _mm256_xor_si256(a, _mm256_set1_epi64x((long long)(rc)))
 #include "crypto/keccak_round.h"
 
-/* Turns four words of each of four messages into four words of all lanes, XORed into a. */
+// Message words into state words; the first block finds an empty state.
+[[gnu::always_inline]] static inline void put(__m256i *a, __m256i m, const bool first) {
+    *a = first ? m : _mm256_xor_si256(*a, m);
+}
+
+/* Turns four words of each of four messages into four words of all lanes, taken in by a. */
 [[gnu::always_inline]] static inline void take_in_four(__m256i *a, const uint8_t *const *blocks,
-                                                       size_t at) {
+                                                       size_t at, const bool first) {
     __m256i m[4];
     for (int i = 0; i < 4; i++) {
         m[i] = _mm256_loadu_si256((const __m256i *)(const void *)(blocks[i] + at));
     }
     __m256i even0 = _mm256_unpacklo_epi64(m[0], m[1]), odd0 = _mm256_unpackhi_epi64(m[0], m[1]);
     __m256i even1 = _mm256_unpacklo_epi64(m[2], m[3]), odd1 = _mm256_unpackhi_epi64(m[2], m[3]);
-    a[0] = _mm256_xor_si256(a[0], _mm256_permute2x128_si256(even0, even1, 0x20));
-    a[1] = _mm256_xor_si256(a[1], _mm256_permute2x128_si256(odd0, odd1, 0x20));
-    a[2] = _mm256_xor_si256(a[2], _mm256_permute2x128_si256(even0, even1, 0x31));
-    a[3] = _mm256_xor_si256(a[3], _mm256_permute2x128_si256(odd0, odd1, 0x31));
+    put(&a[0], _mm256_permute2x128_si256(even0, even1, 0x20), first);
+    put(&a[1], _mm256_permute2x128_si256(odd0, odd1, 0x20), first);
+    put(&a[2], _mm256_permute2x128_si256(even0, even1, 0x31), first);
+    put(&a[3], _mm256_permute2x128_si256(odd0, odd1, 0x31), first);
 }
 
-// One block of each lane, taken in and permuted.
-[[gnu::always_inline]] static inline void take_in_block(__m256i a[25],
-                                                        const uint8_t *const *blocks) {
-    for (size_t i = 0; i < 4; i++) {
-        take_in_four(a + 4 * i, blocks, 32 * i);
+// One block of each lane, taken in.
+[[gnu::always_inline]] static inline void take_in_block(__m256i a[25], const uint8_t *const *blocks,
+                                                        const bool first) {
+    take_in_four(a, blocks, 0, first);
+    take_in_four(a + 4, blocks, 32, first);
+    take_in_four(a + 8, blocks, 64, first);
+    take_in_four(a + 12, blocks, 96, first);
+    put(&a[16],
+        _mm256_set_epi64x(
+            (long long)load_le64(blocks[3] + 128), (long long)load_le64(blocks[2] + 128),
+            (long long)load_le64(blocks[1] + 128), (long long)load_le64(blocks[0] + 128)),
+        first);
+    if (first) { // a loop here would become a slow `rep stos`
+        a[17] = a[18] = a[19] = a[20] = a[21] = a[22] = a[23] = a[24] = _mm256_setzero_si256();
     }
-    a[16] = _mm256_xor_si256(a[16], _mm256_set_epi64x((long long)load_le64(blocks[3] + 128),
-                                                      (long long)load_le64(blocks[2] + 128),
-                                                      (long long)load_le64(blocks[1] + 128),
-                                                      (long long)load_le64(blocks[0] + 128)));
-    keccak_rounds(a);
 }
 
 // A block as KECCAK_RATE bytes: those of the message, or its end with the padding, in `room`.
@@ -79,23 +88,26 @@ void keccak_absorb_avx2x4(uint64_t *state, const struct keccak_block *in, unsign
         a[i] = _mm256_and_si256(
             keep, _mm256_load_si256((const __m256i *)(const void *)(state + 4 * (size_t)i)));
     }
-    take_in_block(a, blocks);
+    take_in_block(a, blocks, false);
+    keccak_rounds(a);
     for (int i = 0; i < 25; i++) {
         _mm256_store_si256((__m256i *)(void *)(state + 4 * (size_t)i), a[i]);
     }
 }
 
-void keccak_whole_avx2x4(const uint8_t *const *messages, uint8_t *const *rets, unsigned blocks) {
+void keccak_whole_avx2x4(const uint8_t *const *messages, uint8_t *const *rets, unsigned blocks,
+                         struct keccak_soon soon) {
     __m256i a[25];
-    for (int i = 0; i < 25; i++) {
-        a[i] = _mm256_setzero_si256();
-    }
     const uint8_t *at[4] = {messages[0], messages[1], messages[2], messages[3]};
-    for (unsigned b = 0; b < blocks; b++) {
-        take_in_block(a, at);
+    take_in_block(a, at, true);
+    for (unsigned b = 0;;) {
+        keccak_ask(&soon, b, blocks);
+        keccak_rounds(a);
+        if (++b == blocks) break;
         for (int i = 0; i < 4; i++) {
             at[i] += KECCAK_RATE;
         }
+        take_in_block(a, at, false);
     }
     uint64_t words[4][4];
     for (int i = 0; i < 4; i++) {

@@ -87,7 +87,8 @@ void keccak_absorb_avx512x8(uint64_t *state, const struct keccak_block *blocks, 
     keccak_permute_avx512x8(state);
 }
 
-void keccak_whole_avx512x8(const uint8_t *const *messages, uint8_t *const *rets, unsigned blocks) {
+void keccak_whole_avx512x8(const uint8_t *const *messages, uint8_t *const *rets, unsigned blocks,
+                           struct keccak_soon soon) {
     __m512i a[25];
     for (int i = 0; i < 25; i++) {
         a[i] = _mm512_setzero_si512();
@@ -97,6 +98,7 @@ void keccak_whole_avx512x8(const uint8_t *const *messages, uint8_t *const *rets,
         at[i] = messages[i];
     }
     for (unsigned b = 0; b < blocks; b++) {
+        keccak_ask(&soon, b, blocks);
         take_in_block(a, at);
         for (int i = 0; i < 8; i++) {
             at[i] += KECCAK_RATE;

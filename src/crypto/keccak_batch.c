@@ -188,31 +188,47 @@ static void hash_padded(const uint8_t *message, uint8_t *ret, unsigned blocks) {
     memcpy(ret, a, 32);
 }
 
-void keccak256_padded_by(enum keccak_path path, const uint8_t *const *messages,
-                         uint8_t *const *rets, size_t count, unsigned blocks) {
-    size_t i = 0;
+// The next `share` lines of those that are left.
+static struct keccak_soon take_lines(struct keccak_soon *left, size_t share) {
+    struct keccak_soon taken = {left->line, left->n < share ? left->n : share};
+    left->line += taken.n;
+    left->n -= taken.n;
+    return taken;
+}
+
+void keccak256_padded_soon(enum keccak_path path, const uint8_t *const *messages,
+                           uint8_t *const *rets, size_t count, unsigned blocks,
+                           struct keccak_soon soon) {
+    size_t i = 0, width = keccak_path_lanes(path);
+    size_t share = count ? soon.n / ((count + width - 1) / width) + 1 : soon.n;
 #if defined(__x86_64__)
-    size_t width = path == KECCAK_AVX512X8 ? 8 : path == KECCAK_AVX2X4 ? 4 : 0;
     keccak_whole *whole = width == 8 ? keccak_whole_avx512x8 : keccak_whole_avx2x4;
-    for (; width && count - i >= width; i += width) {
-        whole(messages + i, rets + i, blocks);
+    for (; width > 1 && count - i >= width; i += width) {
+        whole(messages + i, rets + i, blocks, take_lines(&soon, share));
     }
-    if (width && count - i >= 3) { // the other lanes repeat a message and throw the hash away
+    // A call costs less than two single messages: few left repeat one and throw its hash away.
+    if (width > 1 && count - i >= 2) {
         const uint8_t *rest[KECCAK_LANES_MAX];
         uint8_t unused[32], *rest_ret[KECCAK_LANES_MAX];
         for (size_t l = 0; l < width; l++) {
             rest[l] = messages[i + l < count ? i + l : i];
             rest_ret[l] = i + l < count ? rets[i + l] : unused;
         }
-        whole(rest, rest_ret, blocks);
+        whole(rest, rest_ret, blocks, soon);
         return;
     }
-#else
-    (void)path;
 #endif
     for (; i < count; i++) {
+        struct keccak_soon taken = take_lines(&soon, share);
+        keccak_ask(&taken, 0, 1);
         hash_padded(messages[i], rets[i], blocks);
     }
+    keccak_ask(&soon, 0, 1);
+}
+
+void keccak256_padded_by(enum keccak_path path, const uint8_t *const *messages,
+                         uint8_t *const *rets, size_t count, unsigned blocks) {
+    keccak256_padded_soon(path, messages, rets, count, blocks, (struct keccak_soon){NULL, 0});
 }
 
 void keccak256_padded(const uint8_t *const *messages, uint8_t *const *rets, size_t count,

@@ -3,7 +3,7 @@
 #ifndef CRYPTO_KECCAK_IMPL_H
 #define CRYPTO_KECCAK_IMPL_H
 
-#include "base/bytes.h"
+#include "crypto/keccak.h"
 
 #define KECCAK_LANES_MAX 8
 
@@ -26,8 +26,17 @@ struct keccak_block {
 typedef void keccak_absorb(uint64_t *state, const struct keccak_block *blocks, unsigned fresh);
 
 /* Whole messages of `blocks` padded blocks, one a lane; 32 bytes to each of rets. The states stay
- * in registers. */
-typedef void keccak_whole(const uint8_t *const *messages, uint8_t *const *rets, unsigned blocks);
+ * in registers. The lines of `soon` are asked for from memory meanwhile, a share with each block.
+ */
+typedef void keccak_whole(const uint8_t *const *messages, uint8_t *const *rets, unsigned blocks,
+                          struct keccak_soon soon);
+
+/* keccak_ask asks for the share of block b of `blocks`. */
+static inline void keccak_ask(const struct keccak_soon *soon, unsigned b, unsigned blocks) {
+    for (size_t i = soon->n * b / blocks, end = soon->n * (b + 1) / blocks; i < end; i++) {
+        __builtin_prefetch(soon->line[i], 1);
+    }
+}
 
 /* The 24 constants of iota. */
 extern const uint64_t keccak_round_constants[24];
@@ -35,8 +44,10 @@ extern const uint64_t keccak_round_constants[24];
 #if defined(__x86_64__)
 /* keccak_permute_avx512x8: eight states, 25 * 8 words, 64-byte aligned. */
 void keccak_permute_avx512x8(uint64_t *state);
-void keccak_whole_avx2x4(const uint8_t *const *messages, uint8_t *const *rets, unsigned blocks);
-void keccak_whole_avx512x8(const uint8_t *const *messages, uint8_t *const *rets, unsigned blocks);
+void keccak_whole_avx2x4(const uint8_t *const *messages, uint8_t *const *rets, unsigned blocks,
+                         struct keccak_soon soon);
+void keccak_whole_avx512x8(const uint8_t *const *messages, uint8_t *const *rets, unsigned blocks,
+                           struct keccak_soon soon);
 void keccak_absorb_avx2x4(uint64_t *state, const struct keccak_block *blocks, unsigned fresh);
 void keccak_absorb_avx512x8(uint64_t *state, const struct keccak_block *blocks, unsigned fresh);
 #endif

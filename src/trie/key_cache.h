@@ -1,5 +1,6 @@
 /* Keccak-256 of addresses and slot numbers, remembered: the same few thousand keys come again with
- * every candidate. Direct-mapped: a key that falls on another's place takes it.
+ * every candidate. Two places a key: what comes third at a
+ * place takes the older one's.
  * Thread: one at a time.
  *
  * SPDX-License-Identifier: MIT */
@@ -11,7 +12,7 @@
 
 struct key_cache;
 
-/* key_cache_create: places is rounded up to a power of two; 72 bytes each. errors ERR_NO_MEMORY. */
+/* key_cache_create: places is rounded up to a power of two; 65 bytes each. errors ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int key_cache_create(struct key_cache **ret, size_t places,
                                                  struct error *why);
 void key_cache_free(struct key_cache *c);

@@ -5,7 +5,10 @@
 #include "base/map.h"
 #include "eth/rlp.h"
 #include "trie/key_cache.h"
+#include "trie/key_sort.h"
 
+#include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #define KEY_CACHE_PLACES 32768
@@ -28,12 +31,21 @@ struct entry {
     struct trie storage;
     struct slot *slots; /* by key */
     size_t slot_count, slot_capacity;
+    struct last { /* what the last candidate told, to see at once that another tells the same */
+        bool known;
+        uint64_t nonce;
+        struct u256 balance;
+        struct hash code_hash;
+        struct state_slot_change *slots; /* as they came */
+        size_t slot_count, slot_capacity;
+    } last;
 };
 
 /* An account of the candidate that is being computed. */
 struct target {
     struct hash key;
     const struct state_account_change *change;
+    bool same; /* as in the last candidate: nothing is to be done */
     struct target_slot {
         struct hash key;
         struct u256 value;
@@ -51,6 +63,14 @@ struct state_root {
     size_t entry_count, entry_capacity;
     struct map parked;    /* entries of before, as the parent has them: kept for their tries */
     struct arena scratch; /* of one call */
+    struct member {
+        struct arena scratch;   /* of one call, for storage tries */
+        struct window *left;    /* what it could not end without the source */
+        struct trie_work *work; /* what it changed; made when it is first needed */
+        bool missing;
+        int failed;
+        struct error why;
+    } member[TRIE_TEAM_MAX];
 };
 
 static int no_memory(struct error *why) {
@@ -66,6 +86,9 @@ int state_root_create(struct state_root **ret, const struct hash *parent_root,
     s->options = *options;
     s->parent_root = *parent_root;
     arena_init(&s->scratch, 0);
+    for (size_t i = 0; i < TRIE_TEAM_MAX; i++) {
+        arena_init(&s->member[i].scratch, 0);
+    }
     map_init(&s->parked, 0);
     int r = trie_pool_create(&s->pool, options->limit_bytes, why);
     if (r == 0 && options->hash_lanes) trie_pool_set_lanes(s->pool, options->hash_lanes);
@@ -82,6 +105,7 @@ int state_root_create(struct state_root **ret, const struct hash *parent_root,
 
 static void entry_free(struct entry *e) {
     free(e->slots);
+    free(e->last.slots);
     free(e);
 }
 
@@ -104,6 +128,10 @@ void state_root_free(struct state_root *s) {
     map_free(&s->parked);
     free(s->entries);
     arena_free(&s->scratch);
+    for (size_t i = 0; i < TRIE_TEAM_MAX; i++) {
+        arena_free(&s->member[i].scratch);
+        trie_work_free(s->member[i].work);
+    }
     key_cache_free(s->keys);
     trie_pool_free(s->pool);
     free(s);
@@ -160,6 +188,7 @@ void state_root_advance(struct state_root *s) {
         e->base_exists = e->now_exists;
         e->replaced |= e->cleared;
         e->cleared = false;
+        e->last.known = false;
         for (size_t k = 0; k < e->slot_count; k++) {
             e->slots[k].base = e->slots[k].now;
         }
@@ -222,55 +251,38 @@ static int load_base(struct state_root *s, struct entry *e, const struct state_m
 
 // Candidates: keys and order
 
-static int compare_keys(const void *a, const void *b) {
-    // Both structs begin with their key.
-    return memcmp(((const struct hash *)a)->b, ((const struct hash *)b)->b, 32);
-}
+static_assert(offsetof(struct target, key) == 0 && offsetof(struct target_slot, key) == 0,
+              "key_sort takes the first bytes for the key");
 
-static int prepare(struct state_root *s, struct target **ret,
-                   const struct state_account_change *changes, size_t count, struct error *why) {
-    size_t slots = 0;
-    for (size_t i = 0; i < count; i++) {
-        slots += changes[i].slot_count;
-    }
+static int prepare_accounts(struct state_root *s, struct target **ret,
+                            const struct state_account_change *changes, size_t count,
+                            struct error *why) {
     struct target *t = arena_new_array(&s->scratch, struct target, count);
-    struct target_slot *slot = arena_new_array(&s->scratch, struct target_slot, slots);
-    struct key_cache_job *job = arena_new_array(&s->scratch, struct key_cache_job, count + slots);
-    if (!t || !slot || !job) return no_memory(why);
-    size_t jobs = 0;
+    struct target *sorted = arena_alloc_raw(&s->scratch, count * sizeof *t);
+    struct key_cache_job *job = arena_alloc_raw(&s->scratch, count * sizeof *job);
+    if (!t || !sorted || !job) return no_memory(why);
     for (size_t i = 0; i < count; i++) {
-        const struct state_account_change *c = &changes[i];
-        t[i] = (struct target){.change = c, .slots = slot, .slot_count = c->slot_count};
-        job[jobs++] = (struct key_cache_job){BYTES_OF(c->address), &t[i].key};
-        for (size_t k = 0; k < c->slot_count; k++, slot++) {
-            slot->value = c->slots[k].value;
-            job[jobs++] = (struct key_cache_job){BYTES_OF(c->slots[k].key), &slot->key};
-        }
+        t[i].change = &changes[i];
+        job[i] = (struct key_cache_job){BYTES_OF(changes[i].address), &t[i].key};
     }
-    (void)key_cache_hash(s->keys, job, jobs);
-    qsort(t, count, sizeof *t, compare_keys);
-    for (size_t i = 0; i < count; i++) {
-        if (i && hash_equal(&t[i - 1].key, &t[i].key)) {
+    (void)key_cache_hash(s->keys, job, count);
+    if (!key_sort(sorted, t, count, sizeof *t, &s->scratch)) return no_memory(why);
+    for (size_t i = 1; i < count; i++) {
+        if (hash_equal(&sorted[i - 1].key, &sorted[i].key)) {
             return error_set(why, ERR_CONFLICT, "an account is changed twice");
         }
-        qsort(t[i].slots, t[i].slot_count, sizeof *t[i].slots, compare_keys);
-        for (size_t k = 1; k < t[i].slot_count; k++) {
-            if (hash_equal(&t[i].slots[k - 1].key, &t[i].slots[k].key)) {
-                return error_set(why, ERR_CONFLICT, "a slot is changed twice");
-            }
-        }
     }
-    *ret = t;
+    *ret = sorted;
     return 0;
 }
 
 // Makes an entry for each target that has none; entries stay sorted. matched[i] is the target of
 // entry i, or NULL.
-static int match(struct state_root *s, struct target *t, size_t count,
-                 const struct target ***ret_matched, struct error *why) {
+static int match(struct state_root *s, struct target *t, size_t count, struct target ***ret_matched,
+                 struct error *why) {
     size_t most = s->entry_count + count, n = 0, i = 0, k = 0;
     struct entry **merged = malloc((most ? most : 1) * sizeof(struct entry *));
-    const struct target **matched = arena_alloc_array(&s->scratch, most, sizeof(struct target *));
+    struct target **matched = arena_alloc_array(&s->scratch, most, sizeof(struct target *));
     if (!merged || !matched) {
         free(merged);
         return no_memory(why);
@@ -278,7 +290,7 @@ static int match(struct state_root *s, struct target *t, size_t count,
     while (i < s->entry_count || k < count) {
         int order = i == s->entry_count ? 1
                     : k == count        ? -1
-                                        : memcmp(s->entries[i]->key.b, t[k].key.b, 32);
+                                        : key_compare(&s->entries[i]->key, &t[k].key);
         if (order > 0) {
             struct entry *e = map_remove(&s->parked, BYTES_OF(t[k].key));
             if (!e) e = calloc(1, sizeof *e);
@@ -300,6 +312,108 @@ static int match(struct state_root *s, struct target *t, size_t count,
     s->entry_capacity = most;
     *ret_matched = matched;
     return complete ? 0 : no_memory(why);
+}
+
+// Candidates: what each account was told to be in the last one
+
+static bool as_last(const struct entry *e, const struct state_account_change *c) {
+    const struct last *l = &e->last;
+    return l->known && !c->removed && !c->storage_cleared && l->nonce == c->nonce &&
+           l->slot_count == c->slot_count && u256_equal(l->balance, c->balance) &&
+           hash_equal(&l->code_hash, &c->code_hash) &&
+           (!c->slot_count || memcmp(l->slots, c->slots, c->slot_count * sizeof *c->slots) == 0);
+}
+
+static int keep_last(struct entry *e, const struct state_account_change *c, struct error *why) {
+    struct last *l = &e->last;
+    l->known = !c->removed && !c->storage_cleared;
+    if (!l->known) return 0;
+    if (c->slot_count > l->slot_capacity) {
+        free(l->slots);
+        l->slot_capacity = 0;
+        l->slots = malloc(c->slot_count * sizeof *l->slots);
+        if (!l->slots) return no_memory(why);
+        l->slot_capacity = c->slot_count;
+    }
+    l->nonce = c->nonce;
+    l->balance = c->balance;
+    l->code_hash = c->code_hash;
+    l->slot_count = c->slot_count;
+    if (c->slot_count) memcpy(l->slots, c->slots, c->slot_count * sizeof *l->slots);
+    return 0;
+}
+
+// Entries lie anywhere; their fields fill some lines each, and their slots more.
+static void ask_for_entry(const struct state_root *s, size_t i) {
+    if (i + 8 < s->entry_count) {
+        const uint8_t *p = (const uint8_t *)s->entries[i + 8];
+        for (size_t at = 0; at < sizeof(struct entry); at += 64) {
+            __builtin_prefetch(p + at, 1);
+        }
+    }
+    if (i + 4 < s->entry_count) {
+        const struct entry *e = s->entries[i + 4];
+        for (size_t k = 0; k < e->slot_count && k < 4; k++) {
+            __builtin_prefetch(&e->slots[k], 1);
+            if (e->last.known && k < e->last.slot_count) __builtin_prefetch(&e->last.slots[k], 1);
+        }
+    }
+}
+
+// Marks targets that are as in the last candidate. Gives how many slots all others have.
+static int compare_with_last(struct state_root *s, struct target *const *matched, size_t *ret,
+                             struct error *why) {
+    *ret = 0;
+    for (size_t i = 0; i < s->entry_count; i++) {
+        struct entry *e = s->entries[i];
+        struct target *t = matched[i];
+        ask_for_entry(s, i);
+        if (!t) {
+            e->last.known = false;
+            continue;
+        }
+        t->same = as_last(e, t->change);
+        if (t->same) continue;
+        int r = keep_last(e, t->change, why);
+        if (r != 0) return r;
+        *ret += t->change->slot_count;
+    }
+    return 0;
+}
+
+static int prepare_slots(struct state_root *s, struct target *const *matched, struct error *why) {
+    size_t slots, jobs = 0;
+    int r = compare_with_last(s, matched, &slots, why);
+    if (r != 0) return r;
+    struct target_slot *slot = arena_alloc_raw(&s->scratch, slots * sizeof *slot);
+    struct target_slot *sorted = arena_alloc_raw(&s->scratch, slots * sizeof *slot);
+    struct key_cache_job *job = arena_alloc_raw(&s->scratch, slots * sizeof *job);
+    if (!slot || !sorted || !job) return no_memory(why);
+    for (size_t i = 0; i < s->entry_count; i++) {
+        struct target *t = matched[i];
+        if (!t || t->same) continue;
+        t->slots = slot;
+        t->slot_count = t->change->slot_count;
+        for (size_t k = 0; k < t->slot_count; k++, slot++) {
+            slot->value = t->change->slots[k].value;
+            job[jobs++] = (struct key_cache_job){BYTES_OF(t->change->slots[k].key), &slot->key};
+        }
+    }
+    (void)key_cache_hash(s->keys, job, jobs);
+    for (size_t i = 0; i < s->entry_count; i++) {
+        struct target *t = matched[i];
+        if (!t || t->same) continue;
+        size_t n = t->slot_count;
+        if (!key_sort(sorted, t->slots, n, sizeof *slot, &s->scratch)) return no_memory(why);
+        t->slots = sorted;
+        sorted += n;
+        for (size_t k = 1; k < n; k++) {
+            if (hash_equal(&t->slots[k - 1].key, &t->slots[k].key)) {
+                return error_set(why, ERR_CONFLICT, "a slot is changed twice");
+            }
+        }
+    }
+    return 0;
 }
 
 // Storage
@@ -331,81 +445,133 @@ static int decode_slot(struct u256 *ret, const struct trie_change *c, struct err
 /* What is to be written into one storage trie, and the slots as they are afterwards. */
 struct storage_work {
     struct trie_change *changes;
-    struct slot *slots; /* merged; a change without `known` waits for its base value */
-    size_t change_count, slot_count;
     struct slot **unknown; /* by change: the slot whose base it tells, or NULL */
+    size_t change_count;
+    struct slot *merged; /* the entry's slots and new ones; NULL when there are no new ones */
+    size_t merged_count;
 };
 
-static void plan_slot(struct storage_work *w, const struct slot *slot, const struct hash *key,
-                      struct u256 value) {
-    struct slot *to = &w->slots[w->slot_count++];
-    *to = slot ? *slot : (struct slot){.key = *key};
-    to->now = value;
-    if (slot && u256_equal(slot->now, value)) return;
-    struct trie_change *c = &w->changes[w->change_count];
-    c->key = *key;
-    c->old_known = false;
-    encode_slot(c, value);
-    w->unknown[w->change_count++] = slot ? NULL : to;
+/* One storage trie of the candidate. */
+struct storage_job {
+    struct entry *entry;
+    const struct target *target; /* NULL: as in the parent */
+    struct storage_work work;
+};
+
+static size_t slots_wanted(const struct target *t) {
+    return t && !t->change->removed ? t->slot_count : 0;
 }
 
-static int plan_storage(struct state_root *s, const struct entry *e, const struct target *t,
-                        struct storage_work *w, struct error *why) {
-    size_t wanted = t && !t->change->removed ? t->slot_count : 0, most = e->slot_count + wanted;
-    *w = (struct storage_work){
-        .changes = arena_alloc_raw(&s->scratch, most * sizeof(struct trie_change)),
-        .slots = arena_alloc_raw(&s->scratch, most * sizeof(struct slot)),
-        .unknown = arena_alloc_raw(&s->scratch, most * sizeof(struct slot *)),
-    };
-    if (!w->changes || !w->slots || !w->unknown) return no_memory(why);
+static void plan_change(struct storage_work *w, struct slot *slot, struct u256 value,
+                        bool base_known) {
+    if (base_known && u256_equal(slot->now, value)) return;
+    slot->now = value;
+    struct trie_change *c = &w->changes[w->change_count];
+    c->key = slot->key;
+    c->old_known = false;
+    encode_slot(c, value);
+    w->unknown[w->change_count++] = base_known ? NULL : slot;
+}
+
+// How many of the wanted slots were changed by a candidate before.
+static size_t count_known(const struct entry *e, const struct target *t, size_t wanted) {
+    size_t known = 0;
+    for (size_t i = 0, k = 0; i < e->slot_count && k < wanted;) {
+        int order = key_compare(&e->slots[i].key, &t->slots[k].key);
+        known += order == 0;
+        i += order <= 0;
+        k += order >= 0;
+    }
+    return known;
+}
+
+// The plan where all wanted slots are known: nothing but their values changes.
+static void plan_known(const struct entry *e, const struct target *t, size_t wanted,
+                       struct storage_work *w) {
+    size_t k = 0;
+    for (size_t i = 0; i < e->slot_count; i++) {
+        struct slot *slot = &e->slots[i];
+        bool same = k < wanted && key_compare(&slot->key, &t->slots[k].key) == 0;
+        plan_change(w, slot, same ? t->slots[k].value : slot->base, true);
+        k += same;
+    }
+}
+
+static void plan_merged(const struct entry *e, const struct target *t, size_t wanted,
+                        struct storage_work *w) {
     size_t i = 0, k = 0;
     while (i < e->slot_count || k < wanted) {
         int order = i == e->slot_count ? 1
                     : k == wanted      ? -1
-                                       : memcmp(e->slots[i].key.b, t->slots[k].key.b, 32);
-        if (order < 0) {
-            plan_slot(w, &e->slots[i], &e->slots[i].key, e->slots[i].base);
-        } else {
-            plan_slot(w, order ? NULL : &e->slots[i], &t->slots[k].key, t->slots[k].value);
-            k++;
-        }
+                                       : key_compare(&e->slots[i].key, &t->slots[k].key);
+        struct slot *to = &w->merged[w->merged_count++];
+        *to = order <= 0 ? e->slots[i] : (struct slot){.key = t->slots[k].key};
+        plan_change(w, to, order < 0 ? to->base : t->slots[k].value, order <= 0);
         i += order <= 0;
+        k += order >= 0;
+    }
+}
+
+static int plan_storage(struct storage_job *j, struct arena *scratch, struct error *why) {
+    const struct entry *e = j->entry;
+    const struct target *t = j->target;
+    struct storage_work *w = &j->work;
+    size_t wanted = slots_wanted(t), most = e->slot_count + wanted;
+    if (most == 0) return 0;
+    bool known = count_known(e, t, wanted) == wanted;
+    if (known) most = e->slot_count;
+    w->changes = arena_alloc_raw(scratch, most * sizeof(struct trie_change));
+    w->unknown = arena_alloc_raw(scratch, most * sizeof(struct slot *));
+    if (!known) w->merged = arena_alloc_raw(scratch, most * sizeof(struct slot));
+    if (!w->changes || !w->unknown || (!known && !w->merged)) return no_memory(why);
+    if (known) {
+        plan_known(e, t, wanted, w);
+    } else {
+        plan_merged(e, t, wanted, w);
     }
     return 0;
 }
 
-static int keep_slots(struct entry *e, const struct storage_work *w, struct error *why) {
-    if (w->slot_count > e->slot_capacity) {
-        size_t more = 2 * w->slot_count;
-        struct slot *p = realloc(e->slots, more * sizeof *p);
-        if (!p) return no_memory(why);
-        e->slots = p;
-        e->slot_capacity = more;
-    }
-    if (w->slot_count) memcpy(e->slots, w->slots, w->slot_count * sizeof *e->slots);
-    e->slot_count = w->slot_count;
-    return 0;
-}
-
-static int apply_storage(struct state_root *s, struct entry *e, const struct target *t,
-                         const struct state_missing_sink *sink, struct error *why) {
+static int plan_job(struct state_root *s, struct storage_job *j, struct arena *scratch,
+                    struct error *why) {
+    struct entry *e = j->entry;
+    const struct target *t = j->target;
     bool cleared = t && (t->change->storage_cleared || t->change->removed);
     if (cleared != e->cleared) {
         trie_release(s->pool, &e->storage);
         storage_init(s, e, cleared);
     }
-    if (!e->slot_count && !(t && t->slot_count)) return 0;
-    struct storage_work w;
-    int r = plan_storage(s, e, t, &w, why);
-    if (r != 0) return r;
+    return plan_storage(j, scratch, why);
+}
+
+static int keep_slots(struct entry *e, const struct storage_work *w, struct error *why) {
+    if (!w->merged) return 0;
+    if (w->merged_count > e->slot_capacity) {
+        size_t more = 2 * w->merged_count;
+        struct slot *p = realloc(e->slots, more * sizeof *p);
+        if (!p) return no_memory(why);
+        e->slots = p;
+        e->slot_capacity = more;
+    }
+    memcpy(e->slots, w->merged, w->merged_count * sizeof *e->slots);
+    e->slot_count = w->merged_count;
+    return 0;
+}
+
+// sink is used together with the source only.
+static int apply_job(struct state_root *s, struct storage_job *j, bool with_source,
+                     const struct state_missing_sink *sink, struct error *why) {
+    struct entry *e = j->entry;
+    struct storage_work *w = &j->work;
     struct owned_source o = {.s = s, .owner = &e->key, .sink = sink};
     struct trie_source source = source_of(&o);
     struct trie_missing_sink missing = {add_missing, &o};
-    r = trie_apply(s->pool, &e->storage, w.changes, w.change_count, &source, &missing, why);
-    for (size_t i = 0; i < w.change_count && r == 0; i++) {
-        if (w.unknown[i]) r = decode_slot(&w.unknown[i]->base, &w.changes[i], why);
+    int r = trie_apply(s->pool, &e->storage, w->changes, w->change_count,
+                       with_source ? &source : NULL, with_source ? &missing : NULL, why);
+    for (size_t i = 0; i < w->change_count && r == 0; i++) {
+        if (w->unknown[i]) r = decode_slot(&w->unknown[i]->base, &w->changes[i], why);
     }
-    return r == 0 ? keep_slots(e, &w, why) : r;
+    return r == 0 ? keep_slots(e, w, why) : r;
 }
 
 // Accounts
@@ -423,7 +589,7 @@ static void encode_account(struct trie_change *c, const struct account *a) {
     c->value_n = (uint8_t)b.n;
 }
 
-static int apply_accounts(struct state_root *s, const struct target *const *matched,
+static int apply_accounts(struct state_root *s, struct target *const *matched,
                           const struct state_missing_sink *sink, struct error *why) {
     struct trie_change *changes =
         arena_alloc_raw(&s->scratch, s->entry_count * sizeof(struct trie_change));
@@ -431,6 +597,7 @@ static int apply_accounts(struct state_root *s, const struct target *const *matc
     size_t n = 0;
     for (size_t i = 0; i < s->entry_count; i++) {
         struct entry *e = s->entries[i];
+        if (matched[i] && matched[i]->same) continue;
         const struct state_account_change *c = matched[i] ? matched[i]->change : NULL;
         struct account now = e->base;
         bool exists = c ? !c->removed : e->base_exists;
@@ -455,28 +622,148 @@ static int apply_accounts(struct state_root *s, const struct target *const *matc
 
 // The whole
 
-static int load_and_apply_storage(struct state_root *s, const struct target *const *matched,
-                                  const struct state_missing_sink *sink, struct error *why) {
+/* Storage tries whose changes are made together: their nodes are asked for side by side. */
+struct window {
+    struct window *next;
+    size_t count, changes;
+    struct storage_job job[TRIE_AHEAD_MOST / 4];
+};
+#define WINDOW_JOBS (sizeof(((struct window *)0)->job) / sizeof(struct storage_job))
+
+static void walk_window_ahead(const struct state_root *s, const struct window *w) {
+    struct trie_walker walker[TRIE_AHEAD_MOST];
+    size_t n = 0;
+    for (size_t i = 0; i < w->count; i++) {
+        const struct storage_work *work = &w->job[i].work;
+        if (work->change_count > TRIE_AHEAD_MOST - n) continue;
+        uint32_t root = w->job[i].entry->storage.root;
+        for (size_t k = 0; k < work->change_count; k++) {
+            walker[n++] = (struct trie_walker){root, 0, &work->changes[k].key};
+        }
+    }
+    trie_walk_ahead(s->pool, walker, n);
+}
+
+// Those that lack nodes stay in the window; all others are ended.
+static int apply_window(struct state_root *s, struct window *w, struct member *m, bool with_source,
+                        const struct state_missing_sink *sink, struct error *why) {
+    walk_window_ahead(s, w);
+    size_t left = 0;
+    for (size_t i = 0; i < w->count; i++) {
+        int r = apply_job(s, &w->job[i], with_source, sink, why);
+        if (r == ERR_NOT_FOUND) {
+            w->job[left++] = w->job[i];
+            continue;
+        }
+        if (r == 0) r = trie_list(s->pool, &w->job[i].entry->storage, m->work, why);
+        if (r != 0) return r;
+    }
+    w->count = left;
+    return left ? ERR_NOT_FOUND : 0;
+}
+
+struct storage_phase {
+    struct state_root *s;
+    struct target *const *matched;
+    const struct state_missing_sink *sink;
+    bool shared; /* by a team: sources are for the caller alone */
+};
+
+static int plan_window(struct state_root *s, struct target *const *matched, size_t *at, size_t to,
+                       struct member *m, struct window *w) {
+    w->count = w->changes = 0;
+    while (*at < to && w->count < WINDOW_JOBS && w->changes < TRIE_AHEAD_MOST / 2) {
+        ask_for_entry(s, *at);
+        struct storage_job *j = &w->job[w->count];
+        *j = (struct storage_job){.entry = s->entries[*at], .target = matched[*at]};
+        ++*at;
+        if (!j->entry->base_known) continue; // it is missing: this candidate fails
+        if (j->target && j->target->same) continue;
+        int r = plan_job(s, j, &m->scratch, &m->why);
+        if (r != 0) return r;
+        w->changes += j->work.change_count;
+        if (j->work.change_count || j->work.merged) w->count++;
+    }
+    return 0;
+}
+
+// Changes the storage tries of entries [from, to); in a team as far as known nodes lead.
+static void apply_entries(void *arg, unsigned member, size_t from, size_t to) {
+    const struct storage_phase *p = arg;
+    struct member *m = &p->s->member[member];
+    while (from < to && !m->failed) {
+        struct arena_mark mark = arena_mark(&m->scratch);
+        struct window *w = arena_alloc_raw(&m->scratch, sizeof *w);
+        int r = m->work ? 0 : trie_work_create(&m->work, &m->why);
+        if (r == 0) r = w ? plan_window(p->s, p->matched, &from, to, m, w) : no_memory(&m->why);
+        if (r == 0) r = apply_window(p->s, w, m, !p->shared, p->sink, &m->why);
+        if (r == ERR_NOT_FOUND && p->shared) {
+            w->next = m->left;
+            m->left = w;
+            continue;
+        }
+        m->missing |= r == ERR_NOT_FOUND;
+        if (r != 0 && r != ERR_NOT_FOUND) m->failed = r;
+        arena_rewind(&m->scratch, mark); // what is used again is in the cache
+    }
+}
+
+static int load_bases(struct state_root *s, const struct state_missing_sink *sink,
+                      struct error *why) {
     int missing = 0;
     for (size_t i = 0; i < s->entry_count; i++) {
         struct entry *e = s->entries[i];
         int r = e->base_known ? 0 : load_base(s, e, sink, why);
-        if (r == 0) r = apply_storage(s, e, matched[i], sink, why);
         if (r == ERR_NOT_FOUND) missing = r; // go on: the sink wants all of them
         if (r != 0 && r != ERR_NOT_FOUND) return r;
     }
     return missing;
 }
 
+#define ENTRIES_RANGE 32 /* entries that a member of a team takes at a time */
+
+static int load_and_apply_storage(struct state_root *s, struct target *const *matched,
+                                  struct trie_team *team, const struct state_missing_sink *sink,
+                                  struct error *why) {
+    int missing = load_bases(s, sink, why);
+    if (missing != 0 && missing != ERR_NOT_FOUND) return missing;
+    unsigned threads = trie_team_threads(team);
+    for (unsigned i = 0; i < threads; i++) {
+        arena_reset(&s->member[i].scratch);
+        s->member[i].left = NULL;
+        if (s->member[i].work) trie_work_reset(s->member[i].work);
+        s->member[i].missing = false;
+        s->member[i].failed = 0;
+    }
+    struct storage_phase phase = {s, matched, sink, threads > 1};
+    trie_pool_share(s->pool, phase.shared);
+    trie_team_run(team, s->entry_count, phase.shared ? ENTRIES_RANGE : s->entry_count + 1,
+                  apply_entries, &phase);
+    trie_pool_share(s->pool, false);
+    for (unsigned i = 0; i < threads; i++) {
+        struct member *m = &s->member[i];
+        if (m->missing) missing = ERR_NOT_FOUND;
+        if (m->failed) {
+            if (why) *why = m->why;
+            return m->failed;
+        }
+        for (struct window *w = m->left; w; w = w->next) {
+            int r = apply_window(s, w, m, true, sink, why);
+            if (r == ERR_NOT_FOUND) missing = r;
+            if (r != 0 && r != ERR_NOT_FOUND) return r;
+        }
+    }
+    return missing;
+}
+
 static int hash_storage(struct state_root *s, struct trie_team *team, struct trie_stats *stats,
                         struct error *why) {
-    struct trie **dirty = arena_alloc_raw(&s->scratch, s->entry_count * sizeof(struct trie *));
-    if (!dirty) return no_memory(why);
+    struct trie_work *work[TRIE_TEAM_MAX];
     size_t n = 0;
-    for (size_t i = 0; i < s->entry_count; i++) {
-        if (s->entries[i]->storage.dirty) dirty[n++] = &s->entries[i]->storage;
+    for (unsigned i = 0; i < trie_team_threads(team); i++) {
+        if (s->member[i].work) work[n++] = s->member[i].work;
     }
-    return trie_hash(s->pool, dirty, n, team, stats, why);
+    return trie_hash_listed(s->pool, work, n, team, stats, why);
 }
 
 int state_root_compute(struct state_root *s, struct hash *ret,
@@ -485,11 +772,12 @@ int state_root_compute(struct state_root *s, struct hash *ret,
                        struct trie_stats *stats, struct error *why) {
     arena_reset(&s->scratch);
     struct target *targets = NULL;
-    const struct target **matched = NULL;
-    int r = prepare(s, &targets, changes, count, why);
+    struct target **matched = NULL;
+    int r = prepare_accounts(s, &targets, changes, count, why);
     if (r != 0) return r;
     r = match(s, targets, count, &matched, why);
-    if (r == 0) r = load_and_apply_storage(s, matched, sink, why);
+    if (r == 0) r = prepare_slots(s, matched, why);
+    if (r == 0) r = load_and_apply_storage(s, matched, team, sink, why);
     if (r == 0) r = hash_storage(s, team, stats, why);
     if (r == 0) r = apply_accounts(s, matched, sink, why);
     struct trie *accounts = &s->accounts;

@@ -50,6 +50,10 @@ void trie_pool_free(struct trie_pool *pool);
  * of as many as it has. For comparison. */
 void trie_pool_set_lanes(struct trie_pool *pool, unsigned lanes);
 
+/* trie_pool_share: from true until false, several threads may work at the pool, each with tries
+ * that no other one looks at: trie_apply without a source, trie_release, trie_walk_ahead. */
+void trie_pool_share(struct trie_pool *pool, bool shared);
+
 /* trie_pool_reset forgets all nodes of all tries at once and keeps the memory. */
 void trie_pool_reset(struct trie_pool *pool);
 
@@ -140,6 +144,19 @@ int trie_change_compare(const void *a, const void *b);
                                            const struct trie_source *source,
                                            const struct trie_missing_sink *sink, struct error *why);
 
+/* A key on its way down a trie. */
+struct trie_walker {
+    uint32_t node; /* where it is; t->root at first */
+    uint8_t depth; /* of node */
+    const struct hash *key;
+};
+
+/* trie_walk_ahead asks memory for the known nodes on the ways to many keys, of any tries of the
+ * pool, all ways side by side: what trie_apply then visits one after the other is there. Best for
+ * some tens of keys; TRIE_AHEAD_MOST ways fit the nearer caches. Uses up the walkers. */
+#define TRIE_AHEAD_MOST 128
+void trie_walk_ahead(const struct trie_pool *pool, struct trie_walker *walkers, size_t count);
+
 /* Work done, so that a time can be explained. */
 struct trie_stats {
     uint64_t nodes_hashed;
@@ -156,6 +173,27 @@ struct trie_team;
 [[gnu::warn_unused_result]] int trie_hash(struct trie_pool *pool, struct trie *const *tries,
                                           size_t count, struct trie_team *team,
                                           struct trie_stats *stats, struct error *why);
+
+/* Changed nodes, listed to be hashed. The same in two steps, so that listing can follow trie_apply
+ * at once, while the nodes are near, and threads can each list what they changed. */
+struct trie_work;
+
+/* trie_work_create makes an empty list. errors ERR_NO_MEMORY. trie_work_free: NULL is allowed. */
+[[gnu::warn_unused_result]] int trie_work_create(struct trie_work **ret, struct error *why);
+void trie_work_free(struct trie_work *work);
+void trie_work_reset(struct trie_work *work);
+
+/* trie_list lists what changed in a trie; its reference counts as up to date from then on.
+ * errors  ERR_NO_MEMORY: what is listed is of no use. */
+[[gnu::warn_unused_result]] int trie_list(const struct trie_pool *pool, struct trie *t,
+                                          struct trie_work *work, struct error *why);
+
+/* trie_hash_listed hashes all that some lists hold, before any of these tries changes again, and
+ * empties them. Otherwise as trie_hash. */
+[[gnu::warn_unused_result]] int trie_hash_listed(const struct trie_pool *pool,
+                                                 struct trie_work *const *works, size_t count,
+                                                 struct trie_team *team, struct trie_stats *stats,
+                                                 struct error *why);
 
 /* trie_root gives the root hash of a trie that is up to date. */
 struct hash trie_root(const struct trie *t);

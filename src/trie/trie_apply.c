@@ -296,10 +296,45 @@ static unsigned group_by_nibble(const struct trie_pool *pool, const struct trie_
     return groups;
 }
 
+void trie_walk_ahead(const struct trie_pool *pool, struct trie_walker *w, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (w[i].node) trie_node_prefetch(pool, w[i].node);
+    }
+    while (count) {
+        size_t kept = 0;
+        for (size_t i = 0; i < count; i++) {
+            struct trie_walker next = {.key = w[i].key};
+            if (trie_kind(w[i].node) == TRIE_BRANCH) {
+                const struct trie_branch *b = trie_branch_at(pool, w[i].node);
+                next.node = b->child[trie_nibble(w[i].key->b, w[i].depth)];
+                next.depth = (uint8_t)(w[i].depth + 1);
+            } else if (trie_kind(w[i].node) == TRIE_EXTENSION) {
+                const struct trie_extension *e = trie_extension_at(pool, w[i].node);
+                next.node = e->child;
+                next.depth = e->end;
+            }
+            if (!next.node) continue;
+            trie_node_prefetch(pool, next.node);
+            w[kept++] = next;
+        }
+        count = kept;
+    }
+}
+
+// The same for one group of a batch that is too large for all of it.
+static void walk_group_ahead(const struct trie_pool *pool, uint32_t node, unsigned depth,
+                             const struct trie_change *c, size_t n) {
+    struct trie_walker w[TRIE_AHEAD_MOST];
+    for (size_t i = 0; i < n; i++) {
+        w[i] = (struct trie_walker){node, (uint8_t)depth, &c[i].key};
+    }
+    trie_walk_ahead(pool, w, n);
+}
+
 static struct place apply_branch(struct apply *a, uint32_t node, unsigned depth,
                                  struct trie_change *c, size_t n) {
     struct trie_branch *b = trie_branch_at(a->pool, node);
-    bool changed = b->dirty != 0;
+    bool changed = b->dirty != 0, fewer = false;
     size_t start[17];
     unsigned groups = group_by_nibble(a->pool, b, depth, c, n, start);
     for (unsigned g = 0; g < groups && !a->failed; g++) {
@@ -312,7 +347,11 @@ static struct place apply_branch(struct apply *a, uint32_t node, unsigned depth,
             if (!child) continue;
             b->child[nibble] = child;
         }
+        if (n > TRIE_AHEAD_MOST && i - from <= TRIE_AHEAD_MOST) {
+            walk_group_ahead(a->pool, child, depth + 1, c + from, i - from);
+        }
         struct place p = apply_node(a, child, depth + 1, c + from, i - from);
+        fewer |= !p.node;
         if (!p.changed) continue;
         changed = true;
         b->child[nibble] = p.node;
@@ -324,7 +363,8 @@ static struct place apply_branch(struct apply *a, uint32_t node, unsigned depth,
             gone(a, c[from].key.b, depth + 1);
         }
     }
-    if (a->failed) return (struct place){node, changed};
+    // Only where something is missing, since now or since a try before, few can be left.
+    if (a->failed || !fewer) return (struct place){node, changed};
     return settle_branch(a, node, depth, c[0].key.b, changed);
 }
 

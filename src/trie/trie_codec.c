@@ -38,10 +38,23 @@ static size_t encode_branch(uint8_t *out, const struct trie_branch *b) {
         return TRIE_NODE_MAX;
     }
     size_t payload = 1;
+    bool hashes = true; // no child is short
     for (int i = 0; i < 16; i++) {
-        payload += b->ref_n[i] == 32 ? 33 : b->ref_n[i] ? b->ref_n[i] : 1;
+        payload += b->ref_n[i] ? b->ref_n[i] : 1u;
+        payload += b->ref_n[i] == 32;
+        hashes &= b->ref_n[i] == 0 || b->ref_n[i] == 32;
     }
     uint8_t *p = out + put_list_header(out, payload);
+    if (hashes) {
+        // Which children are there is chance: the hash is written in any case, and kept or not.
+        for (int i = 0; i < 16; i++) {
+            memcpy(p, b->rlp + 3 + 33 * i, 33);
+            *p = b->ref_n[i] ? 0xa0 : 0x80;
+            p += 1 + b->ref_n[i];
+        }
+        *p++ = 0x80;
+        return (size_t)(p - out);
+    }
     for (int i = 0; i < 16; i++) {
         const uint8_t *ref = b->rlp + 4 + 33 * i;
         if (b->ref_n[i] == 32) {

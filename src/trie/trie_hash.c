@@ -18,53 +18,125 @@ struct trie_job {
     uint8_t *ret;
 };
 
-#define BATCH 128 /* nodes encoded at once: their RLP stays in the second-level cache */
+#define LANES 8 /* messages hashed at once: one or two rounds of the processor's lanes */
 #define ROOM (TRIE_BRANCH_BLOCKS * KECCAK_RATE)
+#define RANGE 128 /* nodes that a member of a team takes at a time */
 
-static int push(struct trie_pool *pool, unsigned depth, uint32_t node, uint8_t *ret_n,
-                uint8_t *ret) {
-    struct trie_job_list *l = &pool->level[depth];
+// How many nodes early the next ones are asked for when they are listed, and at most when they are
+// hashed.
+#define LIST_AHEAD 16
+#define HASH_AHEAD 24
+
+static bool push(struct trie_work *work, unsigned depth, struct trie_job job) {
+    struct trie_job_list *l = &work->level[depth];
     if (l->count == l->capacity) {
         size_t more = l->capacity ? 2 * l->capacity : 64;
         struct trie_job *p = realloc(l->job, more * sizeof *p);
-        if (!p) return ERR_NO_MEMORY;
+        if (!p) return false;
         l->job = p;
         l->capacity = more;
     }
-    l->job[l->count++] = (struct trie_job){node, ret_n, ret};
-    return 0;
+    l->job[l->count++] = job;
+    return true;
 }
 
-// Lists the changed nodes below one that is listed.
-static int collect(struct trie_pool *pool, uint32_t node, unsigned depth) {
-    int r = 0;
+// Lists the changed nodes right below one that is listed; with what is below those if `all`.
+static bool list_below(const struct trie_pool *pool, struct trie_work *work, uint32_t node,
+                       unsigned depth, bool all) {
+    bool ok = true;
     if (trie_kind(node) == TRIE_BRANCH) {
         struct trie_branch *b = trie_branch_at(pool, node);
-        for (unsigned dirty = b->dirty; dirty; dirty &= dirty - 1) {
-            trie_node_prefetch(pool, b->child[__builtin_ctz(dirty)]);
-        }
-        for (unsigned dirty = b->dirty; dirty && r == 0; dirty &= dirty - 1) {
+        for (unsigned dirty = b->dirty; dirty && ok; dirty &= dirty - 1) {
             unsigned i = (unsigned)__builtin_ctz(dirty);
-            r = push(pool, depth + 1, b->child[i], &b->ref_n[i], trie_branch_ref(b, i));
-            if (r == 0 && trie_kind(b->child[i]) != TRIE_LEAF) {
-                r = collect(pool, b->child[i], depth + 1);
-            }
+            ok = push(work, depth + 1,
+                      (struct trie_job){b->child[i], &b->ref_n[i], trie_branch_ref(b, i)});
+            if (all && ok) ok = list_below(pool, work, b->child[i], depth + 1, all);
         }
     } else if (trie_kind(node) == TRIE_EXTENSION) {
         struct trie_extension *e = trie_extension_at(pool, node);
-        if (!e->dirty) return 0;
-        r = push(pool, e->end, e->child, &e->ref.n, e->ref.b);
-        if (r == 0) r = collect(pool, e->child, e->end);
+        if (!e->dirty) return true;
+        ok = push(work, e->end, (struct trie_job){e->child, &e->ref.n, e->ref.b});
+        if (all && ok) ok = list_below(pool, work, e->child, e->end, all);
     }
-    return r;
+    return ok;
+}
+
+// Level by level from the roots: paths of many keys go down side by side, so that the next nodes
+// are on their way from memory while these are looked at.
+static bool list_levels(const struct trie_pool *pool, struct trie_work *work) {
+    bool ok = true;
+    for (unsigned depth = 0; depth < TRIE_DEPTH_MAX && ok; depth++) {
+        const struct trie_job_list *l = &work->level[depth];
+        for (size_t i = 0; i < l->count && ok; i++) {
+            if (i + LIST_AHEAD < l->count && trie_kind(l->job[i + LIST_AHEAD].node) != TRIE_LEAF) {
+                trie_node_prefetch(pool, l->job[i + LIST_AHEAD].node);
+            }
+            ok = list_below(pool, work, l->job[i].node, depth, false);
+        }
+    }
+    return ok;
+}
+
+static bool list_root(struct trie_work *work, struct trie *t) {
+    if (!t->dirty || !t->root) return true;
+    t->dirty = false;
+    return push(work, 0, (struct trie_job){t->root, &t->ref.n, t->ref.b});
+}
+
+int trie_work_create(struct trie_work **ret, struct error *why) {
+    *ret = calloc(1, sizeof **ret);
+    return *ret ? 0 : error_set(why, ERR_NO_MEMORY, "no memory to hash a trie");
+}
+
+void trie_work_reset(struct trie_work *work) {
+    for (unsigned depth = 0; depth <= TRIE_DEPTH_MAX; depth++) {
+        work->level[depth].count = 0;
+    }
+}
+
+void trie_work_clear(struct trie_work *work) {
+    for (unsigned depth = 0; depth <= TRIE_DEPTH_MAX; depth++) {
+        free(work->level[depth].job);
+    }
+}
+
+void trie_work_free(struct trie_work *work) {
+    if (work) trie_work_clear(work);
+    free(work);
+}
+
+int trie_list(const struct trie_pool *pool, struct trie *t, struct trie_work *work,
+              struct error *why) {
+    bool dirty = t->dirty && t->root;
+    if (list_root(work, t) && (!dirty || list_below(pool, work, t->root, 0, true))) return 0;
+    return error_set(why, ERR_NO_MEMORY, "no memory to hash a trie");
 }
 
 struct level {
-    struct trie_pool *pool;
+    const struct trie_pool *pool;
     const struct trie_job *job;
+    size_t count;
     unsigned depth;
-    bool root; /* even short nodes are hashed */
     _Atomic uint64_t permutations;
+};
+
+/* Padded messages by their length in blocks, and where their hashes go. They are hashed as soon as
+ * there are LANES of one length, while their encodings lie in the nearest cache. */
+struct batch {
+    _Alignas(64) uint8_t room[TRIE_BRANCH_BLOCKS * LANES][ROOM];
+    uint8_t free[TRIE_BRANCH_BLOCKS * LANES]; /* rooms in no use */
+    size_t free_n;
+    struct queue {
+        const uint8_t *message[LANES];
+        uint8_t *ret[LANES];
+        size_t count;
+        uint8_t room[LANES]; /* those in use, fewer than messages: some lie ready */
+        size_t room_n;
+    } queue[TRIE_BRANCH_BLOCKS];
+    const struct level *level;
+    size_t at, to; /* the job that is looked at, and the end of the range */
+    size_t asked;  /* the first job whose memory was not asked for */
+    uint64_t permutations;
 };
 
 // Everything below is hashed: this node is clean, and differs from what a store holds.
@@ -86,36 +158,59 @@ static void settle(const struct trie_pool *pool, uint32_t node) {
     }
 }
 
-// Nodes lie anywhere in memory, a branch over ten cache lines: asked for early, they come while
-// others are encoded.
-static void prefetch(const struct trie_pool *pool, uint32_t node) {
-    const uint8_t *p = trie_node_at(pool, node);
-    size_t size = pool->slabs[trie_kind(node)].node_bytes;
-    for (size_t i = 0; i < size; i += 64) {
-        __builtin_prefetch(p + i, 1);
+#define LINES_MOST 12 /* cache lines of a branch, and those of its reference */
+
+// Nodes lie anywhere in memory, a branch over ten cache lines. Those of the next nodes, and of
+// where their references go, come while others are hashed. Gives how many addresses it wrote.
+static size_t next_lines(struct batch *b, const void **line, size_t room) {
+    const struct level *l = b->level;
+    size_t n = 0, end = b->to - b->at > HASH_AHEAD ? b->at + HASH_AHEAD : b->to;
+    for (; b->asked < end && room - n >= LINES_MOST; b->asked++) {
+        const struct trie_job *job = &l->job[b->asked];
+        const uint8_t *p = trie_node_at(l->pool, job->node);
+        size_t size = l->pool->slabs[trie_kind(job->node)].node_bytes;
+        for (size_t i = 0; i < size; i += 64) {
+            line[n++] = p + i;
+        }
+        line[n++] = job->ret;
+        line[n++] = job->ret_n;
+    }
+    return n;
+}
+
+static void hash_queue(struct batch *b, size_t blocks) {
+    struct queue *q = &b->queue[blocks - 1];
+    const void *line[LANES * TRIE_BRANCH_BLOCKS * KECCAK_SOON];
+    size_t rounds = LANES / keccak_path_lanes(b->level->pool->path) * blocks;
+    struct keccak_soon soon = {line, next_lines(b, line, rounds * KECCAK_SOON)};
+    keccak256_padded_soon(b->level->pool->path, q->message, q->ret, q->count, (unsigned)blocks,
+                          soon);
+    b->permutations += q->count * blocks;
+    q->count = 0;
+    while (q->room_n) {
+        b->free[b->free_n++] = q->room[--q->room_n];
     }
 }
 
-#define AHEAD 6
-
-/* Padded messages by their length in blocks, and where their hashes go. */
-struct batch {
-    _Alignas(64) uint8_t encoding[BATCH][ROOM];
-    const uint8_t *message[TRIE_BRANCH_BLOCKS][BATCH];
-    uint8_t *ret[TRIE_BRANCH_BLOCKS][BATCH];
-    size_t count[TRIE_BRANCH_BLOCKS];
-};
+// Asks for the next nodes at once: nothing was hashed meanwhile.
+static void ask(struct batch *b) {
+    const void *line[HASH_AHEAD / 2 * LINES_MOST];
+    size_t n = next_lines(b, line, sizeof line / sizeof line[0]);
+    for (size_t i = 0; i < n; i++) {
+        __builtin_prefetch(line[i], 1);
+    }
+}
 
 static void add_message(struct batch *b, const uint8_t *message, size_t blocks,
                         const struct trie_job *job) {
-    size_t i = b->count[blocks - 1]++;
-    b->message[blocks - 1][i] = message;
-    b->ret[blocks - 1][i] = job->ret;
+    struct queue *q = &b->queue[blocks - 1];
+    q->message[q->count] = message;
+    q->ret[q->count++] = job->ret;
     *job->ret_n = 32;
+    if (q->count == LANES) hash_queue(b, blocks);
 }
 
-static void add_job(struct batch *b, const struct level *l, const struct trie_job *job,
-                    uint8_t *room) {
+static void add_job(struct batch *b, const struct level *l, const struct trie_job *job) {
     if (trie_kind(job->node) == TRIE_BRANCH) {
         const struct trie_branch *branch = trie_branch_at(l->pool, job->node);
         if (trie_branch_full(branch)) {
@@ -123,46 +218,68 @@ static void add_job(struct batch *b, const struct level *l, const struct trie_jo
             return;
         }
     }
+    uint8_t number = b->free[b->free_n - 1], *room = b->room[number];
     size_t size = trie_node_encode(room, l->pool, job->node, l->depth);
-    if (size < 32 && !l->root) {
+    if (size < 32 && l->depth > 0) { // roots are hashed whatever their size
         *job->ret_n = (uint8_t)size;
         memcpy(job->ret, room, size);
         return;
     }
     keccak_pad(room, size);
-    add_message(b, room, keccak_permutations(size), job);
+    size_t blocks = keccak_permutations(size);
+    struct queue *q = &b->queue[blocks - 1];
+    b->free_n--;
+    q->room[q->room_n++] = number;
+    add_message(b, room, blocks, job);
 }
 
 static void hash_range(void *arg, unsigned member, size_t from, size_t to) {
     (void)member;
     struct level *l = arg;
     struct batch b;
-    uint64_t permutations = 0;
-    for (; from < to; from += BATCH) {
-        size_t n = to - from < BATCH ? to - from : BATCH;
-        const struct trie_job *job = &l->job[from];
-        memset(b.count, 0, sizeof b.count);
-        for (size_t i = 0; i < n; i++) {
-            if (from + i + AHEAD < to) prefetch(l->pool, job[i + AHEAD].node);
-            add_job(&b, l, &job[i], b.encoding[i]);
-            settle(l->pool, job[i].node);
-        }
-        for (unsigned blocks = 1; blocks <= TRIE_BRANCH_BLOCKS; blocks++) {
-            size_t count = b.count[blocks - 1];
-            keccak256_padded_by(l->pool->path, b.message[blocks - 1], b.ret[blocks - 1], count,
-                                blocks);
-            permutations += count * blocks;
-        }
+    b.level = l;
+    b.at = b.asked = from;
+    b.to = to;
+    b.permutations = 0;
+    b.free_n = 0;
+    for (size_t i = 0; i < sizeof b.room / sizeof b.room[0]; i++) {
+        b.free[b.free_n++] = (uint8_t)i;
     }
-    atomic_fetch_add_explicit(&l->permutations, permutations, memory_order_relaxed);
+    for (size_t i = 0; i < TRIE_BRANCH_BLOCKS; i++) {
+        b.queue[i].count = b.queue[i].room_n = 0;
+    }
+    for (; b.at < to; b.at++) {
+        if (b.asked <= b.at) ask(&b);
+        const struct trie_job *job = &l->job[b.at];
+        add_job(&b, l, job);
+        settle(l->pool, job->node);
+    }
+    for (size_t blocks = 1; blocks <= TRIE_BRANCH_BLOCKS; blocks++) {
+        if (b.queue[blocks - 1].count) hash_queue(&b, blocks);
+    }
+    atomic_fetch_add_explicit(&l->permutations, b.permutations, memory_order_relaxed);
 }
 
-static void hash_level(struct trie_pool *pool, unsigned depth, bool root, struct trie_team *team,
-                       struct trie_stats *stats) {
-    struct trie_job_list *list = &pool->level[depth];
+// One level of several lists, put together in the first.
+static bool join_level(struct trie_work *const *works, size_t count, unsigned depth) {
+    bool ok = true;
+    for (size_t i = 1; i < count && ok; i++) {
+        struct trie_job_list *l = &works[i]->level[depth];
+        for (size_t k = 0; k < l->count && ok; k++) {
+            ok = push(works[0], depth, l->job[k]);
+        }
+        l->count = 0;
+    }
+    return ok;
+}
+
+static void hash_level(const struct trie_pool *pool, struct trie_work *work, unsigned depth,
+                       struct trie_team *team, struct trie_stats *stats) {
+    struct trie_job_list *list = &work->level[depth];
     if (list->count == 0) return;
-    struct level l = {.pool = pool, .job = list->job, .depth = depth, .root = root};
-    trie_team_run(team, list->count, BATCH, hash_range, &l);
+    struct level l = {.pool = pool, .job = list->job, .count = list->count, .depth = depth};
+    size_t share = list->count / (4 * (size_t)trie_team_threads(team));
+    trie_team_run(team, list->count, share > RANGE ? share : RANGE, hash_range, &l);
     if (stats) {
         stats->nodes_hashed += list->count;
         stats->permutations += l.permutations;
@@ -170,28 +287,26 @@ static void hash_level(struct trie_pool *pool, unsigned depth, bool root, struct
     list->count = 0;
 }
 
+int trie_hash_listed(const struct trie_pool *pool, struct trie_work *const *works, size_t count,
+                     struct trie_team *team, struct trie_stats *stats, struct error *why) {
+    if (count == 0) return 0;
+    for (unsigned depth = TRIE_DEPTH_MAX + 1; depth-- > 0;) {
+        if (!join_level(works, count, depth)) {
+            return error_set(why, ERR_NO_MEMORY, "no memory to hash a trie");
+        }
+        hash_level(pool, works[0], depth, team, stats);
+    }
+    return 0;
+}
+
 int trie_hash(struct trie_pool *pool, struct trie *const *tries, size_t count,
               struct trie_team *team, struct trie_stats *stats, struct error *why) {
-    int r = 0;
-    for (size_t i = 0; i < count && r == 0; i++) {
-        if (tries[i]->dirty && tries[i]->root) r = collect(pool, tries[i]->root, 0);
+    struct trie_work *work = &pool->work;
+    bool ok = true;
+    for (size_t i = 0; i < count && ok; i++) {
+        ok = list_root(work, tries[i]);
     }
-    for (unsigned depth = TRIE_DEPTH_MAX; depth > 0 && r == 0; depth--) {
-        hash_level(pool, depth, false, team, stats);
-    }
-    for (size_t i = 0; i < count && r == 0; i++) {
-        struct trie *t = tries[i];
-        if (t->dirty && t->root) r = push(pool, 0, t->root, &t->ref.n, t->ref.b);
-    }
-    if (r == 0) {
-        hash_level(pool, 0, true, team, stats);
-        for (size_t i = 0; i < count; i++) {
-            tries[i]->dirty = false;
-        }
-        return 0;
-    }
-    for (unsigned depth = 0; depth <= TRIE_DEPTH_MAX; depth++) {
-        pool->level[depth].count = 0;
-    }
+    if (ok && list_levels(pool, work)) return trie_hash_listed(pool, &work, 1, team, stats, why);
+    trie_work_reset(work);
     return error_set(why, ERR_NO_MEMORY, "no memory to hash a trie");
 }

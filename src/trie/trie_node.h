@@ -14,6 +14,8 @@
 #include "crypto/keccak.h"
 #include "trie/trie.h"
 
+#include <pthread.h>
+
 #define TRIE_BRANCH_BLOCKS 4 /* of Keccak's rate, for TRIE_NODE_MAX bytes */
 
 enum trie_kind { TRIE_NONE, TRIE_LEAF, TRIE_EXTENSION, TRIE_BRANCH };
@@ -60,12 +62,13 @@ struct trie_gone {
 
 #define TRIE_INDEX_BITS 30
 #define TRIE_SLOT_BITS 15 /* of an index: the place within its slab */
+#define TRIE_SLABS_MOST (1u << (TRIE_INDEX_BITS - TRIE_SLOT_BITS))
 
 /* Nodes of one size, in slabs that never move: a small one, then such that fill huge pages, for the
  * nodes of a block lie all over them. Index 0 is never given out. */
 struct trie_slabs {
-    uint8_t **slab;
-    size_t count, capacity; /* slabs */
+    uint8_t *slab[TRIE_SLABS_MOST]; /* in place, so that readers need no lock while it grows */
+    size_t count;
     size_t node_bytes;
     uint32_t next;  /* first index never used */
     uint32_t *free; /* indices to use again */
@@ -76,17 +79,21 @@ enum { TRIE_SLABS_GONE = 0 }; /* kinds 1..3 have their own number */
 
 struct trie_job; /* trie_hash.c */
 
-struct trie_job_list {
-    struct trie_job *job;
-    size_t count, capacity;
+struct trie_work {
+    struct trie_job_list {
+        struct trie_job *job;
+        size_t count, capacity;
+    } level[TRIE_DEPTH_MAX + 1]; /* by depth */
 };
 
 struct trie_pool {
     struct trie_slabs slabs[4];
     size_t limit_bytes;
     size_t bytes;
+    bool shared; /* nodes are made and freed under the lock */
+    pthread_mutex_t lock;
     enum keccak_path path;
-    struct trie_job_list level[TRIE_DEPTH_MAX + 1]; /* by depth; scratch of trie_hash */
+    struct trie_work work; /* scratch of trie_hash */
 };
 
 static inline enum trie_kind trie_kind(uint32_t node) {
@@ -122,6 +129,9 @@ static inline void trie_node_prefetch(const struct trie_pool *pool, uint32_t nod
     __builtin_prefetch(p + at + 64, 1);
 }
 
+/* trie_work_clear frees what a list holds. */
+void trie_work_clear(struct trie_work *work);
+
 /* trie_node_new gives a node of a kind, with garbage in it; 0 when the limit or memory is reached.
  */
 uint32_t trie_node_new(struct trie_pool *pool, enum trie_kind kind);
@@ -148,13 +158,13 @@ static inline void trie_nibble_set(uint8_t key[32], unsigned i, unsigned nibble)
  * shared) up to `to`. */
 static inline unsigned trie_shared(const uint8_t a[32], const uint8_t b[32], unsigned from,
                                    unsigned to) {
-    unsigned i = from & ~1u;
-    while (i < to && a[i / 2] == b[i / 2]) {
-        i += 2;
+    for (unsigned i = from / 16; i < 4; i++) {
+        uint64_t differ = load_be64(a + 8 * i) ^ load_be64(b + 8 * i);
+        if (!differ) continue;
+        unsigned shared = 16 * i + (unsigned)__builtin_clzll(differ) / 4;
+        return shared < to ? shared : to;
     }
-    if (i >= to) return to;
-    if (a[i / 2] >> 4 == b[i / 2] >> 4) i++;
-    return i < to ? i : to;
+    return to;
 }
 
 /* trie_path_of gives a path as the interface shows it. */

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "trie/trie_node.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -15,6 +16,7 @@ static const size_t node_bytes[4] = {
 int trie_pool_create(struct trie_pool **ret, size_t limit_bytes, struct error *why) {
     struct trie_pool *p = calloc(1, sizeof *p);
     if (!p) return error_set(why, ERR_NO_MEMORY, "no memory for a trie pool");
+    pthread_mutex_init(&p->lock, NULL);
     for (int i = 0; i < 4; i++) {
         p->slabs[i].node_bytes = node_bytes[i];
         p->slabs[i].next = 1;
@@ -38,12 +40,10 @@ void trie_pool_free(struct trie_pool *pool) {
         for (size_t k = 0; k < pool->slabs[i].count; k++) {
             free(pool->slabs[i].slab[k]);
         }
-        free(pool->slabs[i].slab);
         free(pool->slabs[i].free);
     }
-    for (int i = 0; i <= TRIE_DEPTH_MAX; i++) {
-        free(pool->level[i].job);
-    }
+    pthread_mutex_destroy(&pool->lock);
+    trie_work_clear(&pool->work);
     free(pool);
 }
 
@@ -77,11 +77,7 @@ static size_t slab_bytes(size_t number) {
 static bool slab_add(struct trie_pool *pool, struct trie_slabs *s) {
     size_t size = slab_bytes(s->count);
     if (pool->limit_bytes && pool->bytes + size > pool->limit_bytes) return false;
-    if (s->count == s->capacity) {
-        void *p = s->slab;
-        if (!grow_array(&p, &s->capacity, sizeof *s->slab)) return false;
-        s->slab = p;
-    }
+    if (s->count == TRIE_SLABS_MOST) return false;
     uint8_t *slab = aligned_alloc(size, size);
     if (!slab) return false;
     if (size == SLAB_BYTES) (void)madvise(slab, size, MADV_HUGEPAGE);
@@ -111,13 +107,29 @@ static void index_free(struct trie_slabs *s, uint32_t index) {
     s->free[s->free_n++] = index;
 }
 
+void trie_pool_share(struct trie_pool *pool, bool shared) {
+    pool->shared = shared;
+}
+
+static void lock(struct trie_pool *pool) {
+    if (pool->shared) pthread_mutex_lock(&pool->lock);
+}
+
+static void unlock(struct trie_pool *pool) {
+    if (pool->shared) pthread_mutex_unlock(&pool->lock);
+}
+
 uint32_t trie_node_new(struct trie_pool *pool, enum trie_kind kind) {
+    lock(pool);
     uint32_t index = index_new(pool, &pool->slabs[kind]);
+    unlock(pool);
     return index ? (uint32_t)kind << TRIE_INDEX_BITS | index : 0;
 }
 
 void trie_node_free(struct trie_pool *pool, uint32_t node) {
+    lock(pool);
     index_free(&pool->slabs[trie_kind(node)], node & ((1u << TRIE_INDEX_BITS) - 1));
+    unlock(pool);
 }
 
 void trie_subtree_free(struct trie_pool *pool, uint32_t node) {
@@ -135,11 +147,13 @@ void trie_subtree_free(struct trie_pool *pool, uint32_t node) {
 
 void trie_gone_free(struct trie_pool *pool, struct trie *t) {
     struct trie_slabs *s = &pool->slabs[TRIE_SLABS_GONE];
+    lock(pool);
     while (t->gone) {
         uint32_t index = t->gone;
         t->gone = ((const struct trie_gone *)trie_slabs_at(s, index))->next;
         index_free(s, index);
     }
+    unlock(pool);
 }
 
 void trie_release(struct trie_pool *pool, struct trie *t) {
@@ -151,7 +165,9 @@ void trie_release(struct trie_pool *pool, struct trie *t) {
 bool trie_gone_add(struct trie_pool *pool, struct trie *t, const uint8_t key[32], unsigned depth) {
     if (!t->stored) return true;
     struct trie_slabs *s = &pool->slabs[TRIE_SLABS_GONE];
+    lock(pool);
     uint32_t index = index_new(pool, s);
+    unlock(pool);
     if (!index) return false;
     struct trie_gone *g = trie_slabs_at(s, index);
     g->path = trie_path_of(key, depth);
