@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define READ_STEP (64u << 10)
@@ -106,4 +107,16 @@ int file_write_atomic(const char *path, struct bytes content,
         return r;
     }
     return file_sync_folder(path, why);
+}
+
+int file_check_room(const char *path, uint64_t bytes, struct error *why) {
+    struct statvfs fs;
+    if (statvfs(path, &fs) != 0) {
+        return error_set_os(why, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno,
+                            "cannot see the disk of %s", path);
+    }
+    uint64_t left = (uint64_t)fs.f_bavail * fs.f_frsize;
+    if (left >= bytes) return 0;
+    return error_set(why, ERR_LIMIT, "the disk of %s is full: %llu KiB are left", path,
+                     (unsigned long long)(left >> 10));
 }

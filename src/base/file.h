@@ -31,6 +31,11 @@ struct file_write_options {
 /* file_write_all writes everything to a descriptor, again after EINTR and short writes. ERR_IO. */
 [[gnu::warn_unused_result]] int file_write_all(int fd, struct bytes content, struct error *why);
 
+/* file_check_room tells whether the disk of `path` has at least `bytes` left for this process.
+ * errors  ERR_LIMIT (less), ERR_NOT_FOUND, ERR_IO. */
+[[gnu::warn_unused_result]] int file_check_room(const char *path, uint64_t bytes,
+                                                struct error *why);
+
 /* file_sync_folder makes creations, renames and removals in the folder of `path` durable. */
 [[gnu::warn_unused_result]] int file_sync_folder(const char *path, struct error *why);
 

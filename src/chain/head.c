@@ -350,6 +350,21 @@ static int find_target(struct head *h, struct move *m, const struct hash *hash, 
     return r != 0 ? r : error_set(why, ERR_STALE, "the head is deeper than %u blocks", h->depth);
 }
 
+static void note_stored(struct head *h, int code, const struct error *why) {
+    (void)pthread_rwlock_wrlock(&h->lock);
+    h->unstored = code == 0 || !why ? (struct error){.code = code} : *why;
+    (void)pthread_rwlock_unlock(&h->lock);
+}
+
+int head_health(struct head *h, struct error *why) {
+    (void)pthread_rwlock_rdlock(&h->lock);
+    struct error unstored = h->unstored;
+    (void)pthread_rwlock_unlock(&h->lock);
+    if (unstored.code == 0) return 0;
+    if (why) *why = unstored;
+    return error_wrap(why, "the newest block is not stored");
+}
+
 static int set(struct head *h, struct move *m, const struct hash *head, const struct hash *safe,
                const struct hash *finalized, struct error *why) {
     arena_reset(&h->scratch);
@@ -363,6 +378,7 @@ static int set(struct head *h, struct move *m, const struct hash *head, const st
     } else {
         trie_store_abort(h->store);
     }
+    note_stored(h, r, why);
     if (r != 0) return r;
     if (evm_code_cache_bytes(h->codes) > HEAD_CODES_MAX) {
         evm_code_cache_trim(h->codes, HEAD_CODES_MAX / 4 * 3);

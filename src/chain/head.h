@@ -179,6 +179,10 @@ bool head_reject_of(struct head *h, const struct hash *hash, struct hash *ret_la
                                          const struct hash *safe, const struct hash *finalized,
                                          struct error *why);
 
+/* head_health: 0, or why the newest change could not be stored; 0 again once one was. Any thread.
+ */
+[[gnu::warn_unused_result]] int head_health(struct head *h, struct error *why);
+
 /* What head_set did. The arrays are borrowed during the call; retain a block to keep it. */
 struct head_event {
     const struct head_block *head;

@@ -73,6 +73,7 @@ struct head {
     struct map tree; /* by hash: struct head_node, held once */
     struct head_node *base, *latest;
     struct hash safe, finalized; /* zero: none */
+    struct error unstored;       /* code 0: the newest change was stored */
     struct hash genesis_hash;
     struct map rejects; /* by hash: into the ring */
     struct head_reject *reject_ring;

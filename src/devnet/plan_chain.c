@@ -33,7 +33,7 @@ int plan_chain(struct net *n, struct error *why) {
     if (code == 0) code = links_front(n->links, "chain", n->chain_beacon, beacon, why);
     if (code < 0) return code;
     hex_encode(pubkey, BYTES_OF(n->relay_key.pubkey));
-    bool ok = WORDS(&r, "--dev", "--engine-addr", "", "--extra-data", "devnet", "--slots") &&
+    bool ok = WORDS(&r, "--engine-addr", "", "--extra-data", "devnet", "--slots") &&
               role_arg(&r, &n->arena, "%llums", (unsigned long long)(n->s->slot_ns / NS_PER_MS)) &&
               plan_listens(&r, n, "--http-addr", rpc) && plan_listens(&r, n, "--ws-addr", ws) &&
               plan_listens(&r, n, "--metrics-addr", metrics) &&

@@ -372,6 +372,21 @@ int tls_read_identity(struct buf *cert_pem, struct buf *key_pem, const char *cer
     return r;
 }
 
+int tls_new_roots(struct tls **ret, const char *ca_file, struct error *why) {
+    struct tls_options o = {.role = TLS_CLIENT, .trust = TLS_TRUST_SYSTEM};
+    struct buf pem;
+    int r = 0;
+    buf_init(&pem, 0);
+    if (ca_file && *ca_file) {
+        r = certificate_read_file(&pem, ca_file, why);
+        o.trust = TLS_TRUST_CA;
+        o.ca_pem = buf_view(&pem);
+    }
+    if (r == 0) r = tls_new(ret, &o, why);
+    buf_free(&pem);
+    return r;
+}
+
 static struct tls_generation *generation_now(struct tls *t) {
     pthread_mutex_lock(&t->lock);
     struct tls_generation *g = tls_generation_hold(t->now);

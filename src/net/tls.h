@@ -87,6 +87,11 @@ struct tls *tls_hold(struct tls *t);
 [[gnu::warn_unused_result]] int tls_reload(struct tls *t, const struct tls_options *options,
                                            struct error *why);
 
+/* tls_new_roots makes a client's context that trusts the roots of a file (PEM), or with NULL or ""
+ * the machine's. errors  as tls_new and certificate_read_file. */
+[[gnu::warn_unused_result]] int tls_new_roots(struct tls **ret, const char *ca_file,
+                                              struct error *why);
+
 /* tls_files is a tls_options.identity read from two files. The caller frees both bufs (wipes the
  * key). errors  as certificate_read_file. */
 struct buf;

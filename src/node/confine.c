@@ -12,6 +12,7 @@ int node_confine(const struct node_values *v, const char *file, struct log *log,
     confine_init(&c);
     confine_own(&c, v->data_folder, 0700);
     (void)confine_allow(&c, v->genesis, SANDBOX_READ);
+    (void)confine_allow(&c, v->ca_file, SANDBOX_READ);
     (void)confine_allow_folder_of(&c, file, SANDBOX_READ);
     (void)confine_allow_folder_of(&c, v->jwt_secret, both); // a key that is not there is made
     (void)confine_allow_folder_of(&c, v->ipc_path, both | SANDBOX_SOCKET);

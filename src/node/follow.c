@@ -66,6 +66,7 @@ int follow_open(struct follow **ret, struct node *n, struct error *why) {
     const struct node_link_options o = {.loop = n->loop,
                                         .url = n->values->follow,
                                         .names = f->names,
+                                        .tls = n->tls,
                                         .log = n->log,
                                         .head = n->head,
                                         .transactions = true,

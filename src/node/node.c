@@ -2,11 +2,13 @@
  * SPDX-License-Identifier: MIT */
 #include "node/node.h"
 
+#include "base/file.h"
 #include "chain/head.h"
 #include "chain/txpool.h"
 #include "crypto/sender_cache.h"
 #include "eth/fees.h"
 #include "net/service.h"
+#include "net/tls.h"
 #include "node/chain_file.h"
 #include "node/confine.h"
 #include "node/dev.h"
@@ -210,14 +212,25 @@ static int reload(void *context, struct error *why) {
     return r;
 }
 
+static int is_ready(void *context, struct error *why) {
+    const struct program *p = context;
+    const char *folder = p->node.values->data_folder;
+    int r = p->node.head ? head_health(p->node.head, why) : 0;
+    return r == 0 && folder && *folder ? file_check_room(folder, NODE_ROOM_MIN, why) : r;
+}
+
 static int open_loop(struct program *p, struct error *why) {
     struct node *n = &p->node;
     int r = loop_new(&n->loop, &(struct loop_options){.post_capacity = 65536}, why);
     if (r == 0) r = metrics_new(&n->metrics, NULL, why);
     if (r != 0) return r;
     metrics_add_process(n->metrics);
-    const struct service_options o = {
-        .name = "node", .log = n->log, .metrics = n->metrics, .reload = reload, .context = p};
+    const struct service_options o = {.name = "node",
+                                      .log = n->log,
+                                      .metrics = n->metrics,
+                                      .ready = is_ready,
+                                      .reload = reload,
+                                      .context = p};
     return service_new(&p->service, n->loop, &o, why);
 }
 
@@ -230,10 +243,19 @@ static int open_chain(struct program *p, struct error *why) {
     return r == 0 ? payloads_open(&n->payloads, n, why) : r;
 }
 
+static bool needs_tls(const struct node_values *v) {
+    bool needs = v->follow && strncmp(v->follow, "wss:", 4) == 0;
+    for (size_t i = 0; i < v->relays.count; i++) {
+        needs = needs || strncmp(v->relays.items[i], "https:", 6) == 0;
+    }
+    return needs;
+}
+
 // Everything but what begins by itself: listeners for users, blocks.
 static int open_parts(struct program *p, struct error *why) {
     struct node *n = &p->node;
     int r = open_loop(p, why);
+    if (r == 0 && needs_tls(n->values)) r = tls_new_roots(&n->tls, n->values->ca_file, why);
     if (r == 0) r = open_chain(p, why);
     if (r == 0) r = pool_start(&n->workers, (unsigned)n->values->workers, WORKERS_WAITING, why);
     if (r == 0) r = pool_start(&n->engine, 1, ENGINE_WAITING, why);
@@ -275,6 +297,7 @@ static void close_all(struct program *p) {
     sender_cache_free(p->node.senders);
     service_free(p->service);
     metrics_free(n->metrics);
+    tls_free(n->tls);
     loop_free(n->loop);
     map_free(&n->methods);
     arena_free(&n->memory);

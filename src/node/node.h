@@ -35,6 +35,7 @@ struct txpool;
 struct payloads;
 struct rpc;
 struct node_listeners;
+struct tls;
 
 #define NODE_CLIENT_NAME "buildernet"
 
@@ -47,11 +48,13 @@ struct node {
     const struct genesis *genesis;     /* header with its state root */
     const struct chain_config *config; /* = &genesis->config */
     struct hash genesis_hash;
-    struct head *head;               /* chain/head.h: any thread */
-    struct txpool *txpool;           /* chain/txpool.h: any thread */
-    struct pool *workers;            /* for calls of users */
-    struct pool *engine;             /* one thread: Engine API, in order */
-    struct sender_cache *senders;    /* any thread */
+    struct head *head;     /* chain/head.h: any thread */
+    struct txpool *txpool; /* chain/txpool.h: any thread */
+    struct pool *workers;  /* for calls of users */
+    struct pool *engine;   /* one thread: Engine API, in order */
+    struct sender_cache *senders;
+    struct tls *tls; /* for https relays and wss nodes; NULL: there are none */
+    /* any thread */
     struct payloads *payloads;       /* node/payload.h: blocks made here */
     _Atomic uint64_t next_timestamp; /* with --slots: of the next slot; 0: the clock tells */
     struct rpc *rpc;                 /* node/rpc.h */

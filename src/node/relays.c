@@ -427,8 +427,11 @@ static int add_relay(struct relays *r, const char *text, struct error *why) {
                    (const char *)authority.p);
     relay->url = strdup(plain);
     if (!relay->url) return error_set(why, ERR_NO_MEMORY, "no memory for a relay");
-    const struct client_options o = {
-        .url = relay->url, .names = r->names, .connections = 8, .connect_ns = NS_PER_S};
+    const struct client_options o = {.url = relay->url,
+                                     .names = r->names,
+                                     .tls = r->options.tls,
+                                     .connections = 8,
+                                     .connect_ns = NS_PER_S};
     code = client_new(&relay->client, r->options.loop, &o, why);
     if (code != 0) {
         free(relay->url);

@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "eth/blinded_block.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
 #define RELAYS_MAX 16u
 
@@ -17,8 +18,9 @@ struct relays_options {
     struct loop *loop;
     struct log *log;
     struct metrics *metrics;
-    const char *const *urls; /* http://[0xPUBKEY@]HOST:PORT */
+    const char *const *urls; /* http[s]://[0xPUBKEY@]HOST:PORT */
     size_t url_count;
+    struct tls *tls; /* for https; may be NULL without such urls */
     struct hash builder_domain;
     uint64_t min_bid_wei;
 };

@@ -91,7 +91,9 @@ static const struct config_option options[] = {
     ROW(STRING, fork_version, "genesis-fork-version", "0x20000089", "HEX",
         "With --slots: genesis fork version, for the builders' domain."),
     ROW(LIST, relays, "relay", NULL, "URL,...",
-        "With --slots: relays to ask; http://PUBKEY@HOST:PORT pins a relay's key."),
+        "With --slots: relays to ask, http or https; http://PUBKEY@HOST:PORT pins a relay's key."),
+    ROW(PATH, ca_file, "ca-file", NULL, NULL,
+        "Roots (PEM) for https relays and a wss node to follow; without it the machine's."),
     ROW(STRING, follow, "follow", NULL, "ws://HOST:PORT",
         "Follow another node's chain through its WebSocket; on its authenticated port with the "
         "key of --jwt-secret."),
@@ -144,6 +146,18 @@ int node_values_check(const struct node_values *v, struct error *why) {
     if (v->extra_data && strlen(v->extra_data) > NODE_EXTRA_DATA_MAX) {
         return error_set(why, ERR_RANGE, "--extra-data: a header has room for %d bytes",
                          NODE_EXTRA_DATA_MAX);
+    }
+    if (v->dev && v->slot_ns) {
+        return error_set(why, ERR_INVALID,
+                         "--dev and --slots both make blocks: --slots alone has the accounts and "
+                         "the genesis of --dev too");
+    }
+    if (v->follow && *v->follow && (v->dev || v->slot_ns)) {
+        return error_set(why, ERR_INVALID,
+                         "--follow takes another node's blocks: not with --dev or --slots");
+    }
+    if (v->virtual_clock_ns && !v->slot_ns) {
+        return error_set(why, ERR_INVALID, "--virtual-clock is a matter of --slots");
     }
     for (size_t i = 0; i < v->apis.count; i++) {
         if (!is_namespace(v->apis.items[i])) {

@@ -27,13 +27,14 @@ struct node_values {
         min_bid;
     const char *beacon_addr, *validator_seed, *fork_version;
     struct config_list relays;
-    const char *follow, *progress_fifo;
+    const char *follow, *ca_file, *progress_fifo;
     uint64_t threads;
     struct common_log log;
     struct common_process process;
 };
 
-#define NODE_EXTRA_DATA_MAX 32 /* bytes; the yellow paper's limit */
+#define NODE_ROOM_MIN (UINT64_C(16) << 20) /* that the disk of the data folder must have left */
+#define NODE_EXTRA_DATA_MAX 32             /* bytes; the yellow paper's limit */
 
 enum { NODE_VERB_GENESIS, NODE_VERB_EXPORT, NODE_VERB_IMPORT };
 

@@ -36,4 +36,25 @@ TEST(what_would_be_cut_or_passed_over_is_refused) {
     CHECK_STR(why.text, "--api: there is no namespace admin");
 }
 
+static int check_two(const char *one, const char *two) {
+    char *argv[] = {(char[]){"node"}, strdup(one), strdup(two), NULL};
+    struct config *config;
+    struct node_values v;
+    CHECK_OK(config_load(&config, &node_program, &v, 3, argv, &why), &why);
+    int r = node_values_check(&v, &why);
+    config_free(config);
+    free(argv[1]);
+    free(argv[2]);
+    return r;
+}
+
+TEST(one_hand_makes_the_blocks) {
+    CHECK_OK(check_two("--slots=2s", "--virtual-clock=5s"), &why);
+    CHECK_OK(check_two("--dev", "--dev-period=1s"), &why);
+    CHECK(check_two("--dev", "--slots=2s") == ERR_INVALID);
+    CHECK(check_two("--dev", "--follow=ws://127.0.0.1:1") == ERR_INVALID);
+    CHECK(check_two("--slots=2s", "--follow=ws://127.0.0.1:1") == ERR_INVALID);
+    CHECK(check("--virtual-clock", "5s") == ERR_INVALID);
+}
+
 TEST_MAIN()

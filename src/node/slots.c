@@ -559,6 +559,7 @@ int slots_open(struct slots **ret, struct node *n, struct error *why) {
                                      .metrics = n->metrics,
                                      .urls = n->values->relays.items,
                                      .url_count = n->values->relays.count,
+                                     .tls = n->tls,
                                      .builder_domain = s->chain.validators.builder_domain,
                                      .min_bid_wei = n->values->min_bid};
     r = relays_open(&s->relays, &o, why);

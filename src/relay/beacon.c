@@ -47,8 +47,7 @@ static void step_failed(struct beacon *b, const char *what, const struct error *
     beacon_tick_soon(b, RETRY_NS);
 }
 
-// The `data` of an answer; the document lives in `a`.
-static int data_of(const struct json **ret, const struct ask_answer *answer, struct arena *a,
+int beacon_data_of(const struct json **ret, const struct ask_answer *answer, struct arena *a,
                    struct error *why) {
     *ret = NULL;
     if (answer->status != 200) {
@@ -66,7 +65,7 @@ static int data_of(const struct json **ret, const struct ask_answer *answer, str
 
 static int take_step(struct beacon *b, const struct ask_answer *answer, struct error *why) {
     const struct json *data;
-    int r = data_of(&data, answer, &b->arena, why);
+    int r = beacon_data_of(&data, answer, &b->arena, why);
     if (r != 0) return r;
     uint64_t slot;
     switch (b->step) {
@@ -92,7 +91,7 @@ static int take_step(struct beacon *b, const struct ask_answer *answer, struct e
 }
 
 static const char *const step_paths[] = {
-    [STEP_GENESIS] = "/eth/v1/beacon/genesis",
+    [STEP_GENESIS] = BEACON_GENESIS_PATH,
     [STEP_SPEC] = "/eth/v1/config/spec",
     [STEP_SYNCING] = "/eth/v1/node/syncing",
 };
@@ -117,7 +116,7 @@ static void on_step(void *context, const struct ask_answer *answer, const struct
 static int take_duties(struct beacon *b, const struct ask_answer *answer, struct arena *a,
                        struct error *why) {
     const struct json *data;
-    int r = data_of(&data, answer, a, why);
+    int r = beacon_data_of(&data, answer, a, why);
     json_each(row, data) {
         uint64_t slot, index;
         struct bytes48 pubkey;
@@ -164,12 +163,25 @@ static int ask_duties(struct beacon *b, uint64_t epoch, struct error *why) {
     return beacon_get(b, &b->step_ask, path, BEACON_ANSWER_MAX, on_duties, why);
 }
 
+// Whoever is on the relay's chain is asked; false when nobody is.
+static bool find_turn(struct beacon *b) {
+    for (size_t i = 0; i < b->node_count; i++) {
+        if (!b->nodes[b->turn].foreign) return true;
+        b->turn = (b->turn + 1) % b->node_count;
+    }
+    return false;
+}
+
 // What is due: the next step of the start, duties of this epoch and the next, validators.
 static void tick(struct loop_timer *t) {
     struct beacon *b = LIST_ENTRY(t, struct beacon, timer);
     struct error why;
     int r = 0;
     uint64_t pause = TICK_NS_MAX;
+    if (!find_turn(b)) {
+        beacon_tick_soon(b, pause);
+        return;
+    }
     if (b->step == STEP_RUNNING) {
         uint64_t epoch = epoch_now(b), now = loop_now_ns(b->options.loop);
         pause = b->network.slot_ns < TICK_NS_MIN   ? TICK_NS_MIN
@@ -253,8 +265,16 @@ int beacon_publish(struct beacon *b, struct bytes json, enum consensus_fork fork
 
 // Life
 
-bool beacon_is_ready(const struct beacon *b) {
-    return b->step == STEP_RUNNING && b->have_duties && b->have_validators;
+int beacon_ready(const struct beacon *b, struct error *why) {
+    bool known = b->step == STEP_RUNNING && b->have_duties && b->have_validators;
+    if (!known) return error_set(why, ERR_BUSY, "no beacon node told duties and validators yet");
+    for (size_t i = 0; i < b->node_count; i++) {
+        if (!b->nodes[i].foreign) return 0;
+    }
+    return error_set(why, ERR_CONFLICT,
+                     "the beacon nodes are on another chain than at the start: genesis time %llu "
+                     "it was; start the relay anew, with a database of its own",
+                     (unsigned long long)b->network.genesis_s);
 }
 
 static int add_node(struct beacon *b, const char *url, struct error *why) {

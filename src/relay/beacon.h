@@ -50,8 +50,9 @@ struct beacon_options {
                                              const struct beacon_events *events, struct error *why);
 void beacon_stop(struct beacon *b);
 
-/* beacon_is_ready: network, validators and the duties of this epoch are known. */
-bool beacon_is_ready(const struct beacon *b);
+/* beacon_ready: network, validators and the duties of this epoch are known, and some node is on the
+ * chain that the relay began with. errors  ERR_BUSY, ERR_CONFLICT. */
+[[gnu::warn_unused_result]] int beacon_ready(const struct beacon *b, struct error *why);
 
 /* beacon_publish gives a signed block (JSON) to all nodes. done: status 0 when one took it (200 or
  * 202); once all refused, the last reason. */

@@ -5,6 +5,7 @@
 
 #define RETRY_NS (NS_PER_S / 2)
 #define EVENT_ARENA_MAX (8u << 20)
+#define TELL_AGAIN_NS (60 * NS_PER_S) // of another chain
 
 static void listen_again(struct beacon_node *n) {
     struct loop *l = n->beacon->options.loop;
@@ -140,11 +141,7 @@ static void on_failed(struct client_call *k, void *context, const struct error *
 static const struct client_events stream_events = {
     .response = on_response, .body = on_body, .end = on_end, .failed = on_failed};
 
-static void on_retry(struct loop_timer *t) {
-    beacon_listen(LIST_ENTRY(t, struct beacon_node, retry));
-}
-
-void beacon_listen(struct beacon_node *n) {
+static void open_stream(struct beacon_node *n) {
     struct arena a;
     struct error why;
     arena_init(&a, 16u << 10);
@@ -152,7 +149,6 @@ void beacon_listen(struct beacon_node *n) {
         .method = HTTP_GET,
         .path = n->head_only ? BYTES_LIT("/eth/v1/events?topics=head")
                              : BYTES_LIT("/eth/v1/events?topics=head,payload_attributes")};
-    n->retry.fire = on_retry;
     n->status = 0;
     sse_reader_free(&n->reader);
     sse_reader_init(&n->reader, BEACON_EVENT_MAX);
@@ -168,8 +164,71 @@ void beacon_listen(struct beacon_node *n) {
     listen_again(n);
 }
 
+// A node that came back may have begun another chain: devnets are made anew.
+
+static int take_genesis(struct beacon_node *n, const struct ask_answer *answer, struct error *why) {
+    const struct network *ours = &n->beacon->network;
+    const struct json *data;
+    struct arena a;
+    struct hash root;
+    uint64_t time = 0, now = loop_now_ns(n->beacon->options.loop);
+    arena_init(&a, BEACON_ANSWER_MAX);
+    int r = beacon_data_of(&data, answer, &a, why);
+    if (r == 0) r = json_get_decimal(&time, data, "genesis_time", why);
+    if (r == 0) r = json_get_hash(&root, data, "genesis_validators_root", why);
+    arena_free(&a);
+    if (r != 0) return r;
+    n->foreign = time != ours->genesis_s || !hash_equal(&root, &ours->genesis_validators_root);
+    if (!n->foreign) return 0;
+    if (!n->told_ns || now >= n->told_ns + TELL_AGAIN_NS) {
+        n->told_ns = now;
+        log_error(n->beacon->options.log, "beacon_node_on_another_chain", F_STR("node", n->url),
+                  F_U64("its_genesis", time), F_U64("our_genesis", ours->genesis_s),
+                  F_HEX("its_validators_root", BYTES_OF(root)),
+                  F_HEX("our_validators_root", BYTES_OF(ours->genesis_validators_root)));
+    }
+    return 0;
+}
+
+static void on_genesis(void *context, const struct ask_answer *answer, const struct error *failed) {
+    struct beacon_node *n = context;
+    struct error why;
+    n->checking = NULL;
+    if (n->beacon->stopped) return;
+    int r = answer ? take_genesis(n, answer, &why) : (int)failed->code;
+    if (r == 0 && !n->foreign) {
+        open_stream(n);
+        return;
+    }
+    if (r != 0) {
+        log_warn(n->beacon->options.log, "beacon_request_failed",
+                 F_STR("request", BEACON_GENESIS_PATH), F_STR("node", n->url),
+                 F_ERR(answer ? &why : failed));
+    }
+    listen_again(n);
+}
+
+static void on_retry(struct loop_timer *t) {
+    beacon_listen(LIST_ENTRY(t, struct beacon_node, retry));
+}
+
+void beacon_listen(struct beacon_node *n) {
+    const struct ask_request q = {.method = HTTP_GET,
+                                  .path = BYTES_LIT(BEACON_GENESIS_PATH),
+                                  .timeout_ns = BEACON_TIMEOUT_NS,
+                                  .limit_bytes = BEACON_ANSWER_MAX};
+    struct error why;
+    n->retry.fire = on_retry;
+    if (ask_start(&n->checking, n->client, &q, on_genesis, n, &why) == 0) return;
+    n->checking = NULL;
+    log_warn(n->beacon->options.log, "beacon_stream_lost", F_STR("node", n->url), F_ERR(&why));
+    listen_again(n);
+}
+
 void beacon_unlisten(struct beacon_node *n) {
     loop_timer_clear(n->beacon->options.loop, &n->retry);
+    if (n->checking) ask_cancel(n->checking);
     if (n->events) call_cancel(n->events);
+    n->checking = NULL;
     n->events = NULL;
 }

@@ -11,12 +11,16 @@
 #define BEACON_ANSWER_MAX (4u << 20)
 #define BEACON_VALIDATORS_MAX JSON_BYTES_MAX
 #define BEACON_EVENT_MAX (1u << 20)
+#define BEACON_GENESIS_PATH "/eth/v1/beacon/genesis"
 
 struct beacon_node {
     struct beacon *beacon;
     struct client *client;
     const char *url;
     struct client_call *events; /* NULL: no stream is open */
+    struct ask *checking;       /* its genesis, before the stream is opened */
+    bool foreign;               /* it has another: nothing of it counts */
+    uint64_t told_ns;           /* when that was logged last */
     struct sse_reader reader;
     struct loop_timer retry;
     unsigned status;
@@ -61,7 +65,11 @@ struct beacon_validator {
 /* beacon_get asks the node whose turn it is. */
 [[gnu::warn_unused_result]] int beacon_get(struct beacon *b, struct ask **ret, const char *path,
                                            size_t limit, ask_done *done, struct error *why);
-/* beacon_listen opens a node's event stream (beacon_events.c). */
+/* beacon_data_of gives the `data` of an answer; the document lives in `a`. */
+[[gnu::warn_unused_result]] int beacon_data_of(const struct json **ret,
+                                               const struct ask_answer *answer, struct arena *a,
+                                               struct error *why);
+/* beacon_listen opens a node's event stream (beacon_events.c), once it is on the relay's chain. */
 void beacon_listen(struct beacon_node *n);
 void beacon_unlisten(struct beacon_node *n);
 /* beacon_refresh_validators asks for them (beacon_validators.c). */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define LOST_COUNTS_NS (60 * NS_PER_S)
 #define WAITING_MAX 8192u
 #define BATCH_MAX 512u
 #define TRIES 5
@@ -64,11 +65,22 @@ static void deliver(void *arg) {
     }
 }
 
+int records_health(const struct records *r, struct error *why) {
+    uint64_t now = loop_now_ns(r->options.loop);
+    if (r->lost.code == 0 || now > r->lost_ns + LOST_COUNTS_NS) return 0;
+    if (why) *why = r->lost;
+    return error_wrap(why, "a record was lost");
+}
+
 void records_finish(struct write *w) {
     struct records *r = w->records;
     if (w->status != 0 && (!w->done || w->status != ERR_CONFLICT)) {
         metric_inc(r->failures);
         log_error(r->options.log, "record_lost", F_ERR(&w->why));
+        r->lost = w->why;
+        r->lost_ns = loop_now_ns(r->options.loop);
+    } else {
+        r->lost.code = 0;
     }
     if (w->done) w->done(w->context, w->status, &w->why);
     w->end(w);

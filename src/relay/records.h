@@ -33,6 +33,10 @@ struct records_options {
                                              struct error *why);
 void records_close(struct records *r);
 
+/* records_health: 0, or why a write was lost lately: since the last that was kept, and within a
+ * minute. */
+[[gnu::warn_unused_result]] int records_health(const struct records *r, struct error *why);
+
 /* records_waiting: writes that are not committed. */
 size_t records_waiting(const struct records *r);
 

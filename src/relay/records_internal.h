@@ -35,6 +35,8 @@ struct records {
     size_t waiting;
     bool stopping;
     struct write *finished; /* for records_close, when the loop runs no more */
+    struct error lost;      /* loop: of the newest write; code 0: it was kept */
+    uint64_t lost_ns;
     struct metric *batch_size, *commit_seconds, *failures;
 };
 

@@ -19,6 +19,7 @@
 #define HOUSEKEEPING_NS (30 * NS_PER_S)
 #define DRAIN_NS (10 * NS_PER_S)
 #define JSON_BODY_MAX (15u << 20)
+#define ROOM_MIN (UINT64_C(16) << 20) // that the database's disk must have left
 
 bool relay_run(struct relay *r, struct pool_task *task) {
     return !r->stopping && pool_submit(r->pool, task);
@@ -181,19 +182,9 @@ static bool is_https(const struct config_list *urls) {
 
 static int open_tls(struct relay *r, struct error *why) {
     const struct relay_values *v = r->values;
-    struct tls_options o = {.role = TLS_CLIENT, .trust = TLS_TRUST_SYSTEM};
-    struct buf pem;
     bool own = v->ca_file && *v->ca_file;
     if (!own && !is_https(&v->beacon) && !is_https(&v->validation)) return 0;
-    buf_init(&pem, 1u << 20);
-    int code = own ? file_read(&pem, v->ca_file, why) : 0;
-    if (own) {
-        o.trust = TLS_TRUST_CA;
-        o.ca_pem = buf_view(&pem);
-    }
-    if (code == 0) code = tls_new(&r->tls, &o, why);
-    buf_free(&pem);
-    return code;
+    return tls_new_roots(&r->tls, v->ca_file, why);
 }
 
 static int open_parts(struct relay *r, struct error *why) {
@@ -366,8 +357,11 @@ static int restrict_self(struct relay *r, struct error *why) {
 
 static int is_ready(void *context, struct error *why) {
     const struct relay *r = context;
-    if (beacon_is_ready(r->beacon)) return 0;
-    return error_set(why, ERR_BUSY, "no beacon node told duties and validators yet");
+    const struct relay_values *v = r->values;
+    int code = beacon_ready(r->beacon, why);
+    if (code == 0) code = records_health(r->records, why);
+    bool own = !v->postgres_dsn || !*v->postgres_dsn;
+    return code == 0 && own ? file_check_room(v->database, ROOM_MIN, why) : code;
 }
 
 static void on_stopping(void *context) {

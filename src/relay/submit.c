@@ -432,7 +432,7 @@ static int take_request(struct submit *j, struct exchange *x, struct error *why)
 static void start(struct relay *r, struct exchange *x, bool header_first) {
     bool cancellations = bytes_equal_str(exchange_query_get(x, "cancellations"), "1");
     struct error why;
-    if (header_first && !beacon_is_ready(r->beacon)) {
+    if (header_first && beacon_ready(r->beacon, NULL) != 0) {
         relay_refuse(x, 503, "temporarily unable to verify builder v3 eligibility");
         return;
     }

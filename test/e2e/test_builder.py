@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import struct
@@ -375,6 +376,32 @@ def feed_bundle(raw, sender, min_timestamp):
     return (bytes([1, 0, 0]) + struct.pack(">QI", time.time_ns(), 1) + bytes.fromhex(sender[2:]) +
             struct.pack(">HII", 1 << 1, 1, len(data)) + data + bytes(12) +
             struct.pack(">Q", min_timestamp))
+
+
+@case
+def a_chain_that_was_made_anew_is_noticed():
+    """A beacon node that comes back with another genesis: the relay says so, and is not ready."""
+    with Folder() as folder:
+        w = World(folder)
+
+        def ready():
+            return request(w.port["relay"], "GET", "/readyz", tls=False)
+        try:
+            w.start_node()
+            w.start_relay()
+            wait_until(lambda: is_listening(w.port["relay"]) and ready()[0] == 200, 15)
+            w.stop("node")
+            shutil.rmtree(folder / "chain")
+            time.sleep(1.1)  # genesis is told in seconds
+            w.start_node()
+            log = folder / "relay.log"
+            wait_until(lambda: "beacon_node_on_another_chain" in log.read_text(), 15)
+            status, _, text = ready()
+            assert status == 503 and b"another chain" in text, (status, text)
+            assert log.read_text().count("beacon_node_on_another_chain") == 1
+        finally:
+            for name in ("relay", "node"):
+                w.stop(name)
 
 
 def played(folder):

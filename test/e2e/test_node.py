@@ -3,15 +3,19 @@ import base64
 import hashlib
 import hmac
 import http.client
+import http.server
 import json
 import os
+import pathlib
 import random
 import signal
 import socket
+import ssl
 import threading
 import time
 
-from harness import PROGRAM, Folder, Process, case, free_port, is_listening, main, run, wait_until
+from harness import (PROGRAM, Folder, Process, Skip, case, free_port, is_listening, main, need, run,
+                     wait_until)
 from wallet import address, transaction
 
 CHAIN_ID = 1337
@@ -378,6 +382,53 @@ def no_slot_is_lost_with_or_without_a_relay():
 
 
 @case
+def relays_may_speak_https():
+    """Roots come from --ca-file; a relay whose certificate they do not sign gets nothing."""
+    asked = []
+
+    class Relay(http.server.BaseHTTPRequestHandler):
+        def answer(self, status):
+            asked.append(self.path)
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_GET(self):  # pylint: disable=invalid-name
+            self.answer(204)
+
+        def do_POST(self):  # pylint: disable=invalid-name
+            self.answer(200)
+
+        def log_message(self, *_):
+            pass
+
+    with Folder() as folder:
+        cert, key = folder / "cert.pem", folder / "key.pem"
+        made = run(need("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                   "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=relay",
+                   "-addext", "subjectAltName=IP:127.0.0.1", "-out", cert, "-keyout", key)
+        assert made.returncode == 0, made.stderr
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Relay)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        options = ("--genesis", dev_genesis(folder), "--slots", "500ms", "--beacon-addr", "",
+                   "--relay", f"https://127.0.0.1:{server.server_port}")
+        with Node(folder, *options) as node:
+            wait_until(lambda: node.number() >= 1, 10)
+            wait_until(lambda: "registration_failed" in node.log.read_text(), 10)
+        assert not asked, asked
+        with Node(folder, *options, "--ca-file", cert, name="b") as node:
+            wait_until(lambda: "validators_registered" in node.log.read_text(), 10)
+            wait_until(lambda: node.number() >= 2, 10)
+        server.shutdown()
+        assert "/eth/v1/builder/validators" in asked, asked
+        assert [p for p in asked if p.startswith("/eth/v1/builder/header/")], asked
+
+
+@case
 def followers_have_the_same_chain():
     """Another node has the same head, over reorganisations, transactions both ways, and kill -9."""
     with Folder() as folder:
@@ -396,6 +447,39 @@ def followers_have_the_same_chain():
                 second.process.wait()
             with second:
                 wait_until(lambda: second.block()["hash"] == first.block()["hash"], 10)
+
+
+@case
+def a_full_disk_is_no_readiness():
+    """/readyz is 503 with the reason while the data folder's disk is full, and 200 again after."""
+    unshare = need("unshare")
+    with Folder() as folder:
+        disk = folder / "disk"
+        disk.mkdir()
+        if run(unshare, "-Um", "--map-root-user", "mount", "-t", "tmpfs", "tmpfs", disk).returncode:
+            raise Skip("no user namespaces")
+        node = Node(folder, "--genesis", dev_genesis(folder), "--slots", "500ms", "--beacon-addr", "",
+                    data=disk / "data")
+        mount = f"mount -t tmpfs -o size=64m tmpfs {disk} && exec \"$@\""
+        node.command = [unshare, "-Um", "--map-root-user", "sh", "-c", mount, "sh", *node.command]
+
+        def ready():
+            c = http.client.HTTPConnection("127.0.0.1", node.metrics, timeout=5)
+            c.request("GET", "/readyz")
+            r = c.getresponse()
+            text = r.read().decode()
+            c.close()
+            return r.status, text
+        with node:
+            wait_until(lambda: ready()[0] == 200, 10)
+            # The node's own view of its disk.
+            ballast = pathlib.Path(f"/proc/{node.process.popen.pid}/root{disk}/ballast")
+            ballast.write_bytes(bytes(56 << 20))
+            status, text = ready()
+            assert status == 503 and "is full" in text, (status, text)
+            ballast.unlink()
+            wait_until(lambda: ready()[0] == 200, 10)
+            wait_until(lambda: node.number() > 1, 10)
 
 
 @case
