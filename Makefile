@@ -75,14 +75,15 @@ fuzz: deps build-fuzz/build.ninja
 coverage: deps build-coverage/build.ninja
 	@tools/deps install coverage
 	ninja -C build-coverage -j$(JOBS)
-	tools/run-tests --suite unit build-coverage
-	ninja -C build-coverage coverage-text
-	@tools/coverage-report build-coverage/meson-logs/coverage.txt
+	find build-coverage -name '*.gcda' -delete
+	tools/run-tests --suite unit --suite corpus build-coverage
+	@tools/coverage build-coverage
 
 install: all
 	meson install -C build --no-rebuild --destdir "$(DESTDIR)"
 
 deb: deps all
+	@tools/deps install deb
 	tools/deb
 
 clean:

@@ -101,7 +101,7 @@ void config_write_help(struct buf *out, const struct config_program *p, int verb
     if (!own && p->details) buf_printf(out, "\n%s\n", p->details);
     if (!own && p->verb_count) buf_append_str(out, "\nVerbs:\n");
     bool more = false; // some verb has flags of its own
-    for (size_t i = 0; !own && i < p->verb_count; i++) {
+    for (size_t i = 0; !own && p->verbs && i < p->verb_count; i++) {
         append_verb(out, &p->verbs[i]);
         more = more || p->verbs[i].run;
     }

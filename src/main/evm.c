@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BENCH_FOLDER "/evm/benchmarks" /* below BN_VECTORS */
+#define BENCH_FOLDER "evm/benchmarks" /* below BN_VECTORS */
 
 #define PATHS "PATH: files, folders, .tar.zst, .tar.gz and .tar archives.\n"
 #define FORK "  --fork NAME    only this fork\n"
@@ -99,12 +99,11 @@ static int bench(int argc, char **argv) {
     int r = read_options(&o, argc, argv);
     struct bench_options timed = {o.paths, o.path_count, 400, o.filter};
     if (r == 0 && !o.path_count) {
-        (void)snprintf(folder, sizeof folder, "%s" BENCH_FOLDER, vectors ? vectors : "");
+        (void)snprintf(folder, sizeof folder, "%s/" BENCH_FOLDER, vectors ? vectors : "");
         timed.paths = &published;
         timed.path_count = 1;
         if (!vectors || !*vectors || access(folder, R_OK) != 0) {
-            r = bad("bench", "needs PATH, or BN_VECTORS as the folder that holds",
-                    BENCH_FOLDER + 1);
+            r = bad("bench", "needs PATH, or BN_VECTORS as the folder that holds", BENCH_FOLDER);
         }
     }
     if (r == 0) r = bench_run(&timed);

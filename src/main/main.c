@@ -26,6 +26,30 @@ static void print_commands(void) {
     }
 }
 
+static void print_roff(const char *text) {
+    for (; *text; text++)
+        (void)(*text == '-' ? fputs("\\-", stdout) : fputc(*text, stdout));
+}
+
+// The manual page of the whole: each program has its own.
+static void print_man(void) {
+    (void)puts(".TH BUILDERNET 8 \"\" \"buildernet " BUILDERNET_VERSION "\"\n"
+               ".SH NAME\nbuildernet \\- network of block\\-building nodes in confidential VMs\n"
+               ".SH SYNOPSIS\n.B buildernet\nPROGRAM [VERB] [FLAGS]\n.SH PROGRAMS");
+    for (const struct program *p = programs; p->table; p++) {
+        (void)fputs(".TP\n.BR buildernet\\-", stdout);
+        print_roff(p->table->name);
+        (void)fputs(" (8)\n", stdout);
+        print_roff(p->table->summary);
+        (void)putchar('\n');
+    }
+    (void)puts(
+        ".SH OPTIONS\n.TP\n.B \\-\\-commands\nList all programs with all verbs, a line each.\n"
+        ".TP\n.BR \\-\\-completion \" bash|zsh\"\nPrint completions of all.\n"
+        ".TP\n.B \\-\\-version\nPrint the version.\n"
+        ".TP\n.B \\-\\-help\nList the programs.");
+}
+
 // Of a program whose verbs all have command lines of their own: help, manual page, completions.
 static int print_about(const struct config_program *table, int argc, char **argv) {
     struct config *config;
@@ -63,6 +87,10 @@ int main(int argc, char **argv) {
     }
     if (strcmp(argv[1], "--commands") == 0) {
         print_commands();
+        return 0;
+    }
+    if (strcmp(argv[1], "--man") == 0) {
+        print_man();
         return 0;
     }
     if (strcmp(argv[1], "--completion") == 0) return completion_print(argc > 2 ? argv[2] : "");

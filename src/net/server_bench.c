@@ -225,22 +225,54 @@ static double unit_us(const char *text) {
     return text[0] == 'u' ? v : text[0] == 'm' ? v * 1000 : v * 1e6;
 }
 
+static int by_size(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* h2load prints no percentiles; its log has a line a request: when it began, the status, and how
+ * long it took, in us. */
+static void read_percentiles(struct result *r, const char *path) {
+    double *took = NULL, one;
+    size_t n = 0, room = 0;
+    int status;
+    FILE *f = fopen(path, "r");
+    while (f && fscanf(f, "%*s %d %lf", &status, &one) == 2) {
+        if (n == room) {
+            room = room ? 2 * room : 65536;
+            double *more = realloc(took, room * sizeof *took);
+            if (!more) exit(1);
+            took = more;
+        }
+        if (status == 200) took[n++] = one;
+    }
+    if (f) fclose(f);
+    if (n) {
+        qsort(took, n, sizeof *took, by_size);
+        r->p50_us = took[n / 2];
+        r->p99_us = took[n - 1 - n / 100];
+    }
+    free(took);
+}
+
 static struct result load(const struct served *s, bool http2) {
-    char command[512], line[512];
+    char command[512], line[512], log[128];
     struct result r = {0};
     double requests = 0;
     pid_t worker = worker_of(s);
+    snprintf(log, sizeof log, "%s/h2load.log", folder);
     if (http2) {
         snprintf(command, sizeof command,
-                 "taskset -c %zu h2load -t1 -c16 -m8 -D %d -d %s/body.json https://127.0.0.1:%u/ "
-                 "2>&1",
-                 spare_cpu, seconds, folder, s->port);
+                 "taskset -c %zu h2load -t1 -c16 -m8 -D %d -d %s/body.json --log-file=%s "
+                 "https://127.0.0.1:%u/ 2>&1",
+                 spare_cpu, seconds, folder, log, s->port);
     } else {
         snprintf(command, sizeof command,
                  "taskset -c %zu wrk -t1 -c64 -d%ds --latency -s %s/post.lua https://127.0.0.1:%u/ "
                  "2>&1",
                  spare_cpu, seconds, folder, s->port);
     }
+    (void)unlink(log); // h2load adds to it
     double before = cpu_us_of(worker);
     FILE *f = popen(command, "r");
     while (f && fgets(line, sizeof line, f)) {
@@ -256,6 +288,7 @@ static struct result load(const struct served *s, bool http2) {
     double spent = cpu_us_of(worker) - before;
     r.cpu_us = requests > 0 ? spent / requests : 0;
     r.rate = requests / seconds;
+    if (http2) read_percentiles(&r, log);
     return r;
 }
 
