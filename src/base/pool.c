@@ -23,15 +23,31 @@ struct pool {
     pthread_t thread[];
 };
 
-static void post_home(struct pool_mailbox *m, struct pool_task *t) {
+/* Tasks of one worker and one home that are done and not told yet, newest first. */
+struct done {
+    struct pool_task *newest, *oldest;
+    unsigned count;
+};
+
+static void tell_home(struct done *d) {
+    if (d->count == 0) return;
+    struct pool_mailbox *m = d->newest->home;
     struct pool_task *head = atomic_load_explicit(&m->head, memory_order_relaxed);
     do {
-        t->next = head;
-    } while (!atomic_compare_exchange_weak_explicit(&m->head, &head, t, memory_order_release,
-                                                    memory_order_relaxed));
+        d->oldest->next = head;
+    } while (!atomic_compare_exchange_weak_explicit(&m->head, &head, d->newest,
+                                                    memory_order_release, memory_order_relaxed));
     // Only the first finished task wakes the loop; it takes all.
     uint64_t one = 1;
     if (!head) (void)!write(m->fd, &one, sizeof one);
+    *d = (struct done){NULL, NULL, 0};
+}
+
+static void add_done(struct done *d, struct pool_task *t) {
+    if (d->count > 0 && d->newest->home != t->home) tell_home(d);
+    t->next = d->newest;
+    d->newest = t;
+    if (d->count++ == 0) d->oldest = t;
 }
 
 /* The next task; which lane comes first depends on the worker's turn. */
@@ -44,22 +60,33 @@ static struct pool_task *take(struct pool *p, unsigned turn) {
     return t;
 }
 
-static void *work(void *arg) {
-    struct pool *p = arg;
-    for (unsigned turn = 0;; turn++) {
+/* The next task; NULL: the end. What is done is told before the worker sleeps. */
+static struct pool_task *wait(struct pool *p, unsigned turn, struct done *d) {
+    if (sem_trywait(&p->ready) != 0) {
+        tell_home(d);
         while (sem_wait(&p->ready) != 0 && errno == EINTR) {
         }
-        struct pool_task *t = take(p, turn);
-        // A count without a task: a push is about to finish, or this is the end.
-        while (!t && !atomic_load(&p->stopping)) {
-            (void)sched_yield();
-            t = take(p, turn);
-        }
+    }
+    struct pool_task *t = take(p, turn);
+    // A count without a task: a push is about to finish, or this is the end.
+    while (!t && !atomic_load(&p->stopping)) {
+        (void)sched_yield();
+        t = take(p, turn);
+    }
+    return t;
+}
+
+static void *work(void *arg) {
+    struct pool *p = arg;
+    struct done done = {NULL, NULL, 0};
+    for (unsigned turn = 0;; turn++) {
+        struct pool_task *t = wait(p, turn, &done);
+        if (!t || !t->quick || done.count >= POOL_TOLD_TOGETHER) tell_home(&done);
         if (!t) return NULL;
         struct pool_mailbox *home = t->home;
         t->run(t->context);
         if (home) {
-            post_home(home, t);
+            add_done(&done, t);
         } else if (t->done) {
             t->done(t->context);
         }

@@ -8,6 +8,9 @@
  * one). A task without a mailbox ends with `done` on the worker. The caller owns the task until
  * `done` was called. The pool is bounded: pool_submit refuses when capacity tasks wait in a lane.
  *
+ * A worker that has several quick tasks before it tells their homes together, POOL_TOLD_TOGETHER at
+ * most, so that a loop is not woken for each.
+ *
  * Lanes say what goes first: 0 before 1 before 2. So that a later lane never stops, each eighth
  * turn of a worker begins with lane 1 and each thirty-second with lane 2.
  *
@@ -30,6 +33,7 @@ struct pool_mailbox {
 };
 
 #define POOL_LANES 3
+#define POOL_TOLD_TOGETHER 4u
 
 struct pool_task {
     void (*run)(void *context);
@@ -38,6 +42,7 @@ struct pool_task {
     struct pool_mailbox *home; /* NULL: done runs on the worker */
     struct pool_task *next;    /* internal */
     unsigned lane;             /* 0 (first) .. POOL_LANES-1 */
+    bool quick; /* takes well below a millisecond: what was done before it may be told after it */
 };
 
 /* pool_start: threads 0 is one for each processor the process may use.

@@ -2,6 +2,7 @@
 #include "net/loop.h"
 
 #include <errno.h>
+#include <linux/sched.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -10,10 +11,12 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define BATCH 128
 #define SIGNALS_MAX 8
+#define SLICE_NS 100000u /* the kernel's least */
 #define POST_CAPACITY_DEFAULT 4096
 
 struct message {
@@ -381,6 +384,20 @@ int loop_turn(struct loop *l, uint64_t max_wait_ns, struct error *why) {
     timers_run(l);
     tasks_run(l);
     return 0;
+}
+
+void loop_short_slices(void) {
+    struct { // sched_attr, as sched_setattr(2) has it first
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime, deadline, period;
+    } a = {.size = sizeof a};
+    if (syscall(SYS_sched_getattr, 0, &a, sizeof a, 0) != 0 || a.policy != 0) return;
+    a.flags |= SCHED_FLAG_RESET_ON_FORK;
+    a.runtime = SLICE_NS;
+    (void)syscall(SYS_sched_setattr, 0, &a, 0);
 }
 
 int loop_run(struct loop *l, struct error *why) {

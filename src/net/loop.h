@@ -103,6 +103,11 @@ void loop_undefer(struct loop *l, struct loop_task *t);
  * errors   ERR_BUSY when post_capacity messages wait: the caller keeps its work or sheds it. */
 [[gnu::warn_unused_result]] int loop_post(struct loop *l, void (*fn)(void *arg), void *arg);
 
+/* loop_short_slices asks the scheduler to let the calling thread run soon after it wakes, for a
+ * short time, beside threads that compute: from Linux 6.12 on; before, and where it is not allowed,
+ * nothing changes. Threads made later are as others. Call it before system calls are given up. */
+void loop_short_slices(void);
+
 /* ---- signals ---- */
 
 /* loop_signal calls fn when the process gets signo. The signal is blocked in the calling thread:

@@ -5,6 +5,7 @@
 #include "hub_client/hub_client.h"
 #include "net/resolver.h"
 #include "net/service.h"
+#include "orderflow/fair.h"
 #include "orderflow/intake.h"
 #include "orderflow/orderflow.h"
 #include "orderflow/replies.h"
@@ -53,11 +54,16 @@ struct app {
 
     struct sender_cache *signers, *senders;
     struct gate *gate;
+    struct fair *fair; /* users' requests that go last: they wait by client */
+    struct list late;  /* answers that wait, of clients that ask too much */
+    struct loop_timer late_timer;
+    bool late_ends;
     struct book *book;
     struct peers *peers;
     struct tip *tip;
     struct trace *trace;
     struct journal *journal;
+    struct custody *custody;
     struct local *local;
     struct share *share;
     struct loop_timer share_timer; /* at the end */
@@ -106,6 +112,9 @@ void app_close_identity(struct app *a);
 [[gnu::warn_unused_result]] int app_load_certificate(struct app *a, struct error *why);
 
 /* ---- doors.c: listeners of orders ---- */
+void doors_init(struct app *a);
+/* doors_give_up refuses what still waits for its turn, before the workers are stopped. */
+void doors_give_up(struct app *a);
 [[gnu::warn_unused_result]] int door_open(struct door *d, struct app *a, enum intake_door kind,
                                           struct error *why);
 

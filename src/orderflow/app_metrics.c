@@ -27,6 +27,8 @@
     X(APP_JOBS, METRIC_GAUGE, "orderflow_jobs", "Requests and messages at work.", NULL)            \
     X(APP_JOB_BYTES, METRIC_GAUGE, "orderflow_jobs_bytes", "Their bytes.", NULL)                   \
     X(APP_POOL, METRIC_GAUGE, "orderflow_pool_waiting", "Jobs that wait for a worker.", NULL)      \
+    X(APP_NEWCOMERS, METRIC_GAUGE, "orderflow_newcomers_waiting",                                  \
+      "Requests of senders not known yet that wait for their turn.", NULL)                         \
     X(APP_PEERS, METRIC_GAUGE, "flowproxy_builderhub_peer_count", "Peers in the hub's list.",      \
       NULL)                                                                                        \
     X(APP_LOCAL_WAITING, METRIC_GAUGE, "orderflow_builder_waiting_orders",                         \
@@ -42,6 +44,10 @@
     X(APP_LOCAL_RETRIED, METRIC_GAUGE, "orderflow_builder_retried", "Orders sent again.", NULL)    \
     X(APP_LOCAL_UP, METRIC_GAUGE, "orderflow_builder_connected", "The builder takes orders.",      \
       NULL)                                                                                        \
+    X(APP_CUSTODY, METRIC_GAUGE, "orderflow_peer_orders_unsettled",                                \
+      "Peers' orders not acknowledged yet: the builder has to take them first.", NULL)             \
+    X(APP_UNSAFE, METRIC_GAUGE, "orderflow_peer_orders_unsafe",                                    \
+      "Peers' orders acknowledged though the builder was late and no journal kept them.", NULL)    \
     X(APP_JOURNAL_BYTES, METRIC_GAUGE, "orderflow_journal_bytes", "Bytes of the journal.", NULL)   \
     X(APP_JOURNAL_REPLAYED, METRIC_GAUGE, "orderflow_journal_replayed",                            \
       "Orders taken up from the journal at the start.", NULL)                                      \
@@ -100,6 +106,15 @@ static double job_bytes(void *a) {
 }
 static double waiting(void *a) {
     return (double)pool_waiting(((struct app *)a)->pool);
+}
+static double newcomers(void *a) {
+    return (double)fair_waiting(((struct app *)a)->fair);
+}
+static double unsettled(void *a) {
+    return (double)custody_stats(((struct app *)a)->custody).waiting;
+}
+static double unsafe(void *a) {
+    return (double)custody_stats(((struct app *)a)->custody).unsafe;
 }
 static double peer_count(void *a) {
     return (double)peers_count(((struct app *)a)->peers);
@@ -164,6 +179,9 @@ int app_metrics_open(struct app *a, struct error *why) {
         {APP_JOB_BYTES, job_bytes},
         {APP_JOBS, jobs},
         {APP_POOL, waiting},
+        {APP_NEWCOMERS, newcomers},
+        {APP_CUSTODY, unsettled},
+        {APP_UNSAFE, unsafe},
         {APP_PEERS, peer_count},
         {APP_LOCAL_WAITING, local_waiting},
         {APP_LOCAL_BYTES, local_bytes},

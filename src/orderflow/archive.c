@@ -112,27 +112,26 @@ bool archive_is_full(struct archive *a) {
     return atomic_load_explicit(&a->full, memory_order_relaxed);
 }
 
-static void to_rpc(struct archive *a, const struct archive_event *e) {
-    struct archive_sink *s = a->sinks[SINK_RPC];
-    if (!s || e->kind != ARCHIVE_RECEIVED) return;
-    struct buf *out = archive_sink_batch(s);
-    if (!out) return;
+/* One record of an event: 1, 0 when the sink has none of such, or an error. */
+static int put_record(struct archive *a, int sink, struct buf *out, const struct archive_event *e) {
+    if (sink != SINK_RPC) {
+        return archive_put_row(out, (enum archive_table)(sink - SINK_TABLE), e,
+                               a->options.builder_name, NULL);
+    }
+    if (e->kind != ARCHIVE_RECEIVED) return 0;
     uint64_t head = a->options.head_block ? a->options.head_block(a->options.context) : 0;
     if (out->n > 0) buf_append_byte(out, ',');
     int r = archive_put_event(out, e->order, head, NULL);
-    if (r != 0) metric_inc(a->metric[ARCHIVE_PROCESSED_ERR]);
-    archive_sink_added(s, r == 0);
+    return r == 0 ? 1 : r;
 }
 
-static void to_tables(struct archive *a, const struct archive_event *e) {
-    const char *name = a->options.builder_name ? a->options.builder_name : "";
-    for (int t = 0; t < ARCHIVE_TABLES; t++) {
-        struct archive_sink *s = a->sinks[SINK_TABLE + t];
-        struct buf *out = s ? archive_sink_batch(s) : NULL;
+static void to_sinks(struct archive *a, const struct archive_event *e) {
+    for (int i = 0; i < SINKS; i++) {
+        struct buf *out = a->sinks[i] ? archive_sink_batch(a->sinks[i]) : NULL;
         if (!out) continue;
-        int r = archive_put_row(out, (enum archive_table)t, e, name, NULL);
+        int r = put_record(a, i, out, e);
         if (r < 0) metric_inc(a->metric[ARCHIVE_PROCESSED_ERR]);
-        archive_sink_added(s, r > 0);
+        archive_sink_added(a->sinks[i], r > 0);
     }
 }
 
@@ -168,7 +167,7 @@ static void on_lines(struct loop_timer *t) {
 static void to_file(struct archive *a, const struct archive_event *e) {
     if (!a->options.files_folder) return;
     size_t before = a->lines.n;
-    archive_put_line(&a->lines, e, a->options.builder_name ? a->options.builder_name : "");
+    archive_put_line(&a->lines, e, a->options.builder_name);
     if (a->lines.failed) {
         a->lines.failed = 0;
         a->lines.n = before;
@@ -184,8 +183,7 @@ static void to_file(struct archive *a, const struct archive_event *e) {
 
 static void take(struct archive *a, struct event_node *n) {
     metric_inc(a->metric[ARCHIVE_PROCESSED]);
-    to_rpc(a, &n->event);
-    to_tables(a, &n->event);
+    to_sinks(a, &n->event);
     to_file(a, &n->event);
     flow_order_release(n->event.order);
     free(n);
@@ -385,6 +383,7 @@ int archive_new(struct archive **ret, const struct archive_options *options, str
     struct archive *a = calloc(1, sizeof *a);
     if (!a) return error_set(why, ERR_NO_MEMORY, "no memory for the history");
     a->options = *options;
+    if (!options->builder_name) a->options.builder_name = "";
     if (!is_set(options->files_folder)) a->options.files_folder = NULL;
     if (!is_set(options->spill_folder)) a->options.spill_folder = NULL;
     a->clock = options->clock ? options->clock : &clock_system;

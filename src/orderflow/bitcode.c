@@ -161,16 +161,43 @@ static void put_digits(struct buf *out, struct bytes in, struct base b, unsigned
     }
 }
 
+static void look(struct bytes in, unsigned *least, unsigned *most) {
+    uint8_t low = (uint8_t)*least, high = (uint8_t)*most;
+    for (size_t i = 0; i < in.n; i++) {
+        low = in.p[i] < low ? in.p[i] : low;
+        high = in.p[i] > high ? in.p[i] : high;
+    }
+    *least = low;
+    *most = high;
+}
+
+void bitcode_put_pieces(struct buf *out, const struct bytes *pieces, size_t count) {
+    unsigned least = UINT8_MAX, most = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        look(pieces[i], &least, &most);
+        n += pieces[i].n;
+    }
+    bool plain = n > 2 && base_code(most) == 0 && base_code(most - least) == 0;
+    struct buf all;
+    buf_init(&all, 0);
+    struct buf *to = plain ? out : &all;
+    if (plain) buf_append_byte(out, 0);
+    for (size_t i = 0; i < count; i++) {
+        buf_append(to, pieces[i]);
+    }
+    if (all.failed) out->failed = all.failed;
+    if (!plain) bitcode_put_bytes(out, buf_view(&all));
+    buf_free(&all);
+}
+
 void bitcode_put_bytes(struct buf *out, struct bytes in) {
     unsigned least = UINT8_MAX, most = 0;
     if (in.n <= 2) {
         buf_append(out, in);
         return;
     }
-    for (size_t i = 0; i < in.n; i++) {
-        if (in.p[i] < least) least = in.p[i];
-        if (in.p[i] > most) most = in.p[i];
-    }
+    look(in, &least, &most);
     unsigned code = base_code(most), offset_code = base_code(most - least);
     if (in.n >= OFFSETS_FROM && offset_code > code) {
         buf_append_byte(out, (uint8_t)(2 * offset_code - 1));
@@ -194,14 +221,15 @@ static unsigned width_code(uint64_t v) {
 static void put_narrow(struct buf *out, const uint64_t *v, size_t n, uint64_t least,
                        unsigned width) {
     struct buf bytes;
+    bool packs = width == 1 && n > 2;
     buf_init(&bytes, 0);
     for (size_t i = 0; i < n; i++) {
         uint8_t le[8];
         store_le64(le, v[i] - least);
-        buf_append(width == 1 ? &bytes : out, bytes_make(le, width));
+        buf_append(packs ? &bytes : out, bytes_make(le, width));
     }
     if (bytes.failed) out->failed = bytes.failed;
-    bitcode_put_bytes(out, buf_view(&bytes));
+    if (packs) bitcode_put_bytes(out, buf_view(&bytes));
     buf_free(&bytes);
 }
 
@@ -249,7 +277,8 @@ void bitcode_put_lengths(struct buf *out, const uint64_t *v, size_t n) {
 }
 
 void bitcode_put_length(struct buf *out, uint64_t v) {
-    bitcode_put_lengths(out, &v, 1);
+    buf_append_byte(out, (uint8_t)(v < LENGTH_LONG ? v : LENGTH_LONG));
+    if (v >= LENGTH_LONG) bitcode_put_u64s(out, &v, 1);
 }
 
 void bitcode_put_tag(struct buf *out, bool v) {

@@ -43,6 +43,8 @@ struct bitcode_reader {
 [[gnu::warn_unused_result]] int bitcode_read_end(const struct bitcode_reader *r, struct error *why);
 
 void bitcode_put_bytes(struct buf *out, struct bytes in);
+/* bitcode_put_pieces: as bitcode_put_bytes of all of them, one after the other. */
+void bitcode_put_pieces(struct buf *out, const struct bytes *pieces, size_t count);
 void bitcode_put_u64s(struct buf *out, const uint64_t *v, size_t n);
 void bitcode_put_lengths(struct buf *out, const uint64_t *v, size_t n);
 void bitcode_put_length(struct buf *out, uint64_t v);

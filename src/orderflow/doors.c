@@ -7,19 +7,36 @@
 
 #define JSON_TYPE "application/json"
 #define RETRY_DEFAULT_S 1
+#define LATE_NS (5 * NS_PER_MS)
+#define REQUEST_COST 2048u /* of a request beside its bytes: its signature */
 
 /* A request on its way: the job's owner. Lives in the exchange's arena. */
 struct visit {
     struct door *door;
     struct exchange *x;
     struct intake_job *job;
+    struct fair_item turn;
+    bool waited;     /* for its turn, by `turn` */
     struct hash key; /* of the kept replies */
     uint8_t ip[16];
     bool suspect; /* the client forges signatures */
+    bool greedy;  /* and asks much more than others */
     bool refused; /* answered before its end: the rest is dropped */
 };
 
 static const struct exchange_events no_events;
+
+/* An answer that waits. A client that asks without end and much more than others is answered a
+ * little later where the loop itself answers (what it asks before, what is refused): it has to wait
+ * for the answer before it asks again, so others find the loop idle. */
+struct late {
+    struct list_node link;
+    struct exchange *x;
+    struct door *door;
+    uint64_t due_ns, retry_ns;
+    int status;
+    struct bytes body;
+};
 
 /* ---- answering ---- */
 
@@ -34,22 +51,88 @@ static void send_reply(struct exchange *x, int status, struct bytes body, uint64
     exchange_respond_text(x, status, JSON_TYPE, body);
 }
 
+static void answer_late(struct loop_timer *t) {
+    struct app *a = LIST_ENTRY(t, struct app, late_timer);
+    uint64_t now = loop_now_ns(a->loop);
+    for (struct list_node *n; (n = list_first(&a->late)) != NULL;) {
+        struct late *l = LIST_ENTRY(n, struct late, link);
+        if (l->due_ns > now && !a->late_ends) {
+            (void)!loop_timer_set(a->loop, t, l->due_ns, NULL);
+            return;
+        }
+        list_remove(n);
+        send_reply(l->x, l->status, l->body, l->retry_ns);
+        exchange_release(l->x); // l is gone with it
+    }
+}
+
+/* The request must have been read to its end. false: there is no memory to wait with. */
+static bool put_late(struct door *d, struct exchange *x, int status, struct bytes body,
+                     uint64_t retry_ns) {
+    struct app *a = d->app;
+    struct late *l = arena_new(exchange_arena(x), struct late);
+    struct bytes own = arena_copy(exchange_arena(x), body);
+    if (!l || !own.p || a->late_ends) return false;
+    uint64_t due = loop_now_ns(a->loop) + LATE_NS;
+    if (!loop_timer_armed(&a->late_timer) && loop_timer_set(a->loop, &a->late_timer, due, NULL)) {
+        return false;
+    }
+    *l = (struct late){.x = x, .due_ns = due, .retry_ns = retry_ns, .status = status, .body = own};
+    exchange_hold(x);
+    list_push_back(&a->late, &l->link);
+    return true;
+}
+
 static void count_refusal(struct door *d, enum order_fault fault) {
     metric_inc(fault == ORDER_FAULT_RATE ? d->rate_limited : d->refused);
     if (fault == ORDER_FAULT_RATE) metric_inc(d->rate_limited_first);
 }
 
-static void refuse_now(struct door *d, struct exchange *x, enum order_fault fault, const char *text,
-                       uint64_t retry_ns) {
+static void refuse(struct door *d, struct exchange *x, enum order_fault fault, const char *text,
+                   uint64_t retry_ns, bool late) {
     struct intake_job job = {.intake = d->app->intake, .first = d->first};
     buf_init(&job.reply, 4096);
     arena_init(&job.scratch, 4096);
     intake_refuse(&job, fault, text);
     count_refusal(d, fault);
     exchange_set_events(x, &no_events, NULL);
-    send_reply(x, job.http_status, buf_view(&job.reply), retry_ns);
+    if (!late || !put_late(d, x, job.http_status, buf_view(&job.reply), retry_ns)) {
+        send_reply(x, job.http_status, buf_view(&job.reply), retry_ns);
+    }
     buf_free(&job.reply);
     arena_free(&job.scratch);
+}
+
+static void refuse_now(struct door *d, struct exchange *x, enum order_fault fault, const char *text,
+                       uint64_t retry_ns) {
+    refuse(d, x, fault, text, retry_ns, false);
+}
+
+static void refuse_busy(struct visit *v, const char *text) {
+    refuse_now(v->door, v->x, ORDER_FAULT_BUSY, text, NS_PER_S);
+    intake_job_free(v->job);
+    exchange_release(v->x);
+}
+
+/* Gives workers those whose turn it is. */
+static void next_turns(struct app *a) {
+    struct fair_item *item;
+    while ((item = fair_next(a->fair)) != NULL) {
+        struct visit *v = LIST_ENTRY(item, struct visit, turn);
+        if (intake_submit(v->job, &a->mailbox, ORDER_LOW)) continue;
+        fair_done(a->fair);
+        refuse_busy(v, "too many requests wait for a worker");
+    }
+}
+
+void doors_give_up(struct app *a) {
+    struct fair_item *item;
+    a->late_ends = true;
+    if (a->late.head.next) answer_late(&a->late_timer);
+    if (a->loop) loop_timer_clear(a->loop, &a->late_timer);
+    while (a->fair && (item = fair_give_up(a->fair)) != NULL) {
+        refuse_busy(LIST_ENTRY(item, struct visit, turn), "the node ends");
+    }
 }
 
 /* On the loop, after the worker. */
@@ -68,7 +151,9 @@ static void judged(struct intake_job *job) {
     exchange_set_events(x, &no_events, NULL);
     send_reply(x, job->http_status, buf_view(&job->reply), job->retry_ns);
     intake_job_free(job);
-    exchange_release(x);
+    if (v->waited) fair_done(d->app->fair);
+    exchange_release(x); // v is gone with it
+    if (fair_waiting(d->app->fair) > 0) next_turns(d->app);
 }
 
 /* ---- a whole request ---- */
@@ -98,7 +183,7 @@ static bool answer_again(struct visit *v) {
     if (v->door->kind == INTAKE_USER && gate_signer(a->gate, &signer, now).over) return false;
     metric_inc(v->door->duplicates);
     exchange_set_events(v->x, &no_events, NULL);
-    send_reply(v->x, 200, reply, 0);
+    if (!v->greedy || !put_late(v->door, v->x, 200, reply, 0)) send_reply(v->x, 200, reply, 0);
     return true;
 }
 
@@ -117,22 +202,28 @@ static void submit(struct visit *v) {
     }
     int r = request_signature_parse(&signature, bytes_from_str(job->header), &why);
     if (r != 0 && !job->gzip) {
-        refuse_now(v->door, v->x, ORDER_FAULT_SIGNATURE, why.text, 0);
+        refuse(v->door, v->x, ORDER_FAULT_SIGNATURE, why.text, 0, v->greedy);
         intake_job_free(job);
         return;
     }
     if (r == 0 && !ask_claimed(v, &signature, &lane)) {
-        refuse_now(v->door, v->x, ORDER_FAULT_RATE, "the signer's requests are more than its limit",
-                   job->retry_ns);
+        refuse(v->door, v->x, ORDER_FAULT_RATE, "the signer's requests are more than its limit",
+               job->retry_ns, v->greedy);
         intake_job_free(job);
         return;
     }
     exchange_hold(v->x);
     exchange_set_events(v->x, &no_events, NULL);
-    if (intake_submit(job, &a->mailbox, lane)) return;
-    refuse_now(v->door, v->x, ORDER_FAULT_BUSY, "too many requests wait for a worker", NS_PER_S);
-    intake_job_free(job);
-    exchange_release(v->x);
+    v->waited = lane == ORDER_LOW && v->door->kind == INTAKE_USER;
+    if (!v->waited) {
+        if (!intake_submit(job, &a->mailbox, lane)) {
+            refuse_busy(v, "too many requests wait for a worker");
+        }
+    } else if (!fair_add(a->fair, &v->turn, v->ip, REQUEST_COST + job->body.n)) {
+        refuse_busy(v, "too many requests of newcomers wait");
+    } else {
+        next_turns(a);
+    }
 }
 
 /* ---- its bytes ---- */
@@ -212,7 +303,7 @@ static void take(struct exchange *x, void *context) {
         refuse_now(d, x, ORDER_FAULT_BUSY, "too many requests are at work", NS_PER_S);
         return;
     }
-    *v = (struct visit){.door = d, .x = x, .job = job, .suspect = p.suspect};
+    *v = (struct visit){.door = d, .x = x, .job = job, .suspect = p.suspect, .greedy = p.greedy};
     memcpy(v->ip, ip, sizeof v->ip);
     job->owner = v;
     job->done = judged;
@@ -283,6 +374,11 @@ static void add_routes(struct door *d) {
     add_route(d, (struct route){"GET", "/livez", live, NULL, 0, ROUTE_QUIET});
     add_route(d, (struct route){"GET", "/readyz", d->kind == INTAKE_USER ? ready : never_ready,
                                 NULL, 0, ROUTE_QUIET});
+}
+
+void doors_init(struct app *a) {
+    list_init(&a->late);
+    a->late_timer.fire = answer_late;
 }
 
 int door_open(struct door *d, struct app *a, enum intake_door kind, struct error *why) {

@@ -15,11 +15,17 @@
 #define FORGED_FREE_NS (400 * NS_PER_MS) /* and so much of it is let pass */
 #define FORGED_MOST_NS (10 * NS_PER_S)
 
+/* Counts of the step that is on and the one before. */
+struct lately {
+    uint64_t step, now, before;
+};
+
 /* Somebody who asks. */
 struct entity {
     struct list_node link; /* in order of use */
     uint8_t name[KEY_MAX];
     uint8_t name_bytes;
+    struct lately asked;
     uint64_t forged_ns;          /* how far forged signatures reach into the future */
     uint64_t free_ns;            /* when the next request would be in time (GCRA) */
     uint64_t part[WINDOW_PARTS]; /* requests in each part of the window */
@@ -37,6 +43,7 @@ struct gate {
     struct gate_options options;
     struct table clients, keys, signers;
     uint64_t total_free_ns;
+    struct lately asked, asking; /* requests of all clients; clients that asked */
     struct rules *rules;
 };
 
@@ -156,6 +163,30 @@ static uint64_t rate_of(const struct rule *r, uint64_t general) {
     return r && r->has_rate ? r->per_second : general;
 }
 
+static void lately_turn(struct lately *l, uint64_t step) {
+    if (l->step == step) return;
+    l->before = l->step + 1 == step ? l->now : 0;
+    l->now = 0;
+    l->step = step;
+}
+
+static uint64_t lately_sum(const struct lately *l) {
+    return l->now + l->before;
+}
+
+/* Counts a client's request. true: it asks for much more than its share. */
+static bool is_greedy(struct gate *g, struct entity *e, uint64_t now_ns) {
+    uint64_t step = now_ns / GATE_STEP_NS;
+    lately_turn(&g->asked, step);
+    lately_turn(&g->asking, step);
+    lately_turn(&e->asked, step);
+    if (e->asked.now++ == 0) g->asking.now++;
+    g->asked.now++;
+    uint64_t all = lately_sum(&g->asked), mine = lately_sum(&e->asked);
+    uint64_t clients = g->asking.now > g->asking.before ? g->asking.now : g->asking.before;
+    return clients > 1 && all >= GATE_GREEDY_LEAST && 2 * mine * clients > 3 * all;
+}
+
 struct gate_pass gate_client(struct gate *g, const uint8_t ip[16], struct bytes key,
                              uint64_t now_ns) {
     struct gate_pass p = {.priority = -1};
@@ -168,6 +199,7 @@ struct gate_pass gate_client(struct gate *g, const uint8_t ip[16], struct bytes 
         rule ? find(&g->keys, BYTES_OF(digest)) : find(&g->clients, bytes_make(ip, 16));
     uint64_t rate = rate_of(rule, g->options.client_per_second);
     p.suspect = e && !rule && e->forged_ns > now_ns + FORGED_FREE_NS;
+    p.greedy = e && !rule && is_greedy(g, e, now_ns);
     if (e && rate > 0) p.over = !spend(&e->free_ns, rate, 2 * NS_PER_S, now_ns, &p.retry_ns);
     if (!p.over && g->options.total_per_second > 0) {
         p.over =

@@ -35,6 +35,7 @@ struct gate_pass {
     bool over;         /* over the limit: refuse */
     bool known;        /* gate_claimed: this signer has asked before, and its signature was good */
     bool suspect;      /* gate_client: many of its signatures were no good lately */
+    bool greedy;       /* gate_client: asks much more than its share, beside others */
     uint64_t retry_ns; /* when over: how long to wait */
     double score;
 };
@@ -50,6 +51,11 @@ void gate_set_rules(struct gate *g, struct rules *rules);
  * now_ns  monotonic. */
 struct gate_pass gate_client(struct gate *g, const uint8_t ip[16], struct bytes key,
                              uint64_t now_ns);
+
+/* A client is greedy when there are others, all together ask GATE_GREEDY_LEAST times in two steps
+ * of GATE_STEP_NS or more, and it asks half as much again as were its share, were all alike. */
+#define GATE_STEP_NS (50 * NS_PER_MS)
+#define GATE_GREEDY_LEAST 300u
 struct gate_pass gate_claimed(struct gate *g, const struct address *signer, uint64_t now_ns);
 struct gate_pass gate_signer(struct gate *g, const struct address *signer, uint64_t now_ns);
 

@@ -45,6 +45,29 @@ TEST(asking_whom_a_header_claims_counts_nothing) {
     gate_free(g);
 }
 
+TEST(who_asks_much_beside_others_is_greedy) {
+    struct gate *g;
+    unsigned greedy = 0;
+    CHECK_OK(gate_new(&g, &(struct gate_options){.client_per_second = 0}, &why), &why);
+    for (int i = 0; i < 2000; i++) { // alone: nobody is harmed
+        CHECK(!gate_client(g, ip, no_key, S(5)).greedy);
+    }
+    uint64_t later = S(6);
+    for (uint64_t i = 0; i < 1000; i++) {
+        uint64_t now = later + i * NS_PER_MS / 10;
+        if (i % 100 == 0) CHECK(!gate_client(g, other_ip, no_key, now).greedy);
+        greedy += gate_client(g, ip, no_key, now).greedy;
+    }
+    CHECK(greedy > 600 && greedy <= 800); // not before there is much
+    later = S(7);
+    for (uint64_t i = 0; i < 1000; i++) { // both ask alike
+        CHECK(!gate_client(g, other_ip, no_key, later).greedy);
+        CHECK(!gate_client(g, ip, no_key, later).greedy);
+    }
+    CHECK(!gate_client(g, ip, no_key, S(8)).greedy); // forgotten
+    gate_free(g);
+}
+
 TEST(a_client_has_a_bucket_of_two_seconds) {
     struct gate *g;
     int taken = 0;

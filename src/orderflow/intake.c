@@ -10,6 +10,7 @@
 #define BYTES_DEFAULT (UINT64_C(1) << 30)
 #define RENUMBER_MAX 8
 #define HANDOVER_TRIES 50
+#define QUICK_BYTES 4096u /* room for some ten transactions */
 
 int intake_new(struct intake **ret, const struct intake_options *options, struct error *why) {
     struct intake *i = calloc(1, sizeof *i);
@@ -358,6 +359,17 @@ static int hand_on(struct intake *i, struct flow_order *o, struct error *why) {
     return 0;
 }
 
+/* A peer that sends again is told when the order is safe, not before. */
+static int hand_on_kept(struct intake_job *job, struct flow_order *o, struct error *why) {
+    struct intake *i = job->intake;
+    struct custody *c = job->ticket && job->again && i->options.local ? i->options.custody : NULL;
+    bool begun = c && custody_begin(c, o, job->ticket);
+    int r = hand_on(i, o, why);
+    if (begun && r == 0) job->ticket = NULL;
+    if (begun && r != 0) custody_cancel(c, o);
+    return r;
+}
+
 static enum book_verdict admit(struct intake_job *job, struct flow_order **o, bool defaulted,
                                enum flow_source source, uint64_t expires_ns,
                                struct hash *ret_before, int *status, struct error *why) {
@@ -401,7 +413,8 @@ int intake_accept(struct intake_job *job, enum flow_source source, uint64_t expi
         job->times[TRACE_RECEIVED] = job->received_ns;
         // Before it is handed on: the builder may be faster than this thread.
         if (i->options.trace) trace_order(i->options.trace, o, job->times);
-        r = source == FLOW_FROM_JOURNAL ? intake_replay_later(i, o, why) : hand_on(i, o, why);
+        r = source == FLOW_FROM_JOURNAL ? intake_replay_later(i, o, job->again, why)
+                                        : hand_on_kept(job, o, why);
         if (r != 0)
             book_withdraw(i->options.book, o, &before);
         else
@@ -447,8 +460,12 @@ static void finish(void *context) {
 }
 
 bool intake_submit(struct intake_job *job, struct pool_mailbox *home, unsigned lane) {
-    job->task =
-        (struct pool_task){.run = run, .done = finish, .context = job, .home = home, .lane = lane};
+    job->task = (struct pool_task){.run = run,
+                                   .done = finish,
+                                   .context = job,
+                                   .home = home,
+                                   .lane = lane,
+                                   .quick = job->body.n <= QUICK_BYTES};
     job->queued = pool_submit(job->intake->options.pool, &job->task);
     return job->queued;
 }

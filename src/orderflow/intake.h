@@ -16,6 +16,7 @@
 #include "base/pool.h"
 #include "orderflow/archive.h"
 #include "orderflow/book.h"
+#include "orderflow/custody.h"
 #include "orderflow/gate.h"
 #include "orderflow/journal.h"
 #include "orderflow/local.h"
@@ -68,6 +69,7 @@ struct intake_options {
     struct trace *trace;     /* NULL: none */
     struct journal *journal; /* NULL: none */
     struct local *local;     /* NULL: none (forwarding is off) */
+    struct custody *custody; /* NULL: peers are told at once */
     struct intake_sinks sinks;
 };
 
@@ -102,7 +104,9 @@ struct intake_job {
     struct address origin; /* who sent it to the network, as the peer verified it; zero: not said */
     uint64_t expires_ns;   /* as the peer says; 0: not said */
     size_t bytes;          /* of the message, when it is not the body; 0: it is */
-    struct share_ticket *ticket;
+    struct share_ticket *ticket; /* NULL: another answers it */
+    bool again; /* the peer sends it again until it is acknowledged; INTAKE_PEER, journal: of a peer
+                 */
     /* Where the reply goes. */
     void *owner;
     void (*done)(struct intake_job *job);

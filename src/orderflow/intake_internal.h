@@ -40,7 +40,7 @@ void intake_put_result(struct intake_job *job, struct bytes id);
 void intake_put_refusal(struct intake_job *job, struct bytes id, struct bytes method);
 
 [[gnu::warn_unused_result]] int intake_replay_later(struct intake *i, struct flow_order *o,
-                                                    struct error *why);
+                                                    bool of_peer, struct error *why);
 void intake_replay_free(struct intake *i);
 
 static inline uint64_t intake_wall_ns(const struct intake *i) {

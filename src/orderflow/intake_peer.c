@@ -107,7 +107,7 @@ void intake_run_peer(struct intake_job *job) {
         r = intake_accept(job, FLOW_FROM_PEER, expires, false, &job->why);
     }
     if (r == 0) {
-        tell(job->intake, job->ticket, PEER_SUCCESS, &job->answer, NULL);
+        if (job->ticket) tell(job->intake, job->ticket, PEER_SUCCESS, &job->answer, NULL);
         return;
     }
     char text[sizeof job->why.text + 40];
@@ -138,6 +138,7 @@ void intake_received(void *context, const struct share_received *r, struct share
     job->sent_ns = r->sent_ns > 0 ? r->sent_ns : r->received_ns;
     job->origin = r->signer;
     job->expires_ns = r->expires_ns;
+    job->again = r->expires_ns > 0; // streams
     job->priority = r->priority >= ORDER_HIGH && r->priority <= ORDER_LOW ? r->priority : -1;
     job->ticket = t;
     job->done = received_done;

@@ -9,6 +9,7 @@ struct replayed {
     struct list_node link;
     struct flow_order *order;
     bool delivered; /* to the builder's queue */
+    bool of_peer;
 };
 
 void intake_replay(void *context, const struct journal_record *r) {
@@ -20,6 +21,7 @@ void intake_replay(void *context, const struct journal_record *r) {
     job->received_ns = r->received_ns;
     job->priority = (int)r->priority;
     job->bytes = r->bytes;
+    job->again = r->of_peer;
     int status = intake_decode(job, r->data, true);
     if (status == 0) {
         status = intake_accept(job, FLOW_FROM_JOURNAL, r->expires_ns, false, &job->why);
@@ -31,10 +33,11 @@ void intake_replay(void *context, const struct journal_record *r) {
     intake_job_free(job);
 }
 
-int intake_replay_later(struct intake *i, struct flow_order *o, struct error *why) {
+int intake_replay_later(struct intake *i, struct flow_order *o, bool of_peer, struct error *why) {
     struct replayed *r = calloc(1, sizeof *r);
     if (!r) return error_set(why, ERR_NO_MEMORY, "no memory for an order of the journal");
     r->order = flow_order_hold(o);
+    r->of_peer = of_peer;
     list_push_back(&i->replayed, &r->link);
     i->replayed_count++;
     return 0;
@@ -56,7 +59,7 @@ static int hand_on(struct intake *i, struct replayed *r, struct error *why) {
         if (code != 0) return code;
     }
     r->delivered = true;
-    if (!s->share || r->order->order.method == ORDER_SUBSIDISE) return 0;
+    if (!s->share || r->of_peer || r->order->order.method == ORDER_SUBSIDISE) return 0;
     return s->share(s->context, r->order, why);
 }
 

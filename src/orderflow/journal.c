@@ -53,7 +53,8 @@ static void put_record(struct buf *out, const struct flow_order *o, struct bytes
     buf_append_be64(out, o->received_ns);
     buf_append(out, BYTES_OF(o->signer));
     buf_append_byte(out, (uint8_t)o->order.method);
-    buf_append_byte(out, (uint8_t)o->priority);
+    unsigned peer = o->source == FLOW_FROM_PEER ? JOURNAL_OF_PEER : 0;
+    buf_append_byte(out, (uint8_t)((unsigned)o->priority | peer));
     buf_append_be32(out, (uint32_t)o->bytes);
     buf_append(out, data);
     if (out->failed) return;
@@ -73,11 +74,12 @@ int journal_read_record(struct journal_record *ret, size_t *ret_bytes, struct by
     struct journal_record r = {.expires_ns = load_be64(in.p + 8),
                                .received_ns = load_be64(in.p + 16),
                                .method = (enum order_method)in.p[44],
-                               .priority = (enum order_priority)in.p[45],
+                               .priority = (enum order_priority)(in.p[45] & ~JOURNAL_OF_PEER),
+                               .of_peer = in.p[45] & JOURNAL_OF_PEER,
                                .bytes = load_be32(in.p + 46),
                                .data = bytes_slice(record, JOURNAL_HEAD, record.n)};
     memcpy(r.signer.b, in.p + 24, sizeof r.signer.b);
-    if (in.p[44] >= ORDER_METHOD_COUNT || in.p[45] > ORDER_LOW) {
+    if (in.p[44] >= ORDER_METHOD_COUNT || r.priority > ORDER_LOW) {
         return error_set(why, ERR_SYNTAX, "a record is of no known method or priority");
     }
     *ret = r;

@@ -11,7 +11,7 @@
  *   16      8   received, wall ns
  *   24     20   signer
  *   44      1   method (enum order_method)
- *   45      1   priority
+ *   45      1   priority; JOURNAL_OF_PEER is set when a peer passed it on
  *   46      4   size of the message the order came in
  *   50          the order in form FLOW_BITCODE
  *
@@ -27,6 +27,7 @@ struct journal;
 
 #define JOURNAL_FILE_BYTES (64u << 20)
 #define JOURNAL_HEAD 50u
+#define JOURNAL_OF_PEER 0x80u
 
 enum journal_sync {
     JOURNAL_SYNC_NONE,     /* written to the kernel: survives the process */
@@ -47,6 +48,7 @@ struct journal_record {
     struct address signer;
     enum order_method method;
     enum order_priority priority;
+    bool of_peer; /* for the builder only */
     size_t bytes;
     struct bytes data; /* FLOW_BITCODE */
 };

@@ -38,7 +38,7 @@ struct local_options {
     bool (*in_force)(void *context, const struct flow_order *o);
     /* An order reached the builder (code 0) or was given up (ERR_STALE: expired; ERR_CONFLICT:
      * replaced; others: the builder refused it). Loop's thread. NULL: nothing. */
-    void (*settled)(void *context, const struct flow_order *o, int code);
+    void (*settled)(void *context, struct flow_order *o, int code);
     void *context;
 };
 

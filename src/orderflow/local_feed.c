@@ -138,7 +138,10 @@ void local_feed_sweep(struct local *l) {
         int code = local_worth(l, item->order);
         if (code == 0 && !(acknowledged && f->kept_bytes > KEPT_BYTES_MAX)) continue;
         if (!acknowledged && f->welcomed) continue; // its answer is on the way
-        if (!acknowledged) l->stats.expired++;
+        if (!acknowledged) {
+            l->stats.expired++;
+            if (l->options.settled) l->options.settled(l->options.context, item->order, code);
+        }
         forget(l, item);
     }
 }

@@ -36,7 +36,7 @@ static bool in_force(void *context, const struct flow_order *o) {
     return !((struct world *)context)->replaced;
 }
 
-static void settled(void *context, const struct flow_order *o, int code) {
+static void settled(void *context, struct flow_order *o, int code) {
     struct world *w = context;
     (void)o;
     w->settled += code == 0;

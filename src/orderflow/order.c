@@ -10,26 +10,43 @@
 
 /* ---- the id ---- */
 
-/* What is hashed: the method, then all that the order says. */
-static int put_identity(struct buf *out, const struct order *o, struct error *why) {
-    buf_append_byte(out, (uint8_t)o->method);
-    if (o->method == ORDER_SEND_BUNDLE) {
-        struct bundle b = o->bundle;
-        b.fields &= ~(unsigned)BUNDLE_HASH;
-        peer_bundle_encode(out, &b);
-    } else if (o->method == ORDER_SEND_RAW_TX) {
-        buf_append(out, o->raw);
-    } else {
-        order_put_param(out, o);
+/* Of a bundle: how many transactions, each with its length before it, then the rest as it goes to
+ * peers. */
+static void hash_bundle(struct sha256 *h, struct buf *out, const struct bundle *bundle) {
+    struct bundle b = *bundle;
+    uint8_t n[8];
+    store_le64(n, b.txs.count);
+    sha256_update(h, bytes_make(n, sizeof n));
+    for (size_t i = 0; i < b.txs.count; i++) {
+        store_le64(n, b.txs.items[i].n);
+        sha256_update(h, bytes_make(n, sizeof n));
+        sha256_update(h, b.txs.items[i]);
     }
-    return buf_check(out, why);
+    b.fields &= ~(unsigned)BUNDLE_HASH;
+    b.txs.count = 0;
+    peer_bundle_encode(out, &b);
 }
 
-int flow_order_id_of(struct hash *ret, const struct order *order, struct error *why) {
+/* What is hashed: the method, then all that the order says. */
+int flow_order_id_of(struct hash *ret, const struct order *o, struct error *why) {
+    const uint8_t method = (uint8_t)o->method;
+    struct sha256 h;
     struct buf b;
     buf_init(&b, 0);
-    int r = put_identity(&b, order, why);
-    if (r == 0) *ret = sha256(buf_view(&b));
+    sha256_init(&h);
+    sha256_update(&h, bytes_make(&method, 1));
+    if (o->method == ORDER_SEND_BUNDLE) {
+        hash_bundle(&h, &b, &o->bundle);
+    } else if (o->method == ORDER_SEND_RAW_TX) {
+        sha256_update(&h, o->raw);
+    } else {
+        order_put_param(&b, o);
+    }
+    int r = buf_check(&b, why);
+    if (r == 0) {
+        sha256_update(&h, buf_view(&b));
+        *ret = sha256_final(&h);
+    }
     buf_free(&b);
     return r;
 }
@@ -100,7 +117,6 @@ static int fill(struct flow_order *f, const struct flow_order_facts *facts, stru
     if (o->method == ORDER_SEND_SHARE) r = own_texts(&o->share, &f->arena);
     if (r != 0) return error_set(why, ERR_LIMIT, "the order does not fit its memory limit");
     r = flow_order_id_of(&f->id, o, why);
-    if (r == 0) r = order_key(&f->key, o, &f->arena, why);
     if (r != 0) return r;
     f->answer = answer_of(o, &f->arena);
     f->target_block = target_of(o);
@@ -140,10 +156,16 @@ struct flow_order *flow_order_hold(struct flow_order *o) {
     return o;
 }
 
+/* Its data is a buffer's memory. */
+static void body_free(struct flow_body *b) {
+    if (b) free((void *)(uintptr_t)b->data.p);
+    free(b);
+}
+
 void flow_order_release(struct flow_order *o) {
     if (!o || atomic_fetch_sub_explicit(&o->holds, 1, memory_order_acq_rel) != 1) return;
     for (size_t i = 0; i < sizeof o->body / sizeof o->body[0]; i++) {
-        free(atomic_load_explicit(&o->body[i], memory_order_relaxed));
+        body_free(atomic_load_explicit(&o->body[i], memory_order_relaxed));
     }
     arena_free(&o->arena);
     free(o);
@@ -174,23 +196,34 @@ static int put_form(struct buf *out, const struct flow_order *f, enum flow_form 
     return buf_check(out, why);
 }
 
+/* About what a form needs, so that it need not grow. */
+static size_t room_for(const struct order *o, enum flow_form form) {
+    size_t n = o->raw.n;
+    for (size_t i = 0; o->method == ORDER_SEND_BUNDLE && i < o->bundle.txs.count; i++) {
+        n += o->bundle.txs.items[i].n + 4;
+    }
+    return form == FLOW_BITCODE ? n + 256 : 2 * n + 768;
+}
+
 static int build(struct flow_body **ret, const struct flow_order *f, enum flow_form form,
                  const struct flow_identity *signer, struct error *why) {
     struct buf data, header;
     struct flow_body *b = NULL;
     buf_init(&data, 0);
     buf_init(&header, REQUEST_SIGNATURE_HEADER_BYTES);
+    (void)buf_reserve(&data, room_for(&f->order, form));
     int r = put_form(&data, f, form, why);
     if (r == 0 && signer) {
         r = request_signature_make(&header, signer->signer, &signer->key, buf_view(&data), why);
     }
     if (r == 0) {
-        b = malloc(sizeof *b + data.n);
+        b = malloc(sizeof *b);
         if (!b) r = error_set(why, ERR_NO_MEMORY, "no memory for an order's form");
     }
     if (b) {
-        b->data = bytes_make(b + 1, data.n);
-        if (data.n > 0) memcpy(b + 1, data.p, data.n);
+        uint8_t *fit = data.n > 0 ? realloc(data.p, data.n) : NULL; // orders stay for long
+        b->data = bytes_make(fit ? fit : data.p, data.n);
+        buf_init(&data, 0); // the body's now
         if (header.n > 0) memcpy(b->signature, header.p, header.n);
         b->signature[header.n] = '\0';
         *ret = b;
@@ -213,7 +246,7 @@ int flow_order_body(const struct flow_body **ret, struct flow_order *o, enum flo
                                                     memory_order_acq_rel, memory_order_acquire)) {
             have = made;
         } else {
-            free(made);
+            body_free(made);
         }
     }
     *ret = have;

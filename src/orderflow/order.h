@@ -15,9 +15,9 @@
 #ifndef ORDERFLOW_ORDER_H
 #define ORDERFLOW_ORDER_H
 
+#include "eth/request_signature.h"
 #include "orderflow/order_request.h"
 #include "orderflow/priority.h"
-#include "eth/request_signature.h"
 
 #include <stdatomic.h>
 
@@ -26,10 +26,12 @@
             */
 #define FLOW_PEER_NAME_MAX 64u
 
+struct custody_item;
+
 enum flow_source {
     FLOW_FROM_USER,
     FLOW_FROM_PEER,    /* goes to the local builder only: one hop, full mesh */
-    FLOW_FROM_JOURNAL, /* accepted from a user before a restart: treated as FLOW_FROM_USER */
+    FLOW_FROM_JOURNAL, /* accepted before a restart; from a user: treated as FLOW_FROM_USER */
 };
 
 /* The forms in which an order goes over a wire. */
@@ -58,7 +60,6 @@ struct flow_order {
     struct order order; /* decoded; its memory is the flow order's */
     struct hash id;
     struct hash answer;
-    struct uuid key;
     struct address signer;         /* who sent it to the network (not the peer that passed it on) */
     char peer[FLOW_PEER_NAME_MAX]; /* FLOW_FROM_PEER: the hub's name of who passed it on */
     enum flow_source source;
@@ -72,6 +73,7 @@ struct flow_order {
 
     /* internal */
     atomic_uint holds;
+    struct custody_item *custody; /* of orderflow/custody.h, by its lock */
     struct arena arena;
     _Atomic(struct flow_body *) body[FLOW_FORM_COUNT * 2]; /* unsigned, signed */
 };

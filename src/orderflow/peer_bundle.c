@@ -142,23 +142,20 @@ static void put_hashes(struct buf *out, const struct bundle_hashes *h) {
 }
 
 static void put_txs(struct buf *out, const struct bundle_txs *txs) {
-    struct buf lengths, all;
+    struct buf lengths;
     buf_init(&lengths, 0);
-    buf_init(&all, 0);
     for (size_t i = 0; i < txs->count; i++) {
         uint64_t n = txs->items[i].n;
         buf_append(&lengths, bytes_make(&n, sizeof n));
-        buf_append(&all, txs->items[i]);
     }
-    if (lengths.failed || all.failed) {
+    if (lengths.failed) {
         out->failed = ERR_NO_MEMORY;
     } else {
         bitcode_put_length(out, txs->count);
         bitcode_put_lengths(out, (const uint64_t *)(const void *)lengths.p, txs->count);
-        bitcode_put_bytes(out, buf_view(&all));
+        bitcode_put_pieces(out, txs->items, txs->count);
     }
     buf_free(&lengths);
-    buf_free(&all);
 }
 
 void peer_bundle_encode(struct buf *out, const struct bundle *b) {

@@ -12,6 +12,7 @@
 #define POOL_CAPACITY 32768u
 #define MALLOC_STEP_BYTES (8 << 20)
 #define POST_CAPACITY 65536u
+#define FAIR_AT_WORK 3u /* a worker */
 #define HISTORY_END_NS (5 * NS_PER_S)
 #define CHORE_EVERY_NS (100 * NS_PER_MS)
 #define BUILDER_DEFAULT "http://127.0.0.1:8645"
@@ -24,6 +25,7 @@ static const char *first_of(const char *a, const char *b) {
 
 static void chore_run(void *context) {
     struct app *a = context;
+    custody_tidy(a->custody);
     if (a->journal) journal_tidy(a->journal);
 }
 
@@ -107,8 +109,14 @@ static bool in_force(void *context, const struct flow_order *o) {
     return book_in_force(((struct app *)context)->book, o);
 }
 
-static void settled(void *context, const struct flow_order *o, int code) {
+static void kept(void *context, void *ticket, const struct flow_order *o) {
+    (void)context;
+    share_answer(ticket, PEER_SUCCESS, &o->answer, NULL);
+}
+
+static void settled(void *context, struct flow_order *o, int code) {
     struct app *a = context;
+    custody_settled(a->custody, o);
     if (code != 0) return;
     trace_mark(a->trace, &o->id, TRACE_DELIVERED, clock_wall_ns(&clock_system));
     app_metrics_delivered(a, o);
@@ -126,18 +134,26 @@ static int open_state(struct app *a, struct error *why) {
         .scores = {(uint32_t)(v->score_bucket_ns / NS_PER_S),
                    (uint32_t)(v->score_lookback_ns / NS_PER_S)},
     };
+    const struct custody_options custody = {.log = a->log, .kept = kept};
     const struct book_options book = {.ids_max = v->order_cache, .id_ns = v->order_cache_ns};
+    // Newcomers have half of the room for requests, one of them an eighth of that.
+    size_t newcomers = v->requests / 2 + 1;
+    const struct fair_options fair = {.at_work_max = FAIR_AT_WORK * pool_threads(a->pool),
+                                      .waiting_max = newcomers,
+                                      .line_max = newcomers / 8 + 1};
     int r = 0;
     if (trusted) r = address_from_text(&trusted_address, bytes_from_str(trusted), why);
     if (r != 0) return error_wrap(why, "flashbots-signer");
     r = peers_new(&a->peers, trusted ? &trusted_address : NULL, why);
     if (r == 0) r = gate_new(&a->gate, &gate, why);
+    if (r == 0) r = fair_new(&a->fair, &fair, why);
     if (r == 0) r = load_rules(a, v->rules_file, why);
     if (r == 0) r = book_new(&a->book, &book, why);
     if (r == 0) r = trace_new(&a->trace, 0, (unsigned)v->trace_sample, why);
     if (r == 0) r = sender_cache_new(&a->signers, v->signer_cache, why);
     if (r == 0) r = sender_cache_new(&a->senders, v->sender_cache, why);
     if (r == 0) r = replies_new(&a->replies, 0, v->order_cache_ns, why);
+    if (r == 0) r = custody_new(&a->custody, &custody, why);
     return r;
 }
 
@@ -193,6 +209,7 @@ static int open_intake(struct app *a, struct error *why) {
         .tip = a->tip,
         .trace = a->trace,
         .local = a->local,
+        .custody = a->custody,
     };
     return intake_new(&a->intake, &o, why);
 }
@@ -211,6 +228,7 @@ static int open_journal(struct app *a, struct error *why) {
     if (r != 0) return error_wrap(why, "journal");
     log_info(a->log, "journal", F_U64("replayed", journal_stats(a->journal).replayed));
     intake_set_journal(a->intake, a->journal);
+    custody_set_journal(a->custody, a->journal);
     return 0;
 }
 
@@ -239,6 +257,7 @@ static int open_loop(struct app *a, struct error *why) {
 
 static int open_doors(struct app *a, struct error *why) {
     const struct orderflow_values *v = a->values;
+    doors_init(a);
     int r = door_open(&a->user, a, INTAKE_USER, why);
     if (r == 0 && v->system_addr && *v->system_addr) {
         r = door_open(&a->system, a, INTAKE_SYSTEM, why);
@@ -285,6 +304,7 @@ static void close_all(struct app *a) {
         loop_timer_clear(a->loop, &a->chore_timer);
         neighbours_close(a);
     }
+    doors_give_up(a);
     pool_stop(a->pool);
     if (a->mailbox_watch.ready) {
         (void)pool_mailbox_drain(&a->mailbox);
@@ -300,6 +320,7 @@ static void close_all(struct app *a) {
     server_free(a->metrics_server);
     server_free(a->stats_server);
     local_free(a->local);
+    custody_free(a->custody);
     tip_free(a->tip);
     intake_free(a->intake);
     journal_close(a->journal);
@@ -308,6 +329,7 @@ static void close_all(struct app *a) {
     sender_cache_free(a->senders);
     trace_free(a->trace);
     book_free(a->book);
+    fair_free(a->fair);
     gate_free(a->gate);
     peers_free(a->peers);
     app_close_identity(a);
@@ -319,6 +341,7 @@ static void close_all(struct app *a) {
 
 static int run(struct app *a, struct error *why) {
     raise_file_limit(a);
+    loop_short_slices(); // workers compute beside it
     // Orders stay for minutes: memory is taken from the system in larger pieces.
     (void)mallopt(M_TOP_PAD, MALLOC_STEP_BYTES);
     int r = open_all(a, why);

@@ -45,6 +45,8 @@ struct share_ticket *share_ticket_new(struct share *s) {
     } else {
         t = malloc(sizeof *t);
         if (!t) return NULL;
+        t->made_before = s->last_ticket;
+        s->last_ticket = t;
     }
     t->next = NULL;
     t->share = s;
@@ -56,9 +58,15 @@ struct share_ticket *share_ticket_new(struct share *s) {
     return t;
 }
 
-void share_ticket_free(struct share_ticket *t) {
+static void drop_holds(struct share_ticket *t) {
     if (t->peer) peer_release(t->peer);
     if (t->link) link_release(t->link);
+    t->peer = NULL;
+    t->link = NULL;
+}
+
+void share_ticket_free(struct share_ticket *t) {
+    drop_holds(t);
     t->next = t->share->free_tickets;
     t->share->free_tickets = t;
 }
@@ -341,8 +349,9 @@ void share_free(struct share *s) {
         flow_order_release(o);
     }
     if (s->handover.cells) queue_free(&s->handover);
-    for (struct share_ticket *t = s->free_tickets; t; t = s->free_tickets) {
-        s->free_tickets = t->next;
+    for (struct share_ticket *t = s->last_ticket; t; t = s->last_ticket) {
+        s->last_ticket = t->made_before;
+        drop_holds(t);
         free(t);
     }
     while (s->recent_first < s->recent_end) {

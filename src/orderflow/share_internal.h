@@ -62,6 +62,7 @@ enum link_kind {
 
 struct share_ticket {
     struct share_ticket *next; /* in the stack of answers, or of free tickets */
+    struct share_ticket *made_before;
     struct share *share;
     struct peer *peer;          /* stream; held */
     struct peer_link *link;     /* frames; held */
@@ -159,6 +160,7 @@ struct share {
     atomic_bool awake;                      /* the loop knows of handover and answers */
     atomic_ulong inside;                    /* the thread that is in `received`; 0: none */
     struct share_ticket *free_tickets;
+    struct share_ticket *last_ticket; /* of all: some may never be answered */
     struct loop_fd wake;
     struct loop_timer tick, drain_timer;
     struct loop_task pump_task;

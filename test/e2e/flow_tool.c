@@ -15,10 +15,10 @@
 #include "base/hex.h"
 #include "base/list.h"
 #include "base/random.h"
+#include "eth/request_signature.h"
 #include "eth/tx.h"
 #include "net/client.h"
 #include "net/server.h"
-#include "eth/request_signature.h"
 #include "json/write.h"
 
 #include <fcntl.h>
@@ -29,8 +29,9 @@
 
 #define NODES_MAX 8
 #define LINKS_MAX 64
-#define MARK "feedfacecafebeef" /* before each bundle's number and time */
+#define MARK "feedfacecafebeef" /* before each bundle's number */
 #define PIECES_MAX (64u << 20)  /* bytes under way on a link, each way */
+#define PREPARED_MAX 200000u    /* of a longer run each is made when it is sent */
 #define LINGER_NS (1500 * NS_PER_MS)
 
 struct run;
@@ -76,8 +77,15 @@ struct link {
     bool cut;
 };
 
+/* A request, signed before the run where there are not too many. */
+struct prepared {
+    struct buf body, signature;
+    uint64_t sent_ns;
+};
+
 struct run {
     struct loop *loop;
+    struct prepared *prepared; /* by number */
     uint64_t delay_ns;
     unsigned loss; /* of a thousand pieces */
     unsigned count, rate;
@@ -252,10 +260,10 @@ static void on_order(struct exchange *x, void *context) {
     const uint8_t *at = memmem(body.p, body.n, MARK, strlen(MARK));
     n->requests++;
     uint64_t now = clock_wall_ns(&clock_system);
-    if (at && at + 48 <= body.p + body.n) {
-        uint64_t number = hex_number(at + 16), sent = hex_number(at + 32);
+    if (at && at + 32 <= body.p + body.n) {
+        uint64_t number = hex_number(at + 16);
         if (number < r->count) {
-            double ms = (double)(now - sent) * 1e-6;
+            double ms = (double)(now - r->prepared[number].sent_ns) * 1e-6;
             if (n->seen[number]++ == 0) {
                 bool own = r->origin[number] == n->index + 1;
                 if (own) n->late_own[n->own_count++] = ms;
@@ -296,12 +304,11 @@ static void make_request(struct run *r, struct buf *body, struct buf *signature,
     size_t size = draw_size(r), n = size > 150 ? size - 120 : 30;
     uint8_t *data = arena_alloc(a, n);
     if (!data) die("memory", NULL);
-    for (size_t i = 24; i < n; i++) {
+    for (size_t i = 16; i < n; i++) {
         data[i] = (uint8_t)random_fast_u64(&r->random);
     }
     (void)!hex_decode(data, BYTES_LIT(MARK), NULL);
     store_be64(data + 8, number);
-    store_be64(data + 16, clock_wall_ns(&clock_system));
     struct tx tx = {.type = TX_FEE_MARKET,
                     .has_to = true,
                     .protected = true,
@@ -365,6 +372,17 @@ static void on_failed(struct client_call *k, void *context, const struct error *
 static const struct client_events user_events = {on_response, on_body, on_end,
                                                  on_failed,   NULL,    NULL};
 
+static void prepare(struct run *r, unsigned number) {
+    struct prepared *p = &r->prepared[number];
+    struct arena a;
+    if (p->body.n > 0) return;
+    arena_init(&a, 0);
+    buf_init(&p->body, 0);
+    buf_init(&p->signature, 0);
+    make_request(r, &p->body, &p->signature, number, &a);
+    arena_free(&a);
+}
+
 static void send_one(struct run *r) {
     struct node *n = NULL;
     for (unsigned i = 0; i < r->node_count && !n; i++) {
@@ -372,20 +390,17 @@ static void send_one(struct run *r) {
         if (!candidate->skip) n = candidate;
     }
     if (!n) return;
-    struct arena a;
-    struct buf body, signature;
     struct error why = {0};
     struct http_field fields[2];
-    arena_init(&a, 0);
-    buf_init(&body, 0);
-    buf_init(&signature, 0);
     unsigned number = r->next++;
-    make_request(r, &body, &signature, number, &a);
+    struct prepared *p = &r->prepared[number];
+    prepare(r, number);
+    p->sent_ns = clock_wall_ns(&clock_system);
     r->origin[number] = (uint8_t)(n->index + 1);
     fields[0] = (struct http_field){.name = BYTES_LIT("content-type"),
                                     .value = BYTES_LIT("application/json")};
     fields[1] = (struct http_field){.name = BYTES_LIT("x-buildernet-signature"),
-                                    .value = buf_view(&signature)};
+                                    .value = buf_view(&p->signature)};
     struct http_request q = {.method = HTTP_POST,
                              .method_text = BYTES_LIT("POST"),
                              .path = BYTES_LIT("/"),
@@ -395,14 +410,13 @@ static void send_one(struct run *r) {
     c->node = n;
     c->number = number;
     r->open++;
-    if (client_start(NULL, n->client, &q, buf_view(&body), false, &user_events, c, &why) != 0) {
+    if (client_start(NULL, n->client, &q, buf_view(&p->body), false, &user_events, c, &why) != 0) {
         r->open--;
         r->unknown++;
         free(c);
     }
-    buf_free(&body);
-    buf_free(&signature);
-    arena_free(&a);
+    buf_free(&p->body);
+    buf_free(&p->signature);
 }
 
 static void on_send(struct loop_timer *t) {
@@ -519,6 +533,10 @@ static void tell(struct run *r) {
         json_add_u64(&w, "strange", n->strange);
         put_latency(&w, "own_ms", n->late_own, n->own_count);
         put_latency(&w, "other_ms", n->late_other, n->other_count);
+        for (size_t k = 0; k < n->other_count; k++) {
+            n->late_other[k] -= (double)r->delay_ns * 1e-6;
+        }
+        put_latency(&w, "above_the_link_ms", n->late_other, n->other_count);
         json_end(&w);
     }
     json_end(&w);
@@ -597,6 +615,11 @@ int main(int argc, char **argv) {
     (void)fcntl(0, F_SETFL, O_NONBLOCK);
     r.commands = (struct loop_fd){0, LOOP_READ, on_command};
     if (loop_fd_add(r.loop, &r.commands, &why) != 0) die("standard input", &why);
+    r.prepared = calloc(r.count, sizeof *r.prepared);
+    if (!r.prepared) die("memory", NULL);
+    for (unsigned i = 0; i < r.count && r.count <= PREPARED_MAX; i++) {
+        prepare(&r, i);
+    }
     // Builders and links are there: nodes can be started; the bundles begin with "go".
     (void)printf("ready\n");
     (void)fflush(stdout);

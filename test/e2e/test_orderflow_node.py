@@ -53,6 +53,36 @@ def published_requests_are_judged_alike():
 
 
 @case
+def published_transactions_and_bundles_get_their_identifiers():
+    """Each published raw transaction gets its hash or a refusal, each bundle its bundleHash."""
+    rows = [t for doc in vectors() if isinstance(doc, list) for t in doc]
+    txs = [t for t in rows if "raw" in t and "accept" in t]
+    bundles = [t for t in rows if "input_after_defaults" in t]
+    assert txs and bundles
+    with Folder() as folder, Node(folder) as node:
+        for test in txs:
+            status, answer, _ = node.send("eth_sendRawTransaction", test["raw"], USER)
+            # One of another chain is good, but no order for this network by itself.
+            if test["accept"] and test["chain_id"] in (1, None):
+                assert (status, answer["result"]) == (200, test["hash"]), (test["id"], answer)
+            else:
+                assert status == 400 and answer["error"]["code"] == -32602, (test["id"], answer)
+        tried = 0
+        for test in bundles:
+            # Defaults are in these; who signs, and what only peers say, is not the sender's to say.
+            param = dict(test["input_after_defaults"])
+            for name in ("signingAddress", "bundleHash"):
+                param.pop(name, None)
+            status, answer, _ = node.send("eth_sendBundle", param, USER)
+            if status != 200:  # a stricter check than the hash's: any bytes are transactions there
+                assert answer["error"]["data"].startswith("txs"), (test["id"], answer)
+                continue
+            assert answer["result"]["bundleHash"] == test["bundle_hash_flowproxy"], test["id"]
+            tried += 1
+        assert tried > len(bundles) / 2
+
+
+@case
 def the_first_generations_forwarding_is_the_published_one():
     """What goes to the builder is, byte for byte, what the Go proxy forwards."""
     docs = [doc for doc in vectors() if isinstance(doc, dict) and "cases" in doc]

@@ -6,6 +6,7 @@ import http.server
 import json
 import os
 import pathlib
+import random
 import signal
 import subprocess
 import sys
@@ -126,7 +127,7 @@ class Network:
             "--peer.update-interval-s", "1", "--spill-folder", folder / f"spill{n}",
             "--journal-folder", folder / f"journal{n}", "--drain", "5s", *self.flags,
             log=folder / f"node{n}.log").__enter__()
-        wait_until(lambda: harness.is_listening(self.users[n]), message=self.nodes[n].logged())
+        wait_until(lambda: harness.is_listening(self.metrics[n]), message=self.nodes[n].logged())
 
     def kill(self, n):
         self.nodes[n].signal(signal.SIGKILL)
@@ -236,6 +237,33 @@ def links_cut_nodes_killed_certificates_rotated_hub_away():
         result = net.result(COUNT / RATE + 90)
         # What node 1 had taken from its users before it was killed it gives its builder again.
         check_all(result, twice_allowed=(1,))
+
+
+@case
+def a_receiver_killed_at_any_moment_loses_nothing():
+    """A node that only receives is killed again and again: what it acknowledged to its peers is at
+    its builder, and the rest comes again. FLOW_KILLS says how often, FLOW_SEED when."""
+    kills = int(os.environ.get("FLOW_KILLS", "20"))
+    moments = random.Random(int(os.environ.get("FLOW_SEED", "1")))
+    with Folder() as folder, Network(folder, 1000000, RATE, 5) as net:
+        net.wait_for_sessions()
+        net.say("skip 1")
+        net.say("go")
+        for _ in range(kills):
+            time.sleep(moments.uniform(0.2, 1))
+            net.kill(1)
+            time.sleep(moments.uniform(0, 0.2))
+            net.start(1)
+            wait_until(lambda: net.sessions(1) == NODES - 1, 20, net.nodes[1].logged)
+        time.sleep(1)
+        net.say("skip 0")
+        net.say("skip 2")  # nobody is left to send to: what is under way arrives
+        time.sleep(5)
+        result = net.result(1)
+        assert result["acknowledged"] > kills * 20, result
+        # What the builder had and its node did not know of comes again.
+        check_all(result, twice_allowed=(1,))
+        assert result["nodes"][1]["twice"] < result["acknowledged"] / 4, result
 
 
 @case

@@ -1,0 +1,58 @@
+/* Fair: who waits for a worker and is not known yet waits by client, so that one that sends much
+ * delays itself and hardly others. Deficit round robin over the clients that have something
+ * waiting; what an item counts is its cost (bytes), so large requests are not favoured.
+ *
+ * Clients fall on FAIR_LINES lines by a keyed hash of their address (of IPv6 the network, 64 bits):
+ * nothing is allocated, and nobody can aim at another's line. Only a few items are with the workers
+ * at a time, the rest waits here: what the workers have taken goes in order.
+ *
+ *     if (!fair_add(f, &v->turn, ip, bytes)) answer busy;
+ *     while ((item = fair_next(f)) != NULL) give it to a worker, fair_done(f) when it is back
+ *
+ * Thread: one. SPDX-License-Identifier: MIT */
+#ifndef ORDERFLOW_FAIR_H
+#define ORDERFLOW_FAIR_H
+
+#include "base/error.h"
+#include "base/list.h"
+
+#include <stdint.h>
+
+#define FAIR_LINES 1024u
+#define FAIR_QUANTUM 4096u        /* cost of a client's turn */
+#define FAIR_COST_MAX (64u << 10) /* what more costs counts as much */
+
+struct fair;
+
+struct fair_item {
+    struct list_node link;
+    uint32_t cost;
+};
+
+struct fair_options {
+    size_t at_work_max; /* with the workers at once */
+    size_t waiting_max; /* of all clients */
+    size_t line_max;    /* of one line */
+};
+
+/* fair_new: errors  ERR_NO_MEMORY. fair_free: items that wait are the caller's still; NULL is
+ * allowed. */
+[[gnu::warn_unused_result]] int fair_new(struct fair **ret, const struct fair_options *options,
+                                         struct error *why);
+void fair_free(struct fair *f);
+
+/* fair_add puts an item behind its client's. false: the line, or all of it, is full. */
+[[gnu::warn_unused_result]] bool fair_add(struct fair *f, struct fair_item *item,
+                                          const uint8_t ip[16], size_t cost);
+
+/* fair_next takes the item whose turn it is; NULL: none waits, or enough are at work. */
+struct fair_item *fair_next(struct fair *f);
+/* fair_done: one of those is done. */
+void fair_done(struct fair *f);
+
+/* fair_give_up takes any item that waits, at the end; NULL: none does. */
+struct fair_item *fair_give_up(struct fair *f);
+
+size_t fair_waiting(const struct fair *f);
+
+#endif
