@@ -54,8 +54,8 @@ struct app {
 
     struct sender_cache *signers, *senders;
     struct gate *gate;
-    struct fair *fair; /* users' requests that go last: they wait by client */
-    struct list late;  /* answers that wait, of clients that ask too much */
+    struct fair *fair[POOL_LANES]; /* users' requests wait by client; NULL for the first lane */
+    struct list late;              /* answers that wait, of clients that ask too much */
     struct loop_timer late_timer;
     bool late_ends;
     struct book *book;

@@ -108,7 +108,7 @@ static double waiting(void *a) {
     return (double)pool_waiting(((struct app *)a)->pool);
 }
 static double newcomers(void *a) {
-    return (double)fair_waiting(((struct app *)a)->fair);
+    return (double)fair_waiting(((struct app *)a)->fair[ORDER_LOW]);
 }
 static double unsettled(void *a) {
     return (double)custody_stats(((struct app *)a)->custody).waiting;

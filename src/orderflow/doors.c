@@ -16,7 +16,8 @@ struct visit {
     struct exchange *x;
     struct intake_job *job;
     struct fair_item turn;
-    bool waited;     /* for its turn, by `turn` */
+    struct fair *line; /* where it waited for its turn; NULL: nowhere */
+    unsigned lane;
     struct hash key; /* of the kept replies */
     uint8_t ip[16];
     bool suspect; /* the client forges signatures */
@@ -115,12 +116,12 @@ static void refuse_busy(struct visit *v, const char *text) {
 }
 
 /* Gives workers those whose turn it is. */
-static void next_turns(struct app *a) {
+static void next_turns(struct app *a, struct fair *line) {
     struct fair_item *item;
-    while ((item = fair_next(a->fair)) != NULL) {
+    while ((item = fair_next(line)) != NULL) {
         struct visit *v = LIST_ENTRY(item, struct visit, turn);
-        if (intake_submit(v->job, &a->mailbox, ORDER_LOW)) continue;
-        fair_done(a->fair);
+        if (intake_submit(v->job, &a->mailbox, v->lane)) continue;
+        fair_done(line);
         refuse_busy(v, "too many requests wait for a worker");
     }
 }
@@ -130,8 +131,10 @@ void doors_give_up(struct app *a) {
     a->late_ends = true;
     if (a->late.head.next) answer_late(&a->late_timer);
     if (a->loop) loop_timer_clear(a->loop, &a->late_timer);
-    while (a->fair && (item = fair_give_up(a->fair)) != NULL) {
-        refuse_busy(LIST_ENTRY(item, struct visit, turn), "the node ends");
+    for (unsigned i = 0; i < POOL_LANES; i++) {
+        while (a->fair[i] && (item = fair_give_up(a->fair[i])) != NULL) {
+            refuse_busy(LIST_ENTRY(item, struct visit, turn), "the node ends");
+        }
     }
 }
 
@@ -151,9 +154,10 @@ static void judged(struct intake_job *job) {
     exchange_set_events(x, &no_events, NULL);
     send_reply(x, job->http_status, buf_view(&job->reply), job->retry_ns);
     intake_job_free(job);
-    if (v->waited) fair_done(d->app->fair);
+    struct fair *line = v->line;
+    if (line) fair_done(line);
     exchange_release(x); // v is gone with it
-    if (fair_waiting(d->app->fair) > 0) next_turns(d->app);
+    if (line && fair_waiting(line) > 0) next_turns(d->app, line);
 }
 
 /* ---- a whole request ---- */
@@ -214,15 +218,16 @@ static void submit(struct visit *v) {
     }
     exchange_hold(v->x);
     exchange_set_events(v->x, &no_events, NULL);
-    v->waited = lane == ORDER_LOW && v->door->kind == INTAKE_USER;
-    if (!v->waited) {
+    v->lane = lane;
+    v->line = v->door->kind == INTAKE_USER ? a->fair[lane] : NULL;
+    if (!v->line) {
         if (!intake_submit(job, &a->mailbox, lane)) {
             refuse_busy(v, "too many requests wait for a worker");
         }
-    } else if (!fair_add(a->fair, &v->turn, v->ip, REQUEST_COST + job->body.n)) {
-        refuse_busy(v, "too many requests of newcomers wait");
+    } else if (!fair_add(v->line, &v->turn, v->ip, REQUEST_COST + job->body.n)) {
+        refuse_busy(v, "too many requests wait for their turn");
     } else {
-        next_turns(a);
+        next_turns(a, v->line);
     }
 }
 

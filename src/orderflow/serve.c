@@ -12,7 +12,8 @@
 #define POOL_CAPACITY 32768u
 #define MALLOC_STEP_BYTES (8 << 20)
 #define POST_CAPACITY 65536u
-#define FAIR_AT_WORK 3u /* a worker */
+#define FAIR_AT_WORK 3u /* newcomers' requests, for each worker */
+#define FAIR_KNOWN_AT_WORK 4u
 #define HISTORY_END_NS (5 * NS_PER_S)
 #define CHORE_EVERY_NS (100 * NS_PER_MS)
 #define BUILDER_DEFAULT "http://127.0.0.1:8645"
@@ -122,6 +123,19 @@ static void settled(void *context, struct flow_order *o, int code) {
     app_metrics_delivered(a, o);
 }
 
+/* Each has half of the room for requests; a client of the newcomers an eighth of that (senders that
+ * are known may all come through one balancer). */
+static int open_fair(struct app *a, struct error *why) {
+    size_t room = a->values->requests / 2 + 1;
+    unsigned workers = pool_threads(a->pool);
+    const struct fair_options known = {
+        .at_work_max = FAIR_KNOWN_AT_WORK * workers, .waiting_max = room, .line_max = room};
+    const struct fair_options newcomers = {
+        .at_work_max = FAIR_AT_WORK * workers, .waiting_max = room, .line_max = room / 8 + 1};
+    int r = fair_new(&a->fair[ORDER_MEDIUM], &known, why);
+    return r == 0 ? fair_new(&a->fair[ORDER_LOW], &newcomers, why) : r;
+}
+
 static int open_state(struct app *a, struct error *why) {
     const struct orderflow_values *v = a->values;
     const char *trusted = first_of(v->trusted_signer_first, v->trusted_signer);
@@ -136,17 +150,12 @@ static int open_state(struct app *a, struct error *why) {
     };
     const struct custody_options custody = {.log = a->log, .kept = kept};
     const struct book_options book = {.ids_max = v->order_cache, .id_ns = v->order_cache_ns};
-    // Newcomers have half of the room for requests, one of them an eighth of that.
-    size_t newcomers = v->requests / 2 + 1;
-    const struct fair_options fair = {.at_work_max = FAIR_AT_WORK * pool_threads(a->pool),
-                                      .waiting_max = newcomers,
-                                      .line_max = newcomers / 8 + 1};
     int r = 0;
     if (trusted) r = address_from_text(&trusted_address, bytes_from_str(trusted), why);
     if (r != 0) return error_wrap(why, "flashbots-signer");
     r = peers_new(&a->peers, trusted ? &trusted_address : NULL, why);
     if (r == 0) r = gate_new(&a->gate, &gate, why);
-    if (r == 0) r = fair_new(&a->fair, &fair, why);
+    if (r == 0) r = open_fair(a, why);
     if (r == 0) r = load_rules(a, v->rules_file, why);
     if (r == 0) r = book_new(&a->book, &book, why);
     if (r == 0) r = trace_new(&a->trace, 0, (unsigned)v->trace_sample, why);
@@ -329,7 +338,9 @@ static void close_all(struct app *a) {
     sender_cache_free(a->senders);
     trace_free(a->trace);
     book_free(a->book);
-    fair_free(a->fair);
+    for (unsigned i = 0; i < POOL_LANES; i++) {
+        fair_free(a->fair[i]);
+    }
     gate_free(a->gate);
     peers_free(a->peers);
     app_close_identity(a);

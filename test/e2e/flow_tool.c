@@ -556,7 +556,7 @@ static void open_node(struct run *r, const char *url, const char *port) {
     n->seen = calloc(r->count, 1);
     n->late_own = calloc(r->count, sizeof *n->late_own);
     n->late_other = calloc(r->count, sizeof *n->late_other);
-    const struct client_options o = {.url = url, .connections = 16, .waiting = 65536};
+    const struct client_options o = {.url = url, .connections = 64, .waiting = 65536};
     if (client_new(&n->client, r->loop, &o, &why) != 0) die(url, &why);
     static struct route routes[NODES_MAX][2];
     routes[n->index][0] = (struct route){"POST", "/", on_order, n, 32u << 20, ROUTE_PREFIX};

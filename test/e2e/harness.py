@@ -65,7 +65,7 @@ def wait_until(what, seconds=10.0, message="nothing happened in time"):
         if value:
             return value
         time.sleep(0.02)
-    raise AssertionError(message)
+    raise AssertionError(message() if callable(message) else message)
 
 
 class Folder:

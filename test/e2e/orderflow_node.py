@@ -169,7 +169,7 @@ class Node:
             *(["--builder-ready-endpoint", builder]
               if "--builder-ready-endpoint" not in self.flags else []),
             *self.flags, log=self.folder / f"{self.name}.log").__enter__()
-        wait_until(lambda: harness.is_listening(self.metrics), message=self.process.logged())
+        wait_until(lambda: harness.is_listening(self.metrics), message=self.process.logged)
         return self
 
     def kill(self):

@@ -127,7 +127,7 @@ class Network:
             "--peer.update-interval-s", "1", "--spill-folder", folder / f"spill{n}",
             "--journal-folder", folder / f"journal{n}", "--drain", "5s", *self.flags,
             log=folder / f"node{n}.log").__enter__()
-        wait_until(lambda: harness.is_listening(self.metrics[n]), message=self.nodes[n].logged())
+        wait_until(lambda: harness.is_listening(self.metrics[n]), message=self.nodes[n].logged)
 
     def kill(self, n):
         self.nodes[n].signal(signal.SIGKILL)
