@@ -67,7 +67,8 @@ static const struct config_option options[] = {
         "the direct feed over a Unix socket."),
     ROW(STRING, builder_endpoint, "builder-endpoint", "", NULL, "Another name of builder-url."),
     ROW(STRING, builder_ready, "builder-ready-endpoint", "BUILDER_READY_ENDPOINT", NULL,
-        "Where the builder tells /readyz (usually http://127.0.0.1:6070); empty: not asked."),
+        "Where the builder tells /readyz (usually http://127.0.0.1:6070); empty: any answer of "
+        "its orders' endpoint shows that it is there."),
     ROW(STRING, rpc_endpoint, "rpc-endpoint", "RPC_ENDPOINT", NULL,
         "Execution client, asked for the newest block; empty: times alone decide."),
     ROW(BOOL, no_forwarding, "disable-forwarding", NULL, "false",
