@@ -325,9 +325,41 @@ static bool emit_with_constant(struct decoder *d, uint8_t op) {
     return true;
 }
 
+// MSTORE with what brought its operands; false when that is nothing known.
+static bool emit_mstore(struct decoder *d) {
+    struct evm_insn *last = d->insns + d->insn_count - 1;
+    if (last_is(d, EVM_H_DUP)) {
+        const struct evm_insn *push = last - 1;
+        bool constant = d->insn_count - d->barrier >= 2 &&
+                        push->handler == d->handlers[EVM_H_PUSH] && push->arg >> 24 == 0 &&
+                        last->arg > 1;
+        if (constant) { // the offset's depth without the constant
+            uint32_t arg = push->arg << 8 | (last->arg - 1);
+            d->insn_count--;
+            d->insns[d->insn_count - 1] = (struct evm_insn){d->handlers[EVM_H_MSTORE_KD], arg};
+        } else {
+            last->handler = d->handlers[EVM_H_MSTORE_D];
+        }
+        return true;
+    }
+    if (last_is(d, EVM_H_DUP_DUP)) {
+        // The second depth counts the first copy, which need not be made.
+        uint32_t value = last->arg & 0xff, offset = last->arg >> 8;
+        offset = offset == 1 ? value : offset - 1;
+        *last = (struct evm_insn){d->handlers[EVM_H_MSTORE_DD], value | offset << 8};
+        return true;
+    }
+    if (last_is(d, EVM_H_SWAP) && last->arg == 1) {
+        last->handler = d->handlers[EVM_H_MSTORE_R];
+        return true;
+    }
+    return false;
+}
+
 // Puts the instruction together with the one before; false when they do not fit.
 static bool emit_with_last(struct decoder *d, uint8_t op) {
     struct evm_insn *last = d->insns + d->insn_count - 1;
+    if (op == OP_MSTORE) return emit_mstore(d);
     if (last_is(d, EVM_H_DUP)) {
         if (op == OP_MLOAD || forms[op].duplicate) {
             enum evm_handler h = op == OP_MLOAD ? EVM_H_MLOAD_D : forms[op].duplicate;

@@ -163,6 +163,81 @@ TEST(evm_memory_is_paid_for_and_zero) {
     end();
 }
 
+// MSTORE in each of its forms, near the edge of memory and beyond.
+TEST(evm_stores_operands_that_were_copied) {
+    static const struct {
+        uint8_t code[24];
+        uint8_t n;
+        uint64_t at, value;
+    } cases[] = {
+        // The stack is 7, 64 (top) at first.
+        {{0x81, 0x81, OP_MSTORE}, 3, 64, 7},                   // DUP2 DUP2
+        {{0x80, 0x80, OP_MSTORE}, 3, 64, 64},                  // DUP1 DUP1
+        {{0x81, 0x80, OP_MSTORE}, 3, 7, 7},                    // DUP2 DUP1
+        {{0x60, 9, 0x81, OP_MSTORE}, 4, 64, 9},                // PUSH DUP2
+        {{0x60, 9, 0x82, OP_MSTORE}, 4, 7, 9},                 // PUSH DUP3
+        {{0x60, 9, 0x80, OP_MSTORE}, 4, 9, 9},                 // PUSH DUP1
+        {{0x63, 1, 0, 0, 0, 0x81, OP_MSTORE}, 7, 64, 1 << 24}, // too large for the short form
+        {{0x80, OP_MSTORE}, 2, 64, 64},                        // DUP1
+        {{0x81, OP_MSTORE, 0x80}, 3, 7, 64},                   // DUP2, and the stack is 7
+        {{0x90, OP_MSTORE, 0x5f, 0x5f}, 4, 7, 64},             // SWAP1
+    };
+    begin();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint8_t code[64] = {0x60, 7, 0x60, 64};
+        size_t n = 4;
+        memcpy(code + n, cases[i].code, cases[i].n);
+        n += cases[i].n;
+        // Gives the word that was written.
+        const uint8_t end[] = {0x60, 32, 0x60, (uint8_t)cases[i].at, OP_RETURN};
+        memcpy(code + n, end, sizeof end);
+        struct evm_result r = run(bytes_make(code, n + sizeof end));
+        CHECK_I64(r.status, EVM_SUCCESS);
+        CHECK_U64(r.output.n, 32);
+        CHECK_U64(load_be64(r.output.p + 24), cases[i].value);
+    }
+    // An offset that no gas pays for.
+    struct evm_result r = run(CODE(0x64, 1, 0, 0, 0, 0, 0x60, 1, 0x81, OP_MSTORE));
+    CHECK_I64(r.status, EVM_OUT_OF_GAS);
+    r = run(CODE(OP_PUSH0, OP_NOT, 0x80, 0x80, OP_MSTORE));
+    CHECK_I64(r.status, EVM_OUT_OF_GAS);
+    end();
+}
+
+// Memory that grows by words at any distance from its end, whose last byte is written before it
+// grows again, against an array.
+TEST(evm_memory_keeps_what_was_written_while_it_grows) {
+    enum { STEPS = 120, ROOM = 1 << 14 };
+    static uint8_t model[ROOM], code[STEPS * 16 + 8];
+    begin();
+    for (unsigned back = 0; back < 32; back++) {
+        size_t n = 0, size = 0;
+        memset(model, 0, sizeof model);
+        for (unsigned i = 0; i < STEPS; i++) {
+            uint16_t at = (uint16_t)(size + 32 * (i % 3) + 32 - back);
+            code[n++] = 0x61;
+            store_be16(code + n, (uint16_t)(at ^ 0x5a5a));
+            code[n + 2] = 0x61;
+            store_be16(code + n + 3, at);
+            code[n + 5] = OP_MSTORE;
+            n += 6;
+            store_be16(model + at + 30, (uint16_t)(at ^ 0x5a5a));
+            size = (at + 32u + 31u) / 32u * 32u;
+            const uint8_t last[] = {
+                0x60, 7, 0x61, (uint8_t)((size - 1) >> 8), (uint8_t)(size - 1), OP_MSTORE8};
+            memcpy(code + n, last, sizeof last);
+            n += sizeof last;
+            model[size - 1] = 7;
+        }
+        const uint8_t end[] = {OP_MSIZE, OP_PUSH0, OP_RETURN};
+        memcpy(code + n, end, sizeof end);
+        struct evm_result r = run(bytes_make(code, n + sizeof end));
+        CHECK_I64(r.status, EVM_SUCCESS);
+        CHECK_BYTES(r.output, bytes_make(model, size));
+    }
+    end();
+}
+
 TEST(evm_revert_undoes_and_gives_back) {
     begin();
     struct state_account *a = state_account_find(&state, &contract);

@@ -17,6 +17,7 @@ struct evm_frame {
     struct u256 *sp;            /* one above the top */
     uint8_t *memory;
     size_t memory_size;     /* bytes, a multiple of 32 */
+    uint64_t memory_gas;    /* that they have cost */
     size_t memory_zeroed;   /* bytes of it that are zero beyond memory_size, or in use */
     size_t memory_capacity; /* bytes at `memory` that are ours */
     size_t chunk;           /* index in vm->chunks of what memory points into */
@@ -48,6 +49,7 @@ struct evm_frame {
     H(STEP) H(CHECK) H(JUMP_TO) H(JUMPI_TO) H(JUMPZ_TO) H(JUMP_BAD) H(JUMPI_BAD)                   \
     H(SUB_R) H(DIV_R) H(MOD_R) H(DIV_KR) H(MOD_KR) H(SHL_K) H(SHR_K) H(SAR_K) H(MLOAD_K)           \
     H(MSTORE_K) H(CALLDATALOAD_K) H(MLOAD_D) H(MOVE) H(POPS) H(DUP_DUP)                            \
+    H(MSTORE_R) H(MSTORE_D) H(MSTORE_KD) H(MSTORE_DD)                                              \
     EVM_BINARIES(EVM_BOTH_FORMS, H)
 
 /* Operations on two operands that have forms with the upper one from the stream (_K: a constant)
@@ -75,6 +77,10 @@ evm_interpret *evm_interpreter_best(void);
 /* evm_run runs a message below a frame (NULL: it is a transaction's own). */
 void evm_run(struct evm *vm, struct evm_frame *parent, const struct evm_message *m,
              struct evm_result *ret);
+
+static inline uint64_t evm_memory_cost(uint64_t words) {
+    return 3 * words + words * words / 512;
+}
 
 /* Memory. evm_memory_grow charges for and makes room up to `end` bytes (end < 2^40); false when
  * that is out of gas. evm_memory_range does so for an offset and size of the stack; *ret is where

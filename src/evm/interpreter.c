@@ -75,9 +75,10 @@
 #define MEMORY_NEED(END)                                                                           \
     do {                                                                                           \
         if (UNLIKELY((END) > memory_size)) {                                                       \
-            SAVE();                                                                                \
-            if (!evm_memory_grow(f, (END))) HALT(EVM_OUT_OF_GAS);                                  \
-            LOAD();                                                                                \
+            gas = memory_more(f, (END), gas);                                                      \
+            if (UNLIKELY(gas < 0)) HALT(EVM_OUT_OF_GAS);                                           \
+            memory = f->memory;                                                                    \
+            memory_size = f->memory_size;                                                          \
         }                                                                                          \
     } while (0)
 #define OFFSET_CHECK(V)                                                                            \
@@ -117,6 +118,21 @@ static inline struct u256 load_padded(struct bytes in, const struct u256 *at) {
     uint8_t word[32] = {0};
     memcpy(word, in.p + at->w[0], have);
     return u256_load_be(word);
+}
+
+// Makes memory hold `end` bytes, more than it does: gives the gas that is left, below zero when
+// there is not enough. Mostly it grows by some words into what is zero already.
+[[gnu::noinline]] static int64_t memory_more(struct evm_frame *f, uint64_t end, int64_t gas) {
+    uint64_t words = (end + 31) / 32;
+    if (UNLIKELY(words * 32 > f->memory_zeroed)) {
+        f->gas = gas;
+        return evm_memory_grow(f, end) ? f->gas : -1;
+    }
+    uint64_t cost = evm_memory_cost(words);
+    gas -= (int64_t)(cost - f->memory_gas);
+    f->memory_gas = cost;
+    f->memory_size = words * 32;
+    return gas;
 }
 
 // A call, so that its many words do not push the loop's registers to memory.
@@ -173,7 +189,7 @@ STOP:
         sp[-1] = (EXPRESSION);                                                                     \
         NEXT();                                                                                    \
     }
-// What is long enough to be a call: FUNCTION(result, upper, lower).
+// What works on operands where they lie: FUNCTION(result, upper, lower).
 #define CALLED(NAME, FUNCTION)                                                                     \
     NAME : {                                                                                       \
         sp--;                                                                                      \
@@ -190,22 +206,37 @@ STOP:
         FUNCTION(&sp[-1], &sp[-(ptrdiff_t)ip->arg], &sp[-1]);                                      \
         NEXT();                                                                                    \
     }
-    BINARY_KD(ADD, u256_add(a, b))
+// A comparison: FUNCTION(upper, lower).
+#define COMPARED_KD(NAME, FUNCTION)                                                                \
+    NAME:                                                                                          \
+    sp--;                                                                                          \
+    sp[-1] = u256_from_u64(FUNCTION(&sp[0], &sp[-1]));                                             \
+    NEXT();                                                                                        \
+    NAME##_K : sp[-1] = u256_from_u64(FUNCTION(&constants[ip->arg], &sp[-1]));                     \
+    NEXT();                                                                                        \
+    NAME##_D : sp[-1] = u256_from_u64(FUNCTION(&sp[-(ptrdiff_t)ip->arg], &sp[-1]));                \
+    NEXT();
+#define GREATER(A, B) wide_less((B), (A))
+#define GREATER_SIGNED(A, B) wide_less_signed((B), (A))
+    CALLED_KD(ADD, wide_add)
     CALLED_KD(MUL, multiply)
-    BINARY_KD(SUB, u256_sub(a, b))
+    CALLED_KD(SUB, wide_sub)
     CALLED_KD(DIV, wide_div)
     CALLED(SDIV, wide_sdiv)
     CALLED_KD(MOD, wide_mod)
     CALLED(SMOD, wide_smod)
-    BINARY_KD(LT, u256_from_u64(wide_less(a, b)))
-    BINARY_KD(GT, u256_from_u64(wide_less(b, a)))
-    BINARY_KD(SLT, u256_from_u64(wide_less_signed(a, b)))
-    BINARY_KD(SGT, u256_from_u64(wide_less_signed(b, a)))
+    COMPARED_KD(LT, wide_less)
+    COMPARED_KD(GT, GREATER)
+    COMPARED_KD(SLT, wide_less_signed)
+    COMPARED_KD(SGT, GREATER_SIGNED)
     BINARY_KD(EQ, u256_from_u64(u256_equal(a, b)))
     BINARY_KD(AND, wide_and(a, b))
     BINARY_KD(OR, wide_or(a, b))
     BINARY_KD(XOR, wide_xor(a, b))
-    BINARY(SUB_R, u256_sub(b, a))
+SUB_R:
+    sp--;
+    wide_sub(&sp[-1], &sp[-1], &sp[0]);
+    NEXT();
 DIV_R:
     sp--;
     wide_div(&sp[-1], &sp[-1], &sp[0]);
@@ -392,6 +423,39 @@ MSTORE : {
     MEMORY_NEED(at + 32);
     u256_store_be(memory + at, sp[-2]);
     sp -= 2;
+    NEXT();
+}
+MSTORE_R : { // after SWAP1
+    OFFSET_CHECK(sp[-2]);
+    uint64_t at = sp[-2].w[0];
+    MEMORY_NEED(at + 32);
+    u256_store_be(memory + at, sp[-1]);
+    sp -= 2;
+    NEXT();
+}
+MSTORE_D : { // after DUP
+    const struct u256 *offset = sp - (ptrdiff_t)ip->arg;
+    OFFSET_CHECK(*offset);
+    uint64_t at = offset->w[0];
+    MEMORY_NEED(at + 32);
+    sp--;
+    u256_store_be(memory + at, *sp);
+    NEXT();
+}
+MSTORE_KD : { // after PUSH and DUP: a small number, and where the offset stands
+    const struct u256 *offset = sp - (ptrdiff_t)(ip->arg & 0xff);
+    OFFSET_CHECK(*offset);
+    uint64_t at = offset->w[0];
+    MEMORY_NEED(at + 32);
+    u256_store_be(memory + at, u256_from_u64(ip->arg >> 8));
+    NEXT();
+}
+MSTORE_DD : { // after two DUPs: where value and offset stand
+    const struct u256 *offset = sp - (ptrdiff_t)(ip->arg >> 8);
+    OFFSET_CHECK(*offset);
+    uint64_t at = offset->w[0];
+    MEMORY_NEED(at + 32);
+    u256_store_be(memory + at, sp[-(ptrdiff_t)(ip->arg & 0xff)]);
     NEXT();
 }
 MSTORE8 : {

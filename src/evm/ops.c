@@ -9,13 +9,8 @@
 #include <stdlib.h>
 
 #define CHUNK_FIRST (1u << 20)
-#define ZEROED_AHEAD 1024
 
 /* Memory. */
-
-static uint64_t memory_cost(uint64_t words) {
-    return 3 * words + words * words / 512;
-}
 
 // Moves the frame's memory to the next chunk, made large enough. Nobody above uses that one.
 static bool move_memory(struct evm_frame *f, size_t need) {
@@ -51,17 +46,20 @@ bool evm_memory_grow(struct evm_frame *f, uint64_t end) {
     if (end <= f->memory_size) return true;
     if (end > f->vm->memory_max) return false;
     uint64_t words = (end + 31) / 32;
-    f->gas -= (int64_t)(memory_cost(words) - memory_cost(f->memory_size / 32));
+    uint64_t cost = evm_memory_cost(words);
+    f->gas -= (int64_t)(cost - f->memory_gas);
     if (f->gas < 0) return false;
+    f->memory_gas = cost;
     size_t size = words * 32;
     if (size > f->memory_capacity && !move_memory(f, size)) {
         error_set(&f->state->failed, ERR_NO_MEMORY, "no memory for the EVM's memory");
         return false;
     }
     if (size > f->memory_zeroed) {
-        // A little ahead, for memory grows word by word.
-        size_t ahead =
-            size + ZEROED_AHEAD < f->memory_capacity ? size + ZEROED_AHEAD : f->memory_capacity;
+        // Some way ahead, for memory grows word by word.
+        size_t ahead = size + size / 8 + 1024;
+        if (ahead > f->memory_capacity) ahead = f->memory_capacity;
+        if (ahead > f->vm->memory_max) ahead = size;
         memset(f->memory + f->memory_zeroed, 0, ahead - f->memory_zeroed);
         f->memory_zeroed = ahead;
     }

@@ -20,15 +20,68 @@ static inline struct u256 wide_not(struct u256 a) {
     return (struct u256){{~a.w[0], ~a.w[1], ~a.w[2], ~a.w[3]}};
 }
 
-static inline bool wide_less(struct u256 a, struct u256 b) {
+/* a + b, a - b, a < b in the order of memory, so that the interpreter's registers are left alone:
+ * compilers spread a carry over all of them. ret may be a or b. The plain forms are the reference.
+ */
+static inline void wide_add_plain(struct u256 *ret, const struct u256 *a, const struct u256 *b) {
+    *ret = u256_add(*a, *b);
+}
+static inline void wide_sub_plain(struct u256 *ret, const struct u256 *a, const struct u256 *b) {
+    *ret = u256_sub(*a, *b);
+}
+static inline bool wide_less_plain(const struct u256 *a, const struct u256 *b) {
     struct u256 r;
-    return u256_sub_borrow(&r, a, b);
+    return u256_sub_borrow(&r, *a, *b);
 }
-static inline bool wide_less_signed(struct u256 a, struct u256 b) {
-    a.w[3] ^= 1ull << 63;
-    b.w[3] ^= 1ull << 63;
-    return wide_less(a, b);
+static inline bool wide_less_signed_plain(const struct u256 *a, const struct u256 *b) {
+    struct u256 x = *a, y = *b;
+    x.w[3] ^= 1ull << 63;
+    y.w[3] ^= 1ull << 63;
+    return wide_less_plain(&x, &y);
 }
+#if defined(__x86_64__)
+#define WIDE_CHAIN(FIRST, NEXT)                                                                    \
+    "movq (%[a]), %[t]\n\t" FIRST " (%[b]), %[t]\n\tmovq %[t], (%[r])\n\t"                         \
+    "movq 8(%[a]), %[t]\n\t" NEXT " 8(%[b]), %[t]\n\tmovq %[t], 8(%[r])\n\t"                       \
+    "movq 16(%[a]), %[t]\n\t" NEXT " 16(%[b]), %[t]\n\tmovq %[t], 16(%[r])\n\t"                    \
+    "movq 24(%[a]), %[t]\n\t" NEXT " 24(%[b]), %[t]\n\tmovq %[t], 24(%[r])"
+static inline void wide_add(struct u256 *ret, const struct u256 *a, const struct u256 *b) {
+    uint64_t t;
+    __asm__(WIDE_CHAIN("addq", "adcq")
+            : [t] "=&r"(t), "=m"(*ret)
+            : [r] "r"(ret), [a] "r"(a), [b] "r"(b), "m"(*a), "m"(*b)
+            : "cc");
+}
+static inline void wide_sub(struct u256 *ret, const struct u256 *a, const struct u256 *b) {
+    uint64_t t;
+    __asm__(WIDE_CHAIN("subq", "sbbq")
+            : [t] "=&r"(t), "=m"(*ret)
+            : [r] "r"(ret), [a] "r"(a), [b] "r"(b), "m"(*a), "m"(*b)
+            : "cc");
+}
+#define WIDE_COMPARE                                                                               \
+    "movq (%[a]), %[t]\n\tcmpq (%[b]), %[t]\n\tmovq 8(%[a]), %[t]\n\tsbbq 8(%[b]), %[t]\n\t"       \
+    "movq 16(%[a]), %[t]\n\tsbbq 16(%[b]), %[t]\n\tmovq 24(%[a]), %[t]\n\tsbbq 24(%[b]), %[t]"
+static inline bool wide_less(const struct u256 *a, const struct u256 *b) {
+    uint64_t t;
+    bool less;
+    __asm__(WIDE_COMPARE : [t] "=&r"(t), "=@ccb"(less) : [a] "r"(a), [b] "r"(b), "m"(*a), "m"(*b));
+    return less;
+}
+static inline bool wide_less_signed(const struct u256 *a, const struct u256 *b) {
+    uint64_t t;
+    bool less;
+    __asm__(WIDE_COMPARE : [t] "=&r"(t), "=@ccl"(less) : [a] "r"(a), [b] "r"(b), "m"(*a), "m"(*b));
+    return less;
+}
+#undef WIDE_CHAIN
+#undef WIDE_COMPARE
+#else
+#define wide_add wide_add_plain
+#define wide_sub wide_sub_plain
+#define wide_less wide_less_plain
+#define wide_less_signed wide_less_signed_plain
+#endif
 
 /* The product modulo 2^256. */
 static inline struct u256 wide_mul(struct u256 a, struct u256 b) {

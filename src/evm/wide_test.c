@@ -45,6 +45,32 @@ TEST(wide_products_and_shifts_agree_with_base) {
     }
 }
 
+TEST(wide_sums_and_comparisons_agree_with_the_plain_ones) {
+    for (int i = 0; i < 20000; i++) {
+        struct u256 a = value(), b = i % 8 ? value() : a, expected, got;
+        wide_add_plain(&expected, &a, &b);
+        wide_add(&got, &a, &b);
+        CHECK(u256_equal(got, expected));
+        got = a; // in place of either operand
+        wide_add(&got, &got, &b);
+        CHECK(u256_equal(got, expected));
+        got = b;
+        wide_add(&got, &a, &got);
+        CHECK(u256_equal(got, expected));
+        wide_sub_plain(&expected, &a, &b);
+        wide_sub(&got, &a, &b);
+        CHECK(u256_equal(got, expected));
+        got = a;
+        wide_sub(&got, &got, &b);
+        CHECK(u256_equal(got, expected));
+        got = b;
+        wide_sub(&got, &a, &got);
+        CHECK(u256_equal(got, expected));
+        CHECK(wide_less(&a, &b) == wide_less_plain(&a, &b));
+        CHECK(wide_less_signed(&a, &b) == wide_less_signed_plain(&a, &b));
+    }
+}
+
 TEST(wide_division) {
     struct u256 one = U256_ONE, least = {{0, 0, 0, 1ull << 63}}, minus = wide_negate(one), q, r;
     struct u256 zero = U256_ZERO;
