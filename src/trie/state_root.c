@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "trie/state_root.h"
 
-#include "base/arena.h"
-#include "base/map.h"
 #include "eth/rlp.h"
-#include "trie/key_cache.h"
 #include "trie/key_sort.h"
+#include "trie/state_root_internal.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -13,76 +11,12 @@
 
 #define KEY_CACHE_PLACES 32768
 
-/* A slot that some candidate on this parent changed. */
-struct slot {
-    struct hash key;
-    struct u256 base; /* in the parent */
-    struct u256 now;  /* in the last candidate */
-};
-
-/* An account that some candidate on this parent changed. */
-struct entry {
-    struct hash key;
-    struct account base, now;
-    bool base_exists, now_exists;
-    bool base_known;
-    bool cleared;  /* `storage` began empty in the last candidate */
-    bool replaced; /* the store holds another storage trie than the parent's */
-    struct trie storage;
-    struct slot *slots; /* by key */
-    size_t slot_count, slot_capacity;
-    struct last { /* what the last candidate told, to see at once that another tells the same */
-        bool known;
-        uint64_t nonce;
-        struct u256 balance;
-        struct hash code_hash;
-        struct state_slot_change *slots; /* as they came */
-        size_t slot_count, slot_capacity;
-    } last;
-};
-
-/* An account of the candidate that is being computed. */
-struct target {
-    struct hash key;
-    const struct state_account_change *change;
-    bool same; /* as in the last candidate: nothing is to be done */
-    struct target_slot {
-        struct hash key;
-        struct u256 value;
-    } * slots; /* by key */
-    size_t slot_count;
-};
-
-struct state_root {
-    struct state_root_options options;
-    struct hash parent_root;
-    struct trie_pool *pool;
-    struct trie accounts;
-    struct key_cache *keys;
-    struct entry **entries; /* by key */
-    size_t entry_count, entry_capacity;
-    struct map parked;    /* entries of before, as the parent has them: kept for their tries */
-    struct arena scratch; /* of one call */
-    struct member {
-        struct arena scratch;   /* of one call, for storage tries */
-        struct window *left;    /* what it could not end without the source */
-        struct trie_work *work; /* what it changed; made when it is first needed */
-        bool missing;
-        int failed;
-        struct error why;
-    } member[TRIE_TEAM_MAX];
-};
-
-static int no_memory(struct error *why) {
-    return error_set(why, ERR_NO_MEMORY, "no memory for a state root");
-}
-
 // Life
 
 int state_root_create(struct state_root **ret, const struct hash *parent_root,
                       const struct state_root_options *options, struct error *why) {
     struct state_root *s = calloc(1, sizeof *s);
-    if (!s) return no_memory(why);
+    if (!s) return state_root_no_memory(why);
     s->options = *options;
     s->parent_root = *parent_root;
     arena_init(&s->scratch, 0);
@@ -198,13 +132,6 @@ void state_root_advance(struct state_root *s) {
 
 // Nodes
 
-struct owned_source {
-    const struct state_root *s;
-    const struct hash *owner;
-    const struct state_missing_sink *sink;
-    bool missing;
-};
-
 static int get_node(void *arg, const struct trie_path *path, const struct trie_ref *ref,
                     struct bytes *ret, struct error *why) {
     const struct owned_source *o = arg;
@@ -212,17 +139,17 @@ static int get_node(void *arg, const struct trie_path *path, const struct trie_r
     return source->get(source->arg, o->owner, path, ref, ret, why);
 }
 
-static struct trie_source source_of(struct owned_source *o) {
+struct trie_source state_root_source(struct owned_source *o) {
     return (struct trie_source){get_node, o, o->s->options.source.trusted};
 }
 
-static void add_missing(void *arg, const struct trie_missing *missing) {
+void state_root_missing(void *arg, const struct trie_missing *missing) {
     struct owned_source *o = arg;
     o->missing = true;
     if (o->sink) o->sink->add(o->sink->arg, o->owner, missing);
 }
 
-static void storage_init(const struct state_root *s, struct entry *e, bool cleared) {
+void state_root_begin_storage(const struct state_root *s, struct entry *e, bool cleared) {
     const struct hash *root = cleared || !e->base_exists ? &TRIE_EMPTY_ROOT : &e->base.storage_root;
     trie_init(&e->storage, root);
     e->storage.stored = s->options.stored;
@@ -234,18 +161,18 @@ static void storage_init(const struct state_root *s, struct entry *e, bool clear
 static int load_base(struct state_root *s, struct entry *e, const struct state_missing_sink *sink,
                      struct error *why) {
     struct owned_source o = {.s = s, .sink = sink};
-    struct trie_source source = source_of(&o);
+    struct trie_source source = state_root_source(&o);
     struct trie_missing missing;
     struct bytes value;
     int r = trie_get(s->pool, &s->accounts, &e->key, &source, &value, &missing, why);
-    if (r == ERR_NOT_FOUND) add_missing(&o, &missing);
+    if (r == ERR_NOT_FOUND) state_root_missing(&o, &missing);
     if (r == 0 && value.n) r = account_decode(&e->base, value, why);
     if (r != 0) return r;
     e->base_exists = value.n != 0;
     e->base_known = true;
     e->now = e->base;
     e->now_exists = e->base_exists;
-    storage_init(s, e, false);
+    state_root_begin_storage(s, e, false);
     return 0;
 }
 
@@ -260,13 +187,13 @@ static int prepare_accounts(struct state_root *s, struct target **ret,
     struct target *t = arena_new_array(&s->scratch, struct target, count);
     struct target *sorted = arena_alloc_raw(&s->scratch, count * sizeof *t);
     struct key_cache_job *job = arena_alloc_raw(&s->scratch, count * sizeof *job);
-    if (!t || !sorted || !job) return no_memory(why);
+    if (!t || !sorted || !job) return state_root_no_memory(why);
     for (size_t i = 0; i < count; i++) {
         t[i].change = &changes[i];
         job[i] = (struct key_cache_job){BYTES_OF(changes[i].address), &t[i].key};
     }
     (void)key_cache_hash(s->keys, job, count);
-    if (!key_sort(sorted, t, count, sizeof *t, &s->scratch)) return no_memory(why);
+    if (!key_sort(sorted, t, count, sizeof *t, &s->scratch)) return state_root_no_memory(why);
     for (size_t i = 1; i < count; i++) {
         if (hash_equal(&sorted[i - 1].key, &sorted[i].key)) {
             return error_set(why, ERR_CONFLICT, "an account is changed twice");
@@ -285,7 +212,7 @@ static int match(struct state_root *s, struct target *t, size_t count, struct ta
     struct target **matched = arena_alloc_array(&s->scratch, most, sizeof(struct target *));
     if (!merged || !matched) {
         free(merged);
-        return no_memory(why);
+        return state_root_no_memory(why);
     }
     while (i < s->entry_count || k < count) {
         int order = i == s->entry_count ? 1
@@ -311,7 +238,7 @@ static int match(struct state_root *s, struct target *t, size_t count, struct ta
     s->entry_count = n;
     s->entry_capacity = most;
     *ret_matched = matched;
-    return complete ? 0 : no_memory(why);
+    return complete ? 0 : state_root_no_memory(why);
 }
 
 // Candidates: what each account was told to be in the last one
@@ -332,7 +259,7 @@ static int keep_last(struct entry *e, const struct state_account_change *c, stru
         free(l->slots);
         l->slot_capacity = 0;
         l->slots = malloc(c->slot_count * sizeof *l->slots);
-        if (!l->slots) return no_memory(why);
+        if (!l->slots) return state_root_no_memory(why);
         l->slot_capacity = c->slot_count;
     }
     l->nonce = c->nonce;
@@ -344,7 +271,7 @@ static int keep_last(struct entry *e, const struct state_account_change *c, stru
 }
 
 // Entries lie anywhere; their fields fill some lines each, and their slots more.
-static void ask_for_entry(const struct state_root *s, size_t i) {
+void state_root_ask(const struct state_root *s, size_t i) {
     if (i + 8 < s->entry_count) {
         const uint8_t *p = (const uint8_t *)s->entries[i + 8];
         for (size_t at = 0; at < sizeof(struct entry); at += 64) {
@@ -367,7 +294,7 @@ static int compare_with_last(struct state_root *s, struct target *const *matched
     for (size_t i = 0; i < s->entry_count; i++) {
         struct entry *e = s->entries[i];
         struct target *t = matched[i];
-        ask_for_entry(s, i);
+        state_root_ask(s, i);
         if (!t) {
             e->last.known = false;
             continue;
@@ -388,7 +315,7 @@ static int prepare_slots(struct state_root *s, struct target *const *matched, st
     struct target_slot *slot = arena_alloc_raw(&s->scratch, slots * sizeof *slot);
     struct target_slot *sorted = arena_alloc_raw(&s->scratch, slots * sizeof *slot);
     struct key_cache_job *job = arena_alloc_raw(&s->scratch, slots * sizeof *job);
-    if (!slot || !sorted || !job) return no_memory(why);
+    if (!slot || !sorted || !job) return state_root_no_memory(why);
     for (size_t i = 0; i < s->entry_count; i++) {
         struct target *t = matched[i];
         if (!t || t->same) continue;
@@ -404,7 +331,8 @@ static int prepare_slots(struct state_root *s, struct target *const *matched, st
         struct target *t = matched[i];
         if (!t || t->same) continue;
         size_t n = t->slot_count;
-        if (!key_sort(sorted, t->slots, n, sizeof *slot, &s->scratch)) return no_memory(why);
+        if (!key_sort(sorted, t->slots, n, sizeof *slot, &s->scratch))
+            return state_root_no_memory(why);
         t->slots = sorted;
         sorted += n;
         for (size_t k = 1; k < n; k++) {
@@ -414,164 +342,6 @@ static int prepare_slots(struct state_root *s, struct target *const *matched, st
         }
     }
     return 0;
-}
-
-// Storage
-
-static void encode_slot(struct trie_change *c, struct u256 value) {
-    if (u256_is_zero(value)) {
-        c->value_n = 0;
-        return;
-    }
-    uint8_t wire[32];
-    u256_store_be(wire, value);
-    unsigned n = (u256_bit_length(value) + 7) / 8;
-    const uint8_t *digits = wire + 32 - n;
-    bool single = n == 1 && digits[0] < 0x80;
-    if (!single) c->value[0] = (uint8_t)(0x80 + n);
-    memcpy(c->value + !single, digits, n);
-    c->value_n = (uint8_t)(n + !single);
-}
-
-static int decode_slot(struct u256 *ret, const struct trie_change *c, struct error *why) {
-    *ret = U256_ZERO;
-    if (c->old_n == 0) return 0;
-    struct rlp_source source;
-    struct rlp_reader reader = rlp_open(&source, bytes_make(c->old, c->old_n), why);
-    *ret = rlp_u256(&reader, "slot value");
-    return rlp_finish(&reader, "slot value");
-}
-
-/* What is to be written into one storage trie, and the slots as they are afterwards. */
-struct storage_work {
-    struct trie_change *changes;
-    struct slot **unknown; /* by change: the slot whose base it tells, or NULL */
-    size_t change_count;
-    struct slot *merged; /* the entry's slots and new ones; NULL when there are no new ones */
-    size_t merged_count;
-};
-
-/* One storage trie of the candidate. */
-struct storage_job {
-    struct entry *entry;
-    const struct target *target; /* NULL: as in the parent */
-    struct storage_work work;
-};
-
-static size_t slots_wanted(const struct target *t) {
-    return t && !t->change->removed ? t->slot_count : 0;
-}
-
-static void plan_change(struct storage_work *w, struct slot *slot, struct u256 value,
-                        bool base_known) {
-    if (base_known && u256_equal(slot->now, value)) return;
-    slot->now = value;
-    struct trie_change *c = &w->changes[w->change_count];
-    c->key = slot->key;
-    c->old_known = false;
-    encode_slot(c, value);
-    w->unknown[w->change_count++] = base_known ? NULL : slot;
-}
-
-// How many of the wanted slots were changed by a candidate before.
-static size_t count_known(const struct entry *e, const struct target *t, size_t wanted) {
-    size_t known = 0;
-    for (size_t i = 0, k = 0; i < e->slot_count && k < wanted;) {
-        int order = key_compare(&e->slots[i].key, &t->slots[k].key);
-        known += order == 0;
-        i += order <= 0;
-        k += order >= 0;
-    }
-    return known;
-}
-
-// The plan where all wanted slots are known: nothing but their values changes.
-static void plan_known(const struct entry *e, const struct target *t, size_t wanted,
-                       struct storage_work *w) {
-    size_t k = 0;
-    for (size_t i = 0; i < e->slot_count; i++) {
-        struct slot *slot = &e->slots[i];
-        bool same = k < wanted && key_compare(&slot->key, &t->slots[k].key) == 0;
-        plan_change(w, slot, same ? t->slots[k].value : slot->base, true);
-        k += same;
-    }
-}
-
-static void plan_merged(const struct entry *e, const struct target *t, size_t wanted,
-                        struct storage_work *w) {
-    size_t i = 0, k = 0;
-    while (i < e->slot_count || k < wanted) {
-        int order = i == e->slot_count ? 1
-                    : k == wanted      ? -1
-                                       : key_compare(&e->slots[i].key, &t->slots[k].key);
-        struct slot *to = &w->merged[w->merged_count++];
-        *to = order <= 0 ? e->slots[i] : (struct slot){.key = t->slots[k].key};
-        plan_change(w, to, order < 0 ? to->base : t->slots[k].value, order <= 0);
-        i += order <= 0;
-        k += order >= 0;
-    }
-}
-
-static int plan_storage(struct storage_job *j, struct arena *scratch, struct error *why) {
-    const struct entry *e = j->entry;
-    const struct target *t = j->target;
-    struct storage_work *w = &j->work;
-    size_t wanted = slots_wanted(t), most = e->slot_count + wanted;
-    if (most == 0) return 0;
-    bool known = count_known(e, t, wanted) == wanted;
-    if (known) most = e->slot_count;
-    w->changes = arena_alloc_raw(scratch, most * sizeof(struct trie_change));
-    w->unknown = arena_alloc_raw(scratch, most * sizeof(struct slot *));
-    if (!known) w->merged = arena_alloc_raw(scratch, most * sizeof(struct slot));
-    if (!w->changes || !w->unknown || (!known && !w->merged)) return no_memory(why);
-    if (known) {
-        plan_known(e, t, wanted, w);
-    } else {
-        plan_merged(e, t, wanted, w);
-    }
-    return 0;
-}
-
-static int plan_job(struct state_root *s, struct storage_job *j, struct arena *scratch,
-                    struct error *why) {
-    struct entry *e = j->entry;
-    const struct target *t = j->target;
-    bool cleared = t && (t->change->storage_cleared || t->change->removed);
-    if (cleared != e->cleared) {
-        trie_release(s->pool, &e->storage);
-        storage_init(s, e, cleared);
-    }
-    return plan_storage(j, scratch, why);
-}
-
-static int keep_slots(struct entry *e, const struct storage_work *w, struct error *why) {
-    if (!w->merged) return 0;
-    if (w->merged_count > e->slot_capacity) {
-        size_t more = 2 * w->merged_count;
-        struct slot *p = realloc(e->slots, more * sizeof *p);
-        if (!p) return no_memory(why);
-        e->slots = p;
-        e->slot_capacity = more;
-    }
-    memcpy(e->slots, w->merged, w->merged_count * sizeof *e->slots);
-    e->slot_count = w->merged_count;
-    return 0;
-}
-
-// sink is used together with the source only.
-static int apply_job(struct state_root *s, struct storage_job *j, bool with_source,
-                     const struct state_missing_sink *sink, struct error *why) {
-    struct entry *e = j->entry;
-    struct storage_work *w = &j->work;
-    struct owned_source o = {.s = s, .owner = &e->key, .sink = sink};
-    struct trie_source source = source_of(&o);
-    struct trie_missing_sink missing = {add_missing, &o};
-    int r = trie_apply(s->pool, &e->storage, w->changes, w->change_count,
-                       with_source ? &source : NULL, with_source ? &missing : NULL, why);
-    for (size_t i = 0; i < w->change_count && r == 0; i++) {
-        if (w->unknown[i]) r = decode_slot(&w->unknown[i]->base, &w->changes[i], why);
-    }
-    return r == 0 ? keep_slots(e, w, why) : r;
 }
 
 // Accounts
@@ -593,7 +363,7 @@ static int apply_accounts(struct state_root *s, struct target *const *matched,
                           const struct state_missing_sink *sink, struct error *why) {
     struct trie_change *changes =
         arena_alloc_raw(&s->scratch, s->entry_count * sizeof(struct trie_change));
-    if (!changes) return no_memory(why);
+    if (!changes) return state_root_no_memory(why);
     size_t n = 0;
     for (size_t i = 0; i < s->entry_count; i++) {
         struct entry *e = s->entries[i];
@@ -615,97 +385,9 @@ static int apply_accounts(struct state_root *s, struct target *const *matched,
         n++;
     }
     struct owned_source o = {.s = s, .sink = sink};
-    struct trie_source source = source_of(&o);
-    struct trie_missing_sink missing = {add_missing, &o};
+    struct trie_source source = state_root_source(&o);
+    struct trie_missing_sink missing = {state_root_missing, &o};
     return trie_apply(s->pool, &s->accounts, changes, n, &source, &missing, why);
-}
-
-// The whole
-
-/* Storage tries whose changes are made together: their nodes are asked for side by side. */
-struct window {
-    struct window *next;
-    size_t count, changes;
-    struct storage_job job[TRIE_AHEAD_MOST / 4];
-};
-#define WINDOW_JOBS (sizeof(((struct window *)0)->job) / sizeof(struct storage_job))
-
-static void walk_window_ahead(const struct state_root *s, const struct window *w) {
-    struct trie_walker walker[TRIE_AHEAD_MOST];
-    size_t n = 0;
-    for (size_t i = 0; i < w->count; i++) {
-        const struct storage_work *work = &w->job[i].work;
-        if (work->change_count > TRIE_AHEAD_MOST - n) continue;
-        uint32_t root = w->job[i].entry->storage.root;
-        for (size_t k = 0; k < work->change_count; k++) {
-            walker[n++] = (struct trie_walker){root, 0, &work->changes[k].key};
-        }
-    }
-    trie_walk_ahead(s->pool, walker, n);
-}
-
-// Those that lack nodes stay in the window; all others are ended.
-static int apply_window(struct state_root *s, struct window *w, struct member *m, bool with_source,
-                        const struct state_missing_sink *sink, struct error *why) {
-    walk_window_ahead(s, w);
-    size_t left = 0;
-    for (size_t i = 0; i < w->count; i++) {
-        int r = apply_job(s, &w->job[i], with_source, sink, why);
-        if (r == ERR_NOT_FOUND) {
-            w->job[left++] = w->job[i];
-            continue;
-        }
-        if (r == 0) r = trie_list(s->pool, &w->job[i].entry->storage, m->work, why);
-        if (r != 0) return r;
-    }
-    w->count = left;
-    return left ? ERR_NOT_FOUND : 0;
-}
-
-struct storage_phase {
-    struct state_root *s;
-    struct target *const *matched;
-    const struct state_missing_sink *sink;
-    bool shared; /* by a team: sources are for the caller alone */
-};
-
-static int plan_window(struct state_root *s, struct target *const *matched, size_t *at, size_t to,
-                       struct member *m, struct window *w) {
-    w->count = w->changes = 0;
-    while (*at < to && w->count < WINDOW_JOBS && w->changes < TRIE_AHEAD_MOST / 2) {
-        ask_for_entry(s, *at);
-        struct storage_job *j = &w->job[w->count];
-        *j = (struct storage_job){.entry = s->entries[*at], .target = matched[*at]};
-        ++*at;
-        if (!j->entry->base_known) continue; // it is missing: this candidate fails
-        if (j->target && j->target->same) continue;
-        int r = plan_job(s, j, &m->scratch, &m->why);
-        if (r != 0) return r;
-        w->changes += j->work.change_count;
-        if (j->work.change_count || j->work.merged) w->count++;
-    }
-    return 0;
-}
-
-// Changes the storage tries of entries [from, to); in a team as far as known nodes lead.
-static void apply_entries(void *arg, unsigned member, size_t from, size_t to) {
-    const struct storage_phase *p = arg;
-    struct member *m = &p->s->member[member];
-    while (from < to && !m->failed) {
-        struct arena_mark mark = arena_mark(&m->scratch);
-        struct window *w = arena_alloc_raw(&m->scratch, sizeof *w);
-        int r = m->work ? 0 : trie_work_create(&m->work, &m->why);
-        if (r == 0) r = w ? plan_window(p->s, p->matched, &from, to, m, w) : no_memory(&m->why);
-        if (r == 0) r = apply_window(p->s, w, m, !p->shared, p->sink, &m->why);
-        if (r == ERR_NOT_FOUND && p->shared) {
-            w->next = m->left;
-            m->left = w;
-            continue;
-        }
-        m->missing |= r == ERR_NOT_FOUND;
-        if (r != 0 && r != ERR_NOT_FOUND) m->failed = r;
-        arena_rewind(&m->scratch, mark); // what is used again is in the cache
-    }
 }
 
 static int load_bases(struct state_root *s, const struct state_missing_sink *sink,
@@ -720,51 +402,7 @@ static int load_bases(struct state_root *s, const struct state_missing_sink *sin
     return missing;
 }
 
-#define ENTRIES_RANGE 32 /* entries that a member of a team takes at a time */
-
-static int load_and_apply_storage(struct state_root *s, struct target *const *matched,
-                                  struct trie_team *team, const struct state_missing_sink *sink,
-                                  struct error *why) {
-    int missing = load_bases(s, sink, why);
-    if (missing != 0 && missing != ERR_NOT_FOUND) return missing;
-    unsigned threads = trie_team_threads(team);
-    for (unsigned i = 0; i < threads; i++) {
-        arena_reset(&s->member[i].scratch);
-        s->member[i].left = NULL;
-        if (s->member[i].work) trie_work_reset(s->member[i].work);
-        s->member[i].missing = false;
-        s->member[i].failed = 0;
-    }
-    struct storage_phase phase = {s, matched, sink, threads > 1};
-    trie_pool_share(s->pool, phase.shared);
-    trie_team_run(team, s->entry_count, phase.shared ? ENTRIES_RANGE : s->entry_count + 1,
-                  apply_entries, &phase);
-    trie_pool_share(s->pool, false);
-    for (unsigned i = 0; i < threads; i++) {
-        struct member *m = &s->member[i];
-        if (m->missing) missing = ERR_NOT_FOUND;
-        if (m->failed) {
-            if (why) *why = m->why;
-            return m->failed;
-        }
-        for (struct window *w = m->left; w; w = w->next) {
-            int r = apply_window(s, w, m, true, sink, why);
-            if (r == ERR_NOT_FOUND) missing = r;
-            if (r != 0 && r != ERR_NOT_FOUND) return r;
-        }
-    }
-    return missing;
-}
-
-static int hash_storage(struct state_root *s, struct trie_team *team, struct trie_stats *stats,
-                        struct error *why) {
-    struct trie_work *work[TRIE_TEAM_MAX];
-    size_t n = 0;
-    for (unsigned i = 0; i < trie_team_threads(team); i++) {
-        if (s->member[i].work) work[n++] = s->member[i].work;
-    }
-    return trie_hash_listed(s->pool, work, n, team, stats, why);
-}
+// The whole
 
 int state_root_compute(struct state_root *s, struct hash *ret,
                        const struct state_account_change *changes, size_t count,
@@ -777,8 +415,12 @@ int state_root_compute(struct state_root *s, struct hash *ret,
     if (r != 0) return r;
     r = match(s, targets, count, &matched, why);
     if (r == 0) r = prepare_slots(s, matched, why);
-    if (r == 0) r = load_and_apply_storage(s, matched, team, sink, why);
-    if (r == 0) r = hash_storage(s, team, stats, why);
+    if (r == 0) r = load_bases(s, sink, why);
+    if (r == 0 || r == ERR_NOT_FOUND) { // go on: the sink wants all that is missing
+        int storage = state_root_apply_storage(s, matched, team, sink, why);
+        if (storage != 0) r = storage;
+    }
+    if (r == 0) r = state_root_hash_storage(s, team, stats, why);
     if (r == 0) r = apply_accounts(s, matched, sink, why);
     struct trie *accounts = &s->accounts;
     if (r == 0) r = trie_hash(s->pool, &accounts, 1, team, stats, why);
@@ -838,7 +480,7 @@ static int prove_slot(struct state_root *s, struct trie *storage, const struct h
                       const struct hash *key, struct u256 *ret_value,
                       const struct state_proof_sink *sink, struct error *why) {
     struct owned_source o = {.s = s, .owner = owner};
-    struct trie_source source = source_of(&o);
+    struct trie_source source = state_root_source(&o);
     struct trie_change found = {0};
     struct bytes value;
     int r = trie_prove(s->pool, storage, key, &source, sink->storage_node, sink->arg, why);
@@ -848,7 +490,7 @@ static int prove_slot(struct state_root *s, struct trie *storage, const struct h
         return error_set(why, ERR_INVALID, "a slot of %zu bytes", value.n);
     found.old_n = (uint8_t)value.n;
     if (value.n) memcpy(found.old, value.p, value.n);
-    return decode_slot(ret_value, &found, why);
+    return state_root_decode_slot(ret_value, &found, why);
 }
 
 int state_root_prove(struct state_root *s, const struct address *address, const struct hash *slot,
@@ -859,7 +501,7 @@ int state_root_prove(struct state_root *s, const struct address *address, const 
     if (slot) jobs[1] = (struct key_cache_job){BYTES_OF(*slot), &keys[1]};
     (void)key_cache_hash(s->keys, jobs, slot ? 2 : 1);
     struct owned_source o = {.s = s};
-    struct trie_source source = source_of(&o);
+    struct trie_source source = state_root_source(&o);
     struct bytes value;
     int r =
         trie_prove(s->pool, &s->accounts, &keys[0], &source, sink->account_node, sink->arg, why);
