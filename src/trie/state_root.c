@@ -420,7 +420,7 @@ int state_root_compute(struct state_root *s, struct hash *ret,
         int storage = state_root_apply_storage(s, matched, team, sink, why);
         if (storage != 0) r = storage;
     }
-    if (r == 0) r = state_root_hash_storage(s, team, stats, why);
+    if (r == 0) state_root_hash_storage(s, team, stats);
     if (r == 0) r = apply_accounts(s, matched, sink, why);
     struct trie *accounts = &s->accounts;
     if (r == 0) r = trie_hash(s->pool, &accounts, 1, team, stats, why);

@@ -103,7 +103,7 @@ int state_root_apply_storage(struct state_root *s, struct target *const *matched
                              struct error *why);
 
 /* state_root_hash_storage brings their roots up to date. */
-int state_root_hash_storage(struct state_root *s, struct trie_team *team, struct trie_stats *stats,
-                            struct error *why);
+void state_root_hash_storage(struct state_root *s, struct trie_team *team,
+                             struct trie_stats *stats);
 
 #endif

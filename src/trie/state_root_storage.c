@@ -284,12 +284,12 @@ int state_root_apply_storage(struct state_root *s, struct target *const *matched
     return missing;
 }
 
-int state_root_hash_storage(struct state_root *s, struct trie_team *team, struct trie_stats *stats,
-                            struct error *why) {
+void state_root_hash_storage(struct state_root *s, struct trie_team *team,
+                             struct trie_stats *stats) {
     struct trie_work *work[TRIE_TEAM_MAX];
     size_t n = 0;
     for (unsigned i = 0; i < trie_team_threads(team); i++) {
         if (s->member[i].work) work[n++] = s->member[i].work;
     }
-    return trie_hash_listed(s->pool, work, n, team, stats, why);
+    trie_hash_listed(s->pool, work, n, team, stats);
 }

@@ -188,12 +188,10 @@ void trie_work_reset(struct trie_work *work);
 [[gnu::warn_unused_result]] int trie_list(const struct trie_pool *pool, struct trie *t,
                                           struct trie_work *work, struct error *why);
 
-/* trie_hash_listed hashes all that some lists hold, before any of these tries changes again, and
- * empties them. Otherwise as trie_hash. */
-[[gnu::warn_unused_result]] int trie_hash_listed(const struct trie_pool *pool,
-                                                 struct trie_work *const *works, size_t count,
-                                                 struct trie_team *team, struct trie_stats *stats,
-                                                 struct error *why);
+/* trie_hash_listed hashes all that up to TRIE_TEAM_MAX lists hold, before any of these tries
+ * changes again, and empties them. team, stats  as in trie_hash. */
+void trie_hash_listed(const struct trie_pool *pool, struct trie_work *const *works, size_t count,
+                      struct trie_team *team, struct trie_stats *stats);
 
 /* trie_root gives the root hash of a trie that is up to date. */
 struct hash trie_root(const struct trie *t);

@@ -114,8 +114,10 @@ int trie_list(const struct trie_pool *pool, struct trie *t, struct trie_work *wo
 
 struct level {
     const struct trie_pool *pool;
-    const struct trie_job *job;
-    size_t count;
+    // The jobs of several lists, numbered through: those of list i end before number end[i].
+    const struct trie_job *job[TRIE_TEAM_MAX];
+    size_t end[TRIE_TEAM_MAX];
+    unsigned lists;
     unsigned depth;
     _Atomic uint64_t permutations;
 };
@@ -138,6 +140,14 @@ struct batch {
     size_t asked;  /* the first job whose memory was not asked for */
     uint64_t permutations;
 };
+
+static const struct trie_job *job_at(const struct level *l, size_t number) {
+    unsigned i = 0;
+    while (number >= l->end[i]) {
+        i++;
+    }
+    return &l->job[i][i ? number - l->end[i - 1] : number];
+}
 
 // Everything below is hashed: this node is clean, and differs from what a store holds.
 static void settle(const struct trie_pool *pool, uint32_t node) {
@@ -166,7 +176,7 @@ static size_t next_lines(struct batch *b, const void **line, size_t room) {
     const struct level *l = b->level;
     size_t n = 0, end = b->to - b->at > HASH_AHEAD ? b->at + HASH_AHEAD : b->to;
     for (; b->asked < end && room - n >= LINES_MOST; b->asked++) {
-        const struct trie_job *job = &l->job[b->asked];
+        const struct trie_job *job = job_at(l, b->asked);
         const uint8_t *p = trie_node_at(l->pool, job->node);
         size_t size = l->pool->slabs[trie_kind(job->node)].node_bytes;
         for (size_t i = 0; i < size; i += 64) {
@@ -250,7 +260,7 @@ static void hash_range(void *arg, unsigned member, size_t from, size_t to) {
     }
     for (; b.at < to; b.at++) {
         if (b.asked <= b.at) ask(&b);
-        const struct trie_job *job = &l->job[b.at];
+        const struct trie_job *job = job_at(l, b.at);
         add_job(&b, l, job);
         settle(l->pool, job->node);
     }
@@ -260,43 +270,32 @@ static void hash_range(void *arg, unsigned member, size_t from, size_t to) {
     atomic_fetch_add_explicit(&l->permutations, b.permutations, memory_order_relaxed);
 }
 
-// One level of several lists, put together in the first.
-static bool join_level(struct trie_work *const *works, size_t count, unsigned depth) {
-    bool ok = true;
-    for (size_t i = 1; i < count && ok; i++) {
-        struct trie_job_list *l = &works[i]->level[depth];
-        for (size_t k = 0; k < l->count && ok; k++) {
-            ok = push(works[0], depth, l->job[k]);
-        }
-        l->count = 0;
+static void hash_level(const struct trie_pool *pool, struct trie_work *const *works, size_t count,
+                       unsigned depth, struct trie_team *team, struct trie_stats *stats) {
+    struct level l = {.pool = pool, .depth = depth};
+    size_t jobs = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct trie_job_list *list = &works[i]->level[depth];
+        if (list->count == 0) continue;
+        jobs += list->count;
+        l.job[l.lists] = list->job;
+        l.end[l.lists++] = jobs;
+        list->count = 0;
     }
-    return ok;
-}
-
-static void hash_level(const struct trie_pool *pool, struct trie_work *work, unsigned depth,
-                       struct trie_team *team, struct trie_stats *stats) {
-    struct trie_job_list *list = &work->level[depth];
-    if (list->count == 0) return;
-    struct level l = {.pool = pool, .job = list->job, .count = list->count, .depth = depth};
-    size_t share = list->count / (4 * (size_t)trie_team_threads(team));
-    trie_team_run(team, list->count, share > RANGE ? share : RANGE, hash_range, &l);
+    if (jobs == 0) return;
+    size_t share = jobs / (4 * (size_t)trie_team_threads(team));
+    trie_team_run(team, jobs, share > RANGE ? share : RANGE, hash_range, &l);
     if (stats) {
-        stats->nodes_hashed += list->count;
+        stats->nodes_hashed += jobs;
         stats->permutations += l.permutations;
     }
-    list->count = 0;
 }
 
-int trie_hash_listed(const struct trie_pool *pool, struct trie_work *const *works, size_t count,
-                     struct trie_team *team, struct trie_stats *stats, struct error *why) {
-    if (count == 0) return 0;
+void trie_hash_listed(const struct trie_pool *pool, struct trie_work *const *works, size_t count,
+                      struct trie_team *team, struct trie_stats *stats) {
     for (unsigned depth = TRIE_DEPTH_MAX + 1; depth-- > 0;) {
-        if (!join_level(works, count, depth)) {
-            return error_set(why, ERR_NO_MEMORY, "no memory to hash a trie");
-        }
-        hash_level(pool, works[0], depth, team, stats);
+        hash_level(pool, works, count, depth, team, stats);
     }
-    return 0;
 }
 
 int trie_hash(struct trie_pool *pool, struct trie *const *tries, size_t count,
@@ -306,7 +305,10 @@ int trie_hash(struct trie_pool *pool, struct trie *const *tries, size_t count,
     for (size_t i = 0; i < count && ok; i++) {
         ok = list_root(work, tries[i]);
     }
-    if (ok && list_levels(pool, work)) return trie_hash_listed(pool, &work, 1, team, stats, why);
+    if (ok && list_levels(pool, work)) {
+        trie_hash_listed(pool, &work, 1, team, stats);
+        return 0;
+    }
     trie_work_reset(work);
     return error_set(why, ERR_NO_MEMORY, "no memory to hash a trie");
 }
