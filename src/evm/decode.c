@@ -281,12 +281,21 @@ struct forms {
 static const struct forms forms[256] = {
 #define FORMS(NAME, SWAPPED, SWAPPED_K)                                                            \
     [OP_##NAME] = {EVM_H_##NAME##_K, EVM_H_##NAME##_D, EVM_H_##SWAPPED, EVM_H_##SWAPPED_K}
-    FORMS(ADD, ADD, ADD_K),    FORMS(MUL, MUL, MUL_K),    FORMS(SUB, SUB_R, ADD_K),
-    FORMS(DIV, DIV_R, DIV_KR), FORMS(MOD, MOD_R, MOD_KR), FORMS(LT, GT, GT_K),
-    FORMS(GT, LT, LT_K),       FORMS(SLT, SGT, SGT_K),    FORMS(SGT, SLT, SLT_K),
-    FORMS(EQ, EQ, EQ_K),       FORMS(AND, AND, AND_K),    FORMS(OR, OR, OR_K),
+    FORMS(ADD, ADD, ADD_K),
+    FORMS(MUL, MUL, MUL_K),
+    FORMS(SUB, SUB_R, ADD_K),
+    FORMS(DIV, DIV_R, DIV_KR),
+    FORMS(MOD, MOD_R, MOD_KR),
+    FORMS(LT, GT, GT_K),
+    FORMS(GT, LT, LT_K),
+    FORMS(SLT, SGT, SGT_K),
+    FORMS(SGT, SLT, SLT_K),
+    FORMS(EQ, EQ, EQ_K),
+    FORMS(AND, AND, AND_K),
+    FORMS(OR, OR, OR_K),
     FORMS(XOR, XOR, XOR_K),
 #undef FORMS
+    [OP_SIGNEXTEND] = {.duplicate = EVM_H_SIGNEXTEND_D},
 };
 
 static bool fits_arg(const struct u256 *v) {
@@ -307,6 +316,12 @@ static bool emit_with_constant(struct decoder *d, uint8_t op) {
     } else if (op == OP_SHL || op == OP_SHR || op == OP_SAR) {
         h = op == OP_SHL ? EVM_H_SHL_K : op == OP_SHR ? EVM_H_SHR_K : EVM_H_SAR_K;
         arg = fits_arg(&c) && c.w[0] < 256 ? (uint32_t)c.w[0] : 256;
+    } else if (op == OP_SIGNEXTEND) {
+        bool whole = !fits_arg(&c) || c.w[0] > 30; // the value stays as it is
+        if (whole) d->waiting_count--;
+        if (whole) return true;
+        h = EVM_H_SIGNEXTEND_K;
+        arg = (uint32_t)c.w[0];
     } else if (op == OP_MLOAD || op == OP_MSTORE || op == OP_CALLDATALOAD) {
         if (!fits_arg(&c)) return false;
         h = op == OP_MLOAD    ? EVM_H_MLOAD_K

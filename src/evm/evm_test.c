@@ -3,6 +3,7 @@
 
 #include "evm/opcode.h"
 #include "evm/precompile.h"
+#include "evm/wide.h"
 #include "test/harness/test.h"
 
 #include <pthread.h>
@@ -160,6 +161,46 @@ TEST(evm_memory_is_paid_for_and_zero) {
     CHECK_I64(r.gas_left, GAS - 3 - 3 - 2 - 3 - 3 - 2 - (int64_t)(3 * words + words * words / 512));
     CHECK_I64(run(CODE(OP_PUSH0, OP_NOT, OP_MLOAD)).status, EVM_OUT_OF_GAS);
     CHECK_I64(run(CODE(0x64, 1, 0, 0, 0, 0, OP_MLOAD)).status, EVM_OUT_OF_GAS);
+    end();
+}
+
+// SIGNEXTEND by a number of the code and by one of the stack.
+TEST(evm_extends_signs) {
+    begin();
+    for (unsigned k = 0; k < 36; k++) {
+        uint8_t code[64] = {0x7f};
+        for (unsigned i = 0; i < 32; i++) {
+            code[1 + i] = (uint8_t)(0x7a + 11 * i + 3 * k);
+        }
+        struct u256 expected = u256_load_be(code + 1), by = u256_from_u64(k);
+        wide_sign_extend(&by, &expected);
+        const uint8_t constant[] = {0x60, (uint8_t)k, OP_SIGNEXTEND},
+                      tail[] = {OP_PUSH0, OP_MSTORE, 0x60, 32, OP_PUSH0, OP_RETURN};
+        memcpy(code + 33, constant, sizeof constant);
+        memcpy(code + 36, tail, sizeof tail);
+        struct evm_result r = run(bytes_make(code, 36 + sizeof tail));
+        CHECK_I64(r.status, EVM_SUCCESS);
+        struct u256 got = u256_load_be(r.output.p);
+        CHECK(u256_equal(got, expected));
+        // [k, value]: copied from below
+        uint8_t copied[64] = {0x60, (uint8_t)k};
+        memcpy(copied + 2, code, 33);
+        copied[35] = 0x81;
+        copied[36] = OP_SIGNEXTEND;
+        memcpy(copied + 37, tail, sizeof tail);
+        r = run(bytes_make(copied, 37 + sizeof tail));
+        CHECK_I64(r.status, EVM_SUCCESS);
+        got = u256_load_be(r.output.p);
+        CHECK(u256_equal(got, expected));
+        // MSIZE is zero: a number that the decoder does not know
+        const uint8_t dynamic[] = {0x60, (uint8_t)k, OP_MSIZE, OP_ADD, OP_SIGNEXTEND};
+        memcpy(code + 33, dynamic, sizeof dynamic);
+        memcpy(code + 38, tail, sizeof tail);
+        r = run(bytes_make(code, 38 + sizeof tail));
+        CHECK_I64(r.status, EVM_SUCCESS);
+        got = u256_load_be(r.output.p);
+        CHECK(u256_equal(got, expected));
+    }
     end();
 }
 

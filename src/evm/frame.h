@@ -49,7 +49,7 @@ struct evm_frame {
     H(STEP) H(CHECK) H(JUMP_TO) H(JUMPI_TO) H(JUMPZ_TO) H(JUMP_BAD) H(JUMPI_BAD)                   \
     H(SUB_R) H(DIV_R) H(MOD_R) H(DIV_KR) H(MOD_KR) H(SHL_K) H(SHR_K) H(SAR_K) H(MLOAD_K)           \
     H(MSTORE_K) H(CALLDATALOAD_K) H(MLOAD_D) H(MOVE) H(POPS) H(DUP_DUP)                            \
-    H(MSTORE_R) H(MSTORE_D) H(MSTORE_KD) H(MSTORE_DD)                                              \
+    H(MSTORE_R) H(MSTORE_D) H(MSTORE_KD) H(MSTORE_DD) H(SIGNEXTEND_K) H(SIGNEXTEND_D)                                              \
     EVM_BINARIES(EVM_BOTH_FORMS, H)
 
 /* Operations on two operands that have forms with the upper one from the stream (_K: a constant)

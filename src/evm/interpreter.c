@@ -269,6 +269,12 @@ SIGNEXTEND:
     wide_sign_extend(&sp[-1], &sp[-2]);
     sp--;
     NEXT();
+SIGNEXTEND_D:
+    wide_sign_extend(&sp[-(ptrdiff_t)ip->arg], &sp[-1]);
+    NEXT();
+SIGNEXTEND_K:
+    wide_sign_extend_from(ip->arg, &sp[-1]);
+    NEXT();
 ADDMOD:
     sp[-3] = u256_add_mod(sp[-1], sp[-2], sp[-3]);
     sp -= 2;

@@ -141,15 +141,17 @@ static inline uint64_t wide_byte(struct u256 a, struct u256 b) {
     return (b.w[i / 8] >> (8 * (i % 8))) & 0xff;
 }
 
-/* SIGNEXTEND: *b, in place, taken as a number of a+1 bytes. */
-static inline void wide_sign_extend(const struct u256 *a, struct u256 *b) {
-    if (!u256_fits_u64(*a) || a->w[0] > 30) return;
-    unsigned word = (unsigned)a->w[0] / 8, up = 56 - 8 * ((unsigned)a->w[0] % 8);
+/* SIGNEXTEND: *b, in place, taken as a number of a+1 bytes; _from: a is at most 30. */
+static inline void wide_sign_extend_from(unsigned a, struct u256 *b) {
+    unsigned word = a / 8, up = 56 - 8 * (a % 8);
     int64_t v = (int64_t)(b->w[word] << up) >> up;
     b->w[word] = (uint64_t)v;
     for (unsigned i = word + 1; i < 4; i++) {
         b->w[i] = (uint64_t)(v >> 63);
     }
+}
+static inline void wide_sign_extend(const struct u256 *a, struct u256 *b) {
+    if (u256_fits_u64(*a) && a->w[0] <= 30) wide_sign_extend_from((unsigned)a->w[0], b);
 }
 
 static inline struct u256 wide_negate(struct u256 a) {
