@@ -153,9 +153,12 @@ static void open_site(struct site *s, bool checked) {
     check(slot_work_new(&s->work, &w, &why), &why);
     check(producer_new(&s->sim_producer, head, NULL, &why), &why);
     check(producer_new(&s->producer, head, NULL, &why), &why);
+    producer_expect_repeats(s->producer);
     check(algorithm_new(&s->algorithm, &settings, &why), &why);
     s->sealer.keys = &keys;
     if (checked) check(producer_new(&s->sealer.check, head, NULL, &why), &why);
+    fill_init(&s->sim);
+    fill_init(&s->fill);
     const struct fill_options options = {
         .payer = keys.address, .can_pay = true, .allow_skip = true};
     check(producer_begin(s->sim_producer, &parent->hash, &attributes, &why), &why);

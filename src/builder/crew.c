@@ -279,6 +279,7 @@ static int open_seat(struct seat *s, struct error *why) {
     fill_init(&s->fill);
     int r = producer_new(&s->producer, b->o.head, NULL, why);
     if (r != 0 || !s->settings) return r;
+    producer_expect_repeats(s->producer); // but the one that checks remembers nothing
     s->sealer.keys = b->o.keys;
     s->sealer.options = b->o.seal;
     r = algorithm_new(&s->algorithm, &s->settings->algorithm, why);

@@ -92,6 +92,7 @@ void fill_free(struct block_fill *f) {
     free(f->txs);
     free(f->payouts);
     free(f->steps);
+    free(f->seen);
     *f = (struct block_fill){0};
 }
 
@@ -434,7 +435,34 @@ static int check_once(struct map *m, struct bytes key, const char *what, struct 
     return r;
 }
 
-static int check_txs(const struct block_fill *f, struct map *seen, struct error *why) {
+static int clear_seen(struct block_fill *f, struct error *why) {
+    size_t room = 1024;
+    while (room < 2 * f->tx_count) {
+        room *= 2;
+    }
+    if (room != f->seen_room) {
+        free(f->seen);
+        f->seen = malloc(room * sizeof *f->seen);
+        f->seen_room = f->seen ? room : 0;
+        if (!f->seen) return error_set(why, ERR_NO_MEMORY, "no memory for a check");
+    }
+    memset(f->seen, 0, room * sizeof *f->seen);
+    return 0;
+}
+
+// Hashes are their own hash, and no one makes many that begin alike.
+static bool is_repeat(struct block_fill *f, const struct hash *tx, size_t index) {
+    size_t at = load_le64(tx->b) & (f->seen_room - 1);
+    for (; f->seen[at]; at = (at + 1) & (f->seen_room - 1)) {
+        if (hash_equal(&f->txs[f->seen[at] - 1].job->t->tx.hash, tx)) return true;
+    }
+    f->seen[at] = (uint32_t)index + 1;
+    return false;
+}
+
+static int check_txs(struct block_fill *f, struct error *why) {
+    int r = clear_seen(f, why);
+    if (r != 0) return r;
     for (size_t i = 0; i < f->tx_count; i++) {
         const struct build_tx *t = f->txs[i].job ? f->txs[i].job->t : NULL;
         bool failed = f->run->entries[i].status != EVM_SUCCESS;
@@ -442,8 +470,9 @@ static int check_txs(const struct block_fill *f, struct map *seen, struct error 
             return error_set(why, ERR_INTERNAL, "transaction %zu failed and may not", i);
         }
         if (!t) continue;
-        int r = check_once(seen, BYTES_OF(t->tx.hash), "a transaction", why);
-        if (r != 0) return r;
+        if (is_repeat(f, &t->tx.hash, i)) {
+            return error_set(why, ERR_INTERNAL, "a transaction stands in the block twice");
+        }
         if (block_list_has(f->options.listed, &t->sender)) {
             return error_set(why, ERR_INTERNAL, "transaction %zu is of a listed sender", i);
         }
@@ -451,14 +480,14 @@ static int check_txs(const struct block_fill *f, struct map *seen, struct error 
     return 0;
 }
 
-int fill_check(const struct block_fill *f, struct error *why) {
-    struct map seen;
+int fill_check(struct block_fill *f, struct error *why) {
     if (f->tx_count != f->run->count) {
         return error_set(why, ERR_INTERNAL, "%zu transactions, %zu receipts", f->tx_count,
                          f->run->count);
     }
+    struct map seen;
     map_init(&seen, 0);
-    int r = check_txs(f, &seen, why);
+    int r = check_txs(f, why);
     for (size_t i = 0; r == 0 && i < f->step_count; i++) {
         const struct build_order *o = f->steps[i].order->order;
         if (f->steps[i].result.status != COMMIT_DONE || !o->has_key) continue;

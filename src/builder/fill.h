@@ -150,6 +150,8 @@ struct block_fill {
     struct u256 base_balance; /* of the coinbase before orders */
     struct fill_mark before_pay; /* of fill_pay */
     uint64_t executed, applied;  /* transactions, for metrics */
+    uint32_t *seen;              /* of fill_check: 1 + index of a transaction, by its hash */
+    size_t seen_room;
 };
 
 void fill_init(struct block_fill *f);
@@ -219,6 +221,6 @@ void fill_unpay(struct block_fill *f);
 /* fill_check is the last look before a block leaves: every transaction stands once and where its
  * order allows it, no failed one that may not fail, no replacement key twice, no listed address.
  * errors  ERR_INTERNAL with what is wrong. */
-[[gnu::warn_unused_result]] int fill_check(const struct block_fill *f, struct error *why);
+[[gnu::warn_unused_result]] int fill_check(struct block_fill *f, struct error *why);
 
 #endif

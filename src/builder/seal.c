@@ -94,7 +94,7 @@ static int fill_request(struct built_block *b, const struct block_fill *f,
     struct tx *list = arena_new_array(&b->memory, struct tx, f->tx_count + 1);
     if (!list) return error_set(why, ERR_NO_MEMORY, "no memory for a submission");
     for (size_t i = 0; i < f->tx_count; i++) {
-        list[i] = *txs[i];
+        list[i].type = txs[i]->type; // a payload has nothing else of it
         // What the order owns goes with it; the block keeps bytes of its own.
         list[i].raw = arena_copy(&b->memory, txs[i]->raw);
         if (!list[i].raw.p) return error_set(why, ERR_NO_MEMORY, "no memory for a submission");

@@ -57,8 +57,18 @@ void block_run_init(struct block_run *b, struct evm *vm) {
     *b = (struct block_run){.vm = vm};
 }
 
+static void free_receipts(struct block_receipts *s) {
+    if (!s) return;
+    free(s->blooms);
+    buf_free(&s->encoded);
+    free(s->ends);
+    free(s->leaves);
+    free(s);
+}
+
 void block_run_free(struct block_run *b) {
     free(b->entries);
+    free_receipts(b->again);
     *b = (struct block_run){0};
 }
 
@@ -257,18 +267,68 @@ int block_run_receipts(struct block_run *b, const struct receipt **ret, struct a
             .deposit_version = 1,
         };
         if (!r->logs) return no_memory(why);
-        bloom_add_logs(&r->bloom, r->logs, r->log_count);
+        if (b->again) {
+            bloom_add_logs_cached(&r->bloom, r->logs, r->log_count, b->again->blooms);
+        } else {
+            bloom_add_logs(&r->bloom, r->logs, r->log_count);
+        }
     }
     *ret = receipts;
     return 0;
 }
 
-static int receipts_root(struct block_outcome *o, struct arena *a, struct error *why) {
+void block_run_expect_repeats(struct block_run *b) {
+    struct block_receipts *s = b->again ? NULL : calloc(1, sizeof *s);
+    if (!s) return;
+    buf_init(&s->encoded, 0);
+    s->blooms = calloc(1, sizeof *s->blooms);
+    if (s->blooms) {
+        b->again = s;
+    } else {
+        free_receipts(s);
+    }
+}
+
+static struct bytes encoded_at(const struct buf *b, const size_t *ends, size_t i) {
+    size_t from = i ? ends[i - 1] : 0;
+    return bytes_make(b->p + from, ends[i] - from);
+}
+
+// The leaves of receipts that stand where they stood before, to the byte.
+static struct hash *known_leaves(const struct block_receipts *s, const struct bytes *values,
+                                 size_t count) {
+    struct hash *leaves = calloc(count + 1, sizeof *leaves);
+    for (size_t i = 0; leaves && i < count && i < s->count; i++) {
+        if (bytes_equal(values[i], encoded_at(&s->encoded, s->ends, i))) leaves[i] = s->leaves[i];
+    }
+    return leaves;
+}
+
+// Takes over what was encoded and hashed now. Without memory nothing is known next time.
+static void remember_receipts(struct block_receipts *s, struct buf *encoded, const size_t *ends,
+                              struct hash *leaves, size_t count) {
+    size_t *copy = leaves ? malloc((count + 1) * sizeof *copy) : NULL;
+    buf_free(&s->encoded);
+    free(s->ends);
+    free(s->leaves);
+    s->ends = copy;
+    s->leaves = leaves;
+    s->count = copy ? count : 0;
+    if (copy) {
+        memcpy(copy, ends, count * sizeof *copy);
+        s->encoded = *encoded;
+        buf_init(encoded, 0);
+    }
+}
+
+static int receipts_root(struct block_run *b, struct block_outcome *o, struct arena *a,
+                         struct error *why) {
     struct buf out;
     size_t *ends = arena_new_array(a, size_t, o->receipt_count + 1);
     struct bytes *values = arena_new_array(a, struct bytes, o->receipt_count + 1);
     if (!ends || !values) return no_memory(why);
     buf_init(&out, 0);
+    if (b->again) (void)buf_reserve(&out, b->again->encoded.n + 4096);
     for (size_t i = 0; i < o->receipt_count; i++) {
         receipt_encode(&out, &o->receipts[i]);
         bloom_merge(&o->bloom, &o->receipts[i].bloom);
@@ -279,7 +339,16 @@ static int receipts_root(struct block_outcome *o, struct arena *a, struct error 
         size_t from = i ? ends[i - 1] : 0;
         values[i] = (struct bytes){out.p + from, ends[i] - from};
     }
-    if (r == 0) r = trie_ordered_root(&o->receipts_root, values, o->receipt_count, a, why);
+    struct hash *leaves = NULL;
+    if (r == 0 && b->again) leaves = known_leaves(b->again, values, o->receipt_count);
+    if (r == 0) {
+        r = trie_ordered_root_known(&o->receipts_root, values, o->receipt_count, leaves, a, why);
+    }
+    if (r == 0 && b->again) {
+        remember_receipts(b->again, &out, ends, leaves, o->receipt_count);
+    } else {
+        free(leaves);
+    }
     buf_free(&out);
     return r;
 }
@@ -348,7 +417,7 @@ int block_run_finish(struct block_run *b, struct block_outcome *ret, struct aren
     *ret = (struct block_outcome){
         .gas_used = b->gas_used, .blob_gas_used = b->blob_gas_used, .receipt_count = b->count};
     int r = block_run_receipts(b, &ret->receipts, a, why);
-    if (r == 0) r = receipts_root(ret, a, why);
+    if (r == 0) r = receipts_root(b, ret, a, why);
     bool rollup = env->config->op.enabled;
     if (r == 0 && env->fork >= FORK_PRAGUE && rollup) ret->requests_hash = requests_hash(NULL, 0);
     if (r == 0 && env->fork >= FORK_PRAGUE && !env->replay && !rollup) {

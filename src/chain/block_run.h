@@ -18,6 +18,15 @@
 #include "eth/block.h"
 #include "eth/receipt.h"
 
+/* What is kept of the receipts of one finish for the next: a builder's candidates differ little. */
+struct block_receipts {
+    struct bloom_cache *blooms;
+    struct buf encoded;
+    size_t *ends;        /* in encoded */
+    struct hash *leaves; /* of the trie; zero where not known */
+    size_t count;
+};
+
 /* What a block is before it has transactions. */
 struct block_env {
     const struct chain_config *config;
@@ -76,13 +85,18 @@ struct block_run {
     size_t count, room;
     uint64_t gas_used, blob_gas_used; /* of a rollup from Jovian on: gas and data footprint */
     uint64_t blob_gas_limit;
-    bool footprint; /* blob gas is the data footprint */
+    bool footprint;               /* blob gas is the data footprint */
+    struct block_receipts *again; /* NULL: this run has one block after another */
 };
 
 /* block_run_init makes a run on a machine and a state; block_run_free ends it.
  * A run is used for one block after another (block_run_begin). */
 void block_run_init(struct block_run *b, struct evm *vm);
 void block_run_free(struct block_run *b);
+
+/* block_run_expect_repeats has receipts remembered from one block_run_finish to the next: for runs
+ * whose blocks have much in common. Without memory it does nothing. */
+void block_run_expect_repeats(struct block_run *b);
 
 /* block_run_begin sets the machine up for a block on `state` and makes the calls that come before
  * transactions (4788, 2935, the DAO's move).

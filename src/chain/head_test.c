@@ -112,6 +112,54 @@ TEST(head_imports_what_it_produces) {
     end();
 }
 
+// Some of a block's transactions, those that are valid without the others, in a producer.
+static void seal_some(struct producer *p, const struct head_block *from, uint64_t which,
+                      struct produced *ret) {
+    const struct produce_attributes attributes = {.timestamp = from->block.header.timestamp,
+                                                  .fee_recipient = play.senders[3]};
+    const struct tx *txs[64];
+    size_t count = 0;
+    struct error why;
+    CHECK_OK(producer_begin(p, &from->block.header.parent_hash, &attributes, &why), &why);
+    for (size_t i = 0; i < from->block.tx_count; i++) {
+        struct transact_result result;
+        if (!(which >> i % 64 & 1)) continue;
+        CHECK_OK(
+            block_run_tx(producer_run(p), &from->block.txs[i], &from->senders[i], &result, &why),
+            &why);
+        if (result.fault == TRANSACT_VALID) txs[count++] = &from->block.txs[i];
+    }
+    CHECK_OK(producer_seal(p, ret, txs, count, &arena, &why), &why);
+}
+
+// What a producer remembers from seal to seal changes no block.
+TEST(head_seals_the_same_with_what_it_remembers) {
+    for (int chain = 0; chain < 4; chain++) {
+        struct producer *fresh;
+        struct error why;
+        begin(false, 0);
+        producer_expect_repeats(producer);
+        extend(1 + (unsigned)chain);
+        struct hash parent = latest(), hash = add_block(&parent, 60);
+        const struct head_block *b;
+        CHECK_OK(head_block_by_hash(head, &b, &hash, &why), &why);
+        uint64_t which = UINT64_MAX;
+        for (int round = 0; round < 60; round++) {
+            struct produced one, other;
+            CHECK_OK(producer_new(&fresh, head, NULL, &why), &why);
+            seal_some(producer, b, which, &one);
+            seal_some(fresh, b, which, &other);
+            CHECK_BYTES(BYTES_OF(one.hash), BYTES_OF(other.hash));
+            CHECK_BYTES(one.rlp, other.rlp);
+            which ^= UINT64_C(1) << random_fast_below(&play.dice, 64);
+            which |= round % 9 ? 0 : UINT64_C(0xffffffff) << random_fast_below(&play.dice, 32);
+            producer_free(fresh);
+        }
+        head_block_release(b);
+        end();
+    }
+}
+
 TEST(head_refuses_what_is_not_valid) {
     struct error why;
     struct head_verdict v;

@@ -9,6 +9,13 @@
 
 #define ROOT_BYTES_MAX ((size_t)256 << 20) // of trie nodes that a producer keeps
 
+/* The leaf of a transaction in a list's trie, by the transaction's hash; what falls on another's
+ * place takes it. */
+#define LEAF_PLACES 8192u
+struct known_leaf {
+    struct hash tx, leaf;
+};
+
 struct producer {
     struct head *h;
     struct trie_team *team;
@@ -23,6 +30,7 @@ struct producer {
     struct arena attributes, scratch;
     const struct withdrawal *withdrawals;
     size_t withdrawal_count;
+    struct known_leaf *leaves; // LEAF_PLACES; NULL: none are remembered
     bool begun;
 };
 
@@ -64,6 +72,7 @@ void producer_free(struct producer *p) {
     head_view_close(p->view);
     arena_free(&p->attributes);
     arena_free(&p->scratch);
+    free(p->leaves);
     free(p);
 }
 
@@ -256,17 +265,45 @@ static int take_state_root(struct producer *p, struct produced *ret, struct erro
     return head_passer_root(&ret->header.withdrawals_root, p->root, p->view, why);
 }
 
+void producer_expect_repeats(struct producer *p) {
+    block_run_expect_repeats(&p->run);
+    if (!p->leaves) p->leaves = calloc(LEAF_PLACES, sizeof *p->leaves);
+}
+
+static struct known_leaf *leaf_of(struct producer *p, const struct tx *t) {
+    return &p->leaves[load_le64(t->hash.b) % LEAF_PLACES];
+}
+
+// A transaction's hash is that of its bytes, so that the hash tells the leaf.
+static int transactions_root(struct producer *p, struct hash *ret, const struct tx *const *txs,
+                             const struct bytes *raws, size_t count, struct error *why) {
+    if (!p->leaves) return trie_ordered_root(ret, raws, count, &p->scratch, why);
+    struct hash *leaves = arena_new_array(&p->scratch, struct hash, count + 1);
+    if (!leaves) return no_memory(why);
+    for (size_t i = 0; i < count; i++) {
+        const struct known_leaf *known = leaf_of(p, txs[i]);
+        if (hash_equal(&known->tx, &txs[i]->hash)) leaves[i] = known->leaf;
+    }
+    int r = trie_ordered_root_known(ret, raws, count, leaves, &p->scratch, why);
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        if (!hash_is_zero(&leaves[i]))
+            *leaf_of(p, txs[i]) = (struct known_leaf){txs[i]->hash, leaves[i]};
+    }
+    return r;
+}
+
 static int take_header(struct producer *p, struct produced *ret, const struct tx *const *txs,
                        size_t count, struct arena *a, struct error *why) {
     struct bytes *raws = arena_new_array(&p->scratch, struct bytes, count);
-    struct tx *list = arena_new_array(&p->scratch, struct tx, count);
+    struct tx *list = arena_new_array(&p->scratch, struct tx, count + 1);
     struct buf rlp;
     if (!raws || !list) return no_memory(why);
     for (size_t i = 0; i < count; i++) {
         raws[i] = txs[i]->raw;
-        list[i] = *txs[i];
+        list[i].type = txs[i]->type; // all that an encoding needs: the rest is cold memory
+        list[i].raw = txs[i]->raw;
     }
-    int r = trie_ordered_root(&ret->header.transactions_root, raws, count, &p->scratch, why);
+    int r = transactions_root(p, &ret->header.transactions_root, txs, raws, count, why);
     if (r == 0) r = header_hash(&ret->hash, &ret->header, why);
     if (r != 0) return r;
     const struct block block = {.header = ret->header,

@@ -61,6 +61,10 @@ struct produced {
                                              struct trie_team *team, struct error *why);
 void producer_free(struct producer *p);
 
+/* producer_expect_repeats has the producer remember what leaves of the lists' tries hash to, and
+ * the bits of blooms, from one seal to the next. The blocks are the same. */
+void producer_expect_repeats(struct producer *p);
+
 struct head *producer_head(struct producer *p);
 
 /* producer_begin begins a block on a known parent; what was begun before is gone. With the same

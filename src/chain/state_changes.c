@@ -8,27 +8,38 @@ static bool fields_equal(const struct state_fields *a, const struct state_fields
 
 // A slot that is not what the base has, or what an emptied storage has.
 static bool slot_changed(const struct state_account *a, const struct state_slot *slot) {
-    if (!slot || !slot->dirty || slot->generation != a->generation) return false;
+    if (slot->generation != a->generation) return false;
     return a->generation ? !u256_is_zero(slot->value) : !u256_equal(slot->value, slot->base);
 }
 
-static bool add_slots(struct state_account_change *c, const struct state_account *a,
-                      struct arena *arena) {
-    if (!a->slots.at) return true;
-    size_t n = 0;
-    for (uint32_t i = 0; i <= a->slots.mask; i++) {
-        n += slot_changed(a, a->slots.at[i]);
+static bool counts(const struct state_slot *slot) {
+    const struct state_account *a = slot->account;
+    return a->now.exists && slot_changed(a, slot);
+}
+
+/* The changed slots of all accounts, each account's together: its part ends, when all are in, where
+ * a->changes says. What was written and taken back is in the chain too. */
+static struct state_slot_change *list_slots(const struct state *s, struct arena *a) {
+    uint32_t total = 0;
+    for (struct state_account *d = s->dirty_accounts; d; d = d->next_dirty) {
+        d->changes = 0;
     }
-    struct state_slot_change *slots = arena_new_array(arena, struct state_slot_change, n);
-    if (!slots) return false;
-    for (uint32_t i = 0; i <= a->slots.mask; i++) {
-        const struct state_slot *slot = a->slots.at[i];
-        if (!slot_changed(a, slot)) continue;
-        u256_store_be(slots[c->slot_count].key.b, slot->key);
-        slots[c->slot_count++].value = slot->value;
+    for (struct state_slot *slot = s->dirty_slots; slot; slot = slot->next_dirty) {
+        slot->account->changes += counts(slot);
     }
-    c->slots = slots;
-    return true;
+    for (struct state_account *d = s->dirty_accounts; d; d = d->next_dirty) {
+        uint32_t from = total;
+        total += d->changes;
+        d->changes = from;
+    }
+    struct state_slot_change *all = arena_new_array(a, struct state_slot_change, total + 1);
+    for (struct state_slot *slot = all ? s->dirty_slots : NULL; slot; slot = slot->next_dirty) {
+        if (!counts(slot)) continue;
+        struct state_slot_change *c = &all[slot->account->changes++];
+        u256_store_be(c->key.b, slot->key);
+        c->value = slot->value;
+    }
+    return all;
 }
 
 int state_changes_of(struct state_changes *ret, const struct state *s, struct arena *a,
@@ -39,8 +50,13 @@ int state_changes_of(struct state_changes *ret, const struct state *s, struct ar
     }
     struct state_account_change *all = arena_new_array(a, struct state_account_change, most);
     struct hash *codes = arena_new_array(a, struct hash, most);
-    if (!all || !codes) return error_set(why, ERR_NO_MEMORY, "no memory for a block's changes");
+    struct state_slot_change *slots = list_slots(s, a);
+    uint32_t from = 0;
+    if (!all || !codes || !slots)
+        return error_set(why, ERR_NO_MEMORY, "no memory for a block's changes");
     for (const struct state_account *d = s->dirty_accounts; d; d = d->next_dirty) {
+        uint32_t first = from;
+        from = d->changes;
         if (!d->now.exists && !d->base.exists) continue; // came and went
         struct state_account_change *c = &all[count];
         *c = (struct state_account_change){
@@ -51,9 +67,8 @@ int state_changes_of(struct state_changes *ret, const struct state *s, struct ar
             .balance = d->now.balance,
             .code_hash = d->now.code_hash,
         };
-        if (d->now.exists && !add_slots(c, d, a)) {
-            return error_set(why, ERR_NO_MEMORY, "no memory for a block's changes");
-        }
+        c->slots = slots + first;
+        c->slot_count = d->changes - first;
         bool same = fields_equal(&d->now, &d->base) && !c->storage_cleared && c->slot_count == 0;
         count += !same;
         if (d->now.exists && !hash_equal(&d->now.code_hash, &d->base.code_hash) &&

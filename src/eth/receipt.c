@@ -43,9 +43,45 @@ void bloom_add_logs(struct bloom *b, const struct event_log *logs, size_t count)
     if (n > 0) set_batch(b, values, n);
 }
 
+static unsigned place_of(struct bytes value) {
+    const uint8_t *end = value.p + value.n; // 20 bytes at least
+    uint64_t x = load_le64(end - 8) ^ load_le64(end - 16) * 0x9e3779b97f4a7c15u ^
+                 load_le32(value.p) * UINT64_C(0xff51afd7ed558ccd);
+    return (unsigned)((x ^ x >> 32) * 0x9e3779b97f4a7c15u >> 51) % BLOOM_CACHE_PLACES;
+}
+
+static void set_cached(struct bloom *b, const uint16_t bits[3]) {
+    for (int i = 0; i < 3; i++) {
+        b->b[255 - bits[i] / 8] |= (uint8_t)(1u << bits[i] % 8);
+    }
+}
+
+static void add_cached(struct bloom *b, struct bytes value, struct bloom_cache *c) {
+    unsigned at = place_of(value);
+    if (c->place[at].n != value.n || memcmp(c->place[at].value, value.p, value.n) != 0) {
+        struct hash h = keccak256(value);
+        memcpy(c->place[at].value, value.p, value.n);
+        c->place[at].n = (uint8_t)value.n;
+        for (unsigned i = 0; i < 3; i++) {
+            c->place[at].bits[i] = load_be16(h.b + 2 * i) & 2047u;
+        }
+    }
+    set_cached(b, c->place[at].bits);
+}
+
+void bloom_add_logs_cached(struct bloom *b, const struct event_log *logs, size_t count,
+                           struct bloom_cache *cache) {
+    for (size_t i = 0; i < count; i++) {
+        add_cached(b, BYTES_OF(logs[i].address), cache);
+        for (unsigned t = 0; t < logs[i].topic_count; t++) {
+            add_cached(b, BYTES_OF(logs[i].topics[t]), cache);
+        }
+    }
+}
+
 void bloom_merge(struct bloom *b, const struct bloom *other) {
-    for (size_t i = 0; i < sizeof b->b; i++) {
-        b->b[i] |= other->b[i];
+    for (size_t i = 0; i < sizeof b->b; i += 8) {
+        store_le64(b->b + i, load_le64(b->b + i) | load_le64(other->b + i));
     }
 }
 

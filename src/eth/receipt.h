@@ -44,6 +44,21 @@ void bloom_add(struct bloom *b, struct bytes value);
 /* bloom_add_logs sets the bits of many logs, hashing in batches. */
 void bloom_add_logs(struct bloom *b, const struct event_log *logs, size_t count);
 
+/* The bits of values that came lately: a builder's candidates have the same logs again and again. A
+ * value that falls on another's place takes it. Zeroed at the start; one thread. */
+#define BLOOM_CACHE_PLACES 8192u
+struct bloom_cache {
+    struct {
+        uint8_t value[32];
+        uint8_t n; /* bytes of it; 0: free */
+        uint16_t bits[3];
+    } place[BLOOM_CACHE_PLACES];
+};
+
+/* bloom_add_logs_cached is bloom_add_logs by way of a cache. */
+void bloom_add_logs_cached(struct bloom *b, const struct event_log *logs, size_t count,
+                           struct bloom_cache *cache);
+
 /* bloom_merge sets in b what is set in other. */
 void bloom_merge(struct bloom *b, const struct bloom *other);
 

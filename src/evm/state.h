@@ -101,6 +101,7 @@ struct state_account {
     bool dirty;                       /* in the chain of changed accounts */
     struct state_account *next_dirty; /* that chain */
     uint32_t start_generation;        /* generation at the start of the transaction */
+    uint32_t changes;                 /* scratch of state_changes_of */
     struct state_slots slots;
     struct state_fields start; /* values at the start of the transaction `epoch` */
     struct state_fields base;  /* as the reader gave them */

@@ -48,7 +48,9 @@ void key_cache_free(struct key_cache *c) {
 static size_t place_of(const struct key_cache *c, struct bytes key) {
     // Slots are small numbers or hashes, addresses are hashes: the last 16 bytes tell them apart.
     uint64_t a = load_le64(key.p + key.n - 8), b = load_le64(key.p + key.n - 16);
-    uint64_t h = (a ^ (b << 32 | b >> 32) ^ key.n) * 0x9e3779b97f4a7c15u;
+    // Small slot numbers have all their bits at the top of `a`: they must reach the bottom first.
+    uint64_t h = a ^ (b << 32 | b >> 32) ^ key.n;
+    h = (h ^ h >> 32) * 0x9e3779b97f4a7c15u;
     return (h >> 32) & c->mask;
 }
 

@@ -21,6 +21,7 @@ struct node {
 
 struct build {
     const struct bytes *values;
+    struct hash *leaves; // NULL: none are known
     size_t count;
     struct node *nodes;
     uint32_t node_count;
@@ -154,14 +155,30 @@ static void put_node(struct buf *out, const struct build *b, const struct node *
     rlp_list_close(out, list);
 }
 
+// A leaf that is the same node at every index.
+static bool is_spent(const struct build *b, const struct node *n) {
+    return b->leaves && n->leaf && n->depth == n->end;
+}
+
+static bool is_known(const struct build *b, const struct node *n) {
+    return is_spent(b, n) && !hash_is_zero(&b->leaves[n->value]);
+}
+
 // Encodes and hashes all nodes of one height; those below have their references.
 static int hash_height(struct build *b, unsigned height, struct arena *scratch, struct hash *hashes,
                        struct error *why) {
     struct buf out;
     size_t n = 0;
     buf_init(&out, UINT32_MAX);
+    size_t most = 0;
+    for (uint32_t i = b->heights[height]; i; i = b->nodes[i - 1].next) {
+        const struct node *node = &b->nodes[i - 1];
+        if (!is_known(b, node)) most += node->leaf ? b->values[node->value].n + 16 : TRIE_NODE_MAX;
+    }
+    if (most) (void)buf_reserve(&out, most);
     for (uint32_t i = b->heights[height]; i; i = b->nodes[i - 1].next) {
         struct node *node = &b->nodes[i - 1];
+        if (is_known(b, node)) continue;
         node->at = (uint32_t)out.n;
         put_node(&out, b, node);
         node->size = (uint32_t)(out.n - node->at);
@@ -170,17 +187,26 @@ static int hash_height(struct build *b, unsigned height, struct arena *scratch, 
     struct keccak_job *jobs = arena_alloc_raw(scratch, (n ? n : 1) * sizeof *jobs);
     int r = jobs ? buf_check(&out, why) : error_set(why, ERR_NO_MEMORY, "no memory for a trie");
     size_t k = 0;
-    for (uint32_t i = b->heights[height]; r == 0 && i; i = b->nodes[i - 1].next, k++) {
+    for (uint32_t i = b->heights[height]; r == 0 && i; i = b->nodes[i - 1].next) {
         const struct node *node = &b->nodes[i - 1];
+        if (is_known(b, node)) continue;
         jobs[k] = (struct keccak_job){bytes_make(out.p + node->at, node->size), &hashes[k]};
+        k++;
     }
     if (r == 0) keccak256_scatter(jobs, n);
     k = 0;
-    for (uint32_t i = b->heights[height]; r == 0 && i; i = b->nodes[i - 1].next, k++) {
+    for (uint32_t i = b->heights[height]; r == 0 && i; i = b->nodes[i - 1].next) {
         struct node *node = &b->nodes[i - 1];
+        if (is_known(b, node)) {
+            node->ref.n = 32;
+            memcpy(node->ref.b, b->leaves[node->value].b, 32);
+            continue;
+        }
         bool short_one = node->size < 32 && height < b->top; // a root is always hashed
         node->ref.n = short_one ? (uint8_t)node->size : 32;
         memcpy(node->ref.b, short_one ? out.p + node->at : hashes[k].b, node->ref.n);
+        if (!short_one && is_spent(b, node)) b->leaves[node->value] = hashes[k];
+        k++;
     }
     buf_free(&out);
     return r;
@@ -188,7 +214,12 @@ static int hash_height(struct build *b, unsigned height, struct arena *scratch, 
 
 int trie_ordered_root(struct hash *ret, const struct bytes *values, size_t count,
                       struct arena *scratch, struct error *why) {
-    struct build b = {.values = values, .count = count};
+    return trie_ordered_root_known(ret, values, count, NULL, scratch, why);
+}
+
+int trie_ordered_root_known(struct hash *ret, const struct bytes *values, size_t count,
+                            struct hash *leaves, struct arena *scratch, struct error *why) {
+    struct build b = {.values = values, .leaves = leaves, .count = count};
     if (count > ORDERED_ROOT_MAX) return error_set(why, ERR_LIMIT, "a list of %zu values", count);
     if (count == 0) {
         *ret = TRIE_EMPTY_ROOT;

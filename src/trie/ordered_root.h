@@ -20,4 +20,13 @@
                                                   size_t count, struct arena *scratch,
                                                   struct error *why);
 
+/* trie_ordered_root_known is the same for lists that come again with small differences. A leaf
+ * whose path is spent, as that of nearly every value of a long list, is the same node wherever it
+ * stands. leaves  of each value the hash of that node, zero where it is not known; filled in where
+ * it was needed. NULL: trie_ordered_root. The caller vouches for what it gives. */
+[[gnu::warn_unused_result]] int trie_ordered_root_known(struct hash *ret,
+                                                        const struct bytes *values, size_t count,
+                                                        struct hash *leaves, struct arena *scratch,
+                                                        struct error *why);
+
 #endif

@@ -50,6 +50,44 @@ TEST(ordered_root_is_that_of_the_plain_trie) {
     arena_free(&scratch);
 }
 
+// Lists that lose, gain and move values, with what was known of each value before.
+TEST(ordered_root_with_known_leaves_is_the_same) {
+    static struct hash leaves[1500];
+    struct random_fast dice;
+    random_fast_seed(&dice, 2);
+    arena_init(&scratch, 0);
+    static const uint64_t longest[] = {3, 40, LONGEST};
+    for (size_t k = 0; k < sizeof longest / sizeof *longest; k++) {
+        fill(&dice, longest[k]);
+        memset(leaves, 0, sizeof leaves);
+        size_t known = 0, count = 1 + random_fast_below(&dice, 1400);
+        for (size_t round = 0; round < 60; round++) {
+            struct hash fast, plain;
+            struct error why;
+            CHECK_OK(trie_ordered_root_known(&fast, values, count, leaves, &scratch, &why), &why);
+            CHECK_OK(trie_plain_ordered_root(&plain, values, count, &why), &why);
+            CHECK_BYTES(BYTES_OF(fast), BYTES_OF(plain));
+            for (size_t i = 0; i < count; i++) {
+                known += !hash_is_zero(&leaves[i]);
+            }
+            size_t at = random_fast_below(&dice, count), n = count - at;
+            if (count < 1400 && random_fast_below(&dice, 2)) { // one more
+                memmove(&values[at + 1], &values[at], n * sizeof *values);
+                memmove(&leaves[at + 1], &leaves[at], n * sizeof *leaves);
+                values[at] = bytes_make(content, 1 + random_fast_below(&dice, longest[k]));
+                leaves[at] = (struct hash){{0}};
+                count++;
+            } else if (count > 1) { // one less
+                memmove(&values[at], &values[at + 1], (n - 1) * sizeof *values);
+                memmove(&leaves[at], &leaves[at + 1], (n - 1) * sizeof *leaves);
+                count--;
+            }
+        }
+        CHECK(known > 0 || longest[k] == 3);
+    }
+    arena_free(&scratch);
+}
+
 TEST(ordered_root_has_limits) {
     struct hash root;
     struct error why;
