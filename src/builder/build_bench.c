@@ -179,6 +179,7 @@ static void close_site(struct site *s) {
     plan_free(&s->plan);
     algorithm_free(s->algorithm);
     producer_free(s->sealer.check);
+    sealer_free(&s->sealer);
     producer_free(s->sim_producer);
     producer_free(s->producer);
     slot_work_release(s->work);

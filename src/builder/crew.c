@@ -294,6 +294,7 @@ static void close_seat(struct seat *s) {
     plan_free(&s->plan);
     algorithm_free(s->algorithm);
     producer_free(s->sealer.check);
+    sealer_free(&s->sealer);
     producer_free(s->producer);
 }
 

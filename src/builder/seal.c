@@ -25,6 +25,7 @@ static uint64_t now_ns(void) {
 
 int sealer_begin(struct sealer *s, struct slot_work *work, struct block_fill *f,
                  struct error *why) {
+    s->check_begun = s->check_is_dear = false;
     struct state *state = f->run->vm->state;
     s->work = work;
     s->wallet = state_account_find(state, &s->keys->address)->now.balance;
@@ -148,19 +149,64 @@ static int sign(struct sealer *s, struct built_block *b, struct error *why) {
                       &s->keys->domain, &b->memory, why);
 }
 
-/* The same block once more, from the parent, without anything that was remembered. */
-static int check(struct sealer *s, const struct built_block *b, const struct block_fill *f,
+static int note_checked(struct sealer *s, size_t i, const struct hash *hash,
+                        const struct block_run *run, struct error *why) {
+    if (i == s->checked_room) {
+        size_t room = s->checked_room ? 2 * s->checked_room : 512;
+        struct checked_tx *p = realloc(s->checked, room * sizeof *p);
+        if (!p) return error_set(why, ERR_NO_MEMORY, "no memory for a check");
+        s->checked = p;
+        s->checked_room = room;
+    }
+    s->checked[i] = (struct checked_tx){*hash, block_run_mark(run)};
+    s->checked_count = i + 1;
+    return 0;
+}
+
+#define CHECK_DEAR_NS (20 * UINT64_C(1000000))
+
+// Goes back to where the block begins to differ from the one that was checked before.
+static int find_difference(struct sealer *s, const struct tx *const *txs, size_t count,
+                           size_t *ret_same, struct error *why) {
+    size_t same = 0;
+    if (!s->check_begun || !s->check_is_dear) {
+        s->checked_count = 0;
+        *ret_same = 0;
+        return producer_begin(s->check, &s->work->parent_hash, &s->work->attributes, why);
+    }
+    while (same < s->checked_count && same < count &&
+           hash_equal(&s->checked[same].hash, &txs[same]->hash)) {
+        same++;
+    }
+    if (same < s->checked_count) {
+        block_run_rewind(producer_run(s->check), s->checked[same].before);
+        s->checked_count = same;
+    }
+    *ret_same = same;
+    return 0;
+}
+
+/* The same block once more, from the parent, without anything that was remembered of outcomes.
+ * Where that takes long, what it begins with that was checked before is not executed again: else
+ * such orders would be executed with every bid, and the slot pass meanwhile. */
+static int check(struct sealer *s, struct built_block *b, const struct block_fill *f,
                  const struct tx *const *txs, struct error *why) {
     struct produced again;
     struct arena a;
+    size_t same = 0;
     if (!s->check) return 0;
+    uint64_t begin = now_ns();
     arena_init(&a, 0);
-    int r = producer_begin(s->check, &s->work->parent_hash, &s->work->attributes, why);
+    int r = find_difference(s, txs, f->tx_count, &same, why);
     struct block_run *run = r == 0 ? producer_run(s->check) : NULL;
-    for (size_t i = 0; r == 0 && i < f->tx_count; i++) {
+    s->check_begun = false;
+    for (size_t i = same; r == 0 && i < f->tx_count; i++) {
         const struct build_tx *t = f->txs[i].job ? f->txs[i].job->t : NULL;
         struct transact_result result;
-        r = block_run_tx(run, txs[i], t ? &t->sender : &s->keys->address, &result, why);
+        r = note_checked(s, i, &txs[i]->hash, run, why);
+        if (r == 0) {
+            r = block_run_tx(run, txs[i], t ? &t->sender : &s->keys->address, &result, why);
+        }
         if (r == 0 && result.fault != TRANSACT_VALID) {
             r = error_set(why, ERR_INVALID, "transaction %zu: %s", i, transact_fault_text(&result));
         }
@@ -169,8 +215,17 @@ static int check(struct sealer *s, const struct built_block *b, const struct blo
     if (r == 0 && !hash_equal(&again.hash, &b->produced.hash)) {
         r = error_set(why, ERR_INVALID, "another hash when executed again");
     }
+    s->check_begun = r == 0;
+    if (same == 0 && now_ns() - begin > CHECK_DEAR_NS) s->check_is_dear = true;
+    b->checked = f->tx_count - same;
     arena_free(&a);
     return r == 0 ? 0 : error_wrap(why, "check of the sealed block");
+}
+
+void sealer_free(struct sealer *s) {
+    free(s->checked);
+    s->checked = NULL;
+    s->checked_count = s->checked_room = 0;
 }
 
 static int finish(struct sealer *s, struct producer *p, struct block_fill *f, struct built_block *b,

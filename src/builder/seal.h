@@ -49,6 +49,7 @@ struct built_block {
     struct u256 true_value;            /* earnings less the payout's gas */
     struct u256 own;                   /* from the builder's funds */
     const struct job_entry **included; /* its orders, as they stand in it: the work's */
+    size_t checked;                    /* transactions that the check executed for it */
     struct left_out *left;             /* what was tried after them and did not fit in */
     size_t left_count;
     size_t orders, txs, blobs;
@@ -67,10 +68,20 @@ struct seal_options {
     bool check; /* execute once more before it leaves */
 };
 
+/* A transaction that the check has executed, and the point before it. */
+struct checked_tx {
+    struct hash hash;
+    struct block_mark before;
+};
+
 struct sealer {
     const struct build_keys *keys;
     struct seal_options options;
-    struct producer *check; /* NULL with check off */
+    struct producer *check;     /* NULL with check off */
+    struct checked_tx *checked; /* what stands in its run, in order */
+    size_t checked_count, checked_room;
+    bool check_begun;   /* its run is that of the work and of `checked` */
+    bool check_is_dear; /* of the work: from nothing it takes long */
     struct slot_work *work;
     uint64_t payout_gas; /* of a payment to the work's proposer */
     bool payout_possible;
@@ -81,6 +92,9 @@ struct sealer {
  * be set to payout_gas then. errors  those of the reader. */
 [[gnu::warn_unused_result]] int sealer_begin(struct sealer *s, struct slot_work *work,
                                              struct block_fill *f, struct error *why);
+
+/* sealer_free gives back what a sealer holds; its producer and work are the caller's. */
+void sealer_free(struct sealer *s);
 
 /* seal_candidate decides about the fill's candidate and seals it when it is to be bid.
  * ret      NULL: no bid now; *ret_reason (a literal, may be NULL) tells why.

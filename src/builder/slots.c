@@ -343,7 +343,7 @@ static void log_built(struct app *a, const struct built_block *b) {
              F_DURATION("seal", b->seal_ns), F_DURATION("outcome", b->produced.times.outcome_ns),
              F_DURATION("root", b->produced.times.root_ns),
              F_DURATION("header", b->produced.times.header_ns), F_DURATION("check", b->check_ns),
-             F_DURATION("sign", b->sign_ns));
+             F_U64("checked", b->checked), F_DURATION("sign", b->sign_ns));
 }
 
 static void submit(struct app *a, struct built_block *b) {

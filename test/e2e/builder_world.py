@@ -12,9 +12,11 @@ PROPOSER = "0x" + "77" * 20
 GAS_FEE = 100 * 10**9
 FINNEY = 10**15
 CHAIN = 1337
-PAY, REVERT, ONCE = (bytes([0xC0] + [0] * 18 + [n]) for n in (1, 2, 3))
+PAY, REVERT, ONCE, BURN = (bytes([0xC0] + [0] * 18 + [n]) for n in (1, 2, 3, 4))
 CODE_PAY = "5f5f5f5f34415af15000"
-CODES = {PAY: CODE_PAY, REVERT: "5f5ffd", ONCE: "5f54156009575f5ffd5b60015f55" + CODE_PAY}
+CODES = {PAY: CODE_PAY, REVERT: "5f5ffd", ONCE: "5f54156009575f5ffd5b60015f55" + CODE_PAY,
+         BURN: "5b6104005f20506107d05a115f5700"  # hashes until the gas is gone
+         }
 
 
 def rpc(port, method, *params):

@@ -7,7 +7,7 @@ import threading
 import time
 
 import wallet
-from builder_world import BUILDER_KEY, FINNEY, ONCE, PAY, PROPOSER, REVERT, World, rpc
+from builder_world import BUILDER_KEY, BURN, FINNEY, ONCE, PAY, PROPOSER, REVERT, World, rpc
 from harness import BUILD, Folder, case, main, request, wait_until
 from relay_stub import Server
 
@@ -164,6 +164,27 @@ def no_slot_of_many_is_without_a_bid():
         # The proposer of a busy machine may take its own block although there was a bid.
         assert won >= SLOTS * 9 // 10, f"{won} of {SLOTS} blocks are the builder's"
         assert load.sent > SLOTS / 2, load.sent
+
+
+@case
+def bids_do_not_execute_again_what_takes_long():
+    """Orders that hash for a million gas: before a bid leaves, the block is executed anew only from where
+    it differs from the one checked before, and they share blocks."""
+    with Network("4s", options=("--live-builders", "mp-ordering")) as w:
+        w.wait_won(2, 60)
+        hashes = []
+        for number, sender in enumerate(w.senders[:8]):  # each pays less than those before
+            raw, tx_hash = sender.tx(BURN, tip=(20 - number) * 10**9, gas=1_000_000)
+            w.builder("eth_sendBundle", {"txs": [raw]})
+            hashes.append(tx_hash)
+            time.sleep(0.1)
+        blocks = {w.receipt(tx_hash, 60)["blockNumber"] for tx_hash in hashes}
+        assert len(blocks) <= 3, blocks
+        pairs = [(int(m[1]), int(m[2])) for m in re.finditer(
+            r"event=block_built .* txs=(\d+) .* checked=(\d+)", log(w))]
+        assert all(0 < checked <= txs for txs, checked in pairs), pairs
+        assert any(checked <= txs // 2 for txs, checked in pairs if txs >= 4), pairs
+        check_chain(w)
 
 
 def shifted(ms):
