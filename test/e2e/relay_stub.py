@@ -2,6 +2,7 @@
 import gzip
 import http.server
 import json
+import math
 import queue
 import random
 import subprocess
@@ -150,6 +151,10 @@ class Chain:
     def slot_start(self, slot):
         return self.genesis + slot * self.slot_seconds
 
+    def slot_timestamp(self, slot):
+        """Of its payload: short slots are a whole second apart."""
+        return self.genesis + slot * math.ceil(self.slot_seconds)
+
     def proposer(self, slot):
         return slot % len(self.keys)
 
@@ -174,7 +179,7 @@ class Chain:
                 "parent_block_number": str(slot - 1), "parent_block_root": hex_of(0x55, 32),
                 "parent_block_hash": parent,
                 "payload_attributes": {
-                    "timestamp": str(int(self.slot_start(slot))), "prev_randao": hex_of(0x77, 32),
+                    "timestamp": str(self.slot_timestamp(slot)), "prev_randao": hex_of(0x77, 32),
                     "suggested_fee_recipient": hex_of(0xFE, 20)}}
         if self.has("capella"):
             data["payload_attributes"]["withdrawals"] = self.withdrawals()
@@ -192,7 +197,7 @@ class Chain:
             "parent_hash": parent, "fee_recipient": hex_of(0xB0, 20), "state_root": hex_of(1, 32),
             "receipts_root": hex_of(2, 32), "logs_bloom": hex_of(0, 256),
             "prev_randao": hex_of(0x77, 32), "block_number": str(slot), "gas_limit": "30000000",
-            "gas_used": "21000", "timestamp": str(int(self.slot_start(slot))), "extra_data": "0x6869",
+            "gas_used": "21000", "timestamp": str(self.slot_timestamp(slot)), "extra_data": "0x6869",
             "base_fee_per_gas": "7",
             "block_hash": "0x" + random.randbytes(32).hex(),
             "transactions": ["0x02" + "ab" * 100, "0x02" + "cd" * 50]}
