@@ -2,7 +2,7 @@
 #include "chain/engine.h"
 
 #include "eth/rpc_json.h"
-#include "trie/trie_plain.h"
+#include "trie/ordered_root.h"
 
 void engine_payload_encode(struct json_writer *w, const char *key,
                            const struct execution_payload *p, unsigned parts) {
@@ -129,7 +129,7 @@ static int withdrawals_root(struct hash *ret, const struct withdrawal *items, si
     }
     int r = buf_check(&out, why);
     buf_free(&out);
-    return r == 0 ? trie_plain_ordered_root(ret, values, count, why) : r;
+    return r == 0 ? trie_ordered_root(ret, values, count, a, why) : r;
 }
 
 static int fill_header(struct header *h, const struct execution_payload *p, unsigned parts,
@@ -150,8 +150,8 @@ static int fill_header(struct header *h, const struct execution_payload *p, unsi
         .form = HEADER_LONDON,
         .base_fee = p->base_fee_per_gas,
     };
-    int r = trie_plain_ordered_root(&h->transactions_root, p->transactions.items,
-                                    p->transactions.count, why);
+    int r = trie_ordered_root(&h->transactions_root, p->transactions.items, p->transactions.count,
+                              a, why);
     if (r == 0 && (parts & ENGINE_WITHDRAWALS)) {
         h->form = HEADER_SHANGHAI;
         r = withdrawals_root(&h->withdrawals_root, p->withdrawals.items, p->withdrawals.count, a,

@@ -2,6 +2,7 @@
  * stands in txpool_check.c. SPDX-License-Identifier: MIT */
 #include "chain/txpool_internal.h"
 
+#include "base/list.h"
 #include "crypto/kzg.h"
 #include "eth/tx_check.h"
 
@@ -109,6 +110,26 @@ static int load_account(struct txpool *p, struct pool_account *a, struct error *
     return 0;
 }
 
+static void put_in(struct pool_place *q, struct heap *h, uint64_t key) {
+    if (q->heap && q->heap == h) {
+        heap_move(h, &q->node, key);
+        return;
+    }
+    if (q->heap) heap_remove(q->heap, &q->node);
+    // Without memory it is not found when room is needed; its next change tries again.
+    q->heap = h && heap_add(h, &q->node, key, NULL) == 0 ? h : NULL;
+}
+
+// After each change of a sender's transactions, and of the base fee.
+static void rank(struct txpool *p, struct pool_account *a) {
+    const struct pool_tx *last = a->count ? a->txs[a->count - 1] : NULL;
+    struct u256 tip = last ? pool_tip(last, p->head.base_fee) : U256_ZERO;
+    uint64_t key = u256_fits_u64(tip) ? tip.w[0] : UINT64_MAX;
+    bool local = last && last->local;
+    put_in(&a->last, last ? &p->cheapest.all[local] : NULL, key);
+    put_in(&a->last_queued, a->pending < a->count ? &p->cheapest.queued[local] : NULL, key);
+}
+
 static void drop_account(struct txpool *p, struct pool_account *a) {
     (void)map_remove(&p->by_sender, BYTES_OF(a->address));
     free(a->txs);
@@ -192,6 +213,7 @@ static void renew_account(struct txpool *p, struct pool_account *a, struct pool_
         add_news(news, a->txs[i]);
     }
     a->pending = n;
+    rank(p, a);
 }
 
 static int insert(struct txpool *p, struct pool_account *a, struct pool_tx *t, struct error *why) {
@@ -214,6 +236,7 @@ static int insert(struct txpool *p, struct pool_account *a, struct pool_tx *t, s
         a->pending = at;
     }
     p->queued++;
+    rank(p, a);
     p->bytes += t->network.n;
     count_authorities(p, t, true);
     count_blobs(p, t, true);
@@ -234,6 +257,7 @@ static void take_out(struct txpool *p, struct pool_account *a, size_t at) {
     } else {
         p->queued--;
     }
+    rank(p, a);
     p->bytes -= t->network.n;
     (void)map_remove(&p->by_hash, BYTES_OF(t->tx.hash));
     count_authorities(p, t, false);
@@ -251,21 +275,13 @@ static void tell_sizes(struct txpool *p) {
 
 static struct pool_account *find_cheapest(struct txpool *p, bool queued_only, bool local,
                                           struct u256 *ret_tip) {
-    struct pool_account *cheapest = NULL;
-    size_t at = 0;
-    struct bytes key;
-    void *value;
-    while (map_next(&p->by_sender, &at, &key, &value)) {
-        struct pool_account *a = value;
-        if (a->count == 0 || (queued_only && a->pending == a->count)) continue;
-        const struct pool_tx *last = a->txs[a->count - 1];
-        if (last->local != local) continue;
-        struct u256 tip = pool_tip(last, p->head.base_fee);
-        if (cheapest && u256_compare(tip, *ret_tip) >= 0) continue;
-        cheapest = a;
-        *ret_tip = tip;
-    }
-    return cheapest;
+    const struct heap *h = queued_only ? &p->cheapest.queued[local] : &p->cheapest.all[local];
+    struct heap_node *first = heap_first(h);
+    if (!first) return NULL;
+    struct pool_account *a = queued_only ? LIST_ENTRY(first, struct pool_account, last_queued.node)
+                                         : LIST_ENTRY(first, struct pool_account, last.node);
+    *ret_tip = pool_tip(a->txs[a->count - 1], p->head.base_fee);
+    return a;
 }
 
 static bool make_room_once(struct txpool *p, const struct pool_tx *t, bool queued_only) {
@@ -595,6 +611,10 @@ void txpool_close(struct txpool *p) {
     }
     for (size_t i = 0; i < TXPOOL_LIMBO; i++) {
         pool_tx_release(p->limbo[i]);
+    }
+    for (int i = 0; i < 2; i++) {
+        heap_free(&p->cheapest.all[i]);
+        heap_free(&p->cheapest.queued[i]);
     }
     map_free(&p->by_hash);
     map_free(&p->by_sender);

@@ -2,6 +2,7 @@
 #ifndef CHAIN_TXPOOL_INTERNAL_H
 #define CHAIN_TXPOOL_INTERNAL_H
 
+#include "base/heap.h"
 #include "base/map.h"
 #include "chain/txpool.h"
 
@@ -10,6 +11,12 @@
 struct kzg;
 
 #define TXPOOL_LIMBO 256 /* blob transactions remembered after their block, for reorgs */
+
+/* A node and the heap that it is in; NULL: in none. */
+struct pool_place {
+    struct heap_node node;
+    struct heap *heap;
+};
 
 /* One sender. Its transactions are sorted by nonce; the first `pending` follow the account's nonce
  * without a gap and can all be paid together. */
@@ -20,8 +27,15 @@ struct pool_account {
     bool known; /* nonce, balance and delegated are of the current head */
     uint64_t nonce;
     struct u256 balance;
-    bool delegated; /* has a code delegation */
-    bool has_code;  /* any other code: cannot send */
+    bool delegated;                      /* has a code delegation */
+    bool has_code;                       /* any other code: cannot send */
+    struct pool_place last, last_queued; /* in txpool.cheapest */
+};
+
+/* Senders by what their last transaction pays, the least first; who makes room is found there.
+ * [local]: whether the last transaction is; queued: only those of whom something is queued. */
+struct pool_cheapest {
+    struct heap all[2], queued[2];
 };
 
 /* Counts of authorizations in the pool that name an address (EIP-7702). */
@@ -50,8 +64,9 @@ struct txpool {
     pthread_mutex_t lock; /* of everything below it up to the journal */
     struct txpool_head head;
     bool has_head;
-    struct map by_hash;     /* hash -> struct pool_tx, which the map holds */
-    struct map by_sender;   /* address -> struct pool_account */
+    struct map by_hash;   /* hash -> struct pool_tx, which the map holds */
+    struct map by_sender; /* address -> struct pool_account */
+    struct pool_cheapest cheapest;
     struct map authorities; /* address -> struct pool_authority */
     struct map blobs;       /* versioned hash -> struct pool_blob */
     size_t pending, queued;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define SENDERS 6
+#define SENDERS 20
 
 static struct error why;
 static struct chain_config config;
@@ -34,12 +34,14 @@ static void on_pending(void *context, struct pool_tx *t) {
     news++;
 }
 
+static uint64_t base_fee = 10;
+
 static void set_head(enum fork fork) {
     const struct txpool_head head = {.reader = memory_state_reader(&state),
                                      .number = 1,
                                      .timestamp = 100,
                                      .gas_limit = 30000000,
-                                     .base_fee = u256_from_u64(10),
+                                     .base_fee = u256_from_u64(base_fee),
                                      .fork = fork};
     CHECK_OK(txpool_set_head(pool, &head, NULL, 0, &why), &why);
 }
@@ -200,6 +202,79 @@ TEST(a_full_pool_keeps_who_pays_most_and_the_locals) {
     CHECK_U64(nonce_of(0), 1);
     CHECK_OK(put(5, plain(0, 1000, 1), true), &why); // a local one pushes out a remote one
     CHECK_U64(nonce_of(4), 0);
+    finish();
+}
+
+static uint64_t tip_of(const struct pool_tx *t) {
+    uint64_t fee = t->tx.max_fee.w[0], tip = t->tx.max_priority_fee.w[0];
+    if (fee >= base_fee + tip) return tip;
+    return fee < base_fee ? 0 : fee - base_fee;
+}
+
+// What a linear search over all senders would evict: the tip of the cheapest last transaction.
+static uint64_t cheapest_tip(bool queued_only) {
+    struct txpool_list all;
+    size_t pending;
+    uint64_t least = UINT64_MAX;
+    CHECK_OK(txpool_content(pool, NULL, &all, &pending, &why), &why);
+    for (size_t i = 0; i < all.count; i++) {
+        const struct pool_tx *t = all.items[i];
+        bool last = true, queued = i >= pending;
+        for (size_t k = 0; k < all.count; k++) {
+            if (!address_equal(&all.items[k]->sender, &t->sender)) continue;
+            last = last && all.items[k]->tx.nonce <= t->tx.nonce;
+        }
+        if (!last || t->local || (queued_only && !queued)) continue;
+        if (tip_of(t) < least) least = tip_of(t);
+    }
+    txpool_list_free(&all);
+    return least;
+}
+
+static bool is_there(const struct hash *h) {
+    struct pool_tx *t = txpool_get(pool, h);
+    if (t) pool_tx_release(t);
+    return t != NULL;
+}
+
+TEST(the_cheapest_gives_way_whatever_happened_before) {
+    struct txpool_list before;
+    uint64_t random = 1;
+    size_t pending, evictions = 0;
+    begin((struct txpool_limits){.pending = 30, .queued = 10}, NULL);
+    for (unsigned round = 0; round < 3000; round++) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        unsigned r = (unsigned)(random >> 33);
+        unsigned i = r % SENDERS;
+        if (r % 97 == 0) { // all are ranked anew
+            base_fee = 1 + r % 60;
+            set_head(FORK_PRAGUE);
+        }
+        CHECK_OK(txpool_content(pool, NULL, &before, &pending, &why), &why);
+        if (r % 31 == 0 && before.count) {
+            CHECK(txpool_remove(pool, &before.items[r % before.count]->tx.hash));
+            txpool_list_free(&before);
+            continue;
+        }
+        uint64_t tip = 1 + (r >> 8) % 90, nonce = nonce_of(i) + ((r >> 5) % 4 == 0);
+        uint64_t least = cheapest_tip(false), least_queued = cheapest_tip(true);
+        if (put(i, plain(nonce, 60 + (r >> 12) % 90, tip), r % 41 == 0) == 0) {
+            bool any = false, right = false; // one that waits may have taken the room of two
+            for (size_t k = 0; k < before.count; k++) {
+                const struct pool_tx *t = before.items[k];
+                bool replaced = address_equal(&t->sender, &senders[i]) && t->tx.nonce == nonce;
+                if (is_there(&t->tx.hash) || t->local || replaced) continue;
+                uint64_t paid = tip_of(t);
+                any = true;
+                right = right || paid == least || (k >= pending && paid == least_queued);
+                evictions++;
+            }
+            CHECK(right || !any);
+        }
+        txpool_list_free(&before);
+    }
+    base_fee = 10;
+    CHECK(evictions > 300);
     finish();
 }
 

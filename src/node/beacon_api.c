@@ -82,6 +82,18 @@ static void add_flags(struct json_writer *w, bool finalized) {
     json_add_bool(w, "finalized", finalized);
 }
 
+// An answer whose data are one object.
+static void begin_data(struct answer *a, bool flags) {
+    answer_begin(a);
+    if (flags) add_flags(&a->w, false);
+    json_begin_object(&a->w, "data");
+}
+
+static void end_data(struct answer *a, struct exchange *x) {
+    json_end(&a->w);
+    answer_end(a, x);
+}
+
 static struct beacon_chain *chain_of(void *context) {
     return &((struct beacon_api *)context)->slots->chain;
 }
@@ -134,25 +146,21 @@ static const struct beacon_record *resolve_or_refuse(struct exchange *x, void *c
 static void on_version(struct exchange *x, void *context) {
     struct answer a;
     (void)context;
-    answer_begin(&a);
-    json_begin_object(&a.w, "data");
+    begin_data(&a, false);
     json_add_str(&a.w, "version", NODE_CLIENT_NAME "/" BUILDERNET_VERSION);
-    json_end(&a.w);
-    answer_end(&a, x);
+    end_data(&a, x);
 }
 
 static void on_syncing(struct exchange *x, void *context) {
     struct beacon_chain *c = chain_of(context);
     struct answer a;
-    answer_begin(&a);
-    json_begin_object(&a.w, "data");
+    begin_data(&a, false);
     json_add_decimal(&a.w, "head_slot", beacon_head(c)->slot);
     json_add_decimal(&a.w, "sync_distance", 0);
     json_add_bool(&a.w, "is_syncing", false);
     json_add_bool(&a.w, "is_optimistic", false);
     json_add_bool(&a.w, "el_offline", false);
-    json_end(&a.w);
-    answer_end(&a, x);
+    end_data(&a, x);
 }
 
 static void on_health(struct exchange *x, void *context) {
@@ -165,14 +173,12 @@ static void on_health(struct exchange *x, void *context) {
 static void on_genesis(struct exchange *x, void *context) {
     struct beacon_chain *c = chain_of(context);
     struct answer a;
-    answer_begin(&a);
-    json_begin_object(&a.w, "data");
+    begin_data(&a, false);
     json_add_decimal(&a.w, "genesis_time", c->genesis_s);
     json_add_data(&a.w, "genesis_validators_root", BYTES_OF(c->validators.root));
     json_add_data(&a.w, "genesis_fork_version", bytes_make(c->validators.genesis_version, 4));
     if (beacon_has_own_time(c)) json_add_decimal(&a.w, "slot_zero_ms", c->zero_ns / NS_PER_MS);
-    json_end(&a.w);
-    answer_end(&a, x);
+    end_data(&a, x);
 }
 
 // The epoch with which a fork of the consensus layer begins; FAR_EPOCH: never.
@@ -206,8 +212,7 @@ static void on_spec(struct exchange *x, void *context) {
     struct beacon_chain *c = chain_of(context);
     uint8_t version[4];
     struct answer a;
-    answer_begin(&a);
-    json_begin_object(&a.w, "data");
+    begin_data(&a, false);
     json_add_str(&a.w, "PRESET_BASE", "mainnet");
     json_add_str(&a.w, "CONFIG_NAME", "devnet");
     json_add_decimal(&a.w, "SECONDS_PER_SLOT", c->step_s);
@@ -232,8 +237,7 @@ static void on_spec(struct exchange *x, void *context) {
     json_add_str(&a.w, "DOMAIN_BEACON_PROPOSER", "0x00000000");
     json_add_str(&a.w, "DOMAIN_RANDAO", "0x02000000");
     json_add_str(&a.w, "DOMAIN_APPLICATION_BUILDER", "0x00000001");
-    json_end(&a.w);
-    answer_end(&a, x);
+    end_data(&a, x);
 }
 
 static void add_fork(struct json_writer *w, const struct beacon_api *b, const char *key,
@@ -265,12 +269,10 @@ static void on_fork_schedule(struct exchange *x, void *context) {
 static void on_deposit_contract(struct exchange *x, void *context) {
     const struct chain_config *config = ((struct beacon_api *)context)->slots->node->config;
     struct answer a;
-    answer_begin(&a);
-    json_begin_object(&a.w, "data");
+    begin_data(&a, false);
     json_add_decimal(&a.w, "chain_id", config->chain_id);
     json_add_data(&a.w, "address", BYTES_OF(config->deposit_contract));
-    json_end(&a.w);
-    answer_end(&a, x);
+    end_data(&a, x);
 }
 
 // States
@@ -345,24 +347,18 @@ static void on_state_root(struct exchange *x, void *context) {
     const struct beacon_record *r = resolve_or_refuse(x, context);
     struct answer a;
     if (!r) return;
-    answer_begin(&a);
-    add_flags(&a.w, false);
-    json_begin_object(&a.w, "data");
+    begin_data(&a, true);
     json_add_data(&a.w, "root", BYTES_OF(r->state_root));
-    json_end(&a.w);
-    answer_end(&a, x);
+    end_data(&a, x);
 }
 
 static void on_randao(struct exchange *x, void *context) {
     const struct beacon_record *r = resolve_or_refuse(x, context);
     struct answer a;
     if (!r) return;
-    answer_begin(&a);
-    add_flags(&a.w, false);
-    json_begin_object(&a.w, "data");
+    begin_data(&a, true);
     json_add_data(&a.w, "randao", BYTES_OF(r->mix));
-    json_end(&a.w);
-    answer_end(&a, x);
+    end_data(&a, x);
 }
 
 static void add_checkpoint(struct json_writer *w, const struct beacon_chain *c, const char *key,
@@ -378,14 +374,11 @@ static void on_checkpoints(struct exchange *x, void *context) {
     const struct beacon_record *justified, *finalized;
     struct answer a;
     beacon_marks(c, &justified, &finalized);
-    answer_begin(&a);
-    add_flags(&a.w, false);
-    json_begin_object(&a.w, "data");
+    begin_data(&a, true);
     add_checkpoint(&a.w, c, "previous_justified", finalized);
     add_checkpoint(&a.w, c, "current_justified", justified);
     add_checkpoint(&a.w, c, "finalized", finalized);
-    json_end(&a.w);
-    answer_end(&a, x);
+    end_data(&a, x);
 }
 
 static void on_withdrawals(struct exchange *x, void *context) {
@@ -479,12 +472,9 @@ static void on_block_root(struct exchange *x, void *context) {
     const struct beacon_record *r = resolve_or_refuse(x, context);
     struct answer a;
     if (!r) return;
-    answer_begin(&a);
-    add_flags(&a.w, false);
-    json_begin_object(&a.w, "data");
+    begin_data(&a, true);
     json_add_data(&a.w, "root", BYTES_OF(r->root));
-    json_end(&a.w);
-    answer_end(&a, x);
+    end_data(&a, x);
 }
 
 // All of a block's blobs, or those with the versioned hashes asked for.
@@ -677,33 +667,39 @@ void beacon_api_tell_attributes(struct beacon_api *b, const struct slot_task *t)
 
 // Life
 
+// All are asked again and again: no line in the log for each.
+#define ROW(methods, path, serve)                                                                  \
+    { methods, path, serve, NULL, 0, ROUTE_QUIET }
+#define STREAM(path, serve)                                                                        \
+    { "GET", path, serve, NULL, 0, ROUTE_STREAM | ROUTE_QUIET }
+
 static const struct route table[] = {
-    {"GET", "/eth/v1/node/version", on_version, NULL, 0, ROUTE_QUIET},
-    {"GET", "/eth/v1/node/syncing", on_syncing, NULL, 0, ROUTE_QUIET},
-    {"GET", "/eth/v1/node/health", on_health, NULL, 0, ROUTE_QUIET},
-    {"GET", "/eth/v1/beacon/genesis", on_genesis, NULL, 0, ROUTE_QUIET},
-    {"GET", "/eth/v1/config/spec", on_spec, NULL, 0, ROUTE_QUIET},
-    {"GET", "/eth/v1/config/fork_schedule", on_fork_schedule, NULL, 0, ROUTE_QUIET},
-    {"GET", "/eth/v1/config/deposit_contract", on_deposit_contract, NULL, 0, ROUTE_QUIET},
-    {"GET,POST", "/eth/v1/beacon/states/{id}/validators", on_validators, NULL, 0, ROUTE_QUIET},
-    {"GET", "/eth/v1/beacon/states/{id}/fork", on_state_fork, NULL, 0, ROUTE_QUIET},
-    {"GET", "/eth/v1/beacon/states/{id}/root", on_state_root, NULL, 0, ROUTE_QUIET},
-    {"GET", "/eth/v1/beacon/states/{id}/randao", on_randao, NULL, 0, ROUTE_QUIET},
-    {"GET", "/eth/v1/beacon/states/{id}/finality_checkpoints", on_checkpoints, NULL, 0,
-     ROUTE_QUIET},
-    {"GET", "/eth/v1/builder/states/{id}/expected_withdrawals", on_withdrawals, NULL, 0,
-     ROUTE_QUIET},
-    {"GET", "/eth/v1/validator/duties/proposer/{epoch}", on_duties, NULL, 0, ROUTE_QUIET},
-    {"POST", "/eth/v1/validator/prepare_beacon_proposer", on_told, NULL, 0, ROUTE_QUIET},
-    {"POST", "/eth/v1/validator/register_validator", on_told, NULL, 0, ROUTE_QUIET},
-    {"GET", "/eth/v1/beacon/headers", on_headers, NULL, 0, ROUTE_QUIET},
-    {"GET", "/eth/v1/beacon/headers/{id}", on_header, NULL, 0, ROUTE_QUIET},
-    {"GET", "/eth/v1/beacon/blocks/{id}/root", on_block_root, NULL, 0, ROUTE_QUIET},
-    {"GET", "/eth/v1/beacon/blobs/{id}", on_blobs, NULL, 0, ROUTE_QUIET},
-    {"POST", "/eth/v1/beacon/blocks", on_publish, NULL, 0, ROUTE_QUIET},
-    {"POST", "/eth/v2/beacon/blocks", on_publish, NULL, 0, ROUTE_QUIET},
-    {"GET", "/eth/v1/events", on_events, NULL, 0, ROUTE_STREAM | ROUTE_QUIET},
+    ROW("GET", "/eth/v1/node/version", on_version),
+    ROW("GET", "/eth/v1/node/syncing", on_syncing),
+    ROW("GET", "/eth/v1/node/health", on_health),
+    ROW("GET", "/eth/v1/beacon/genesis", on_genesis),
+    ROW("GET", "/eth/v1/config/spec", on_spec),
+    ROW("GET", "/eth/v1/config/fork_schedule", on_fork_schedule),
+    ROW("GET", "/eth/v1/config/deposit_contract", on_deposit_contract),
+    ROW("GET,POST", "/eth/v1/beacon/states/{id}/validators", on_validators),
+    ROW("GET", "/eth/v1/beacon/states/{id}/fork", on_state_fork),
+    ROW("GET", "/eth/v1/beacon/states/{id}/root", on_state_root),
+    ROW("GET", "/eth/v1/beacon/states/{id}/randao", on_randao),
+    ROW("GET", "/eth/v1/beacon/states/{id}/finality_checkpoints", on_checkpoints),
+    ROW("GET", "/eth/v1/builder/states/{id}/expected_withdrawals", on_withdrawals),
+    ROW("GET", "/eth/v1/validator/duties/proposer/{epoch}", on_duties),
+    ROW("POST", "/eth/v1/validator/prepare_beacon_proposer", on_told),
+    ROW("POST", "/eth/v1/validator/register_validator", on_told),
+    ROW("GET", "/eth/v1/beacon/headers", on_headers),
+    ROW("GET", "/eth/v1/beacon/headers/{id}", on_header),
+    ROW("GET", "/eth/v1/beacon/blocks/{id}/root", on_block_root),
+    ROW("GET", "/eth/v1/beacon/blobs/{id}", on_blobs),
+    ROW("POST", "/eth/v1/beacon/blocks", on_publish),
+    ROW("POST", "/eth/v2/beacon/blocks", on_publish),
+    STREAM("/eth/v1/events", on_events),
 };
+#undef ROW
+#undef STREAM
 #define ROUTES (sizeof table / sizeof table[0])
 
 static int open_server(struct beacon_api *b, const char *address, struct error *why) {

@@ -39,7 +39,9 @@ int rpc_open(struct rpc **ret, struct node *n, struct error *why) {
     r->node = n;
     r->watchdog.fire = watch;
     pthread_mutex_init(&r->machines_lock, NULL);
-    int code = rpc_filters_open(r, why);
+    r->codes = evm_code_cache_new();
+    int code = r->codes ? 0 : error_set(why, ERR_NO_MEMORY, "no memory for the JSON-RPC");
+    if (code == 0) code = rpc_filters_open(r, why);
     if (code == 0) code = rpc_subscriptions_open(r, why);
     if (code == 0) code = rpc_pending_open(r, why);
     if (code == 0) code = rpc_blooms_open(r, why);
@@ -67,6 +69,7 @@ void rpc_close(struct rpc *r) {
     rpc_pending_close(r);
     rpc_blooms_close(r);
     rpc_machines_free(r);
+    evm_code_cache_free(r->codes);
     pthread_mutex_destroy(&r->machines_lock);
     free(r);
 }

@@ -37,10 +37,10 @@ struct rpc_subscriptions;
 struct rpc_pending;
 struct rpc_blooms;
 
-/* A machine on the state after a block. One thread at a time. Its codes are its own, so that what
- * users bring along (overrides, contracts of simulations) goes again. */
+/* A machine on the state after a block. One thread at a time. The machines share a cache of codes,
+ * which is not the head's, so that what users bring along (overrides, contracts of simulations)
+ * takes no one's place there. */
 struct rpc_machine {
-    struct evm_code_cache *codes;
     struct evm vm;
     struct state state;
     struct block_run run;
@@ -52,6 +52,7 @@ struct rpc_machine {
 
 struct rpc {
     struct node *node;
+    struct evm_code_cache *codes; /* of all machines */
     pthread_mutex_t machines_lock;
     struct rpc_machine *machines[RPC_MACHINES_MAX]; /* all that were made */
     unsigned machine_count;

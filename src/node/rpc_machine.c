@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#define CODES_KEPT (32u << 20)  // bytes of code and programs of an idle machine
+#define CODES_KEPT (32u << 20)  // bytes of code and programs of all machines
 #define MEMORY_KEPT (32u << 20) // of its state; a call that took more gives it back
 
 /* ---- taking and giving back ---- */
@@ -32,23 +32,19 @@ static int no_code(void *ctx, struct bytes *ret, const struct hash *hash, struct
 /* What an idle machine's state reads: nothing. */
 static const struct state_reader nothing = {NULL, no_account, no_slot, no_code};
 
-static int machine_new(struct rpc_machine **ret, struct head *h, struct error *why) {
+static int machine_new(struct rpc_machine **ret, struct rpc *r, struct error *why) {
     struct rpc_machine *m = calloc(1, sizeof *m);
     if (!m) return error_set(why, ERR_NO_MEMORY, "no memory for a machine");
-    m->codes = evm_code_cache_new();
-    int r = m->codes ? evm_init(&m->vm, m->codes, head_precompiles(h), why)
-                     : error_set(why, ERR_NO_MEMORY, "no memory for a machine");
-    if (r != 0) {
-        evm_code_cache_free(m->codes);
+    int code = evm_init(&m->vm, r->codes, head_precompiles(r->node->head), why);
+    if (code != 0) {
         free(m);
-        return r;
+        return code;
     }
-    r = state_init(&m->state, nothing, m->codes, why);
-    if (r != 0) {
+    code = state_init(&m->state, nothing, r->codes, why);
+    if (code != 0) {
         evm_free(&m->vm);
-        evm_code_cache_free(m->codes);
         free(m);
-        return r;
+        return code;
     }
     block_run_init(&m->run, &m->vm);
     m->vm.abort = &m->abort;
@@ -60,7 +56,6 @@ static void machine_free(struct rpc_machine *m) {
     block_run_free(&m->run);
     state_free(&m->state);
     evm_free(&m->vm);
-    evm_code_cache_free(m->codes);
     free(m);
 }
 
@@ -75,7 +70,7 @@ static int pick(struct rpc *r, struct rpc_machine **ret, struct error *why) {
     } else if (r->machine_count == RPC_MACHINES_MAX) {
         code = error_set(why, ERR_BUSY, "all machines are at work");
     } else {
-        code = machine_new(&m, r->node->head, why);
+        code = machine_new(&m, r, why);
         if (code == 0) r->machines[r->machine_count++] = m;
     }
     pthread_mutex_unlock(&r->machines_lock);
@@ -106,13 +101,15 @@ int rpc_machine_take(struct node_call *c, struct rpc_machine **ret, const struct
 }
 
 /* Empties the state; one that grew large is made anew. */
-static void empty_state(struct rpc_machine *m) {
+static void empty_state(struct rpc *r, struct rpc_machine *m) {
     struct state fresh;
     bool large = m->state.memory.used_bytes > MEMORY_KEPT ||
                  m->state.journal_room > MEMORY_KEPT / sizeof *m->state.journal;
-    if (large && state_init(&fresh, nothing, m->codes, NULL) == 0) {
+    if (large && state_init(&fresh, nothing, r->codes, NULL) == 0) {
         state_free(&m->state);
+        evm_code_user_leave(r->codes, &fresh.code_user); // the cache knows users by their place
         m->state = fresh;
+        evm_code_user_join(r->codes, &m->state.code_user);
     } else {
         state_reset(&m->state, nothing);
     }
@@ -120,17 +117,23 @@ static void empty_state(struct rpc_machine *m) {
 
 void rpc_machine_give(struct rpc *r, struct rpc_machine *m) {
     if (!m) return;
-    empty_state(m);
+    empty_state(r, m);
     m->vm.tracer = NULL;
     m->vm.moves = NULL;
     m->vm.move_count = 0;
     head_view_close(m->view);
     m->view = NULL;
-    evm_code_cache_trim(m->codes, CODES_KEPT); // nothing of the state points there any more
     atomic_store(&m->deadline_ns, 0);
     pthread_mutex_lock(&r->machines_lock);
     m->next = r->idle;
     r->idle = m;
+    if (evm_code_cache_bytes(r->codes) > CODES_KEPT) {
+        evm_code_cache_trim(r->codes, CODES_KEPT / 4 * 3);
+        // Idle ones hold no codes; what is taken out waits for no one but those at work.
+        for (struct rpc_machine *i = r->idle; i; i = i->next) {
+            evm_code_user_pass(r->codes, &i->state.code_user);
+        }
+    }
     pthread_mutex_unlock(&r->machines_lock);
 }
 

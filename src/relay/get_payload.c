@@ -109,7 +109,8 @@ static void simulate_delivered(struct relay *r, struct get_payload_job *from) {
     if (!j) return;
     j->relay = r;
     j->bid = bid_hold(from->bid);
-    if (simulate(r->simulators, &from->output.simulation, false, on_simulated, j, &why) != 0) {
+    if (simulate(r->simulators, &from->output.simulation, SIMULATION_LATER, on_simulated, j,
+                 &why) != 0) {
         log_warn(r->log, "delivered_not_simulated", F_ERR(&why));
         drop(j);
     }

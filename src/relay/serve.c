@@ -273,7 +273,7 @@ static int listen_on(struct relay *r, struct server **ret, const char *name, con
     return 0;
 }
 
-#define PUBLIC_ROUTES 14
+#define PUBLIC_ROUTES 15
 #define DATA "/relay/v1/data/"
 
 static int open_listeners(struct relay *r, struct error *why) {
@@ -294,12 +294,13 @@ static int open_listeners(struct relay *r, struct error *why) {
         {"GET", "/ws/v1/top_bid", relay_on_top_bid, r, 0, 0},
         {"GET", "/live/events", relay_on_live, r, 0, 0},
         {"GET", "/", relay_on_page, r, 0, 0},
+        {"GET", "/page/{file}", relay_on_page, r, 0, 0},
     };
     const struct route internal[2] = {
         {"GET,POST,PUT,PATCH", "/internal/v1/builder/{pubkey}", relay_on_builder, r, 0, 0},
         {"POST,PUT", "/internal/v1/builder/collateral/{pubkey}", relay_on_collateral, r, 0, 0}};
     struct route *at = r->routes;
-    size_t count = v->page ? PUBLIC_ROUTES : PUBLIC_ROUTES - 2;
+    size_t count = v->page ? PUBLIC_ROUTES : PUBLIC_ROUTES - 3;
     memcpy(at, public, sizeof public);
     bool own = v->metrics_addr && *v->metrics_addr;
     if (!own) {

@@ -32,7 +32,7 @@ struct simulators {
     struct simulators_options options;
     struct simulator node[SIMULATORS_MAX];
     size_t count;
-    struct list urgent, patient; /* waiting */
+    struct list waiting_of[SIMULATION_RANKS];
     size_t waiting;
     bool stopping;
     struct metric *results[SIMULATION_UNKNOWN + 1];
@@ -43,6 +43,7 @@ struct simulation {
     struct simulators *owner;
     struct list_node link;
     struct loop_timer timer;
+    enum simulation_rank rank;
     struct buf body;
     struct ask *ask; /* NULL: waiting, or about to end */
     size_t at;       /* node */
@@ -134,11 +135,18 @@ static void on_answer(void *context, const struct ask_answer *answer, const stru
         if (s->stopping || k->tried == (1u << s->count) - 1) {
             end(k, k->timed_out ? SIMULATION_TIMEOUT : SIMULATION_UNKNOWN);
         } else if (!begin(k)) {
-            list_push_front(&s->urgent, &k->link);
+            list_push_front(&s->waiting_of[k->rank], &k->link);
             s->waiting++;
         }
     }
     if (!s->stopping) start_waiting(s);
+}
+
+// Without nodes it is over at once: it passes.
+static int begin_time(struct simulation *k, struct error *why) {
+    struct simulators *s = k->owner;
+    uint64_t limit = s->count ? s->options.timeout_ns : 0;
+    return loop_timer_set(s->options.loop, &k->timer, loop_now_ns(s->options.loop) + limit, why);
 }
 
 // Gives the request to the least busy node that was not asked; false when all are full.
@@ -158,6 +166,7 @@ static bool begin(struct simulation *k) {
                                   .timeout_ns = s->options.timeout_ns,
                                   .limit_bytes = ANSWER_MAX};
     struct error why;
+    if (k->rank == SIMULATION_LATER && k->tried == 0 && begin_time(k, &why) != 0) return false;
     if (ask_start(&k->ask, best->client, &q, on_answer, k, &why) != 0) return false;
     k->at = (size_t)(best - s->node);
     best->at_work++;
@@ -166,8 +175,10 @@ static bool begin(struct simulation *k) {
 
 static void start_waiting(struct simulators *s) {
     while (s->waiting) {
-        struct list_node *node = list_first(&s->urgent);
-        if (!node) node = list_first(&s->patient);
+        struct list_node *node = NULL;
+        for (size_t i = 0; i < SIMULATION_RANKS && !node; i++) {
+            node = list_first(&s->waiting_of[i]);
+        }
         struct simulation *k = LIST_ENTRY(node, struct simulation, link);
         if (!begin(k)) break;
         list_remove(node);
@@ -190,8 +201,8 @@ static void on_due(struct loop_timer *t) {
     start_waiting(s);
 }
 
-int simulate(struct simulators *s, struct buf *body, bool urgent, simulation_done *done,
-             void *context, struct error *why) {
+int simulate(struct simulators *s, struct buf *body, enum simulation_rank rank,
+             simulation_done *done, void *context, struct error *why) {
     struct simulation *k = s->waiting < s->options.waiting_max ? calloc(1, sizeof *k) : NULL;
     if (!k) {
         buf_free(body);
@@ -201,9 +212,9 @@ int simulate(struct simulators *s, struct buf *body, bool urgent, simulation_don
     k->timer.fire = on_due;
     k->done = done;
     k->context = context;
+    k->rank = rank;
     k->began_ns = loop_now_ns(s->options.loop);
-    uint64_t due = s->count ? k->began_ns + s->options.timeout_ns : k->began_ns;
-    int r = loop_timer_set(s->options.loop, &k->timer, due, why);
+    int r = s->count && rank == SIMULATION_LATER ? 0 : begin_time(k, why);
     if (r != 0) {
         buf_free(body);
         free(k);
@@ -212,7 +223,7 @@ int simulate(struct simulators *s, struct buf *body, bool urgent, simulation_don
     k->body = *body;
     memset(body, 0, sizeof *body);
     if (begin(k)) return 0;
-    list_push_back(urgent ? &s->urgent : &s->patient, &k->link);
+    list_push_back(&s->waiting_of[rank], &k->link);
     s->waiting++;
     return 0;
 }
@@ -254,8 +265,9 @@ int simulators_new(struct simulators **ret, const struct simulators_options *o, 
     s->options = *o;
     if (s->options.at_work_max == 0) s->options.at_work_max = AT_WORK_MAX;
     if (s->options.waiting_max == 0) s->options.waiting_max = WAITING_MAX;
-    list_init(&s->urgent);
-    list_init(&s->patient);
+    for (size_t i = 0; i < SIMULATION_RANKS; i++) {
+        list_init(&s->waiting_of[i]);
+    }
     for (size_t i = 0; i <= SIMULATION_UNKNOWN; i++) {
         s->results[i] = metrics_get(o->metrics, &simulate_metric_table[SIMULATE_RESULTS],
                                     (const char *[]){names[i]});
@@ -289,10 +301,11 @@ void simulators_free(struct simulators *s) {
     for (size_t i = 0; i < s->count; i++) {
         client_free(s->node[i].client); // fails what is at work
     }
-    struct list_node *node;
-    while ((node = list_first(&s->urgent)) || (node = list_first(&s->patient))) {
-        list_remove(node);
-        end(LIST_ENTRY(node, struct simulation, link), SIMULATION_UNKNOWN);
+    for (size_t i = 0; i < SIMULATION_RANKS; i++) {
+        for (struct list_node *node; (node = list_first(&s->waiting_of[i])) != NULL;) {
+            list_remove(node);
+            end(LIST_ENTRY(node, struct simulation, link), SIMULATION_UNKNOWN);
+        }
     }
     free(s);
 }

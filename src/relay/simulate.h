@@ -2,7 +2,7 @@
  *
  * A request goes to the node with the fewest at work; when that node cannot tell (it is gone, lacks
  * the parent, has no time), to the next one. The answer of one that can tell counts. Requests above
- * what the nodes may have at work wait, the urgent ones before the others, and time out there too.
+ * what the nodes may have at work wait, by rank; those that somebody waits for time out there too.
  *
  * Source: flashbots_validateBuilderSubmissionV1 to V5 of the validation nodes. Thread: the loop's.
  * SPDX-License-Identifier: MIT */
@@ -48,10 +48,19 @@ typedef void simulation_done(void *context, enum simulation_result result, const
 
 struct simulation;
 
+enum simulation_rank {
+    SIMULATION_URGENT, /* before all others */
+    SIMULATION_AWAITED,
+    SIMULATION_LATER, /* nobody waits (optimistic bids): behind all others, and its time begins when
+                         a node has it, so that nobody is blamed for the queue */
+};
+#define SIMULATION_RANKS 3
+
 /* simulate takes a request's body (simulation_write; it is taken over). done comes later, never
  * during the call. errors  ERR_BUSY, ERR_NO_MEMORY: nothing is called; the body is freed. */
-[[gnu::warn_unused_result]] int simulate(struct simulators *s, struct buf *body, bool urgent,
-                                         simulation_done *done, void *context, struct error *why);
+[[gnu::warn_unused_result]] int simulate(struct simulators *s, struct buf *body,
+                                         enum simulation_rank rank, simulation_done *done,
+                                         void *context, struct error *why);
 
 /* simulation_write writes the JSON-RPC request for a submission. Any thread.
  * blobs  false: the bundle goes without its blobs. errors  the buf's. */

@@ -225,7 +225,8 @@ static bool simulate_later(struct submit *j) {
     struct error why;
     if (!l) return false;
     *l = (struct later){j->relay, j->bid};
-    if (simulate(j->relay->simulators, &j->simulation, false, on_simulated_later, l, &why) != 0) {
+    if (simulate(j->relay->simulators, &j->simulation, SIMULATION_LATER, on_simulated_later, l,
+                 &why) != 0) {
         free(l);
         return false;
     }
@@ -238,7 +239,9 @@ static void go_simulate(struct submit *j) {
     struct error why;
     if (j->header_first || (j->optimistic && simulate_later(j))) {
         take_bid(j, 0); // nobody validated it yet
-    } else if (simulate(r->simulators, &j->simulation, j->urgent, on_simulated, j, &why) != 0) {
+    } else if (simulate(r->simulators, &j->simulation,
+                        j->urgent ? SIMULATION_URGENT : SIMULATION_AWAITED, on_simulated, j,
+                        &why) != 0) {
         refuse(j, 503, "request timeout hit before processing", "busy");
     }
 }

@@ -1,6 +1,8 @@
 """The dashboard of a devnet, and the relay's page, in Chromium; screenshots in BUILD/screenshots."""
 import contextlib
+import decimal
 import json
+import re
 import time
 import urllib.error
 import urllib.request
@@ -414,6 +416,23 @@ def the_relays_page_shows_its_auctions():
         b.wait("return document.querySelectorAll('#auction svg').length > 0 && "
                "/\\d/.test(document.querySelector('#slot').innerText)")
         b.wait("return Number(document.querySelector('#count').innerText) > 0")
+        # Each builder's bids, and a bar for what each slot's proposer was paid.
+        b.wait("return document.querySelectorAll('#builders tr').length > 0")
+        assert b.run("return document.querySelectorAll('#legend li').length === document.querySelectorAll('#builders tr').length")
+        assert b.run("return document.querySelectorAll('#plot circle, #plot rect, #plot path').length") > 0
+        b.wait("return document.querySelectorAll('#bars rect.bar').length >= 5")
+        told = b.run("return document.querySelector('#values-text').textContent")
+        assert "slots were delivered" in told, told
+        # As the relay's data tell it: what was paid in a slot that the page shows.
+        shown = b.run("return [...document.querySelectorAll('#bars rect.bar title')].map(t => t.textContent)")
+        relay = n.told["addresses"]["relay.relay"]
+        slot = int(re.match(r"slot (\d+): ", shown[-1]).group(1))
+        with urllib.request.urlopen(
+                f"{relay}/relay/v1/data/bidtraces/proposer_payload_delivered?slot={slot}") as answer:
+            paid = json.loads(answer.read())[0]
+        assert paid["builder_pubkey"][:10] in shown[-1], (paid, shown[-1])
+        ether = decimal.Decimal(paid["value"]) / 10**18
+        assert str(ether.quantize(decimal.Decimal("1e-6"), decimal.ROUND_DOWN).normalize()) in shown[-1]
         assert b.too_wide() <= 0
         b.shoot("relay-desktop")
         b.size(*PHONE)

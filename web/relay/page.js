@@ -1,107 +1,5 @@
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Relay: the auction of each slot</title>
-<link rel="icon" href="data:,">
-<style>
-:root {
-  color-scheme: light dark;
-  --back: #fbfbf8; --front: #1c1e21; --quiet: #5b6168; --line: #d5d7d2; --panel: #fff;
-  --good: #0b6e3b; --warn: #8a4b00;
-  --c0: #0b5cad; --c1: #b3480b; --c2: #0b6e3b; --c3: #8a2a8a; --c4: #7a6200; --c5: #b3163f;
-  --c6: #00707a; --c7: #4b4fbf;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --back: #14161a; --front: #e9ebee; --quiet: #a4abb3; --line: #363b42; --panel: #1c2026;
-    --good: #6fd39b; --warn: #f0b060;
-    --c0: #74b2f5; --c1: #f29a62; --c2: #6fd39b; --c3: #dd94dd; --c4: #dcc460; --c5: #f58aa4;
-    --c6: #66ccd6; --c7: #a9acf7;
-  }
-}
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--back); color: var(--front); font: 16px/1.5 system-ui, sans-serif; }
-header, main { max-width: 68rem; margin: 0 auto; padding: 0 1rem; }
-h1 { font-size: 1.35rem; margin: 1rem 0 .2rem; }
-h2 { font-size: 1.1rem; margin: 0 0 .5rem; }
-p { margin: .2rem 0; }
-.quiet { color: var(--quiet); }
-.skip { position: absolute; left: -99rem; }
-.skip:focus { left: 1rem; top: .5rem; background: var(--panel); padding: .5rem; }
-section { background: var(--panel); border: 1px solid var(--line); border-radius: .5rem; padding: 1rem;
-  margin: 1rem 0; }
-code { font: .9em ui-monospace, monospace; overflow-wrap: anywhere; }
-dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .75rem; margin: 0 0 1rem; }
-dt { color: var(--quiet); font-size: .85rem; }
-dd { margin: 0; font-size: 1.15rem; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
-svg { display: block; width: 100%; height: auto; }
-svg text { fill: var(--quiet); font: 11px system-ui, sans-serif; }
-svg .axis { stroke: var(--line); }
-svg .start { stroke: var(--quiet); stroke-dasharray: 4 3; }
-.legend { list-style: none; display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; padding: 0; margin: .5rem 0 0; }
-.legend svg { display: inline-block; width: 14px; height: 14px; vertical-align: -2px; margin-right: .35rem; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .4rem .6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th { color: var(--quiet); font-weight: 600; font-size: .85rem; }
-th:first-child, td:first-child, .name { text-align: left; }
-button { font: inherit; color: inherit; background: none; border: 1px solid var(--line); border-radius: .35rem;
-  padding: .3rem .6rem; min-height: 2.25rem; min-width: 2.75rem; cursor: pointer; }
-button[aria-pressed="true"] { border-color: var(--front); font-weight: 600; }
-button:focus-visible, a:focus-visible { outline: 3px solid var(--c0); outline-offset: 2px; }
-.good { color: var(--good); } .warn { color: var(--warn); }
-@media (max-width: 40rem) {
-  .scroll table, .scroll tbody, .scroll tr, .scroll td { display: block; }
-  .scroll thead { position: absolute; left: -99rem; }
-  .scroll tr { border-bottom: 1px solid var(--line); padding: .4rem 0; }
-  .scroll td { border: 0; text-align: left; padding: .1rem 0; white-space: normal; overflow-wrap: anywhere; }
-  .scroll td::before { content: attr(data-name) ": "; color: var(--quiet); }
-}
-</style>
-</head>
-<body>
-<a class="skip" href="#auction">To the auction</a>
-<header>
-  <h1>Relay: the auction of each slot</h1>
-  <p class="quiet"><span id="state" role="status">Connecting…</span></p>
-  <p class="quiet">Bids are signed by <code id="relay">…</code></p>
-</header>
-<main>
-  <section id="auction" aria-labelledby="auction-title">
-    <h2 id="auction-title">Slot <span id="slot">…</span></h2>
-    <p><button id="follow" type="button" aria-pressed="true">Follow the newest slot</button></p>
-    <dl>
-      <div><dt>Begins</dt><dd id="begins">…</dd></div>
-      <div><dt>Proposer</dt><dd id="proposer">…</dd></div>
-      <div><dt>Bids</dt><dd id="count">0</dd></div>
-      <div><dt>Top bid</dt><dd id="top">none</dd></div>
-      <div><dt>Delivered</dt><dd id="delivered">no</dd></div>
-    </dl>
-    <svg id="chart" viewBox="0 0 720 280" role="img" aria-labelledby="chart-title">
-      <title id="chart-title">Bids over time</title><g id="plot"></g>
-    </svg>
-    <ul class="legend" id="legend"></ul>
-  </section>
-  <section aria-labelledby="builders-title">
-    <h2 id="builders-title">Builders in this slot</h2>
-    <div class="scroll"><table>
-      <thead><tr><th scope="col">Builder</th><th scope="col">Bids</th><th scope="col">Last bid (ETH)</th>
-        <th scope="col">Highest (ETH)</th><th scope="col">Last at</th></tr></thead>
-      <tbody id="builders"></tbody></table></div>
-  </section>
-  <section aria-labelledby="slots-title">
-    <h2 id="slots-title">Slots</h2>
-    <div class="scroll"><table>
-      <thead><tr><th scope="col">Slot</th><th scope="col">Proposer</th><th scope="col">Bids</th>
-        <th scope="col">Top bid (ETH)</th><th scope="col">Delivered (ETH)</th><th scope="col">Builder</th>
-        <th scope="col">Transactions</th></tr></thead>
-      <tbody id="slots"></tbody></table></div>
-  </section>
-</main>
-<script>
-"use strict";
+/* The relay's page: slots, bids over time by builder, winner, delivered value, as the relay's events tell
+ * them. What the network says is only ever shown as text. SPDX-License-Identifier: MIT */
 const KEPT = 24, BIDS_KEPT = 2000, SHAPES = 4, COLOURS = 8;
 const by = id => document.getElementById(id);
 const state = {slots: new Map(), names: new Map(), slotMs: 12000, zeroMs: 0, shown: 0, follow: true, dirty: false};
@@ -180,6 +78,7 @@ function mark(parent, x, y, n) {
   default: return draw(parent, "path", {d: `M${x} ${y - 5}l5 5-5 5-5-5z`, ...style});
   }
 }
+const scale = v => (v < 1e-6 && v > 0 ? v.toExponential(1) : v.toFixed(v < 0.01 ? 6 : v < 1 ? 4 : 2));
 function chart(s) {
   const plot = by("plot");
   plot.replaceChildren();
@@ -194,7 +93,7 @@ function chart(s) {
   for (let i = 0; i <= steps; i++) {
     const v = v1 * i / steps;
     draw(plot, "line", {class: "axis", x1: left, x2: right, y1: y(v), y2: y(v)});
-    draw(plot, "text", {x: left - 6, y: y(v) + 4, "text-anchor": "end"}, v < 1e-6 && v > 0 ? v.toExponential(1) : v.toFixed(v < 0.01 ? 6 : v < 1 ? 4 : 2));
+    draw(plot, "text", {x: left - 6, y: y(v) + 4, "text-anchor": "end"}, scale(v));
     const ms = t0 + (t1 - t0) * i / steps;
     draw(plot, "text", {x: x(ms), y: bottom + 18, "text-anchor": i === 0 ? "start" : i === steps ? "end" : "middle"}, seconds(ms));
   }
@@ -207,6 +106,40 @@ function chart(s) {
   });
   by("chart-title").textContent = `Bids over time in slot ${s.slot}: ${s.count} bids, ` +
     (s.top ? `the highest ${eth(s.top.value)} ETH` : "none yet");
+}
+// What was paid in each slot, beside the highest bid.
+function values() {
+  const list = [...state.slots.values()].sort((a, b) => a.slot - b.slot).slice(-KEPT);
+  const plot = by("bars"), svg = plot.ownerSVGElement;
+  const width = Math.max(280, Math.min(1080, svg.clientWidth || 720));
+  plot.replaceChildren();
+  svg.setAttribute("viewBox", `0 0 ${width} 190`);
+  const left = 70, right = width - 8, top = 12, bottom = 150, steps = 3, place = (right - left) / KEPT;
+  const ether = wei => Number(wei) / 1e18;
+  const most = Math.max(...list.map(s => Math.max(s.top ? ether(s.top.value) : 0, s.delivered ? ether(s.delivered.bid.value) : 0)), 0) * 1.05 || 1;
+  const y = v => bottom - v / most * (bottom - top);
+  for (let i = 0; i <= steps; i++) {
+    const v = most * i / steps;
+    draw(plot, "line", {class: "axis", x1: left, x2: right, y1: y(v), y2: y(v)});
+    draw(plot, "text", {x: left - 6, y: y(v) + 4, "text-anchor": "end"}, scale(v));
+  }
+  const every = width < 480 ? 6 : 3;
+  list.forEach((s, i) => {
+    const x = left + (KEPT - list.length + i) * place;
+    if (s.delivered) {
+      const v = ether(s.delivered.bid.value);
+      const bar = draw(plot, "rect", {class: "bar", x: x + 2, width: Math.max(2, place - 4), y: y(v), height: bottom - y(v), fill: `var(--c${nameOf(s.delivered.bid.builder) % COLOURS})`});
+      draw(bar, "title", {}, `slot ${s.slot}: ${eth(s.delivered.bid.value)} ETH by ${short(s.delivered.bid.builder)}`);
+    }
+    if (s.top) draw(plot, "line", {class: "best", x1: x + 1, x2: x + place - 1, y1: y(ether(s.top.value)), y2: y(ether(s.top.value))});
+    if ((list.length - 1 - i) % every === 0) draw(plot, "text", {x: x + place / 2, y: bottom + 18, "text-anchor": "middle"}, s.slot);
+  });
+  draw(plot, "text", {x: left, y: 184}, "slot; value in ETH");
+  const paid = list.filter(s => s.delivered);
+  const sum = paid.reduce((all, s) => all + BigInt(s.delivered.bid.value), 0n);
+  by("values-text").textContent = paid.length
+    ? `${paid.length} of the last ${list.length} slots were delivered, ${eth(sum.toString())} ETH in all`
+    : "Nothing is delivered yet";
 }
 function cell(row, name, text, kind = "td") {
   const c = document.createElement(kind);
@@ -292,6 +225,7 @@ function render() {
     chart(s);
     builders(s);
   }
+  values();
   slots();
 }
 function clock() {
@@ -315,6 +249,3 @@ function connect() {
 addEventListener("resize", () => { state.dirty = true; });
 setInterval(() => { clock(); if (state.dirty) { state.dirty = false; render(); } }, 250);
 connect();
-</script>
-</body>
-</html>
