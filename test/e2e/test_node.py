@@ -208,7 +208,7 @@ def development_chain_includes_what_is_sent():
         node.call("dev_mine", 2)
         assert node.number() == 3
         node.call("dev_reorg", 3)  # the block with the transaction goes, and it comes back
-        assert node.number() == 4
+        assert node.number() in (4, 5)  # 5: what came back late has a block of its own
         receipt = wait_until(lambda: node.call("eth_getTransactionReceipt", h))
         assert receipt["status"] == "0x1", receipt
         assert node.call("eth_getTransactionCount", who, "latest") == "0x1"
