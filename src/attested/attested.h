@@ -1,11 +1,13 @@
 /* Attested TLS: sessions, dialed or accepted, whose peer, whose self, or both are attested. One
  * struct attested serves both roles.
  *
- * Two forms, told by configuration (attest/atls.h, attest/evidence.h have the bytes):
+ * Three forms, told by configuration (attest/atls.h, attest/evidence.h have the bytes):
  *   certificate  evidence in certificate extensions over the peer's nonce; the handshake itself
  *                fails when it is refused
  *   exporter     evidence messages after the handshake and before HTTP, bound to the session's
  *                exporter and the sender's key; the connection is closed when it is refused
+ *   session      ours: the same messages, bound to role, both keys and exporter; which protocol
+ *                follows, and its name, is the caller's
  * The hooks plug into net/server.h and net/client.h. What a session's peer proved is asked for by
  * attested_peer; it is judged again on a timer and under each new policy, and a session that is no
  * longer good ends at once, while good ones go on.
@@ -21,7 +23,7 @@
 #include "base/log.h"
 #include "net/conn.h"
 
-enum attested_form { ATTESTED_EXPORTER, ATTESTED_CERTIFICATE };
+enum attested_form { ATTESTED_EXPORTER, ATTESTED_CERTIFICATE, ATTESTED_SESSION };
 
 struct attested;
 
@@ -35,7 +37,8 @@ struct attested_options {
     struct log *log;
     struct metrics *metrics;
     const struct clock *clock;
-    /* Exporter form: the exchange is over. why NULL: adopt the connection; else drop it. */
+    /* Exporter and session form: the exchange is over. why NULL: adopt the connection, whose
+     * reading is paused; else drop it. */
     void (*settled)(void *context, struct conn *c, const struct error *why);
     /* A session is as old as `renew_ns` (0: never): its peer should come anew. */
     void (*old)(void *context, struct conn *c);
@@ -48,6 +51,11 @@ struct attested_options {
                                              const struct attested_options *options,
                                              struct error *why);
 void attested_free(struct attested *a);
+
+/* attested_set_owner changes who hears settled and old: owners made later, or gone (NULL). */
+void attested_set_owner(struct attested *a,
+                        void (*settled)(void *context, struct conn *c, const struct error *why),
+                        void (*old)(void *context, struct conn *c), void *context);
 
 /* attested_fill sets what the form asks for: ALPN, version, hooks, trust (where evidence decides
  * alone), size of certificates. Role, identity and roots are the caller's. */
@@ -68,7 +76,8 @@ void attested_session_setup(void *a, SSL *session);
 void attested_session_setup_http1(void *a, SSL *session);
 /* attested_context: the context of its options. */
 void *attested_context(const struct attested *a);
-/* attested_needs_admit: the exporter form; attested_admit begins its exchange. */
+/* attested_needs_admit: evidence comes after the handshake; attested_admit begins its exchange. The
+ * session's user pointer must be of attested_session_user. */
 bool attested_needs_admit(const struct attested *a);
 void attested_admit(struct attested *a, struct conn *c);
 

@@ -1,4 +1,5 @@
-/* The exporter form: evidence messages after the handshake, server first, before HTTP.
+/* The exporter and the session form: evidence messages after the handshake, server first, before
+ * the protocol that follows.
  * SPDX-License-Identifier: MIT */
 #include "attested/session.h"
 
@@ -24,6 +25,44 @@ static struct bytes point_of(X509 *certificate) {
     if (!certificate) return (struct bytes){NULL, 0};
     const ASN1_BIT_STRING *bits = X509_get0_pubkey_bitstr(certificate);
     return bytes_make(ASN1_STRING_get0_data(bits), (size_t)ASN1_STRING_length(bits));
+}
+
+static int write_spki(struct buf *out, X509 *certificate, struct error *why) {
+    unsigned char *der = NULL;
+    if (!certificate) return 0;
+    int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+    if (n > 0) buf_append(out, bytes_make(der, (size_t)n));
+    OPENSSL_free(der);
+    return n > 0 ? buf_check(out, why) : error_set(why, ERR_NO_MEMORY, "public key");
+}
+
+// Ours: who attests to whom. The exporter is fresh of both sides, no further nonce is needed.
+static int bind_session(uint8_t ret[64], const struct session *s, bool own, struct error *why) {
+    struct binding_session b;
+    struct buf mine, theirs;
+    bool server = (SSL_is_server(s->tls) == 1) == own; // the attester is
+    buf_init(&mine, 1024);
+    buf_init(&theirs, 1024);
+    int r = write_spki(&mine, SSL_get_certificate(s->tls), why);
+    if (r == 0) r = write_spki(&theirs, SSL_get0_peer_certificate(s->tls), why);
+    b = (struct binding_session){.role = server ? BINDING_SERVER : BINDING_CLIENT,
+                                 .own_spki = buf_view(own ? &mine : &theirs),
+                                 .peer_spki = buf_view(own ? &theirs : &mine)};
+    memcpy(b.exporter, s->exporter, sizeof b.exporter);
+    if (r == 0 && !binding_session_data(ret, &b)) {
+        r = error_set(why, ERR_NO_MEMORY, "no memory to bind evidence");
+    }
+    buf_free(&mine);
+    buf_free(&theirs);
+    return r;
+}
+
+// What the evidence of one side must carry: the own, or the peer's.
+static int bind_evidence(uint8_t ret[64], const struct session *s, bool own, struct error *why) {
+    if (s->a->options.form == ATTESTED_SESSION) return bind_session(ret, s, own, why);
+    X509 *leaf = own ? SSL_get_certificate(s->tls) : SSL_get0_peer_certificate(s->tls);
+    binding_exporter(ret, point_of(leaf), s->exporter);
+    return 0;
 }
 
 /* ---- sending ---- */
@@ -71,10 +110,9 @@ void exporter_form_issued(struct session *s) {
 
 static int judge_message(struct session *s, const struct evidence_message *m, struct error *why) {
     struct judge_question q = {.type = m->type, .evidence = m->evidence};
-    X509 *leaf = SSL_get0_peer_certificate(s->tls);
     if (!s->a->options.judge) return 0; // not asked for, and never told to anybody
-    binding_exporter(q.report_data, point_of(leaf), s->exporter);
-    return session_judge(s, &q, why);
+    int r = bind_evidence(q.report_data, s, false, why);
+    return r == 0 ? session_judge(s, &q, why) : r;
 }
 
 /* Bytes of the frame that are still to come; 0 when it is whole. */
@@ -140,15 +178,15 @@ static void on_open(struct conn *c) {
 static const struct conn_events exchange_events = {on_open, on_readable, NULL, on_closed};
 
 static int start(struct session *s, struct error *why) {
-    if (!bytes_starts_with(tls_session_alpn(s->tls), BYTES_LIT(ALPN_STEM))) {
+    if (s->a->options.form == ATTESTED_EXPORTER &&
+        !bytes_starts_with(tls_session_alpn(s->tls), BYTES_LIT(ALPN_STEM))) {
         return session_refuse(s, JUDGE_NO_EVIDENCE, ERR_UNSUPPORTED,
                               "the peer does not speak " ALPN_STEM, why);
     }
     int r =
         tls_session_exporter(s->exporter, sizeof s->exporter, s->tls, EVIDENCE_EXPORTER_LABEL, why);
-    if (r < 0 || !s->a->options.issuer) return r;
-    binding_exporter(s->request.report_data, point_of(SSL_get_certificate(s->tls)), s->exporter);
-    return session_ask(s, why);
+    if (r == 0 && s->a->options.issuer) r = bind_evidence(s->request.report_data, s, true, why);
+    return r == 0 && s->a->options.issuer ? session_ask(s, why) : r;
 }
 
 void exporter_form_begin(struct session *s, struct conn *c) {

@@ -250,7 +250,15 @@ void *attested_context(const struct attested *a) {
 }
 
 bool attested_needs_admit(const struct attested *a) {
-    return a->options.form == ATTESTED_EXPORTER;
+    return a->options.form != ATTESTED_CERTIFICATE;
+}
+
+void attested_set_owner(struct attested *a,
+                        void (*settled)(void *context, struct conn *c, const struct error *why),
+                        void (*old)(void *context, struct conn *c), void *context) {
+    a->options.settled = settled;
+    a->options.old = old;
+    a->options.context = context;
 }
 
 void attested_admit(struct attested *a, struct conn *c) {
@@ -277,6 +285,7 @@ unsigned attested_sessions(const struct attested *a) {
 void attested_fill(struct attested *a, struct tls_options *o) {
     o->min_version = TLS1_3_VERSION;
     o->clock = a->options.clock;
+    if (a->options.form == ATTESTED_SESSION) return;
     if (a->options.form == ATTESTED_EXPORTER) {
         static const struct tls_hooks none; // no tickets: each session is attested anew
         o->alpn = exporter_form_alpn;

@@ -60,6 +60,7 @@ int hub_allow(struct net *n, const char *image, const uint8_t mrtd[NET_MRTD_BYTE
     int r = buf_check(&body, why);
     if (r == 0) r = admin(n, "/measurements", buf_view(&body), why);
     if (r == 0) r = enable(n, "measurements", image, enabled, why);
+    if (r == 0) r = peer_policy_allow(n, image, mrtd, enabled, why);
     buf_free(&body);
     return r;
 }
@@ -100,6 +101,17 @@ static void write_archive(const struct net *n, struct json_writer *w) {
     bytes_wipe(password, sizeof password);
 }
 
+// What its orderflow proves to its peers, and what they must: here all of one simulated platform.
+static void write_evidence(const struct net_node *node, struct json_writer *w) {
+    char digits[2 * NET_MRTD_BYTES + 1] = "";
+    hex_encode(digits, bytes_make(node->mrtd, NET_MRTD_BYTES));
+    json_add_str(w, "peer_measurements_file", NET_PEER_POLICY);
+    json_add_str(w, "quote_source", "simulator:platform");
+    add(w, "simulated_fields=mrtd=%s", digits);
+    json_add_str(w, "quote_root", "platform/root.pem");
+    json_add_str(w, "collateral", "platform/collateral");
+}
+
 static void write_orderflow(const struct net *n, const struct net_node *node,
                             struct json_writer *w) {
     json_begin_object(w, "orderflow_proxy");
@@ -113,6 +125,7 @@ static void write_orderflow(const struct net *n, const struct net_node *node,
     add(w, "certificate_file=%s/cert.pem", node->name);
     add(w, "key_file=%s/key.pem", node->name);
     json_add_str(w, "peers_poll", "1s");
+    write_evidence(node, w);
     json_add_data(w, "signer_key", bytes_make(node->orderflow.key, 32));
     write_archive(n, w);
     json_end(w);

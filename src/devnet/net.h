@@ -18,6 +18,8 @@
 #include "net/service.h"
 
 #define NET_IMAGE_MAX 32 /* bytes of an image's name, with its end */
+#define NET_IMAGES_MAX 64
+#define NET_PEER_POLICY "peers.json" /* what nodes ask of each other */
 #define NET_NODES_MAX 32
 #define NET_MRTD_BYTES 48
 #define NET_SOURCE_FIRST 10 /* node 1 is 127.0.0.11 */
@@ -36,6 +38,12 @@ struct net_boot {
     struct buf status; /* the last JSON document of /status; empty: none */
     bool enabled;
     char hub[16]; /* "ok", "refused", "away", "unknown" */
+};
+
+struct net_image {
+    char name[NET_IMAGE_MAX];
+    uint8_t mrtd[NET_MRTD_BYTES];
+    bool allowed;
 };
 
 struct net_node {
@@ -92,9 +100,11 @@ struct net {
     char program[4096]; /* of the multi-call binary */
     struct net_node nodes[NET_NODES_MAX];
     size_t node_count;
+    struct net_image images[NET_IMAGES_MAX]; /* that the hub was told of */
+    size_t image_count;
     struct identity_bls relay_key;
     unsigned chain_rpc, chain_ws, chain_beacon, relay_port; /* fronts */
-    unsigned archive_port, archive_front; /* 0: none */
+    unsigned archive_port, archive_front;                   /* 0: none */
     unsigned page_port, hub_port, hub_admin_port, hub_front_port;
     enum net_state state;
     uint64_t started_ns, ready_ns; /* ready_ns: from the start to readiness; 0: not yet */
@@ -114,6 +124,11 @@ struct net {
                                           struct error *why);
 [[gnu::warn_unused_result]] int hub_add_node(struct net *n, struct net_node *node,
                                              struct error *why);
+
+/* peer_policy.c: what nodes ask of each other follows the hub's images. */
+[[gnu::warn_unused_result]] int peer_policy_allow(struct net *n, const char *name,
+                                                  const uint8_t mrtd[NET_MRTD_BYTES], bool allowed,
+                                                  struct error *why);
 
 /* describe.c: devnet.json, and the state as everybody is shown it. */
 [[gnu::warn_unused_result]] int describe_store(struct net *n, struct error *why);

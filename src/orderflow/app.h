@@ -2,6 +2,7 @@
 #ifndef ORDERFLOW_APP_H
 #define ORDERFLOW_APP_H
 
+#include "attested/setup.h"
 #include "hub_client/hub_client.h"
 #include "net/resolver.h"
 #include "net/service.h"
@@ -9,6 +10,7 @@
 #include "orderflow/intake.h"
 #include "orderflow/orderflow.h"
 #include "orderflow/replies.h"
+#include "orderflow/share.h"
 
 #define APP_ROUTES_MAX 8
 #define APP_PROXIES_MAX 64
@@ -65,6 +67,8 @@ struct app {
     struct journal *journal;
     struct custody *custody;
     struct local *local;
+    struct attested_setup setup; /* evidence between nodes */
+    struct attested *attested;   /* NULL: peers are known by their certificates alone */
     struct share *share;
     struct loop_timer share_timer; /* at the end */
     uint64_t share_end_ns;
@@ -120,6 +124,16 @@ void doors_give_up(struct app *a);
 
 /* ---- side_doors.c: certificate, metrics, builder's statistics ---- */
 [[gnu::warn_unused_result]] int side_doors_open(struct app *a, struct error *why);
+
+/* ---- evidence_app.c: what nodes prove to each other ---- */
+enum share_evidence app_evidence(const struct orderflow_values *v);
+[[gnu::warn_unused_result]] int app_evidence_open(struct app *a, struct error *why);
+/* app_evidence_reload makes the judge of new settings; NULL: peers are not judged. */
+[[gnu::warn_unused_result]] int app_evidence_reload(struct judge **ret, struct app *a,
+                                                    const struct orderflow_values *fresh,
+                                                    struct error *why);
+/* app_evidence_close after the sharing, whose sessions it holds. */
+void app_evidence_close(struct app *a);
 
 /* ---- share_app.c: sharing with peers ---- */
 [[gnu::warn_unused_result]] int app_share_open(struct app *a, struct error *why);

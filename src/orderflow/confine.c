@@ -19,11 +19,20 @@ static void allow_sockets(struct confine *c, const struct orderflow_values *v) {
     }
 }
 
+static void allow_evidence(void *c, const char *path, unsigned rights, bool folder_of) {
+    if (folder_of) {
+        (void)confine_allow_folder_of(c, path, rights);
+    } else {
+        (void)confine_allow(c, path, rights);
+    }
+}
+
 int app_confine(struct app *a, struct error *why) {
     const struct orderflow_values *v = a->values;
     const char *const own[] = {v->journal_folder, v->spill_folder, v->history_folder,
                                v->history_spill};
-    const char *const files[] = {config_file(a->config), v->certificate, v->key, v->rules_file};
+    const char *const files[] = {config_file(a->config), v->certificate, v->key, v->rules_file,
+                                 v->measurements_file};
     struct confine c;
     int r = sandbox_change_user(v->process.user, why);
     if (r != 0) return r;
@@ -35,6 +44,7 @@ int app_confine(struct app *a, struct error *why) {
         (void)confine_allow_folder_of(&c, files[i], SANDBOX_READ);
     }
     allow_sockets(&c, v);
+    if (app_evidence(v) != SHARE_PINNED) attested_setup_paths(&v->attested, allow_evidence, &c);
     confine_allow_system(&c);
     return confine_enter(&c, v->process.sandbox, a->log, why);
 }

@@ -80,7 +80,8 @@ static int set_listeners(struct app *a, struct tls_identity own, struct error *w
                                .alpn = protocols,
                                .min_version = TLS1_3_VERSION};
     struct tls_options system = user;
-    share_listener_tls(&system); // our own streams, and peers' certificates
+    share_listener_tls(&system,
+                       app_evidence(a->values)); // our own streams, and peers' certificates
     int r = a->values->user_tls ? set_tls(&a->user_tls, &user, why) : 0;
     if (r == 0 && a->values->system_tls) r = set_tls(&a->system_tls, &system, why);
     return r;

@@ -6,6 +6,7 @@
 #ifndef ORDERFLOW_ORDERFLOW_H
 #define ORDERFLOW_ORDERFLOW_H
 
+#include "attested/setup.h"
 #include "config/common.h"
 
 struct orderflow_values {
@@ -31,7 +32,9 @@ struct orderflow_values {
     uint64_t peers_every_ns;
     const char *region;
     /* peers */
-    int peer_transport;
+    int peer_transport, peer_attestation;
+    const char *attestation_type, *measurements_file;
+    struct attested_values attested;
     uint64_t peer_connections, small_clients;
     bool allow_plain_peers;
     const char *spill_folder;

@@ -81,7 +81,8 @@ static void dial(struct peer *p) {
     struct socket_address a;
     struct error why = {0};
     char text[RESOLVER_NAME_MAX + 16];
-    if (p->removed || s->stopping || p->active || p->dialing || p->resolving || p->http) return;
+    if (p->removed || s->stopping || p->dialing || p->resolving || p->http) return;
+    if (p->active && !p->renew) return;
     if (p->configured == SHARE_HTTP) {
         begin_http(p);
         return;
@@ -135,24 +136,36 @@ bool peer_adopt(struct peer *p, struct peer_link *l) {
             end_with(l, WIRE_BYE_DUPLICATE, "another session with the peer is kept");
             return false;
         }
-        p->active = NULL; // no gap is told of
+        p->active = l; // no gap is told of
         end_with(old, WIRE_BYE_DUPLICATE, "replaced by a newer session");
     }
     if (p->dialing == l) p->dialing = NULL;
+    p->renew = false;
     peer_http_free(p->http); // it speaks more than HTTP now
     p->http = NULL;
     p->active = l;
     p->spoken = l->kind == LINK_STREAM ? SHARE_STREAM : SHARE_FRAMES;
     share_update_wants(p->share);
     metric_set(p->metric[PEER_UP], 1);
-    if (!old) {
-        log_info(p->share->log, "peer_up", F_STR("peer", p->name),
-                 F_STR("transport", share_transport_name(p->spoken)), F_BOOL("dialed", l->dialed));
-        if (p->share->options.peer_changed) {
-            p->share->options.peer_changed(p->share->options.context, p->name, true);
-        }
+    metric_set(p->metric[PEER_ATTESTED], link_attested(l));
+    if (p->told_up) return true;
+    p->told_up = true;
+    log_info(p->share->log, "peer_up", F_STR("peer", p->name),
+             F_STR("transport", share_transport_name(p->spoken)), F_BOOL("dialed", l->dialed),
+             F_BOOL("attested", link_attested(l)));
+    if (p->share->options.peer_changed) {
+        p->share->options.peer_changed(p->share->options.context, p->name, true);
     }
     return true;
+}
+
+static void tell_down(struct peer *p) {
+    struct share *s = p->share;
+    p->told_up = false;
+    metric_set(p->metric[PEER_UP], 0);
+    metric_set(p->metric[PEER_ATTESTED], 0);
+    log_info(s->log, "peer_down", F_STR("peer", p->name));
+    if (s->options.peer_changed) s->options.peer_changed(s->options.context, p->name, false);
 }
 
 void peer_link_lost(struct peer *p, struct peer_link *l) {
@@ -161,12 +174,15 @@ void peer_link_lost(struct peer *p, struct peer_link *l) {
     if (p->dialing == l) p->dialing = NULL;
     if (was_active) {
         p->active = NULL;
-        metric_set(p->metric[PEER_UP], 0);
-        log_info(s->log, "peer_down", F_STR("peer", p->name));
+        p->renew = false;
         if (loop_now_ns(s->loop) - l->begun_ns >= SHARE_STABLE_NS) p->failures = 0;
-        if (s->options.peer_changed) s->options.peer_changed(s->options.context, p->name, false);
     }
-    if (!p->removed && !p->active && !p->http && (was_active || l->dialed)) peer_failed(p);
+    // One that was replaced ends before its successor is answered.
+    bool successor = p->dialing && p->dialing->kind == LINK_STREAM;
+    if (p->told_up && !p->active && !successor) tell_down(p);
+    if (!p->removed && (!p->active || p->renew) && !p->http && (was_active || l->dialed)) {
+        peer_failed(p);
+    }
 }
 
 void peer_pump(struct peer *p) {

@@ -65,6 +65,8 @@ void link_end(struct peer_link *l, const struct error *reason) {
         conn_close(l->conn);
     }
     l->conn = NULL;
+    if (l->proof) attested_session_done(s->options.attested, l->proof);
+    l->proof = NULL;
     if (p) peer_link_lost(p, l);
     l->peer = NULL;
     if (p) peer_release(p);
@@ -116,6 +118,11 @@ static void on_timer(struct loop_timer *t) {
         link_end(l, &why);
         return;
     }
+    if (l->aged_ns && loop_now_ns(l->share->loop) - l->aged_ns >= SHARE_OLD_NS) {
+        error_set(&why, ERR_STALE, "the peer's evidence is too old");
+        link_end(l, &why);
+        return;
+    }
     link_hold(l);
     if (l->held_back) link_go_on(l);
     if (!l->ended && l->kind == LINK_STREAM) link_stream_tick(l);
@@ -160,14 +167,82 @@ int link_connect(struct peer *p, const struct socket_address *a, struct error *w
     return 0;
 }
 
+/* ---- evidence, before the first frame ---- */
+
+static struct bytes agreed(const struct conn *c) {
+    return c->tls ? tls_session_alpn(c->tls) : (struct bytes){NULL, 0};
+}
+
+/* Both sides prove themselves; link_settled goes on. May end the link. */
+static void prove(struct peer_link *l) {
+    struct attested *a = l->share->options.attested;
+    struct error why = {0};
+    l->proof = attested_session_user(a);
+    if (!l->proof) {
+        error_set(&why, ERR_NO_MEMORY, "no memory for a session");
+        link_end(l, &why);
+        return;
+    }
+    link_set_timer(l, SHARE_PROVE_NS);
+    tls_session_set_user(l->conn->tls, l->proof);
+    attested_admit(a, l->conn);
+}
+
+static struct peer_link *find(const struct share *s, const struct conn *c) {
+    list_each(node, &s->links) {
+        struct peer_link *l = LIST_ENTRY(node, struct peer_link, node);
+        if (l->conn == c) return l;
+    }
+    return NULL;
+}
+
+void link_settled(void *context, struct conn *c, const struct error *why) {
+    struct peer_link *l = find(context, c);
+    if (!l) return;
+    if (why) {
+        if (!l->dialed) metric_inc(l->share->accepted_refused);
+        link_end(l, why);
+        return;
+    }
+    link_hold(l);
+    conn_rebind(c, &link_events, l);
+    if (l->server) server_keep(l->server, c);
+    link_stream_begin(l);
+    if (!l->ended) conn_resume(c);
+    link_release(l);
+}
+
+/* Who has dialed the session replaces it; it goes on until the new one stands. */
+void link_aged(void *context, struct conn *c) {
+    struct peer_link *l = find(context, c);
+    if (!l) return;
+    l->aged_ns = loop_now_ns(l->share->loop);
+    if (!l->dialed || !l->peer || l->peer->active != l) return;
+    l->peer->renew = true;
+    peer_dial_soon(l->peer, 0);
+}
+
+bool link_attested(const struct peer_link *l) {
+    const struct attested_peer *p = l->conn && l->proof ? attested_peer(l->conn->tls) : NULL;
+    return p && p->attested;
+}
+
+/* ---- which protocol ---- */
+
 /* Which transport the peer has agreed to. */
 static int agree(enum share_transport *ret, const struct peer_link *l, struct error *why) {
     enum share_transport wanted = l->peer->configured;
-    struct bytes alpn = l->conn->tls ? tls_session_alpn(l->conn->tls) : (struct bytes){NULL, 0};
-    bool ours = bytes_equal_str(alpn, WIRE_ALPN);
+    struct bytes alpn = agreed(l->conn);
+    bool attested = bytes_equal_str(alpn, WIRE_ALPN_ATTESTED);
+    bool ours = attested || bytes_equal_str(alpn, WIRE_ALPN);
     *ret = ours || (wanted == SHARE_STREAM && !l->conn->tls) ? SHARE_STREAM
            : alpn.n > 0                                      ? SHARE_HTTP
                                                              : SHARE_FRAMES;
+    enum share_evidence evidence = l->share->options.evidence;
+    if (!attested &&
+        (evidence == SHARE_REQUIRED || (evidence == SHARE_MIXED && *ret == SHARE_STREAM))) {
+        return error_set(why, ERR_UNTRUSTED, "the peer offers no evidence");
+    }
     if (wanted == SHARE_AUTO || wanted == *ret) return 0;
     return error_set(why, ERR_UNSUPPORTED, "the peer speaks %s, not %s", share_transport_name(*ret),
                      share_transport_name(wanted));
@@ -201,7 +276,9 @@ static void on_open(struct conn *c) {
         return;
     }
     link_set_timer(l, SHARE_HELLO_NS);
-    if (t == SHARE_STREAM) {
+    if (t == SHARE_STREAM && bytes_equal_str(agreed(c), WIRE_ALPN_ATTESTED)) {
+        prove(l);
+    } else if (t == SHARE_STREAM) {
         link_stream_begin(l);
     } else if (t == SHARE_HTTP) {
         begin_http(l);
@@ -256,6 +333,13 @@ static void look(struct peer_link *l) {
     if (n == ERR_AGAIN) return;
     if (n <= 0) {
         read_failed(l, n);
+        return;
+    }
+    if (first == WIRE_HELLO && l->share->options.evidence != SHARE_PINNED) {
+        struct error why = {0};
+        error_set(&why, ERR_UNTRUSTED, "a stream without evidence");
+        metric_inc(l->share->accepted_refused);
+        link_end(l, &why);
         return;
     }
     if (first == WIRE_HELLO || first == PEER_FRAME_MAGIC) {
@@ -315,9 +399,8 @@ void link_go_on(struct peer_link *l) {
 
 void share_admit(struct server *server, struct conn *c, void *context) {
     struct share *s = context;
-    bool http = c->tls && tls_session_alpn(c->tls).n > 0 &&
-                !bytes_equal_str(tls_session_alpn(c->tls), WIRE_ALPN);
-    if (http) {
+    bool attested = bytes_equal_str(agreed(c), WIRE_ALPN_ATTESTED);
+    if (agreed(c).n > 0 && !attested && !bytes_equal_str(agreed(c), WIRE_ALPN)) { // HTTP
         server_adopt(server, c);
         return;
     }
@@ -334,6 +417,10 @@ void share_admit(struct server *server, struct conn *c, void *context) {
     tune(c->watch.fd);
     link_set_timer(l, SHARE_HELLO_NS);
     link_hold(l);
-    look(l); // bytes may have come with the handshake's last
+    if (attested) {
+        prove(l);
+    } else {
+        look(l); // bytes may have come with the handshake's last
+    }
     link_release(l);
 }

@@ -36,6 +36,8 @@
 #include "base/buf.h"
 
 #define WIRE_ALPN "buildernet-orderflow/1"
+/* The same after both sides' evidence (attested/attested.h, session form). */
+#define WIRE_ALPN_ATTESTED "buildernet-orderflow/1+attested"
 #define WIRE_VERSION 1u
 #define WIRE_HEAD 8u
 #define WIRE_ORDER_HEAD 72u        /* with the frame's head */

@@ -68,13 +68,17 @@ static int reload(void *context, struct error *why) {
     struct app *a = context;
     struct config *fresh;
     struct orderflow_values values;
+    struct judge *judge = NULL;
     struct buf changes;
     buf_init(&changes, 64u << 10);
     int r = config_reload(&fresh, a->config, &values, &changes, why);
     if (r == 0) {
-        r = load_rules(a, values.rules_file, why);
+        r = app_evidence_reload(&judge, a, &values, why);
+        if (r == 0) r = load_rules(a, values.rules_file, why);
         if (r == 0) r = app_load_certificate(a, why);
+        if (r != 0) judge_free(judge);
         if (r == 0) {
+            if (judge) attested_set_judge(a->attested, judge);
             common_log_set(a->log, &values.log);
             if (a->certificate_changed) a->certificate_changed(a);
             neighbours_certificate_changed(a);

@@ -91,6 +91,19 @@ static const struct config_option options[] = {
 
     CHOICE(peer_transport, "peer-transport", "auto", "auto|http|frames|stream",
            "How peers are spoken to; auto: by what each answers to."),
+    CHOICE(peer_attestation, "peer-attestation", "auto", "auto|required|mixed|pinned",
+           "What peers must prove: required, evidence that measurements-file accepts, before any "
+           "order; mixed, that on our own streams, and older peers by the hub's word; pinned, only "
+           "the certificate that the hub lists; auto: required with a measurements-file, else "
+           "pinned."),
+    ROW(STRING, attestation_type, "attestation-type", NULL, "none",
+        "What this node proves itself with to peers: none, dcap-tdx, qemu-tdx, gcp-tdx, "
+        "azure-tdx."),
+    {.flag = "measurements-file",
+     .type = CONFIG_TYPE_PATH,
+     .offset = offsetof(V, measurements_file),
+     .help = "Policy that peers' evidence must satisfy."},
+    ATTESTED_OPTIONS(V, attested),
     ROW(U64, peer_connections, "connections-per-peer", "CONN_PER_PEER", "10",
         "Connections to a peer of the first generation."),
     ROW(U64, small_clients, "tcp.small-clients", "TCP_SMALL_CLIENTS", "4",
@@ -206,7 +219,8 @@ const struct config_program orderflow_program = {
     .summary = "take, rank and share transactions and bundles",
     .details =
         "Without a verb, serves. Names of flags and variables are those of the deployed programs. "
-        "SIGHUP reads the rules file, the certificate and the logging settings again.",
+        "SIGHUP reads the rules file, the certificate, the peers' policy with its trust root and "
+        "collateral, and the logging settings again.",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .values_bytes = sizeof(V),

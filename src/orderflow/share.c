@@ -27,6 +27,11 @@ const char *share_transport_name(enum share_transport t) {
     return transport_names[t];
 }
 
+const char *share_evidence_name(enum share_evidence e) {
+    static const char *const names[] = {"pinned", "mixed", "required"};
+    return names[e];
+}
+
 int share_transport_parse(enum share_transport *ret, struct bytes name, struct error *why) {
     for (unsigned i = 0; i < sizeof transport_names / sizeof *transport_names; i++) {
         if (!bytes_equal_str(name, transport_names[i])) continue;
@@ -306,6 +311,7 @@ int share_new(struct share **ret, const struct share_options *options, struct er
     random_bytes(&s->instance, sizeof s->instance);
     random_fast_init(&s->random);
     s->loop = options->loop;
+    if (options->attested) attested_set_owner(options->attested, link_settled, link_aged, s);
     s->skipped = metrics_get(options->metrics, &share_metric_table[SHARE_SKIPPED], NULL);
     s->handover_full =
         metrics_get(options->metrics, &share_metric_table[SHARE_HANDOVER_FULL], NULL);
@@ -410,6 +416,7 @@ size_t share_stats(struct share *s, struct share_peer_stats *ret, size_t most) {
         struct share_peer_stats *row = &ret[n - 1];
         *row = (struct share_peer_stats){.transport = p->spoken,
                                          .up = p->active || p->http,
+                                         .attested = p->active && link_attested(p->active),
                                          .sent = c->sent,
                                          .acknowledged = c->acknowledged,
                                          .resent = c->resent,

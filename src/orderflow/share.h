@@ -3,7 +3,8 @@
  *   SHARE_HTTP    signed JSON-RPC over HTTPS: peers of the first generation
  *   SHARE_FRAMES  framed TCP over TLS, bitcode, a signature a message: peers of FlowProxy 2.1
  *   SHARE_STREAM  ours: one kept session of two nodes over mutual TLS, both ways, batched,
- *                 acknowledged, resent after a reconnect without duplicates (peer_wire.h)
+ *                 acknowledged, resent after a reconnect without duplicates (peer_wire.h); with
+ *                 evidence of both sides before the first frame
  *
  * A share belongs to one loop; its callbacks come on that loop's thread. share_order and
  * share_answer may be called by any thread. Each peer has its own bounded queue: a slow peer never
@@ -13,6 +14,7 @@
 #ifndef ORDERFLOW_SHARE_H
 #define ORDERFLOW_SHARE_H
 
+#include "attested/attested.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "net/server.h"
@@ -34,6 +36,14 @@ const char *share_transport_name(enum share_transport t);
 /* share_transport_parse gives the transport of a name ("auto", "http", "frames", "stream"). */
 [[gnu::warn_unused_result]] int share_transport_parse(enum share_transport *ret, struct bytes name,
                                                       struct error *why);
+
+/* What a peer must prove beside its certificate before it gets an order. */
+enum share_evidence {
+    SHARE_PINNED,   /* nothing: the hub's word for its certificate stands alone */
+    SHARE_MIXED,    /* evidence on our streams; other transports by the hub's word */
+    SHARE_REQUIRED, /* evidence: only our streams are spoken */
+};
+const char *share_evidence_name(enum share_evidence e);
 
 /* One peer as the hub tells of it. Texts are copied by share_set_peers. */
 struct share_peer {
@@ -71,6 +81,9 @@ struct share_options {
     const struct clock *clock;            /* NULL: clock_system */
     const struct flow_identity *identity; /* signs for transports 1 and 2 */
     const char *name;                     /* of this node, as the hub lists it */
+    enum share_evidence evidence;
+    struct attested *attested; /* session form; NULL only with SHARE_PINNED. Lives until share_free
+                                  is over; events go to the share. */
     struct tls_identity certificate; /* client certificate towards peers; empty: none. Copied. */
     const char *spill_folder;        /* NULL: nothing is spilled to disk */
     uint64_t spill_bytes_max;        /* a peer; 0: 1 GiB */
@@ -134,14 +147,16 @@ void share_answer(struct share_ticket *t, enum peer_status status, const struct 
  * looks at the agreed protocol or the first bytes of a connection; streams and frames are kept,
  * HTTP is given back to the server. share_listener_tls fills what its TLS needs: role, protocols,
  * hooks, a client certificate that may be shown. Whom a certificate stands for is judged against
- * the newest peers; one that stands for nobody proves nothing. */
+ * the newest peers; one that stands for nobody proves nothing. A stream without evidence is taken
+ * with SHARE_PINNED only; orders that come by other transports prove themselves by signatures. */
 void share_admit(struct server *s, struct conn *c, void *share);
-void share_listener_tls(struct tls_options *o);
+void share_listener_tls(struct tls_options *o, enum share_evidence evidence);
 
 struct share_peer_stats {
     char name[FLOW_PEER_NAME_MAX];
     enum share_transport transport; /* in use, SHARE_AUTO before the first session */
     bool up;
+    bool attested; /* the session's peer has given evidence that was accepted */
     uint64_t sent, acknowledged, resent, failed, dropped;  /* orders; dropped: expired or no room */
     uint64_t queued, queued_bytes, spilled, spilled_bytes; /* now */
     uint64_t latency_ns;                                   /* of the last acknowledgement */

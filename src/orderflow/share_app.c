@@ -113,12 +113,13 @@ static void on_certificate(struct app *a) {
 
 int app_share_open(struct app *a, struct error *why) {
     const struct orderflow_values *v = a->values;
-    const struct share_options o = {
+    struct share_options o = {
         .loop = a->loop,
         .log = a->log,
         .metrics = a->metrics,
         .identity = &a->identity,
         .name = v->name,
+        .evidence = app_evidence(v),
         .certificate = {buf_view(&a->cert_pem), buf_view(&a->key_pem)},
         .spill_folder = v->spill_folder && *v->spill_folder ? v->spill_folder : NULL,
         .spill_bytes_max = v->spill_bytes,
@@ -135,7 +136,10 @@ int app_share_open(struct app *a, struct error *why) {
         .answer = share_answer,
         .context = a,
     };
-    int r = share_new(&a->share, &o, why);
+    int r = app_evidence_open(a, why);
+    if (r != 0) return r;
+    o.attested = a->attested;
+    r = share_new(&a->share, &o, why);
     if (r != 0) return error_wrap(why, "sharing");
     intake_set_sinks(a->intake, &sinks);
     a->system_admit = share_admit;
@@ -177,4 +181,5 @@ void app_share_close(struct app *a) {
     if (a->loop) loop_timer_clear(a->loop, &a->share_timer);
     share_free(a->share);
     a->share = NULL;
+    app_evidence_close(a);
 }

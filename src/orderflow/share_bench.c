@@ -84,7 +84,7 @@ static void node_open(struct node *n, const char *name) {
     must(share_new(&n->share, &o, &why), "share");
     struct tls_options t = {.identity = test_identity_of(&n->id)};
     struct server_options so = {0};
-    share_listener_tls(&t);
+    share_listener_tls(&t, SHARE_PINNED);
     must(tls_new(&n->tls, &t, &why), "tls");
     struct server_listener ln = {.admit = share_admit, .admit_context = n->share, .tls = n->tls};
     must(server_new(&n->server, n->loop, &so, &why), "server");

@@ -116,7 +116,7 @@ TEST(a_peer_that_speaks_only_http_is_found_out_and_served) {
     node_open(&n[0], l, "a");
     node_open(&n[1], l, "b");
     struct tls_options o = {.identity = test_identity_of(&n[1].id)};
-    share_listener_tls(&o);
+    share_listener_tls(&o, SHARE_PINNED);
     o.alpn = http_only;
     CHECK_OK(tls_reload(n[1].tls, &o, &why), &why);
     struct share_peer b = entry_of(&n[1], SHARE_AUTO);

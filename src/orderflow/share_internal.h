@@ -34,6 +34,7 @@
 #define SHARE_LINKS_PEER_MAX 16u        /* accepted from one known peer */
 #define SHARE_CONNECT_NS (3 * NS_PER_S) /* name, TCP and TLS together */
 #define SHARE_HELLO_NS (5 * NS_PER_S)   /* until the peer has introduced itself */
+#define SHARE_PROVE_NS (20 * NS_PER_S)  /* for the evidence of both sides: quotes take seconds */
 #define SHARE_TICK_NS (500 * NS_PER_MS)
 #define SHARE_EXPIRE_NS NS_PER_S
 #define SHARE_DIAL_FIRST_NS (20 * NS_PER_MS) /* pause before the first new try, doubling */
@@ -102,6 +103,8 @@ struct peer_link {
     uint64_t begun_ns;   /* monotonic */
     uint64_t suspect_ns; /* stream: doubted since; 0: not */
     uint64_t old_ns;     /* its certificate is no longer the listed one, since; 0: it is */
+    uint64_t aged_ns;    /* its evidence is to be renewed, since; 0: not */
+    void *proof;         /* session of attested.h; NULL: without evidence */
     struct buf in;       /* frames: a piece of one */
     struct peer_stream stream;
     struct frames_in requests;
@@ -130,12 +133,14 @@ struct peer {
     struct peer_http *http;
     struct resolver_query query;
     bool resolving;
+    bool told_up;            /* and not yet that it is down */
+    bool renew;              /* the session is to be replaced by one with fresh evidence */
     struct loop_timer timer; /* to dial */
     unsigned failures;
     uint64_t latency_ns;
     int64_t clock_ahead_ns;
     struct outbox_stats told; /* counted in the metrics so far */
-    struct metric *metric[16];
+    struct metric *metric[17];
 };
 
 struct share {
@@ -232,6 +237,11 @@ void link_hold_back(struct peer_link *l);
 void link_go_on(struct peer_link *l);
 /* link_accepted_of: how many a peer has dialed. */
 unsigned link_accepted_of(const struct share *s, const struct peer *p);
+/* link_attested: the peer's evidence was accepted, and still is. */
+bool link_attested(const struct peer_link *l);
+/* link_settled, link_aged: events of attested.h; context: the share. */
+void link_settled(void *share, struct conn *c, const struct error *why);
+void link_aged(void *share, struct conn *c);
 /* link_certificate: the fingerprint of what the peer showed; false: nothing. */
 bool link_certificate(struct hash *ret, const struct peer_link *l);
 
@@ -274,6 +284,7 @@ enum peer_metric {
     PEER_DUPLICATES,
     PEER_LATENCY,
     PEER_STALLING, /* the first generation's name of what was dropped */
+    PEER_ATTESTED,
 };
 
 #endif

@@ -37,7 +37,9 @@
     X(PEER_LATENCY, METRIC_SUMMARY, "orderflow_peer_one_way_seconds",                              \
       "From the peer's sending to the arrival here, by the difference of the clocks.", "peer")     \
     X(PEER_STALLING, METRIC_COUNTER, "orderflow_proxy_share_queue_peer_stalling_errors",           \
-      "Orders dropped: the first generation's name.", "peer")
+      "Orders dropped: the first generation's name.", "peer")                                      \
+    X(PEER_ATTESTED, METRIC_GAUGE, "orderflow_peer_attested",                                      \
+      "The session's peer has given evidence that the policy accepts.", "peer")
 #define PEER_ROW_(id, type_, name_, help_, labels_)                                                \
     [id] = {.name = (name_), .type = (type_), .help = (help_), .labels = (labels_)},
 static const struct metric_desc peer_metrics[] = {PEER_METRICS(PEER_ROW_)};
@@ -46,6 +48,8 @@ static const struct metric_desc peer_metrics[] = {PEER_METRICS(PEER_ROW_)};
 
 static const char *const dial_protocols[] = {WIRE_ALPN, "h2", "http/1.1", NULL};
 static const char *const http_protocols[] = {"h2", "http/1.1", NULL};
+static const char *const mixed_protocols[] = {WIRE_ALPN_ATTESTED, "h2", "http/1.1", NULL};
+static const char *const attested_protocols[] = {WIRE_ALPN_ATTESTED, NULL};
 
 static int on_verify(SSL *session, X509 *leaf, STACK_OF(X509) * chain, void *user,
                      struct error *why) {
@@ -53,13 +57,21 @@ static int on_verify(SSL *session, X509 *leaf, STACK_OF(X509) * chain, void *use
     return 0; // possession of the key is proved; whose it is, is asked when it matters
 }
 
-void share_listener_tls(struct tls_options *o) {
+void share_listener_tls(struct tls_options *o, enum share_evidence evidence) {
     static const struct tls_hooks hooks = {.verify = on_verify};
     o->role = TLS_SERVER;
     o->trust = TLS_TRUST_HOOK;
     o->peer_optional = true;
     o->hooks = &hooks;
-    o->alpn = dial_protocols;
+    o->alpn = evidence == SHARE_PINNED ? dial_protocols : mixed_protocols;
+}
+
+static const char *const *protocols_of(const struct peer *p) {
+    enum share_evidence e = p->share->options.evidence;
+    if (e == SHARE_REQUIRED) return attested_protocols;
+    if (p->configured == SHARE_HTTP) return http_protocols;
+    if (p->configured == SHARE_FRAMES) return NULL;
+    return e == SHARE_PINNED ? dial_protocols : mixed_protocols;
 }
 
 static int renew_tls(struct peer *p, struct error *why) {
@@ -69,11 +81,10 @@ static int renew_tls(struct peer *p, struct error *why) {
                             .trust = TLS_TRUST_PINS,
                             .pins = p->pins,
                             .pin_count = p->pin_count,
-                            .alpn = p->configured == SHARE_HTTP     ? http_protocols
-                                    : p->configured == SHARE_FRAMES ? NULL
-                                                                    : dial_protocols,
+                            .alpn = protocols_of(p),
                             .clock = s->clock};
     if (p->pin_count == 0) return 0;
+    if (s->options.evidence != SHARE_PINNED) o.min_version = TLS1_3_VERSION;
     return p->tls ? tls_reload(p->tls, &o, why) : tls_new(&p->tls, &o, why);
 }
 

@@ -159,7 +159,7 @@ TEST(a_certificate_is_rotated_without_losing_the_session) {
     test_identity_make(&n[1].id, "b");
     CHECK_OK(share_set_certificate(n[1].share, test_identity_of(&n[1].id), &why), &why);
     struct tls_options o = {.identity = test_identity_of(&n[1].id)};
-    share_listener_tls(&o);
+    share_listener_tls(&o, SHARE_PINNED);
     CHECK_OK(tls_reload(n[1].tls, &o, &why), &why);
     introduce(n, 2, SHARE_AUTO);
     give(&n[0], 0, 10);

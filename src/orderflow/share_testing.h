@@ -37,6 +37,8 @@ struct node {
     enum peer_status status;
     struct flow_identity identity;
     struct route route;
+    enum share_evidence evidence;
+    struct attested *attested;
 };
 
 static struct error why;
@@ -105,7 +107,7 @@ static inline void node_listen(struct node *n, const char *at) {
     struct tls_options o = {.identity = test_identity_of(&n->id)};
     struct server_options so = {.routes = &n->route, .route_count = 1};
     struct server_listener ln = {.admit = share_admit, .admit_context = n->share};
-    share_listener_tls(&o);
+    share_listener_tls(&o, n->evidence);
     CHECK_OK(tls_new(&n->tls, &o, &why), &why);
     ln.tls = n->tls;
     n->route = (struct route){"POST", "/", on_http, n, 0, 0};
@@ -118,6 +120,8 @@ static inline void node_listen(struct node *n, const char *at) {
 static inline void node_share(struct node *n, const char *spill, unsigned queue_orders) {
     struct share_options o = {.loop = n->loop,
                               .name = n->name,
+                              .evidence = n->evidence,
+                              .attested = n->attested,
                               .identity = &n->identity,
                               .certificate = test_identity_of(&n->id),
                               .spill_folder = spill,
@@ -130,8 +134,11 @@ static inline void node_share(struct node *n, const char *spill, unsigned queue_
     CHECK_OK(share_new(&n->share, &o, &why), &why);
 }
 
-static inline void node_open(struct node *n, struct loop *l, const char *name) {
+static inline void node_open_with(struct node *n, struct loop *l, const char *name,
+                                  enum share_evidence evidence, struct attested *attested) {
     memset(n, 0, sizeof *n);
+    n->evidence = evidence;
+    n->attested = attested;
     snprintf(n->name, sizeof n->name, "%s", name);
     n->loop = l;
     test_identity_make(&n->id, name);
@@ -139,6 +146,10 @@ static inline void node_open(struct node *n, struct loop *l, const char *name) {
     random_bytes(&n->identity.key, sizeof n->identity.key);
     node_share(n, NULL, 0);
     node_listen(n, "127.0.0.1:0");
+}
+
+static inline void node_open(struct node *n, struct loop *l, const char *name) {
+    node_open_with(n, l, name, SHARE_PINNED, NULL);
 }
 
 static inline void node_stop(struct node *n) {

@@ -52,6 +52,29 @@ def the_chain_holds_what_is_told():
 
 
 @case
+def orderflows_share_over_attested_sessions_only():
+    """Every node's session with every other is attested; nothing else is spoken between them."""
+    with Folder() as folder, Devnet(folder) as net:
+        nodes = net.told["nodes"]
+
+        def lines(node, metric):
+            url = net.role(f"{node['name']}.orderflow")["addresses"]["metrics"]
+            with urllib.request.urlopen(url + "/metrics", timeout=10) as answer:
+                return [line for line in answer.read().decode().splitlines()
+                        if line.startswith(metric + "{")]
+
+        for node in nodes:
+            wait_until(lambda node=node: [line.endswith(" 1") for line in
+                                          lines(node, "orderflow_peer_attested")] ==
+                       [True] * (len(nodes) - 1), 20, lines(node, "orderflow_peer_attested"))
+            verdicts = lines(node, "attested_verdicts_total")
+            bad = [v for v in verdicts if "accepted" not in v and not v.endswith(" 0")]
+            assert not bad, bad
+            rendered = (net.folder / node["name"] / "etc/orderflow.toml").read_text()
+            assert 'peer_attestation = "required"' in rendered
+
+
+@case
 def identities_come_from_the_seed_and_secrets_stay_at_home():
     """Two networks of one seed have the same keys; the state shows none of them."""
     with Folder() as folder:
