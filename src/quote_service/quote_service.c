@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 struct values {
     const char *listen_addr, *tls_certificate, *tls_key, *quote_source, *type;
@@ -108,7 +109,7 @@ static void answer(void *context) {
 static bool may_ask(struct quote_service *s, const struct exchange *x) {
     struct bytes shown = exchange_header(x, "authorization");
     if (s->values.token.n == 0) return true; // --allow-anyone
-    if (!bytes_starts_with(shown, BYTES_LIT("Bearer "))) return false;
+    if (shown.n < 7 || strncasecmp((const char *)shown.p, "Bearer ", 7) != 0) return false;
     return bytes_equal_secret(bytes_slice(shown, 7, shown.n),
                               bytes_make(s->values.token.p, s->values.token.n));
 }
