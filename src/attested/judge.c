@@ -49,6 +49,8 @@ static int read_root(struct judge *j, const char *path, struct error *why) {
 
 static int read_policy(struct judge *j, const char *path, struct error *why) {
     struct bytes text;
+    j->policy = policy_default;
+    if (!path) return 0;
     int r = files_read(&text, path, POLICY_BYTES_MAX, &j->arena, why);
     if (r == 0) r = policy_parse(&j->policy, text, &j->arena, why);
     return r < 0 ? error_wrap(why, "policy %s", path) : 0;

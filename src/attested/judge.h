@@ -17,7 +17,7 @@
 struct judge;
 
 struct judge_options {
-    const char *policy;             /* file */
+    const char *policy;             /* file; NULL: policy_default (attest/policy.h), any image */
     const char *root;               /* PEM; NULL: Intel's */
     struct config_list collateral;  /* folders or files, one platform each */
     struct collateral_store *store; /* borrowed; NULL: only the folders */

@@ -158,7 +158,8 @@ static bool matches(const char *pattern_text, struct bytes path, struct bytes pa
 
 static bool is_offered(const struct hub_call *c, const struct hub_route *r) {
     if (!(r->listeners & c->req->listener)) return false;
-    bool only_nodes = atomic_load(&c->hub->public_only) && c->req->listener == HUB_PUBLIC;
+    bool only_nodes =
+        c->req->proof || (atomic_load(&c->hub->public_only) && c->req->listener == HUB_PUBLIC);
     return r->node || !only_nodes;
 }
 

@@ -9,6 +9,7 @@
 #ifndef HUB_HUB_H
 #define HUB_HUB_H
 
+#include "attest/measurement.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/secret.h"
@@ -48,12 +49,20 @@ struct hub;
                                          struct error *why);
 void hub_close(struct hub *h);
 
+/* What a node proved on the hub's own attested listener. */
+struct hub_proof {
+    enum attestation_type type;
+    struct bytes measurements; /* JSON: register to lower-case hex */
+    uint8_t address[16];       /* where it came from, IPv4 mapped */
+};
+
 struct hub_request {
     enum hub_listener listener;
     struct bytes method, target; /* as sent; the target may have a query */
     const struct http_fields *fields;
     struct bytes body;
     bool trusted; /* the peer may speak for a node (attestation headers, X-Forwarded-For) */
+    const struct hub_proof *proof; /* not NULL: headers say nothing, and only nodes are served */
 };
 
 #define HUB_HEADERS_MAX 12

@@ -9,6 +9,7 @@
 #ifndef HUB_MODEL_H
 #define HUB_MODEL_H
 
+#include "attest/measurement.h"
 #include "base/buf.h"
 #include "base/map.h"
 #include "config/config.h"
@@ -98,6 +99,11 @@ struct model_claim {
  * among the claims; NULL: none. */
 const struct model_measurement *model_match(const struct model *m, struct bytes type,
                                             const struct model_claim *claims, size_t count);
+/* model_match_proved is the same for evidence that was verified here: entries whose type is of the
+ * evidence's kind (attestation_same_kind). */
+const struct model_measurement *model_match_proved(const struct model *m,
+                                                   enum attestation_type evidence,
+                                                   const struct model_claim *claims, size_t count);
 /* model_matches compares one entry; *ret_register (may be NULL) is the first that differs. */
 bool model_matches(const struct model_measurement *e, const struct model_claim *claims,
                    size_t count, const struct model_register **ret_register);

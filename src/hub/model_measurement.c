@@ -285,6 +285,19 @@ const struct model_measurement *model_match(const struct model *m, struct bytes 
     return NULL;
 }
 
+const struct model_measurement *model_match_proved(const struct model *m,
+                                                   enum attestation_type evidence,
+                                                   const struct model_claim *claims, size_t count) {
+    for (size_t i = 0; i < m->measurement_count; i++) {
+        const struct model_measurement *e = &m->measurements[i];
+        enum attestation_type type;
+        if (!e->active || !attestation_type_parse(&type, e->type)) continue;
+        if (type == ATTESTATION_NONE || !attestation_same_kind(type, evidence)) continue;
+        if (model_matches(e, claims, count, NULL)) return e;
+    }
+    return NULL;
+}
+
 const struct model_measurement *model_measurement(const struct model *m, struct bytes name) {
     for (size_t i = 0; i < m->measurement_count; i++) {
         if (bytes_equal(m->measurements[i].name, name)) return &m->measurements[i];

@@ -22,7 +22,8 @@ struct caller {
 static void refuse(struct hub_call *c, enum hub_refusal reason, const char *text) {
     metric_inc(c->hub->refused[reason]);
     log_warn(c->hub->options.log, "node_refused", F_STR("reason", text),
-             F_BYTES("forwarded_for", hub_header_last(c, "x-forwarded-for")));
+             F_BYTES("forwarded_for", hub_header_last(c, "x-forwarded-for")),
+             F_BOOL("attested", c->req->proof != NULL));
     hub_status(c, 403);
 }
 
@@ -38,10 +39,10 @@ static bool read_address(struct hub_call *c, uint8_t ret[16]) {
 }
 
 // {"register": "value"}; null, whole or as a value, is let through.
-static bool read_claims(struct hub_call *c, struct model_claim **ret, size_t *ret_count) {
+static bool read_claims(struct hub_call *c, struct bytes text, struct model_claim **ret,
+                        size_t *ret_count) {
     const struct json *doc;
     struct error why;
-    struct bytes text = hub_header_first(c, "x-flashbots-measurement");
     if (json_parse(&doc, text, &c->arena, &JSONB_LIMITS, &why) != 0) return false;
     if (json_type_of(doc) != JSON_OBJECT && !json_is_null(doc)) return false;
     struct model_claim *claims =
@@ -58,21 +59,42 @@ static bool read_claims(struct hub_call *c, struct model_claim **ret, size_t *re
     return true;
 }
 
-// With the model's lock held. False: 403 was answered.
-static bool identify(struct hub_call *c, struct caller *ret) {
+// What the proxy says in headers. False: 403 was answered.
+static bool identify_by_headers(struct hub_call *c, struct caller *ret, uint8_t address[16]) {
     struct bytes type = hub_header_first(c, "x-flashbots-attestation-type");
+    struct bytes text = hub_header_first(c, "x-flashbots-measurement");
     struct model_claim *claims;
     size_t count;
-    uint8_t address[16];
     if (!c->req->trusted) {
         refuse(c, REFUSED_PROXY, "not from a trusted proxy");
         return false;
     }
-    if (type.n == 0 || !read_claims(c, &claims, &count) || !read_address(c, address)) {
+    if (type.n == 0 || !read_claims(c, text, &claims, &count) || !read_address(c, address)) {
         refuse(c, REFUSED_HEADERS, "malformed auth data");
         return false;
     }
     ret->measurement = model_match(&c->hub->model, type, claims, count);
+    return true;
+}
+
+// What the session proved.
+static bool identify_by_proof(struct hub_call *c, struct caller *ret, uint8_t address[16]) {
+    const struct hub_proof *p = c->req->proof;
+    struct model_claim *claims;
+    size_t count;
+    if (!read_claims(c, p->measurements, &claims, &count)) {
+        refuse(c, REFUSED_HEADERS, "no memory for measurements");
+        return false;
+    }
+    memcpy(address, p->address, 16);
+    ret->measurement = model_match_proved(&c->hub->model, p->type, claims, count);
+    return true;
+}
+
+// With the model's lock held. False: 403 was answered.
+static bool identify(struct hub_call *c, struct caller *ret) {
+    uint8_t address[16];
+    if (!(c->req->proof ? identify_by_proof : identify_by_headers)(c, ret, address)) return false;
     if (!ret->measurement) {
         refuse(c, REFUSED_MEASUREMENT, "no active measurement matches");
         return false;

@@ -3,6 +3,7 @@
 #ifndef HUB_PROGRAM_H
 #define HUB_PROGRAM_H
 
+#include "attested/setup.h"
 #include "config/common.h"
 
 struct hub_values {
@@ -10,6 +11,11 @@ struct hub_values {
     const char *database, *postgres_dsn;
     const char *admin_user, *admin_bcrypt, *admin_accounts;
     const char *admin_certificate, *admin_key;
+    const char *attested_addr, *attested_type, *attested_policy;
+    const char *attested_certificate, *attested_key;
+    int attested_form; /* enum attested_form */
+    bool attested_proxy_protocol;
+    struct attested_values attested;
     const char *secrets_dir;
     const char *sealed_key, *tpm;
     struct config_list tpm_pcrs;

@@ -15,6 +15,7 @@ struct reload {
     struct service_settings *settings;
     struct service_proxies proxies;
     struct admins *accounts;
+    struct attested_door_fresh *attested;
     struct buf changes;
     struct error why;
     int code;
@@ -31,6 +32,7 @@ static void reload_free(struct reload *r) {
     if (!r) return;
     settings_free(r->settings);
     admins_free(r->accounts);
+    attested_door_drop(r->attested);
     buf_free(&r->changes);
     free(r);
 }
@@ -47,6 +49,12 @@ static int read_all(struct reload *r, struct hub_switches *ret) {
     if (code == 0 && wants_tls != (s->admin_tls != NULL)) {
         code = error_set(&r->why, ERR_INVALID,
                          "whether the admin listener has TLS cannot change while running");
+    }
+    struct tls *trial = NULL;
+    if (code == 0) code = serving_admin_tls(&trial, v, &r->why);
+    tls_free(trial);
+    if (code == 0 && s->attested) {
+        code = attested_door_prepare(&r->attested, s->attested, v, &r->why);
     }
     return code;
 }
@@ -70,6 +78,8 @@ static void take(struct service *s, struct reload *r) {
     const struct hub_values *v = &r->settings->values;
     struct service_settings *old = s->reloaded;
     s->proxies = r->proxies;
+    attested_door_take(s->attested, r->attested);
+    r->attested = NULL;
     s->chores[CHORE_REFRESH].every_ns = v->refresh_ns;
     atomic_store(&s->keep_events_ns, v->keep_events_ns);
     common_log_set(s->log, &v->log);

@@ -5,6 +5,7 @@
 
 #include "base/signals.h"
 
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +78,13 @@ static bool copy_request(struct hub_request *req, struct arena *a) {
         f->item[i] = req->fields->item[i];
         f->item[i].name = arena_copy(a, f->item[i].name);
         f->item[i].value = arena_copy(a, f->item[i].value);
+    }
+    if (req->proof) {
+        struct hub_proof *p = arena_new(a, struct hub_proof);
+        if (!p) return false;
+        *p = *req->proof;
+        p->measurements = arena_copy(a, p->measurements);
+        req->proof = p;
     }
     req->fields = f;
     req->method = arena_copy(a, req->method);
@@ -159,6 +167,44 @@ static void serve(struct exchange *x, void *context) {
         submit(d, x, &req, res.waits_for_secrets);
     } else if (was_ready && !hub_is_ready(s->hub) && strcmp(res.route, "/drain") == 0) {
         hold(s, x);
+    } else {
+        respond(x, &res);
+    }
+    hub_response_free(&res);
+}
+
+static bool peer_address(uint8_t ret[16], const struct socket_address *a) {
+    memset(ret, 0, 16);
+    if (a->any.sa_family == AF_INET6) memcpy(ret, &a->v6.sin6_addr, 16);
+    if (a->any.sa_family != AF_INET) return a->any.sa_family == AF_INET6;
+    ret[10] = ret[11] = 0xff;
+    memcpy(ret + 12, &a->v4.sin_addr, 4);
+    return true;
+}
+
+// A node that attested to this process: what its session proved, from where it came.
+static void serve_attested(struct exchange *x, void *context) {
+    struct door *d = context;
+    const struct attested_peer *peer = attested_peer(exchange_session(x));
+    const struct http_request *r = exchange_request(x);
+    struct hub_proof proof;
+    struct hub_response res;
+    if (!peer || !peer->attested || peer->ended ||
+        !peer_address(proof.address, exchange_client(x))) {
+        exchange_respond(x, 403, (struct bytes){NULL, 0});
+        return;
+    }
+    proof.type = peer->type;
+    proof.measurements = peer->measurements;
+    const struct hub_request req = {.listener = HUB_PUBLIC,
+                                    .method = r->method_text,
+                                    .target = r->path,
+                                    .fields = &r->fields,
+                                    .body = exchange_body(x),
+                                    .proof = &proof};
+    hub_response_init(&res);
+    if (!hub_answer(d->service->hub, &req, &res, false)) {
+        submit(d, x, &req, res.waits_for_secrets);
     } else {
         respond(x, &res);
     }
@@ -311,6 +357,21 @@ static int open_door(struct service *s, struct server **ret, const char *address
     return 0;
 }
 
+static int open_attested(struct service *s, struct error *why) {
+    struct door *d = &s->attested_route;
+    if (!s->values->attested_addr || !*s->values->attested_addr) return 0;
+    d->service = s;
+    d->listener = HUB_PUBLIC;
+    d->route = (struct route){
+        .methods = "*", .path = "/", .handle = serve_attested, .context = d, .flags = ROUTE_PREFIX};
+    const struct attested_door_options o = {.loop = s->loop,
+                                            .log = s->log,
+                                            .metrics = s->metrics,
+                                            .values = s->values,
+                                            .route = &d->route};
+    return attested_door_open(&s->attested, &o, why);
+}
+
 static int open_doors(struct service *s, struct error *why) {
     const struct {
         const char *address, *name;
@@ -328,6 +389,7 @@ static int open_doors(struct service *s, struct error *why) {
         struct tls *tls = table[i].listener == HUB_ADMIN ? s->admin_tls : NULL;
         r = open_door(s, &d->server, table[i].address, &d->route, table[i].name, tls, why);
     }
+    if (r == 0) r = open_attested(s, why);
     if (r != 0 || !s->values->metrics_addr || !*s->values->metrics_addr) return r;
     s->metrics_route =
         (struct route){.methods = "GET", .path = "/metrics", .handle = serve_metrics, .context = s};
@@ -431,13 +493,14 @@ static void terminate(void *arg, int signo) {
     log_info(s->log, "stopping", F_STR("signal", strsignal(signo)));
     (void)notify_send("STOPPING=1", NULL);
     (void)hub_set_ready(s->hub, false);
-    s->draining = LISTENERS;
+    s->draining = LISTENERS + (s->attested ? 1 : 0);
     while (!list_is_empty(&s->held)) {
         let_go(LIST_ENTRY(list_first(&s->held), struct held, node));
     }
     for (size_t i = 0; i < LISTENERS; i++) {
         server_drain(s->doors[i].server, END_NS, door_drained, s);
     }
+    if (s->attested) server_drain(attested_door_server(s->attested), END_NS, door_drained, s);
 }
 
 static void stop(struct service *s) {
@@ -461,8 +524,9 @@ static void stop(struct service *s) {
         server_free(s->doors[i].server);
     }
     server_free(s->metrics_server);
-    tls_free(s->admin_tls);
     serving_reload_free(s);
+    attested_door_close(s->attested);
+    tls_free(s->admin_tls);
     hub_close(s->hub);
     loop_free(s->loop);
     metrics_free(s->metrics);

@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "base/pool.h"
+#include "hub/attested_door.h"
 #include "hub/hub.h"
 #include "hub/program.h"
 #include "net/loop.h"
@@ -61,6 +62,8 @@ struct service {
     struct loop_fd mailbox_watch;
     struct door doors[LISTENERS];
     struct tls *admin_tls; /* NULL: plain */
+    struct door attested_route;
+    struct attested_door *attested; /* NULL: none */
     struct server *metrics_server;
     struct route metrics_route;
     struct service_proxies proxies;
