@@ -162,9 +162,13 @@ static const char postgres_3[] =
     " builder_name VARCHAR(255) PRIMARY KEY REFERENCES builders (name) ON DELETE CASCADE,"
     " source_name VARCHAR(255) NOT NULL REFERENCES builders (name));";
 
+// The deployed index is of active rows only: whether a builder has any cost a look at all rows.
+static const char both_4[] = "CREATE INDEX IF NOT EXISTS idx_credentials_builder_name"
+                             " ON service_credential_registrations (builder_name);";
+
 static const char *const steps[2][SCHEMA_VERSION] = {
-    [DB_SQLITE] = {sqlite_1, sqlite_2, sqlite_3},
-    [DB_POSTGRES] = {postgres_1, postgres_2, postgres_3},
+    [DB_SQLITE] = {sqlite_1, sqlite_2, sqlite_3, both_4},
+    [DB_POSTGRES] = {postgres_1, postgres_2, postgres_3, both_4},
 };
 
 static const struct db_statement read_version = {
