@@ -5,6 +5,7 @@
 
 #include "base/signals.h"
 
+#include <malloc.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -546,6 +547,8 @@ int hub_serve(struct config *config, const struct hub_values *values) {
     const size_t signal_count = sizeof signals / sizeof signals[0];
     if (common_log_open(&s.log, &values->log, "hub", &why) != 0) return 1;
     (void)signal(SIGPIPE, SIG_IGN);
+    // Long answers (10,000 peers are 11 MB) go back to the system, and not into a heap that grows.
+    (void)mallopt(M_MMAP_THRESHOLD, 1 << 20);
     sigset_t set, old; // the workers start with these blocked; the loop takes them after
     (void)sigemptyset(&set);
     for (size_t i = 0; i < signal_count; i++)
