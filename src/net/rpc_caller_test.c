@@ -2,9 +2,9 @@
  * SPDX-License-Identifier: MIT */
 #include "net/rpc_caller.h"
 
-#include "json/split.h"
 #include "net/server.h"
 #include "net/testing.h"
+#include "json/split.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
