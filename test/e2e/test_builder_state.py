@@ -312,6 +312,29 @@ def a_client_that_lies_gets_no_block():
 
 
 @case
+def a_reorganisation_within_a_slot_moves_the_work():
+    """Another head of the same height while a slot is bid for: what leaves after the consensus client has
+    named it stands on the new one, with its state, and pays once."""
+    with Folder() as folder, World(folder) as w:
+        w.start_builder("--state-rpc", f"http://127.0.0.1:{w.port}")
+        order = [w.count(w.senders[0], 2), w.tx(w.senders[0], PAY, value=10**15)]
+        for _ in range(2):
+            fee = w.mine()["baseFeePerGas"]
+            old = w.build(order)["message"]["parent_hash"]
+            w.anvil("anvil_rollback", 1)  # but for the base fee
+            w.anvil("anvil_setNextBlockBaseFeePerGas", fee)
+            parent = w.anvil("eth_getBlockByNumber", "latest", False)
+            head = w.mine(int(parent["timestamp"], 16) + 2)["hash"]
+            assert head != old
+            w.slot -= 1  # it is the same slot
+            submission = w.build(order)
+            assert submission["message"]["parent_hash"] == head, submission["message"]
+            assert {s["message"]["parent_hash"] for s in w.relay.submissions} == {head}
+        w.check_block(submission)
+        assert "block_invalid" not in w.log()
+
+
+@case
 def a_client_that_is_not_there_is_named():
     """Without the client the builder does not start, and says why."""
     with Folder() as folder:
