@@ -393,8 +393,9 @@ static void begin_slot(struct slots *s) {
                                     .number = t->parent.exec_number + 1,
                                     .prev_randao = t->attributes.prev_randao};
     if (relays_count(s->relays)) {
-        uint64_t half_ns = s->chain.slot_ns / 2, wait_ns = s->node->values->relay_wait_ns;
-        relays_ask(s->relays, &terms, wait_ns < half_ns ? wait_ns : half_ns, on_bids, s);
+        // A relay gives payloads until a third of the slot: what is signed later would be lost.
+        uint64_t most_ns = s->chain.slot_ns / 4, wait_ns = s->node->values->relay_wait_ns;
+        relays_ask(s->relays, &terms, wait_ns < most_ns ? wait_ns : most_ns, on_bids, s);
     } else {
         on_bids(s, NULL);
     }
