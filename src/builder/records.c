@@ -5,6 +5,8 @@
 #include "crypto/keccak.h"
 #include "eth/address.h"
 
+#include <stdio.h>
+
 /* Signatures of texts, as requests have them: over the hex of their hash (EIP-191). */
 static struct hash digest_of(struct bytes text) {
     static const char prefix[] = "\x19"
@@ -163,67 +165,51 @@ static void put_text(struct buf *out, const struct json *object, const char *key
     buf_append(out, json_text(json_get(object, key)));
 }
 
+// A row: {key} stands for a member as it is written, [key] for one of wei, in ether.
+static void put_row(struct buf *out, const struct json *object, const char *row) {
+    while (*row) {
+        size_t plain = strcspn(row, "{[");
+        buf_append(out, bytes_make(row, plain));
+        row += plain;
+        if (!*row) break;
+        char key[32];
+        bool ether = *row == '[';
+        size_t n = strcspn(row + 1, ether ? "]" : "}");
+        (void)snprintf(key, sizeof key, "%.*s", (int)n, row + 1);
+        (ether ? put_ether : put_text)(out, object, key);
+        row += n + 2;
+    }
+}
+
 static void explain_text(struct buf *out, const struct json *r, const struct address *signer) {
     char text[43];
     address_to_text(text, signer);
-    buf_append_str(out, "block ");
-    put_text(out, r, "blockNumber");
-    buf_append_byte(out, ' ');
-    put_text(out, r, "blockHash");
-    buf_printf(out, ", signed by %s\n  earned ", text);
-    put_ether(out, r, "blockValue");
-    buf_append_str(out, " ETH, bid ");
-    put_ether(out, r, "bid");
-    buf_append_str(out, " ETH to ");
-    put_text(out, r, "proposer");
-    buf_append_str(out, "; to give back at most ");
-    put_ether(out, r, "blockProfit");
-    buf_append_str(out, " ETH\n");
+    put_row(out, r, "block {blockNumber} {blockHash}, signed by ");
+    buf_append_str(out, text);
+    put_row(out, r,
+            "\n  earned [blockValue] ETH, bid [bid] ETH to {proposer}; "
+            "to give back at most [blockProfit] ETH\n");
     json_each(party, json_get(r, "identities")) {
-        buf_append_str(out, "  ");
-        put_text(out, party, "address");
-        buf_append_str(out, "  paid ");
-        put_ether(out, party, "paid");
-        buf_append_str(out, ", the block is worth less without it by ");
-        put_ether(out, party, "blockValueDelta");
-        buf_append_str(out, ", gets back ");
-        put_ether(out, party, "redistributionValueReceived");
-        buf_append_str(out, " ETH\n");
+        put_row(out, party,
+                "  {address}  paid [paid], the block is worth less without it by "
+                "[blockValueDelta], gets back [redistributionValueReceived] ETH\n");
+        struct bytes whose = json_text(json_get(party, "address"));
         json_each(order, json_get(r, "landedOrders")) {
-            if (!bytes_equal(json_text(json_get(order, "address")),
-                             json_text(json_get(party, "address")))) {
-                continue;
-            }
-            buf_append_str(out, "    ");
-            put_text(out, order, "id");
-            buf_append_str(out, "  paid ");
-            put_ether(out, order, "landedCoinbaseProfit");
-            buf_append_str(out, ", gets back ");
-            put_ether(out, order, "redistributionValueReceived");
-            buf_append_byte(out, '\n');
+            if (!bytes_equal(json_text(json_get(order, "address")), whose)) continue;
+            put_row(out, order,
+                    "    {id}  paid [landedCoinbaseProfit], "
+                    "gets back [redistributionValueReceived]\n");
         }
     }
     json_each(joint, json_get(r, "jointContribution")) {
-        buf_append_str(out, "  together ");
-        put_text(out, joint, "first");
-        buf_append_str(out, " and ");
-        put_text(out, joint, "second");
-        buf_append_str(out, " get at most ");
-        put_ether(out, joint, "blockValueDelta");
-        buf_append_str(out, " ETH\n");
+        put_row(out, joint, "  together {first} and {second} get at most [blockValueDelta] ETH\n");
     }
 }
 
 static void explain_csv(struct buf *out, const struct json *r) {
     json_each(party, json_get(r, "identities")) {
-        put_text(out, r, "blockNumber");
-        buf_append_byte(out, ',');
-        put_text(out, r, "blockHash");
-        buf_append_byte(out, ',');
-        put_text(out, party, "address");
-        buf_append_byte(out, ',');
-        put_text(out, party, "redistributionValueReceived");
-        buf_append_byte(out, '\n');
+        put_row(out, r, "{blockNumber},{blockHash},");
+        put_row(out, party, "{address},{redistributionValueReceived}\n");
     }
 }
 
