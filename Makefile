@@ -10,7 +10,7 @@ T ?= 60
 PREFIX ?= /usr/local
 RELEASE = -Dlto=true
 
-.PHONY: all deps check-deps devnet test test-fast test-lodestar bench lint format fuzz coverage tsan debug install deb clean help
+.PHONY: all deps check-deps devnet allow test test-fast test-lodestar bench lint format fuzz coverage tsan debug install deb clean help
 
 all: check-deps build/build.ninja
 	ninja -C build -j$(JOBS)
@@ -45,6 +45,10 @@ tsan: deps build-tsan/build.ninja
 
 devnet: deps all
 	build/buildernet devnet up --show
+
+# Lets an image (or a quote, an event log, a measurement file) in at the running devnet's hub.
+allow: all
+	build/buildernet devnet allow $(abspath $(FILE)) $(NODE) $(CONFIGURATION)
 
 # Release and asan+ubsan builds, all their tests, lint, and each fuzz target for a few seconds.
 test: deps

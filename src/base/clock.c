@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clock.h"
 
+#include "base/clock_shift.h"
+
 #include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
@@ -11,9 +13,16 @@ static uint64_t read_clock(clockid_t id) {
     return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
+static _Atomic int64_t shift_ns;
+
+void clock_shift(int64_t ns) {
+    atomic_store(&shift_ns, ns);
+}
+
 static uint64_t system_wall(void *context) {
     (void)context;
-    return read_clock(CLOCK_REALTIME);
+    return read_clock(CLOCK_REALTIME) +
+           (uint64_t)atomic_load_explicit(&shift_ns, memory_order_relaxed);
 }
 
 static uint64_t system_monotonic(void *context) {

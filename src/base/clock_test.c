@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clock.h"
+#include "base/clock_shift.h"
 
 #include "test/harness/test.h"
 
@@ -23,6 +24,18 @@ TEST(times_are_read_and_written) {
     CHECK_STR(out, "1970-01-01T00:00:00Z");
     (void)clock_format(out, NS_PER_S / 2, 3);
     CHECK_STR(out, "1970-01-01T00:00:00.500Z");
+}
+
+TEST(a_shifted_clock_is_wrong_by_that_much) {
+    uint64_t before = clock_wall_ns(&clock_system), steady = clock_monotonic_ns(&clock_system);
+    clock_shift(-(int64_t)(90 * NS_PER_S));
+    uint64_t behind = clock_wall_ns(&clock_system);
+    clock_shift(90 * NS_PER_S);
+    uint64_t ahead = clock_wall_ns(&clock_system);
+    clock_shift(0);
+    CHECK(behind + 90 * NS_PER_S >= before && behind + 80 * NS_PER_S < before);
+    CHECK(ahead >= before + 90 * NS_PER_S && ahead < before + 100 * NS_PER_S);
+    CHECK(clock_monotonic_ns(&clock_system) - steady < 10 * NS_PER_S);
 }
 
 TEST(what_is_no_time_is_refused) {

@@ -1,7 +1,7 @@
 /* The control address: state, events, commands. Loopback only, and only for this machine's own
  * programs and pages: a request whose Host is another name, or that another site's page sends, is
  * refused. SPDX-License-Identifier: MIT */
-#include "devnet/net.h"
+#include "devnet/shadow.h"
 #include "json/json.h"
 
 #include <stdio.h>
@@ -147,6 +147,8 @@ int api_open(struct net *n, struct error *why) {
         {"GET", "/api/build/{hash}", show_build, n, 0, ROUTE_QUIET},
         {"POST", "/api/command", run_command, n, 64u << 10, 0},
         {"POST", "/api/send", take_order, n, 64u << 10, 0},
+        {"GET", "/relay/v1/builder/validators", shadow_duties, n, 0, ROUTE_QUIET},
+        {"POST", "/relay/v1/builder/blocks", shadow_bid, n, SHADOW_BID_BYTES_MAX, ROUTE_QUIET},
         {"GET", "/", show_page, n, 0, ROUTE_QUIET},
         {"GET", "/page/{file}", show_page, n, 0, ROUTE_QUIET},
     };

@@ -88,11 +88,12 @@ static int run_command(struct asker *k, const char *name, struct config_list wor
 
 static int ask(struct asker *k, enum devnet_verb verb, struct config_list words,
                struct error *why) {
-    static const char *const names[] = {[DEVNET_FAULT] = "fault",       [DEVNET_ROLE] = "role",
-                                        [DEVNET_ALLOW] = "allow",       [DEVNET_REVOKE] = "revoke",
-                                        [DEVNET_ADD_NODE] = "add-node", [DEVNET_RECORD] = "record",
-                                        [DEVNET_MISS] = "miss-slots",   [DEVNET_REORG] = "reorg",
-                                        [DEVNET_ROTATE] = "rotate-cert"};
+    static const char *const names[] = {[DEVNET_FAULT] = "fault",        [DEVNET_ROLE] = "role",
+                                        [DEVNET_ALLOW] = "allow",        [DEVNET_REVOKE] = "revoke",
+                                        [DEVNET_ADD_NODE] = "add-node",  [DEVNET_RECORD] = "record",
+                                        [DEVNET_MISS] = "miss-slots",    [DEVNET_REORG] = "reorg",
+                                        [DEVNET_ROTATE] = "rotate-cert", [DEVNET_QUOTE] = "quote",
+                                        [DEVNET_CLOCK] = "clock"};
     switch (verb) {
     case DEVNET_DOWN:
         return down(k, why);
@@ -104,6 +105,14 @@ static int ask(struct asker *k, enum devnet_verb verb, struct config_list words,
         return logs_print(k, words.count ? words.items[0] : NULL, why);
     case DEVNET_TX:
         return tx_print(k, words, why);
+    case DEVNET_ALLOW:
+        return words.count > 1 || allow_is_file(words.items[0])
+                   ? allow_file(k, words, why)
+                   : run_command(k, "allow", words, why);
+    case DEVNET_REPLAY:
+        return play_run(k, words.items[0], why);
+    case DEVNET_SHADOW:
+        return shadow_print(k, why);
     case DEVNET_SHOW:
         return show_run(k, why);
     default:
@@ -115,7 +124,7 @@ int devnet_ask(const struct devnet_settings *s, enum devnet_verb verb, struct co
     struct asker k;
     struct error why = {0};
     int r;
-    if (verb == DEVNET_REPLAY) {
+    if (verb == DEVNET_REPLAY && !s->play) {
         r = replay_print(words.items[0], words.count > 1 ? words.items[1] : NULL, &why);
     } else if ((r = asker_open(&k, s, &why)) == 0) {
         r = ask(&k, verb, words, &why);

@@ -46,8 +46,18 @@ bool asker_bool(const struct json *v, const char *key);
 /* tx_print: [TO [ETHER]]; the raw transaction on stdout, hash and nonce on stderr. */
 [[gnu::warn_unused_result]] int tx_print(struct asker *k, struct config_list words,
                                          struct error *why);
+/* allow_is_file: the word of `allow` names a file, not an image or node. allow_file shows what the
+ * hub would change, asks, and ends the process as `hub apply` does; it returns on errors only. */
+bool allow_is_file(const char *word);
+[[gnu::warn_unused_result]] int allow_file(struct asker *k, struct config_list words,
+                                           struct error *why);
 /* replay_print needs no running network. role: NULL for all. */
 [[gnu::warn_unused_result]] int replay_print(const char *path, const char *role, struct error *why);
+/* play_run sends the running network the orders that a recording holds, at their times since its
+ * start; prints what came of them. */
+[[gnu::warn_unused_result]] int play_run(struct asker *k, const char *path, struct error *why);
+/* shadow_print: the report of a shadow. */
+[[gnu::warn_unused_result]] int shadow_print(struct asker *k, struct error *why);
 [[gnu::warn_unused_result]] int show_run(struct asker *k, struct error *why);
 
 #endif

@@ -206,7 +206,7 @@ static int run_add_node(const struct call *c) {
     if (r < 0) return r;
     n->node_count++;
     (void)snprintf(text, sizeof text, "http://127.0.0.1:%u", node->user_front);
-    r = probe_node(n->probe, node->name, text, c->why);
+    if (net_probes(n)) r = probe_node(n->probe, node->name, text, c->why);
     if (r == 0) r = hub_add_node(n, node, c->why);
     if (r == 0) r = describe_store(n, c->why);
     if (r == 0) r = part_monitor_targets(n, c->why);
@@ -233,6 +233,50 @@ static int run_rotate(const struct call *c) {
     return 0;
 }
 
+static int run_quote(const struct call *c) {
+    struct net_node *node = c->count == 2 ? net_node_find(c->net, c->words[0]) : NULL;
+    char text[96];
+    if (c->count != 2) return usage(c, "quote NODE good|wrong|expired");
+    if (!node) return error_set(c->why, ERR_NOT_FOUND, "there is no node %s", c->words[0]);
+    int r = quote_fault(c->net, node, c->words[1], c->why);
+    (void)snprintf(text, sizeof text, "quotes of %s are %s", node->name, c->words[1]);
+    if (r == 0) note(c, "fault", text);
+    return r;
+}
+
+// Which roles live by their clock alone: the chain's is everybody's, and its state is in memory.
+static int shift_clock(const struct call *c, struct role *r) {
+    if (strcmp(r->program, "node") == 0 || r->argv[0] != c->net->program) {
+        return error_set(c->why, ERR_UNSUPPORTED, "the clock of %s cannot be shifted", r->name);
+    }
+    char *text = arena_printf(&c->net->arena, "BUILDERNET_CLOCK_SHIFT=%s", c->words[1]);
+    if (!text) return error_set(c->why, ERR_NO_MEMORY, "no memory");
+    r->environment = text;
+    role_kill(r); // it comes again, by that clock
+    return 0;
+}
+
+static int run_clock(const struct call *c) {
+    struct roles *s = c->net->roles;
+    char text[128];
+    uint64_t ns;
+    size_t found = 0;
+    if (c->count != 2) return usage(c, "clock ROLE|NODE SHIFT");
+    const char *name = c->words[0], *shift = c->words[1];
+    int r = config_parse_duration(&ns, bytes_from_str(shift + (*shift == '-' || *shift == '+')), 0,
+                                  c->why);
+    for (size_t i = 0, n = strlen(name); r == 0 && i < roles_count(s); i++) {
+        struct role *role = roles_at(s, i);
+        bool is = strncmp(role->name, name, n) == 0 && (!role->name[n] || role->name[n] == '.');
+        if (is) r = shift_clock(c, role);
+        found += is;
+    }
+    if (r == 0 && !found) r = error_set(c->why, ERR_NOT_FOUND, "there is no role %s", name);
+    (void)snprintf(text, sizeof text, "clock of %s shifted by %s", name, shift);
+    if (r == 0) note(c, "fault", text);
+    return r;
+}
+
 // The rest
 
 static void on_chain(struct query *q, int code, const struct json *doc, const struct error *why) {
@@ -245,6 +289,9 @@ static int tell_chain(const struct call *c, const char *method, const char *what
     char params[32], text[64];
     char *end = NULL;
     unsigned long count = c->count == 1 ? strtoul(c->words[0], &end, 10) : 0;
+    if (c->net->shadow) {
+        return error_set(c->why, ERR_UNSUPPORTED, "the chain that a shadow follows is not its own");
+    }
     if (count == 0 || count > 1000 || *end) return usage(c, "a number from 1 to 1000 is needed");
     c->net->chain_query.done = on_chain;
     c->net->chain_query.context = c->net;
@@ -291,7 +338,7 @@ int devnet_command(struct net *n, const struct config_list *words, struct buf *o
     } table[] = {{"fault", run_fault},        {"role", run_role},         {"allow", run_allow},
                  {"revoke", run_revoke},      {"add-node", run_add_node}, {"record", run_record},
                  {"rotate-cert", run_rotate}, {"miss-slots", run_miss},   {"reorg", run_reorg},
-                 {"down", run_down}};
+                 {"quote", run_quote},        {"clock", run_clock},       {"down", run_down}};
     for (size_t i = 0; words->count && i < sizeof table / sizeof table[0]; i++) {
         if (strcmp(words->items[0], table[i].name) != 0) continue;
         const struct call c = {n, words->items + 1, words->count - 1, out, why};

@@ -128,6 +128,7 @@ void describe_state(struct net *n, struct buf *out) {
     json_add_str(&w, "state", names[n->state]);
     json_add_u64(&w, "uptime_ms", (now - n->started_ns) / NS_PER_MS);
     json_add_double(&w, "ready_after_ms", (double)n->ready_ns / 1e6);
+    json_add_bool(&w, "shadow", n->shadow != NULL);
     json_begin_array(&w, "roles");
     for (size_t i = 0; i < roles_count(n->roles); i++) {
         role_write(&w, roles_at(n->roles, i));
@@ -140,7 +141,7 @@ void describe_state(struct net *n, struct buf *out) {
     json_end(&w);
     write_links(n, &w);
     json_begin_object(&w, "chain");
-    json_add_u64(&w, "id", NET_CHAIN_ID);
+    json_add_u64(&w, "id", n->chain_id);
     json_add_u64(&w, "slot_ms", n->s->slot_ns / NS_PER_MS);
     json_add_u64(&w, "slot", slots_now(n->slots));
     json_add_u64(&w, "head", slots_head(n->slots));

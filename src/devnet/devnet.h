@@ -11,10 +11,13 @@
 #include "config/config.h"
 
 struct devnet_settings {
-    const char *folder, *name, *seed, *scenario, *record;
+    const char *folder, *name, *seed, *scenario, *record, *replay, *fork;
+    const char *shadow_node, *shadow_ws, *shadow_beacon, *shadow_relay, *shadow_genesis;
+    const char *shadow_state, *shadow_bids;
+    uint64_t virtual_clock_ns; /* 0: blocks tell the time of the machine */
     uint64_t nodes, port_base, slot_ns, timeout_ns, page_port, account;
     int database, archive, secrets, monitor; /* enum part_… of parts.h */
-    bool until_bundle, until_ready, show, keep, json, check, follow, yes;
+    bool until_bundle, until_ready, show, keep, json, check, follow, yes, play;
     const char *slot_filter, *order_filter;
 };
 
@@ -32,12 +35,15 @@ enum devnet_verb {
     DEVNET_REVOKE,
     DEVNET_ADD_NODE,
     DEVNET_ROTATE,
+    DEVNET_QUOTE,
+    DEVNET_CLOCK,
     DEVNET_MISS,
     DEVNET_REORG,
     DEVNET_RECORD,
     DEVNET_REPLAY,
     DEVNET_TX,
     DEVNET_SHOW,
+    DEVNET_SHADOW,
 };
 
 /* devnet_check refuses a name that would lead out of the folder of networks. */

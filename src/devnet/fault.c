@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const kind_names[FAULT_KINDS] = {"delay",   "drop", "cut",  "reset",
-                                                    "corrupt", "rate", "stall"};
+static const char *const kind_names[FAULT_KINDS] = {
+    "delay", "drop", "cut", "reset", "corrupt", "rate", "stall", "withhold", "wrong-root"};
 
 const char *fault_kind_name(enum fault_kind kind) {
     return kind_names[kind];
@@ -115,7 +115,8 @@ int fault_parse(struct fault *ret, struct bytes text, struct error *why) {
     }
     if (kind == FAULT_KINDS) {
         return error_set(why, ERR_SYNTAX,
-                         "faults are delay, drop, cut, reset, corrupt, rate and stall");
+                         "faults are delay, drop, cut, reset, corrupt, rate, stall, withhold and "
+                         "wrong-root");
     }
     f.kind = (enum fault_kind)kind;
     r = take_argument(&f, &rest, why);
@@ -227,6 +228,12 @@ void fault_effect(struct fault_effect *ret, const struct fault_list *list, const
             break;
         case FAULT_STALL:
             ret->stall = true;
+            break;
+        case FAULT_WITHHOLD:
+            ret->withhold = true;
+            break;
+        case FAULT_WRONG_ROOT:
+            ret->wrong_root = true;
             break;
         case FAULT_KINDS:
             break;

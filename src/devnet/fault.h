@@ -7,6 +7,8 @@
  *     node-1->node-2 corrupt 0.1%                  a bit of a chunk is flipped
  *     *->relay rate 64KiB                          bytes a second
  *     chain->* stall                               bytes stop; the connection stays
+ *     relay->chain withhold                        no payload comes for a signed block
+ *     node-1->relay wrong-root                     submitted blocks have another state root
  *
  * "A->B" is what A sends to B, on connections of either side; "A<->B" both ways. A name stands for
  * a role ("relay", "node-2.orderflow") or all roles of a node ("node-2"), "*" for anybody. Faults
@@ -30,6 +32,8 @@ enum fault_kind {
     FAULT_CORRUPT,
     FAULT_RATE,
     FAULT_STALL,
+    FAULT_WITHHOLD,
+    FAULT_WRONG_ROOT,
     FAULT_KINDS
 };
 
@@ -68,7 +72,7 @@ bool fault_covers(const struct fault *f, const char *from, const char *to, uint6
 struct fault_effect {
     uint64_t delay_ns, jitter_ns, bytes_per_second;
     double drop, reset, corrupt;
-    bool cut, stall;
+    bool cut, stall, withhold, wrong_root;
 };
 void fault_effect(struct fault_effect *ret, const struct fault_list *list, const char *from,
                   const char *to, uint64_t slot);

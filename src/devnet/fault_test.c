@@ -19,6 +19,8 @@ TEST(texts_are_read_and_written) {
                                         "a->b corrupt 0.1%",
                                         "*->relay rate 65536",
                                         "chain->* stall",
+                                        "relay->chain withhold slots 4-4",
+                                        "node-1->relay wrong-root",
                                         "a->b cut slots 10-20"};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct fault f = parse(cases[i]);

@@ -9,8 +9,8 @@
 #define EVENT_BYTES_MAX (4u << 20)
 
 static void print_head(void) {
-    (void)printf("%6s %6s  %-10s %5s %5s %14s %4s %6s %9s %7s\n", "SLOT", "BLOCK", "WINNER", "BIDS",
-                 "BLDRS", "VALUE ETH", "TXS", "ORDERS", "GAS", "SEEN");
+    (void)printf("%6s %6s  %-10s %5s %5s %14s %4s %7s %9s %7s %7s %7s\n", "SLOT", "BLOCK", "WINNER",
+                 "BIDS", "BLDRS", "VALUE ETH", "TXS", "ORDERS", "GAS", "ROOT", "SEAL", "SEEN");
 }
 
 // Wei as ether with nine digits behind the point, exactly.
@@ -29,13 +29,27 @@ static void ether(char ret[48], const char *wei) {
     (void)snprintf(ret, 48, "%.*s.%.9s", (int)whole, digits, digits + whole);
 }
 
+static void milliseconds(char ret[24], const struct json *r, const char *key) {
+    (void)snprintf(ret, 24, "-");
+    if (json_get(r, key)) (void)snprintf(ret, 24, "%.2fms", asker_number(r, key));
+}
+
 static void print_slot(struct asker *k, const struct json *r) {
-    char value[48], bids[24] = "-", builders[24] = "-";
+    char value[48], bids[24] = "-", builders[24] = "-", orders[48] = "-", root[24], seal[24];
     uint64_t slot = asker_u64(r, "slot");
     if (asker_bool(r, "missed")) {
-        (void)printf("%6llu %6s  missed: no block was seen\n", (unsigned long long)slot, "-");
+        const char *reason = asker_text(k, r, "reason");
+        (void)printf("%6llu %6s  missed: %s\n", (unsigned long long)slot, "-",
+                     *reason ? reason : "no block was seen");
         return;
     }
+    if (json_get(r, "received")) { // what landed of what the winner had for this block
+        (void)snprintf(orders, sizeof orders, "%llu/%llu",
+                       (unsigned long long)asker_u64(r, "landed"),
+                       (unsigned long long)asker_u64(r, "received"));
+    }
+    milliseconds(root, r, "root_ms");
+    milliseconds(seal, r, "seal_ms");
     ether(value, asker_text(k, r, "value_wei"));
     if (json_get(r, "bids")) {
         (void)snprintf(bids, sizeof bids, "%llu", (unsigned long long)asker_u64(r, "bids"));
@@ -43,12 +57,11 @@ static void print_slot(struct asker *k, const struct json *r) {
                        (unsigned long long)asker_u64(r, "builders"));
     }
     long long seen = (long long)asker_u64(r, "seen_ms") - (long long)asker_u64(r, "begins_ms");
-    (void)printf("%6llu %6llu  %-10s %5s %5s %14s %4llu %6llu %9llu %5lldms\n",
+    (void)printf("%6llu %6llu  %-10s %5s %5s %14s %4llu %7s %9llu %7s %7s %5lldms\n",
                  (unsigned long long)slot, (unsigned long long)asker_u64(r, "number"),
                  asker_bool(r, "by_relay") ? asker_text(k, r, "winner") : "(proposer)", bids,
-                 builders, value, (unsigned long long)asker_u64(r, "txs"),
-                 (unsigned long long)asker_u64(r, "orders"),
-                 (unsigned long long)asker_u64(r, "gas_used"), seen);
+                 builders, value, (unsigned long long)asker_u64(r, "txs"), orders,
+                 (unsigned long long)asker_u64(r, "gas_used"), root, seal, seen);
 }
 
 struct following {

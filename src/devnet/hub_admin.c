@@ -80,13 +80,13 @@ int hub_allow(struct net *n, const char *image, const uint8_t mrtd[NET_MRTD_BYTE
 
 static void write_chain(const struct net *n, struct json_writer *w) {
     json_begin_object(w, "chain");
-    json_add_u64(w, "id", NET_CHAIN_ID);
+    json_add_u64(w, "id", n->chain_id);
     json_add_str(w, "genesis_file", "genesis.json");
     json_add_str(w, "genesis_fork_version", NET_FORK_VERSION);
     add(w, "slot=%llums", (unsigned long long)(n->s->slot_ns / NS_PER_MS));
-    add(w, "rpc_url=http://127.0.0.1:%u", n->chain_rpc);
-    add(w, "ws_url=ws://127.0.0.1:%u", n->chain_ws);
-    add(w, "beacon_url=http://127.0.0.1:%u", n->chain_beacon);
+    json_add_str(w, "rpc_url", n->rpc_url);
+    json_add_str(w, "ws_url", n->ws_url);
+    json_add_str(w, "beacon_url", n->beacon_url);
     json_end(w);
 }
 
@@ -131,9 +131,14 @@ static void write_orderflow(const struct net *n, const struct net_node *node,
     json_end(w);
 }
 
+/* Two runs are alike only when it does not matter who is first: one way of building, and bids of
+ * which the first node's are the highest. */
+static void write_unrivalled(const struct net_node *node, struct json_writer *w) {
+    json_add_str(w, "live_builders", "mgp-ordering");
+    if (node->number > 1) add(w, "bid_fraction=%.4f", 1 - 0.01 * (double)(node->number - 1));
+}
+
 static void write_builder(const struct net *n, const struct net_node *node, struct json_writer *w) {
-    char pubkey[97] = "";
-    hex_encode(pubkey, BYTES_OF(n->relay_key.pubkey));
     json_begin_object(w, "rbuilder");
     json_add_data(w, "coinbase_secret_key", bytes_make(node->builder.key, 32));
     json_add_data(w, "relay_secret_key", bytes_make(node->relay_key.key, 32));
@@ -145,10 +150,14 @@ static void write_builder(const struct net *n, const struct net_node *node, stru
     add(w, "enable_file=%s/enabled", node->name);
     add(w, "records_folder=%s/builder", node->name);
     json_add_u64(w, "threads", 1);
+    if (n->s->virtual_clock_ns) write_unrivalled(node, w);
+    if (n->shadow && n->s->shadow_state && *n->s->shadow_state) {
+        json_add_str(w, "state_rpc", n->s->shadow_state);
+    }
     json_begin_array(w, "relays");
     json_begin_object(w, NULL);
     json_add_str(w, "name", "relay");
-    add(w, "url=http://0x%s@127.0.0.1:%u", pubkey, n->relay_port);
+    json_add_str(w, "url", n->bids_url);
     json_end(w);
     json_end(w);
     json_end(w);

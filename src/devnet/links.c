@@ -2,6 +2,7 @@
 #include "devnet/links.h"
 
 #include "base/list.h"
+#include "devnet/meddle.h"
 #include "devnet/record.h"
 #include "devnet/socket_owner.h"
 #include "net/conn.h"
@@ -51,6 +52,7 @@ struct way {
     size_t queued;
     uint64_t last_due_ns; // order is kept: no chunk is due before the one in front of it
     struct loop_timer timer;
+    struct meddle meddle;
     bool ended;   // the sender is done
     bool held;    // the sender is paused
     bool blocked; // the receiver takes no more
@@ -271,6 +273,19 @@ static void note_bytes(struct relayed *c, unsigned from, struct bytes in) {
     (void)pthread_mutex_unlock(&l->lock);
 }
 
+// true: the connection is to end.
+static bool meddle(struct relayed *c, unsigned from, uint8_t *data, size_t n,
+                   const struct fault_effect *e) {
+    struct fault_effect back;
+    bool changed = false;
+    if (from != 0) return false; // answers are not looked at
+    bool signed_block = meddle_follow(&c->way[0].meddle, data, n, e->wrong_root, &changed);
+    if (changed) count_fault(c);
+    if (!signed_block) return false;
+    effect_of(c, 1, &back); // who withholds is the one that would answer
+    return back.withhold;
+}
+
 static void on_readable(struct conn *side) {
     struct relayed *c = side->owner;
     unsigned from = side == &c->side[1];
@@ -307,6 +322,11 @@ static void on_readable(struct conn *side) {
         }
         note_bytes(c, from, bytes_make(data, (size_t)n));
         if (e.reset > 0 && random_fast_unit(&c->links->random) < e.reset) {
+            count_fault(c);
+            end(c, true);
+            return;
+        }
+        if (meddle(c, from, data, (size_t)n, &e)) {
             count_fault(c);
             end(c, true);
             return;
@@ -574,8 +594,8 @@ void links_faults(struct links *l, const struct fault_list *faults) {
 
 void links_slot(struct links *l, uint64_t slot) {
     (void)pthread_mutex_lock(&l->lock);
+    bool any = l->faults.count > 0 && slot != l->slot;
     l->slot = slot;
-    bool any = l->faults.count > 0;
     (void)pthread_mutex_unlock(&l->lock);
     if (any) (void)!loop_post(l->loop, apply_cuts, l);
 }

@@ -25,6 +25,7 @@
 #define NET_SOURCE_FIRST 10 /* node 1 is 127.0.0.11 */
 #define NET_VERSION 1       /* of devnet.json and /api/state */
 #define NET_NETWORK "devnet"
+#define NET_URL_MAX 256
 #define NET_CHAIN_ID DEV_CHAIN_ID
 #define NET_FORK_VERSION "0x20000089"
 
@@ -97,20 +98,26 @@ struct net {
     bool judged;
     struct fault_list faults;
     unsigned fault_ids;
-    char program[4096]; /* of the multi-call binary */
+    char program[4096];   /* of the multi-call binary */
+    char recording[4096]; /* that is replayed; "": none */
     struct net_node nodes[NET_NODES_MAX];
     size_t node_count;
     struct net_image images[NET_IMAGES_MAX]; /* that the hub was told of */
     size_t image_count;
     struct identity_bls relay_key;
-    unsigned chain_rpc, chain_ws, chain_beacon, relay_port; /* fronts */
-    unsigned archive_port, archive_front;                   /* 0: none */
+    unsigned chain_rpc, chain_ws, chain_beacon, relay_port;                  /* fronts */
+    char rpc_url[NET_URL_MAX], ws_url[NET_URL_MAX], beacon_url[NET_URL_MAX]; /* the chain's */
+    char relay_url[NET_URL_MAX], bids_url[NET_URL_MAX]; /* the relay's data, and where bids go */
+    uint64_t chain_id;
+    struct shadow *shadow;                /* NULL: a chain of the network's own */
+    unsigned archive_port, archive_front; /* 0: none */
     unsigned page_port, hub_port, hub_admin_port, hub_front_port;
     enum net_state state;
     uint64_t started_ns, ready_ns; /* ready_ns: from the start to readiness; 0: not yet */
     struct loop_timer tick;
     struct query chain_query; /* commands to the chain */
     struct net_sends sends;
+    uint64_t genesis_s; /* time of genesis; 0: the chain's own choice */
     bool hub_filled, archive_filled;
     struct process show; /* with --show */
     struct loop_fd show_watch;
@@ -141,6 +148,11 @@ void describe_state(struct net *n, struct buf *out);
 [[gnu::warn_unused_result]] int node_certificate(struct net *n, const struct net_node *node,
                                                  struct error *why);
 
+/* quote_fault.c: what kind of quotes a node gives from now on: "good", "wrong" (of a platform with
+ * another root), "expired". errors  ERR_SYNTAX, and those of the simulator. */
+[[gnu::warn_unused_result]] int quote_fault(struct net *n, struct net_node *node, const char *kind,
+                                            struct error *why);
+
 /* order_trace.c: answers GET /api/order/{hash}. */
 void order_trace(struct net *n, struct exchange *x);
 
@@ -149,6 +161,8 @@ void order_trace(struct net *n, struct exchange *x);
 void page_show(struct exchange *x);
 void look_bids(struct net *n, struct exchange *x);
 void look_build(struct net *n, struct exchange *x);
+/* look_slot fills a record with what the winner's builder or the chain noted of the slot. */
+void look_slot(void *net, struct slot_record *r);
 void send_order(struct net *n, struct exchange *x);
 const struct net_sent *send_find(const struct net *n, const struct hash *h);
 
@@ -156,6 +170,11 @@ const struct net_sent *send_find(const struct net *n, const struct hash *h);
  * errors  ERR_SYNTAX, ERR_NOT_FOUND, …; out gets the answer. */
 [[gnu::warn_unused_result]] int devnet_command(struct net *n, const struct config_list *words,
                                                struct buf *out, struct error *why);
+
+/* net_probes: the network sends bundles of its own. */
+static inline bool net_probes(const struct net *n) {
+    return !n->shadow && !(n->s->replay && *n->s->replay);
+}
 
 /* watch.c: readiness, boots, the disabled nodes. */
 void watch_tick(struct net *n);

@@ -1,5 +1,6 @@
 /* GET /api/order/HASH: an order's way through the network, put together from what every node's
- * orderflow traced of it and from the chain. SPDX-License-Identifier: MIT */
+ * orderflow traced of it, what every builder did with it, and from the chain.
+ * SPDX-License-Identifier: MIT */
 #include "base/hex.h"
 #include "devnet/net.h"
 
@@ -7,10 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum whom { ORDERFLOW, BUILDER, CHAIN };
+
 struct asked {
     struct gathering *owner;
     struct query query;
-    const char *node;  // NULL: the chain
+    enum whom whom;
+    const char *node;  // NULL: the chain's
     struct buf answer; // JSON; empty: it does not know
 };
 
@@ -20,8 +24,22 @@ struct gathering {
     char hash[67];          // as it was asked for
     char order[67], tx[67]; // what orderflow knows it by, what the chain knows it by
     struct loop_task end;
-    struct asked asked[NET_NODES_MAX + 1];
+    struct asked asked[2 * NET_NODES_MAX + 1];
 };
+
+static void write_all(const struct gathering *g, struct json_writer *w, enum whom whom,
+                      const char *list, const char *member) {
+    json_begin_array(w, list);
+    for (size_t i = 0; i < g->count; i++) {
+        const struct asked *k = &g->asked[i];
+        if (k->whom != whom || !k->answer.n) continue;
+        json_begin_object(w, NULL);
+        json_add_str(w, "node", k->node);
+        json_add_raw(w, member, buf_view(&k->answer));
+        json_end(w);
+    }
+    json_end(w);
+}
 
 static void answer(struct gathering *g) {
     struct buf out;
@@ -32,19 +50,11 @@ static void answer(struct gathering *g) {
     json_add_str(&w, "hash", g->hash);
     json_add_str(&w, "order", g->order);
     json_add_str(&w, "tx", g->tx);
-    json_begin_array(&w, "nodes");
+    write_all(g, &w, ORDERFLOW, "nodes", "trace");
+    write_all(g, &w, BUILDER, "builders", "orders");
     for (size_t i = 0; i < g->count; i++) {
         const struct asked *k = &g->asked[i];
-        if (!k->node || !k->answer.n) continue;
-        json_begin_object(&w, NULL);
-        json_add_str(&w, "node", k->node);
-        json_add_raw(&w, "trace", buf_view(&k->answer));
-        json_end(&w);
-    }
-    json_end(&w);
-    for (size_t i = 0; i < g->count; i++) {
-        const struct asked *k = &g->asked[i];
-        if (k->node) continue;
+        if (k->whom != CHAIN) continue;
         if (k->answer.n) {
             json_add_raw(&w, "receipt", buf_view(&k->answer));
         } else {
@@ -81,20 +91,21 @@ static void on_answer(struct query *q, int code, const struct json *doc, const s
 }
 
 // Asks one address; a question that cannot be asked counts as answered.
-static void ask(struct gathering *g, struct loop *l, const char *node, unsigned port) {
+static void ask(struct gathering *g, struct loop *l, enum whom whom, const char *node,
+                const char *url) {
     struct asked *k = &g->asked[g->count];
     char text[160];
-    (void)snprintf(text, sizeof text, "http://127.0.0.1:%u", port);
-    *k = (struct asked){.owner = g, .node = node};
+    *k = (struct asked){.owner = g, .whom = whom, .node = node};
     buf_init(&k->answer, 4u << 20);
     k->query.done = on_answer;
     k->query.context = k;
-    if (query_open(&k->query, l, text, NULL) < 0) return;
+    if (query_open(&k->query, l, url, NULL) < 0) return;
     g->count++;
     g->waiting++;
     int r;
-    if (node) {
-        (void)snprintf(text, sizeof text, "/trace/%s", g->order);
+    if (whom != CHAIN) {
+        const char *path = whom == ORDERFLOW ? "/trace" : "/debug/orders";
+        (void)snprintf(text, sizeof text, "%s/%s", path, whom == ORDERFLOW ? g->order : g->tx);
         r = query_get(&k->query, text, NULL);
     } else {
         (void)snprintf(text, sizeof text, "[\"%s\"]", g->tx);
@@ -130,8 +141,13 @@ void order_trace(struct net *n, struct exchange *x) {
     exchange_hold(x);
     g->waiting = 1; // until all are asked
     for (size_t i = 0; i < n->node_count; i++) {
-        ask(g, n->loop, n->nodes[i].name, n->nodes[i].orderflow_metrics);
+        const struct net_node *node = &n->nodes[i];
+        char url[64];
+        (void)snprintf(url, sizeof url, "http://127.0.0.1:%u", node->orderflow_metrics);
+        ask(g, n->loop, ORDERFLOW, node->name, url);
+        (void)snprintf(url, sizeof url, "http://127.0.0.1:%u", node->builder_metrics);
+        ask(g, n->loop, BUILDER, node->name, url);
     }
-    ask(g, n->loop, NULL, n->chain_rpc);
+    ask(g, n->loop, CHAIN, NULL, n->rpc_url);
     done_one(g);
 }

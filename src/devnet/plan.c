@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/hex.h"
 #include "devnet/parts.h"
+#include "devnet/shadow.h"
 #include "devnet/templates.h"
 
 #include <errno.h>
@@ -277,8 +278,9 @@ int plan_network(struct net *n, struct error *why) {
     if (r == 0) r = plan_hub(n, why);
     if (r == 0) r = plan_hub_proxy(n, why);
     if (r == 0) r = part_archive(n, why);
-    if (r == 0) r = plan_chain(n, why);
-    if (r == 0) r = plan_relay(n, why);
+    bool shadow = shadow_wanted(n->s);
+    if (r == 0) r = shadow ? shadow_plan(n, why) : plan_chain(n, why);
+    if (r == 0 && !shadow) r = plan_relay(n, why);
     for (unsigned i = 1; r == 0 && i <= n->s->nodes; i++) {
         struct net_node *node = &n->nodes[n->node_count++];
         node->number = i;

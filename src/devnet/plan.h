@@ -11,6 +11,11 @@
 [[gnu::warn_unused_result]] int plan_network(struct net *n, struct error *why);
 [[gnu::warn_unused_result]] int plan_node(struct net *n, struct net_node *node, struct error *why);
 
+/* genesis.c: writes genesis.json, and sets genesis_s where it must be known before the start. */
+#define GENESIS_VIRTUAL_S 1700000000u /* Unix time that a virtual clock begins with */
+#define GENESIS_FORK_EPOCH_SLOTS 8    /* of an epoch, with --fork */
+[[gnu::warn_unused_result]] int genesis_store(struct net *n, struct error *why);
+
 /* The chain with its consensus stub, and the relay; a node's orderflow and builder. */
 [[gnu::warn_unused_result]] int plan_chain(struct net *n, struct error *why);
 [[gnu::warn_unused_result]] int plan_relay(struct net *n, struct error *why);

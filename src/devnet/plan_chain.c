@@ -4,20 +4,13 @@
 
 #include <stdio.h>
 
-// The genesis that `node --dev` begins with, for the builders, which execute the chain themselves.
-static int store_genesis(struct net *n, struct error *why) {
-    const char *argv[] = {n->program, "node", "dev-genesis", NULL};
-    const struct process_options o = {
-        .argv = argv, .limit_ns = 10 * NS_PER_S, .output_bytes = 1u << 20};
-    struct process p;
-    int r = process_run(&p, &o, why);
-    if (r == 0 && p.exit_status != 0) {
-        r = error_set(why, ERR_INTERNAL, "genesis: %.*s", (int)p.out[1].n,
-                      (const char *)p.out[1].p);
-    }
-    if (r == 0) r = plan_store(n, "genesis.json", buf_view(&p.out[0]), 0644, why);
-    process_free(&p);
-    return r;
+static void set_urls(struct net *n, const char *pubkey) {
+    n->chain_id = NET_CHAIN_ID;
+    (void)snprintf(n->rpc_url, NET_URL_MAX, "http://127.0.0.1:%u", n->chain_rpc);
+    (void)snprintf(n->ws_url, NET_URL_MAX, "ws://127.0.0.1:%u", n->chain_ws);
+    (void)snprintf(n->beacon_url, NET_URL_MAX, "http://127.0.0.1:%u", n->chain_beacon);
+    (void)snprintf(n->relay_url, NET_URL_MAX, "http://127.0.0.1:%u", n->relay_port);
+    (void)snprintf(n->bids_url, NET_URL_MAX, "http://0x%s@127.0.0.1:%u", pubkey, n->relay_port);
 }
 
 int plan_chain(struct net *n, struct error *why) {
@@ -25,7 +18,7 @@ int plan_chain(struct net *n, struct error *why) {
     unsigned rpc = 0, ws = 0, metrics = 0, beacon = 0;
     char pubkey[97] = "";
     int code = identity_bls(&n->relay_key, n->s->seed, "relay", why);
-    if (code == 0) code = store_genesis(n, why);
+    if (code == 0) code = genesis_store(n, why);
     if (code == 0) code = RESERVE(n, &rpc, &ws, &metrics, &beacon);
     if (code == 0) code = RESERVE(n, &n->chain_rpc, &n->chain_ws, &n->chain_beacon, &n->relay_port);
     if (code == 0) code = links_front(n->links, "chain", n->chain_rpc, rpc, why);
@@ -33,16 +26,30 @@ int plan_chain(struct net *n, struct error *why) {
     if (code == 0) code = links_front(n->links, "chain", n->chain_beacon, beacon, why);
     if (code < 0) return code;
     hex_encode(pubkey, BYTES_OF(n->relay_key.pubkey));
+    set_urls(n, pubkey);
     bool ok = WORDS(&r, "--engine-addr", "", "--extra-data", "devnet", "--slots") &&
               role_arg(&r, &n->arena, "%llums", (unsigned long long)(n->s->slot_ns / NS_PER_MS)) &&
               plan_listens(&r, n, "--http-addr", rpc) && plan_listens(&r, n, "--ws-addr", ws) &&
               plan_listens(&r, n, "--metrics-addr", metrics) &&
               plan_listens(&r, n, "--beacon-addr", beacon) && WORDS(&r, "--relay") &&
-              role_arg(&r, &n->arena, "http://0x%s@127.0.0.1:%u", pubkey, n->relay_port) &&
+              role_arg(&r, &n->arena, "%s", n->bids_url) &&
               role_address(&r, &n->arena, "rpc", "http", n->chain_rpc) &&
               role_address(&r, &n->arena, "ws", "ws", n->chain_ws) &&
               role_address(&r, &n->arena, "beacon", "http", n->chain_beacon) &&
               role_address(&r, &n->arena, "metrics", "http", metrics);
+    if (n->genesis_s) {
+        ok = ok && WORDS(&r, "--genesis-time") &&
+             role_arg(&r, &n->arena, "%llu", (unsigned long long)n->genesis_s);
+    }
+    if (n->s->virtual_clock_ns) {
+        ok = ok && WORDS(&r, "--virtual-clock") &&
+             role_arg(&r, &n->arena, "%llums",
+                      (unsigned long long)(n->s->virtual_clock_ns / NS_PER_MS));
+    }
+    if (n->s->fork && *n->s->fork) {
+        ok = ok && WORDS(&r, "--genesis", "genesis.json", "--slots-per-epoch") &&
+             role_arg(&r, &n->arena, "%d", GENESIS_FORK_EPOCH_SLOTS);
+    }
     r.health_url = r.addresses[3].url;
     r.health_path = "/readyz";
     return ok ? plan_add(n, &r, why) : plan_too_large(why);

@@ -22,7 +22,8 @@ int plan_orderflow(struct net *n, struct net_node *node, struct error *why) {
     r.source = NET_SOURCE_FIRST + node->number;
     bool ok = WORDS(&r, "--config") &&
               role_arg(&r, &n->arena, "%s/etc/orderflow.toml", node->name) && role_need(&r, boot) &&
-              role_need(&r, "chain") && (!n->archive_port || role_need(&r, "archive")) &&
+              (n->shadow || role_need(&r, "chain")) &&
+              (!n->archive_port || role_need(&r, "archive")) &&
               role_address(&r, &n->arena, "users", "http", node->user_front) &&
               role_address(&r, &n->arena, "peers", "https", node->peers_front) &&
               role_address(&r, &n->arena, "metrics", "http", node->orderflow_metrics);
@@ -45,7 +46,7 @@ int plan_builder(struct net *n, struct net_node *node, struct error *why) {
     r.node = node->name;
     r.source = NET_SOURCE_FIRST + node->number;
     bool ok = WORDS(&r, "--config") && role_arg(&r, &n->arena, "%s/etc/builder.toml", node->name) &&
-              role_need(&r, boot) && role_need(&r, "relay") &&
+              role_need(&r, boot) && (n->shadow || role_need(&r, "relay")) &&
               role_address(&r, &n->arena, "rpc", "http", node->builder_front) &&
               role_address(&r, &n->arena, "metrics", "http", node->builder_metrics) &&
               role_address(&r, &n->arena, "redacted", "http", node->builder_ready);

@@ -51,6 +51,8 @@ struct playbook {
     size_t step_count;
     struct stage stages[PLAYBOOK_LOADS_MAX];
     size_t stage_count;
+    struct chain_check checks[PLAYBOOK_CHECKS_MAX];
+    size_t check_count;
     struct expectation expect[EXPECTATIONS];
     uint64_t slots, first; // first: slot of readiness; 0: not yet
     const char *name;
@@ -128,6 +130,12 @@ static int read_stage(struct playbook *p, const struct toml *v, struct arena *a,
     return s->name ? 0 : error_set(why, ERR_NO_MEMORY, "no memory");
 }
 
+static int read_check(struct playbook *p, const struct toml *v, struct arena *a,
+                      struct error *why) {
+    if (p->check_count == PLAYBOOK_CHECKS_MAX) return error_set(why, ERR_LIMIT, "too many checks");
+    return chain_check_read(&p->checks[p->check_count++], v, a, why);
+}
+
 static int read_expectations(struct playbook *p, const struct toml *v, struct error *why) {
     toml_each(m, v) {
         size_t i = 0;
@@ -178,6 +186,7 @@ static int read_member(struct playbook *p, struct devnet_settings *s, const stru
     }
     if (bytes_equal_str(m->key, "step")) return each_of(p, m, a, read_step, why);
     if (bytes_equal_str(m->key, "load")) return each_of(p, m, a, read_stage, why);
+    if (bytes_equal_str(m->key, "chain")) return each_of(p, m, a, read_check, why);
     if (bytes_equal_str(m->key, "expect")) return read_expectations(p, m, why);
     return unknown(m, why);
 }
@@ -237,8 +246,7 @@ static void start_stage(struct net *n, const struct stage *s) {
     }
     bool ok = WORDS(&r, "--scenario", s->scenario, "--rate", s->rate, "--duration", s->duration,
                     "--seed", s->name, "--quiet", "--url") &&
-              role_arg(&r, &n->arena, "http://127.0.0.1:%u", n->chain_rpc) &&
-              WORDS(&r, "--orders-url") &&
+              role_arg(&r, &n->arena, "%s", n->rpc_url) && WORDS(&r, "--orders-url") &&
               role_arg(&r, &n->arena, "%.*s", (int)urls.n, (const char *)urls.p) &&
               WORDS(&r, "--report") && role_arg(&r, &n->arena, "%s.json", s->name);
     r.may_end = true;
@@ -337,6 +345,9 @@ bool playbook_verdict(struct playbook *p, struct net *n, struct buf *out) {
     ok &= line(out, p, BY_RELAY_MIN, relay, relay >= e[BY_RELAY_MIN].value);
     ok &= line(out, p, LANDED_MIN, landed, landed >= e[LANDED_MIN].value);
     ok &= line(out, p, FOREIGN, foreign, foreign == (e[FOREIGN].value != 0));
+    for (size_t i = 0; i < p->check_count; i++) {
+        ok &= chain_check_verdict(&p->checks[i], n->slots, p->first, out);
+    }
     bool reported = m.load_reports == p->stage_count;
     ok &= line(out, p, LOAD_LANDED_MIN, load, reported && load >= e[LOAD_LANDED_MIN].value);
     ok &= line(out, p, LOAD_FORBIDDEN_MAX, (double)m.load_forbidden,

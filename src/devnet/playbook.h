@@ -15,6 +15,15 @@
  *     rate = 10
  *     duration = "10s"
  *
+ *     [[chain]]                      # what each slot from..until holds, counted likewise
+ *     from = 5
+ *     until = 6                      # without: that slot only
+ *     missed = false                 # any of these, and all that are said must hold
+ *     by_relay = true
+ *     winner = "node-2"              # the block's builder ("devnet": the proposer's own)
+ *     not_winner = "node-1"
+ *     txs_min = 2
+ *
  *     [expect]
  *     missed_slots_max = 0
  *     by_relay_min = 0.8             # share of blocks that came through the relay
@@ -29,9 +38,11 @@
 #define DEVNET_PLAYBOOK_H
 
 #include "devnet/net.h"
+#include "toml/toml.h"
 
 #define PLAYBOOK_STEPS_MAX 256
 #define PLAYBOOK_LOADS_MAX 8
+#define PLAYBOOK_CHECKS_MAX 64
 
 struct playbook;
 
@@ -42,6 +53,19 @@ struct playbook;
 
 /* playbook_slot does what is due in a slot; false once the run is over. */
 bool playbook_slot(struct playbook *p, struct net *n, uint64_t slot);
+
+/* chain_check: what a scenario says of the chain's slots (playbook_chain.c). */
+struct chain_check {
+    uint64_t from, until;
+    bool has_missed, missed, has_by_relay, by_relay;
+    const char *winner, *not_winner; /* NULL: anybody */
+    uint64_t txs_min;
+};
+[[gnu::warn_unused_result]] int chain_check_read(struct chain_check *ret, const struct toml *v,
+                                                 struct arena *a, struct error *why);
+/* chain_check_verdict adds a line; first: the slot that they are counted from. */
+bool chain_check_verdict(const struct chain_check *k, const struct slots *s, uint64_t first,
+                         struct buf *out);
 
 /* playbook_verdict says what was expected and what came of it, a line each; false: not all of it.
  */

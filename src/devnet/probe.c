@@ -16,23 +16,31 @@
 #define PRIORITY_FEE_WEI 10000000000u /* 10 gwei: what the block is worth */
 #define TRANSFER_GAS 21000
 
+struct sender {
+    struct probe *probe;
+    struct ecdsa_secret_key key;
+    struct address address;
+    struct query nonce;
+    struct target *target; // whose bundle waits for the nonce
+};
+
 struct target {
     struct probe *probe;
     struct query query;
     char name[24];
     bool enabled;
-    size_t order; // index + 1 of the order on its way; 0: none
+    uint64_t block; // that the last bundle was for
+    size_t order;   // index + 1 of the order on its way; 0: none
 };
 
 struct probe {
     struct probe_options o;
     struct ecdsa_signer *signer;
-    struct ecdsa_secret_key key;
-    struct address address;
+    struct sender senders[PROBE_SENDERS]; // a node's is that of its index modulo their number
     struct target targets[PROBE_NODES_MAX];
     size_t target_count, next_target;
-    struct query nonce;
-    uint64_t head;                          // for the bundle after the nonce is known
+    uint64_t head;                          // for the bundles after the nonces are known
+    uint64_t block;                         // that was sent for last
     struct probe_order orders[PROBES_KEPT]; // a ring
     size_t count;
     struct probe_order proof;
@@ -82,8 +90,9 @@ static void on_answer(struct query *f, int code, const struct json *doc, const s
     tell(p, k);
 }
 
-static int make_tx(struct probe *p, uint64_t nonce, struct arena *a, struct tx *t,
+static int make_tx(struct sender *s, uint64_t nonce, struct arena *a, struct tx *t,
                    struct error *why) {
+    struct probe *p = s->probe;
     *t = (struct tx){.type = TX_FEE_MARKET,
                      .has_to = true,
                      .protected = true,
@@ -92,12 +101,13 @@ static int make_tx(struct probe *p, uint64_t nonce, struct arena *a, struct tx *
                      .gas = TRANSFER_GAS,
                      .max_fee = u256_from_u64(MAX_FEE_WEI),
                      .max_priority_fee = u256_from_u64(PRIORITY_FEE_WEI),
-                     .to = p->address,
+                     .to = s->address,
                      .value = u256_from_u64(1)};
-    return tx_sign(t, p->signer, &p->key, a, why);
+    return tx_sign(t, p->signer, &s->key, a, why);
 }
 
-static int send_bundle(struct probe *p, struct target *t, const struct tx *tx, struct error *why) {
+static int send_bundle(struct sender *s, struct target *t, const struct tx *tx, struct error *why) {
+    struct probe *p = s->probe;
     struct buf body, header;
     buf_init(&body, 1u << 16);
     buf_init(&header, 1024);
@@ -107,7 +117,7 @@ static int send_bundle(struct probe *p, struct target *t, const struct tx *tx, s
     hex_append_data(&body, tx->raw);
     buf_printf(&body, "\"],\"blockNumber\":\"0x%llx\"}]}", (unsigned long long)p->head + 1);
     int r = buf_check(&body, why);
-    if (r == 0) r = request_signature_make(&header, p->signer, &p->key, buf_view(&body), why);
+    if (r == 0) r = request_signature_make(&header, p->signer, &s->key, buf_view(&body), why);
     if (r == 0) {
         r = query_post(&t->query, "/", buf_view(&body), "X-Flashbots-Signature", buf_view(&header),
                        why);
@@ -131,15 +141,16 @@ void probe_enable(struct probe *p, const char *name, bool enabled) {
     }
 }
 
-static void send_now(struct probe *p, uint64_t nonce) {
+static void send_now(struct sender *s, uint64_t nonce) {
+    struct probe *p = s->probe;
+    struct target *t = s->target;
     struct arena a;
     struct tx tx;
     struct error why;
-    struct target *t = next_target(p);
-    if (!t || query_busy(&t->query)) return; // this node does not answer; the next one's turn comes
+    if (query_busy(&t->query)) return; // this node does not answer; the next one's turn comes
     arena_init(&a, 64u << 10);
-    int r = make_tx(p, nonce, &a, &tx, &why);
-    if (r == 0) r = send_bundle(p, t, &tx, &why);
+    int r = make_tx(s, nonce, &a, &tx, &why);
+    if (r == 0) r = send_bundle(s, t, &tx, &why);
     if (r == 0) {
         struct probe_order *k = &p->orders[p->count % PROBES_KEPT];
         *k = (struct probe_order){
@@ -154,19 +165,41 @@ static void send_now(struct probe *p, uint64_t nonce) {
 }
 
 static void on_nonce(struct query *f, int code, const struct json *doc, const struct error *why) {
-    struct probe *p = f->context;
     uint64_t nonce;
     (void)why;
-    if (code == 0 && json_quantity(&nonce, doc, NULL) == 0) send_now(p, nonce);
+    if (code == 0 && json_quantity(&nonce, doc, NULL) == 0) send_now(f->context, nonce);
+}
+
+static void send_through(struct probe *p, struct target *t) {
+    char params[80], address[43];
+    struct sender *s = &p->senders[(size_t)(t - p->targets) % PROBE_SENDERS];
+    if (query_busy(&s->nonce) || t->block == p->head + 1) return;
+    t->block = p->head + 1;
+    s->target = t;
+    address_to_text(address, &s->address);
+    (void)snprintf(params, sizeof params, "[\"%s\",\"latest\"]", address);
+    (void)!query_rpc(&s->nonce, "eth_getTransactionCount", params, NULL);
+}
+
+// One a block; the first once every node takes orders, so that it always goes through the same.
+static bool single_is_due(const struct probe *p) {
+    for (size_t i = 0; p->block == 0 && i < p->target_count; i++) {
+        if (!p->targets[i].enabled) return false;
+    }
+    return p->block != p->head + 1;
 }
 
 void probe_send(struct probe *p, uint64_t head) {
-    char params[80], address[43];
-    if (!p->target_count || query_busy(&p->nonce)) return;
     p->head = head;
-    address_to_text(address, &p->address);
-    (void)snprintf(params, sizeof params, "[\"%s\",\"latest\"]", address);
-    (void)!query_rpc(&p->nonce, "eth_getTransactionCount", params, NULL);
+    // Until the proof through several nodes at once: whoever wins, a bundle of another's is there.
+    bool burst = !p->proven && !p->o.single;
+    for (size_t i = 0; burst && i < p->target_count && i < PROBE_SENDERS; i++) {
+        if (p->targets[i].enabled) send_through(p, &p->targets[i]);
+    }
+    if (burst || (p->o.single && !single_is_due(p))) return;
+    p->block = head + 1;
+    struct target *t = next_target(p);
+    if (t) send_through(p, t);
 }
 
 // Blocks
@@ -260,24 +293,34 @@ int probe_node(struct probe *p, const char *name, const char *url, struct error 
     return r;
 }
 
-int probe_new(struct probe **ret, const struct probe_options *o, struct error *why) {
+static int open_sender(struct probe *p, struct sender *s, unsigned account, struct error *why) {
     struct ecdsa_public_key public;
+    s->probe = p;
+    s->nonce.done = on_nonce;
+    s->nonce.context = s;
+    dev_account_key(&s->key, account);
+    int r = ecdsa_public_key_of(p->signer, &public, &s->key, why);
+    if (r == 0) s->address = ecdsa_address(&public);
+    return r == 0 ? query_open(&s->nonce, p->o.loop, p->o.rpc_url, why) : r;
+}
+
+int probe_new(struct probe **ret, const struct probe_options *o, struct error *why) {
     struct probe *p = calloc(1, sizeof *p);
     *ret = p;
     if (!p) return error_set(why, ERR_NO_MEMORY, "no memory for the probe");
     p->o = *o;
-    p->nonce.done = on_nonce;
-    p->nonce.context = p;
-    dev_account_key(&p->key, o->account);
     int r = ecdsa_signer_new(&p->signer, why);
-    if (r == 0) r = ecdsa_public_key_of(p->signer, &public, &p->key, why);
-    if (r == 0) p->address = ecdsa_address(&public);
-    return r == 0 ? query_open(&p->nonce, o->loop, o->rpc_url, why) : r;
+    for (unsigned i = 0; r == 0 && i < PROBE_SENDERS; i++) {
+        r = open_sender(p, &p->senders[i], o->account - i, why);
+    }
+    return r;
 }
 
 void probe_free(struct probe *p) {
     if (!p) return;
-    query_close(&p->nonce);
+    for (size_t i = 0; i < PROBE_SENDERS; i++) {
+        query_close(&p->senders[i].nonce);
+    }
     for (size_t i = 0; i < p->target_count; i++) {
         query_close(&p->targets[i].query);
     }

@@ -2,9 +2,9 @@
  * node's block.
  *
  * For each new block, one bundle with one transaction of a development account goes to the next
- * node's users' listener, signed as a sender signs. Everything the network does must work for it
- * to land: intake, sharing between attested peers, building, the relay, the proposer.
- * The loop's thread only. SPDX-License-Identifier: MIT */
+ * node's users' listener, signed as a sender signs; before the proof, to several nodes at once.
+ * Everything the network does must work for it to land: intake, sharing between attested peers,
+ * building, the relay, the proposer. The loop's thread only. SPDX-License-Identifier: MIT */
 #ifndef DEVNET_PROBE_H
 #define DEVNET_PROBE_H
 
@@ -14,6 +14,7 @@
 
 #define PROBE_NODES_MAX 32
 #define PROBES_KEPT 256
+#define PROBE_SENDERS 3 /* development accounts that the bundles come from */
 
 struct probe;
 
@@ -23,7 +24,8 @@ struct probe_options {
     struct log *log;
     const char *rpc_url;
     uint64_t chain_id;
-    unsigned account; /* of the development accounts */
+    bool single;      /* one bundle a block from the start: their order is always the same */
+    unsigned account; /* of the development accounts: this one, and those before it */
 };
 
 enum probe_state { PROBE_SENDING, PROBE_TAKEN, PROBE_REFUSED, PROBE_LANDED, PROBE_PASSED };
@@ -50,7 +52,8 @@ void probe_free(struct probe *p);
 /* probe_enable: whether a node takes orders now; a new node does not. */
 void probe_enable(struct probe *p, const char *name, bool enabled);
 
-/* probe_send sends the next bundle for the block after `head`, when a node takes orders. */
+/* probe_send sends the next bundle for the block after `head`, when a node takes orders; at most
+ * one through a node for a block. */
 void probe_send(struct probe *p, uint64_t head);
 
 /* probe_block looks at a new block; gives how many of ours are in it. */

@@ -255,13 +255,15 @@ static int ask_nonce(struct send *s) {
     struct ecdsa_public_key public;
     struct ecdsa_signer *signer;
     char text[80], address[43];
+    if (s->net->shadow) {
+        return error_set(&s->why, ERR_UNSUPPORTED, "a shadow has no funded accounts to send from");
+    }
     int r = ecdsa_signer_new(&signer, &s->why);
     if (r < 0) return r;
     dev_account_key(&key, s->account);
     r = ecdsa_public_key_of(signer, &public, &key, &s->why);
     ecdsa_signer_free(signer);
-    (void)snprintf(text, sizeof text, "http://127.0.0.1:%u", s->net->chain_rpc);
-    if (r == 0) r = query_open(&s->chain, s->net->loop, text, &s->why);
+    if (r == 0) r = query_open(&s->chain, s->net->loop, s->net->rpc_url, &s->why);
     if (r < 0) return r;
     struct address from = ecdsa_address(&public);
     address_to_text(address, &from);

@@ -40,6 +40,36 @@ static const struct config_option options[] = {
      .min = 100000000,
      .max = 60000000000,
      .help = "Length of a slot, 100ms to 60s."},
+    CONFIG_STRING(devnet_settings, fork, "fork", NULL, "NAME[@SLOT]",
+                  "Fork of the chain: shanghai to bpo2; with @SLOT the one before it until that "
+                  "slot."),
+    CONFIG_DURATION(
+        devnet_settings, virtual_clock_ns, "virtual-clock", "0s",
+        "Blocks tell a time of their own, and slot 0 begins so long after the start: two "
+        "runs of one seed have the same block hashes. 0s: the machine's time."),
+    CONFIG_PATH(devnet_settings, record, "record", NULL,
+                "Record everything that passes between roles, from the start on."),
+    CONFIG_PATH(devnet_settings, replay, "replay", NULL,
+                "Send no bundles of the network's own, but the orders of this recording, at their "
+                "times since the start."),
+    CONFIG_BOOL(devnet_settings, play, "play", "false",
+                "replay: send the running network the orders that the recording holds."),
+    CONFIG_STRING(devnet_settings, shadow_node, "shadow-node", NULL, "http://HOST:PORT",
+                  "Follow the chain of this node, in place of one of the network's own; build for "
+                  "its slots (--slot says their length), and bid to nobody."),
+    CONFIG_STRING(devnet_settings, shadow_ws, "shadow-ws", NULL, "ws://HOST:PORT",
+                  "Its WebSocket."),
+    CONFIG_STRING(devnet_settings, shadow_beacon, "shadow-beacon", NULL, "http://HOST:PORT",
+                  "Its beacon node, with payload_attributes events."),
+    CONFIG_STRING(devnet_settings, shadow_relay, "shadow-relay", NULL, "http://HOST:PORT",
+                  "Relay that is read from: who proposes, and what was delivered."),
+    CONFIG_PATH(devnet_settings, shadow_genesis, "shadow-genesis", NULL,
+                "Genesis file of the chain."),
+    CONFIG_STRING(devnet_settings, shadow_state, "shadow-state", NULL, "URL",
+                  "Take the state from this node by checked proofs, instead of executing the chain "
+                  "from its genesis."),
+    CONFIG_STRING(devnet_settings, shadow_bids, "shadow-bids", NULL, "URL",
+                  "Where bids go; on loopback only. Empty: the network keeps them."),
     CONFIG_DURATION(devnet_settings, timeout_ns, "timeout", "60s",
                     "With --until-…: how long to wait; 0s: for ever."),
     CONFIG_BOOL(devnet_settings, until_ready, "until-ready", "false",
@@ -60,6 +90,7 @@ static const struct config_option options[] = {
          "its development mode."),
     PART(monitor, "metrics", "none|prometheus", "What collects the metrics of all roles."),
     CONFIG_BOOL(devnet_settings, keep, "keep", "false", "Keep the folder at the end."),
+    CONFIG_BOOL(devnet_settings, yes, "yes", "false", "allow FILE: do not ask."),
     CONFIG_BOOL(devnet_settings, json, "json", "false", "Print JSON."),
     CONFIG_STRING(devnet_settings, slot_filter, "of-slot", NULL, "N", "logs: of that slot only."),
     CONFIG_STRING(devnet_settings, order_filter, "order", NULL, "HASH",
@@ -82,14 +113,24 @@ static const struct config_verb verbs[] = {
     [DEVNET_LOGS] = {"logs", "[ROLE]", "Log lines of a role or of all.", 0, 1},
     [DEVNET_FAULT] = {"fault", "list|add|remove|clear …",
                       "Faults between roles: add 'node-1->node-2' delay 40ms jitter 5ms; drop 5%; "
-                      "cut; reset 1%; corrupt 1%; rate 64KiB; stall; slots FROM-TO.",
+                      "cut; reset 1%; corrupt 1%; rate 64KiB; stall; 'relay->chain' withhold; "
+                      "'node-1->relay' wrong-root; slots FROM-TO.",
                       0, 32},
     [DEVNET_ROLE] = {"role", "kill|pause|resume|stop|start ROLE|NODE",
                      "Do that to the processes of a role or of a node.", 2, 2},
-    [DEVNET_ALLOW] = {"allow", "IMAGE|NODE", "Let an image's measurement in at the hub.", 1, 1},
+    [DEVNET_ALLOW] =
+        {"allow", "IMAGE|NODE|FILE [NODE CONFIGURATION]",
+         "Let an image's measurement in at the hub. FILE (with a \".\" or \"/\"): an image, "
+         "a quote, an event log, a JSON measurement file, or a fleet; with a node's "
+         "configuration. Shows the difference and asks.",
+         1, 3},
     [DEVNET_REVOKE] = {"revoke", "IMAGE|NODE", "Withdraw it.", 1, 1},
     [DEVNET_ADD_NODE] = {"add-node", "[IMAGE]", "Start one more node, running that image.", 0, 1},
     [DEVNET_ROTATE] = {"rotate-cert", "NODE", "Give a node a new certificate.", 1, 1},
+    [DEVNET_QUOTE] = {"quote", "NODE good|wrong|expired",
+                      "What quotes a node attests itself with from now on.", 2, 2},
+    [DEVNET_CLOCK] = {"clock", "ROLE|NODE SHIFT",
+                      "Shift the clock of a role, or of all of a node: 90s, -250ms, 0s.", 2, 2},
     [DEVNET_MISS] = {"miss-slots", "N", "Let the proposers miss the next slots.", 1, 1},
     [DEVNET_REORG] = {"reorg", "N", "Replace the last blocks by others.", 1, 1},
     [DEVNET_RECORD] = {"record", "FILE|off", "Record everything that passes between roles.", 1, 1},
@@ -97,6 +138,8 @@ static const struct config_verb verbs[] = {
     [DEVNET_TX] = {"tx", "[TO [ETHER]]",
                    "Print a signed transaction of a development account, for `buildernet send`.", 0,
                    2},
+    [DEVNET_SHADOW] = {"shadow", NULL,
+                       "What a shadow's nodes would have bid, beside what was delivered.", 0, 0},
     [DEVNET_SHOW] = {"show", NULL, "Show the running network working, step by step.", 0, 0},
 };
 

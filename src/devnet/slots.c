@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MISSED_AFTER_MS 1000u /* behind a slot's end: then no block of it is waited for */
 #define RELAY_AFTER_NS (300 * NS_PER_MS) /* after a block, so that its delivery is stored */
 
 struct slots {
@@ -31,15 +32,20 @@ static struct slot_record *record_at(struct slots *s, size_t i) {
     return &s->kept[i % SLOTS_KEPT];
 }
 
-static struct slot_record *find(struct slots *s, uint64_t slot) {
+// Timestamps go on by the slot's length, rounded up to whole seconds.
+const struct slot_record *slots_find(const struct slots *s, uint64_t slot) {
     for (size_t i = s->count; i > 0 && s->count - i < SLOTS_KEPT; i--) {
-        struct slot_record *r = record_at(s, i - 1);
+        const struct slot_record *r = &s->kept[(i - 1) % SLOTS_KEPT];
         if (r->slot == slot) return r;
     }
     return NULL;
 }
 
-// Timestamps go on by the slot's length, rounded up to whole seconds.
+static struct slot_record *find(struct slots *s, uint64_t slot) {
+    const struct slot_record *r = slots_find(s, slot);
+    return r ? &s->kept[r - s->kept] : NULL;
+}
+
 static uint64_t slot_of(const struct slots *s, uint64_t timestamp) {
     uint64_t step_s = (s->o.slot_ns + NS_PER_S - 1) / NS_PER_S;
     return timestamp > s->genesis_time ? (timestamp - s->genesis_time) / step_s : 0;
@@ -59,6 +65,17 @@ uint64_t slots_head(const struct slots *s) {
     return s->newest;
 }
 
+uint64_t slots_next(const struct slots *s) {
+    const struct slot_record *last = slots_last(s);
+    uint64_t now_ms = clock_wall_ns(loop_clock(s->o.loop)) / NS_PER_MS;
+    uint64_t slot_ms = s->o.slot_ns / NS_PER_MS;
+    uint64_t by_time = s->zero_ms && now_ms + slot_ms / 2 > s->zero_ms
+                           ? (now_ms + slot_ms / 2 - s->zero_ms) / slot_ms
+                           : 0;
+    uint64_t by_block = last ? last->slot + 1 : 0;
+    return by_block > by_time ? by_block : by_time;
+}
+
 const struct slot_record *slots_last(const struct slots *s) {
     return s->count ? &s->kept[(s->count - 1) % SLOTS_KEPT] : NULL;
 }
@@ -66,6 +83,7 @@ const struct slot_record *slots_last(const struct slots *s) {
 static void write_record(struct json_writer *w, const struct slot_record *r) {
     json_add_u64(w, "slot", r->slot);
     json_add_bool(w, "missed", r->missed);
+    if (r->missed) json_add_str(w, "reason", *r->reason ? r->reason : NULL);
     if (r->missed) return;
     json_add_u64(w, "number", r->number);
     json_add_data(w, "hash", BYTES_OF(r->hash));
@@ -82,6 +100,16 @@ static void write_record(struct json_writer *w, const struct slot_record *r) {
     json_add_u64(w, "txs", r->txs);
     json_add_u64(w, "orders", r->orders);
     json_add_u64(w, "gas_used", r->gas_used);
+    if (r->root_ns != UINT64_MAX) json_add_double(w, "root_ms", (double)r->root_ns / 1e6);
+    if (r->seal_ns != UINT64_MAX) json_add_double(w, "seal_ms", (double)r->seal_ns / 1e6);
+    if (*r->own_wei) {
+        json_add_str(w, "own_wei", r->own_wei);
+        json_add_str(w, "own_builder", r->own_builder);
+    }
+    if (r->received != UINT64_MAX) {
+        json_add_u64(w, "landed", r->landed);
+        json_add_u64(w, "received", r->received);
+    }
 }
 
 static void tell(struct slots *s, const char *kind, const struct slot_record *r) {
@@ -92,17 +120,24 @@ static void tell(struct slots *s, const char *kind, const struct slot_record *r)
 
 static struct slot_record *push(struct slots *s, uint64_t slot) {
     struct slot_record *r = record_at(s, s->count++);
-    *r = (struct slot_record){.slot = slot, .bids = UINT64_MAX};
+    *r = (struct slot_record){.slot = slot,
+                              .bids = UINT64_MAX,
+                              .root_ns = UINT64_MAX,
+                              .seal_ns = UINT64_MAX,
+                              .landed = UINT64_MAX,
+                              .received = UINT64_MAX};
     if (slot > s->told) s->told = slot;
     return r;
 }
 
-// Slots that passed without a block; told once the next block shows that none will come.
+// Slots that passed without a block; told once the next block, or the time, shows that none will
+// come.
 static void push_missed(struct slots *s, uint64_t until) {
     for (uint64_t slot = s->told + 1; s->told && slot < until && until - slot < SLOTS_KEPT;
          slot++) {
         struct slot_record *r = push(s, slot);
         r->missed = true;
+        if (s->o.look) s->o.look(s->o.context, r);
         tell(s, "slot", r);
     }
 }
@@ -130,7 +165,9 @@ static void take_block(struct slots *s, const struct json *b) {
     if (r == 0 && number >= s->asked) {
         uint64_t slot = slot_of(s, timestamp);
         push_missed(s, slot);
-        struct slot_record *k = push(s, slot);
+        struct slot_record *k = find(s, slot);
+        if (!k || !k->missed) k = push(s, slot);
+        k->missed = false; // it came after all
         k->number = number;
         k->timestamp = timestamp;
         k->begins_ms = begins_ms(s, slot);
@@ -222,6 +259,7 @@ static void on_relay(struct query *f, int code, const struct json *doc, const st
         return;
     }
     s->relay_bids = false;
+    if (r && s->o.look) s->o.look(s->o.context, r);
     if (r) tell(s, "slot", r);
     s->relay_slot = 0;
 }
@@ -253,6 +291,11 @@ void slots_tick(struct slots *s) {
     }
     if (!query_busy(&s->head)) (void)!query_rpc(&s->head, "eth_blockNumber", "[]", NULL);
     ask_relay(s);
+    uint64_t now_ms = clock_wall_ns(loop_clock(s->o.loop)) / NS_PER_MS;
+    uint64_t slot_ms = s->o.slot_ns / NS_PER_MS;
+    if (s->told && now_ms > begins_ms(s, s->told + 2) + MISSED_AFTER_MS) {
+        push_missed(s, (now_ms - MISSED_AFTER_MS - s->zero_ms) / slot_ms);
+    }
 }
 
 void slots_count(const struct slots *s, uint64_t first, uint64_t *ret_slots, uint64_t *ret_missed,

@@ -11,6 +11,7 @@
 
 #define SLOTS_KEPT 512
 #define SLOT_NAME_MAX 48
+#define SLOT_REASON_MAX 160
 
 struct slots;
 
@@ -25,6 +26,11 @@ struct slot_record {
     char winner[SLOT_NAME_MAX]; /* extra data of the block: "node-1", "devnet" for the proposer's
                                    own */
     char value_wei[80];         /* decimal; "" when no relay delivered it */
+    /* What the winner noted of it; UINT64_MAX: not known. */
+    uint64_t root_ns, seal_ns;         /* its state root, and all of closing the block */
+    uint64_t landed, received;         /* orders in it, and those that the winner had for it */
+    char own_wei[80], own_builder[24]; /* the best bid of a shadow's nodes; "": none */
+    char reason[SLOT_REASON_MAX];      /* of a missed slot; "" when nobody told one */
     bool missed, by_relay;
 };
 
@@ -37,6 +43,8 @@ struct slots_options {
     /* A new block: its hashes, in order, for whoever watches transactions; gives how many of them
      * were watched. May be NULL. */
     uint64_t (*block)(void *context, const struct slot_record *r, const struct json *block);
+    /* A slot is over and about to be told: fills in what the roles noted of it. May be NULL. */
+    void (*look)(void *context, struct slot_record *r);
     void *context;
 };
 
@@ -50,8 +58,14 @@ void slots_tick(struct slots *s);
 /* slots_now: the slot that runs; 0 before the chain began. slots_head: the newest block's number.
  */
 uint64_t slots_now(const struct slots *s);
+/* slots_next: the slot whose block is in the making. The first half of a slot without a block is
+ * still that slot's; else, and after its block, it is the next one's. */
+uint64_t slots_next(const struct slots *s);
 uint64_t slots_head(const struct slots *s);
 const struct slot_record *slots_last(const struct slots *s);
+
+/* slots_find gives what is known of a slot; NULL: nothing. */
+const struct slot_record *slots_find(const struct slots *s, uint64_t slot);
 
 /* slots_count: how many slots from `first` on are known, how many were missed, how many of the
  * blocks came through the relay. */

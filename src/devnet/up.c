@@ -3,11 +3,13 @@
 #include "devnet/parts.h"
 #include "devnet/plan.h"
 #include "devnet/playbook.h"
+#include "devnet/shadow.h"
 
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -137,34 +139,33 @@ static uint64_t on_block(void *context, const struct slot_record *r, const struc
     uint64_t landed = probe_block(n->probe, r, block);
     links_slot(n->links, r->slot + 1);
     probe_send(n->probe, r->number);
-    if (n->playbook && !playbook_slot(n->playbook, n, r->slot)) judge(n);
     return landed;
 }
 
 static int open_eyes(struct net *n, struct error *why) {
-    char rpc[48], beacon[48], relay[48], users[48];
-    (void)snprintf(rpc, sizeof rpc, "http://127.0.0.1:%u", n->chain_rpc);
-    (void)snprintf(beacon, sizeof beacon, "http://127.0.0.1:%u", n->chain_beacon);
-    (void)snprintf(relay, sizeof relay, "http://127.0.0.1:%u", n->relay_port);
+    char users[48];
     const struct slots_options slots = {.loop = n->loop,
                                         .events = n->events,
                                         .log = n->log,
-                                        .rpc_url = rpc,
-                                        .beacon_url = beacon,
-                                        .relay_url = relay,
+                                        .rpc_url = n->rpc_url,
+                                        .beacon_url = n->beacon_url,
+                                        .relay_url = n->relay_url,
                                         .slot_ns = n->s->slot_ns,
                                         .block = on_block,
+                                        .look = look_slot,
                                         .context = n};
     const struct probe_options probe = {.loop = n->loop,
                                         .events = n->events,
                                         .log = n->log,
-                                        .rpc_url = rpc,
-                                        .chain_id = NET_CHAIN_ID,
+                                        .rpc_url = n->rpc_url,
+                                        .chain_id = n->chain_id,
+                                        .single = n->s->virtual_clock_ns != 0,
                                         .account = PROBE_ACCOUNT};
     int r = slots_new(&n->slots, &slots, why);
     if (r == 0) r = probe_new(&n->probe, &probe, why);
-    if (r == 0) r = query_open(&n->chain_query, n->loop, rpc, why);
-    for (size_t i = 0; r == 0 && i < n->node_count; i++) {
+    if (r == 0) r = query_open(&n->chain_query, n->loop, n->rpc_url, why);
+    // Without nodes the probe sends nothing.
+    for (size_t i = 0; r == 0 && i < n->node_count && net_probes(n); i++) {
         (void)snprintf(users, sizeof users, "http://127.0.0.1:%u", n->nodes[i].user_front);
         r = probe_node(n->probe, n->nodes[i].name, users, why);
     }
@@ -181,11 +182,12 @@ static void on_shown(struct loop_fd *w, unsigned what) {
     loop_fd_remove(n->loop, w);
     n->status = n->show.exit_status == 0 ? 0 : 1;
     n->show.pid = 0;
-    service_stop(n->service);
+    if (n->s->show || n->status != 0) service_stop(n->service); // a replayed network goes on
 }
 
-static void start_show(struct net *n) {
-    const char *argv[] = {n->program, "devnet", "show", "--folder", n->folder.path, NULL};
+static void start_verb(struct net *n, const char *verb, const char *file) {
+    const char *argv[] = {
+        n->program, "devnet", verb, "--folder", n->folder.path, file, file ? "--play" : NULL, NULL};
     const struct process_options o = {
         .argv = argv, .output_fd = STDOUT_FILENO, .die_with_parent = true};
     struct error why;
@@ -193,7 +195,7 @@ static void start_show(struct net *n) {
     n->show_watch = (struct loop_fd){n->show.pidfd, LOOP_READ, on_shown};
     if (r == 0) r = loop_fd_add(n->loop, &n->show_watch, &why);
     if (r == 0) return;
-    say(n, "show", why.text);
+    say(n, verb, why.text);
     service_stop(n->service);
 }
 
@@ -233,17 +235,26 @@ static void tell_no_proof(struct net *n) {
         n->ready_ns ? "the network was ready" : "the network was never ready");
 }
 
+// By the time too: when no block comes, faults of single slots and steps of a scenario go on.
+static void follow_slots(struct net *n) {
+    uint64_t next = slots_next(n->slots);
+    if (!next) return;
+    links_slot(n->links, next);
+    if (n->playbook && !playbook_slot(n->playbook, n, next - 1)) judge(n);
+}
+
 static void on_tick(struct loop_timer *t) {
     struct net *n = LIST_ENTRY(t, struct net, tick);
     uint64_t now = loop_now_ns(n->loop);
     bool was_ready = n->ready_ns != 0;
     watch_tick(n);
     slots_tick(n->slots);
+    follow_slots(n);
     if (n->s->until_bundle && probe_proof(n->probe) && n->status != 0) tell_proof(n);
     if (n->ready_ns && !was_ready) {
         tell_ready(n);
         if (n->s->until_ready) service_stop(n->service);
-        if (n->s->show) start_show(n);
+        if (n->s->show) start_verb(n, "show", NULL);
     }
     if (n->s->timeout_ns && now - n->started_ns > n->s->timeout_ns && n->status != 0 &&
         n->show.pid <= 0) {
@@ -276,6 +287,13 @@ static int open_log(struct net *n, struct error *why) {
     if (fd < 0) return error_set(why, ERR_IO, "%s cannot be written", path);
     const struct log_options o = {.fd = fd, .level = LOG_INFO, .program = "devnet"};
     return log_open(&n->log, &o, why);
+}
+
+// What is to be replayed is looked for before anything is made.
+static int find_recording(struct net *n, struct error *why) {
+    const char *path = n->s->replay;
+    if (!path || !*path || realpath(path, n->recording)) return 0;
+    return error_set(why, ERR_NOT_FOUND, "--replay: %s cannot be read", path);
 }
 
 static int find_program(struct net *n, struct error *why) {
@@ -319,6 +337,11 @@ static int check_settings(const struct devnet_settings *s, struct error *why) {
     if (s->check && !(s->scenario && *s->scenario)) {
         return error_set(why, ERR_INVALID, "--check needs --scenario FILE");
     }
+    bool alone = !s->until_bundle && !s->show && !(s->scenario && *s->scenario);
+    if (shadow_wanted(s) && !alone) {
+        return error_set(why, ERR_INVALID,
+                         "a shadow follows: no --until-bundle, no --show, no --scenario");
+    }
     if (s->slot_ns < SLOT_NS_MIN || s->slot_ns > SLOT_NS_MAX || s->slot_ns % NS_PER_MS) {
         return error_set(why, ERR_RANGE, "a slot is 100ms to 60s, in whole milliseconds");
     }
@@ -331,6 +354,8 @@ static int start(struct net *n, struct error *why) {
                 : 0;
     if (r == 0) r = check_settings(n->s, why);
     if (r == 0) r = parts_check(n->s, why);
+    if (r == 0 && shadow_wanted(n->s)) r = shadow_check(n->s, why);
+    if (r == 0) r = find_recording(n, why);
     if (r == 0) r = open_folder(n, why);
     if (r == 0) r = find_program(n, why);
     if (r == 0) r = open_log(n, why);
@@ -339,9 +364,11 @@ static int start(struct net *n, struct error *why) {
     n->started_ns = loop_now_ns(n->loop);
     r = metrics_new(&n->metrics, NULL, why);
     if (r == 0) r = open_parts(n, why);
+    if (r == 0 && n->s->record && *n->s->record) r = links_record(n->links, n->s->record, why);
     if (r == 0) r = plan_network(n, why);
     if (r == 0) r = open_eyes(n, why);
     if (r == 0) r = describe_store(n, why);
+    if (r == 0 && *n->recording) start_verb(n, "replay", n->recording);
     n->tick.fire = on_tick;
     if (r == 0) r = loop_timer_set(n->loop, &n->tick, loop_now_ns(n->loop) + TICK_NS, why);
     return r;
@@ -373,6 +400,7 @@ static void close_all(struct net *n) {
         if (keep && !n->s->json) (void)printf("kept: %s\n", n->folder.path);
         folder_close(&n->folder, !keep);
     }
+    shadow_free(n->shadow);
     bytes_wipe(n->nodes, sizeof n->nodes);
     arena_free(&n->arena);
 }

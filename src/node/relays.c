@@ -14,6 +14,8 @@
 
 #define ANSWER_BYTES_MAX (64u << 20)
 #define REGISTER_NS (5 * NS_PER_S)
+#define REMIND_FIRST_NS (50 * NS_PER_MS) // after a failed registration; doubled up to the last
+#define REMIND_LAST_NS (5 * NS_PER_S)
 #define NAMES_KEEP_NS (60 * NS_PER_S)
 
 #define RELAYS_METRICS(X)                                                                          \
@@ -27,7 +29,8 @@ struct relay {
     struct client *client;
     char *url; // without the key
     bool pinned;
-    bool registered; // it took the newest registrations
+    bool registered;  // it took the newest registrations
+    bool registering; // it is being told them
     struct bytes48 pubkey;
 };
 
@@ -68,6 +71,8 @@ struct relays {
     size_t count;
     struct list questions;
     struct buf registrations; // the newest
+    struct loop_timer remind;
+    uint64_t remind_ns; // until the next time
     struct asking asking;
     struct metrics *metrics;
 };
@@ -191,25 +196,45 @@ static int status_error(const struct question *q, struct error *why) {
 
 // Registrations
 
+// A relay that starts beside the node misses the first; without registrations no bid is asked for.
+static void remind_later(struct relays *r) {
+    struct loop *l = r->options.loop;
+    struct error why;
+    if (loop_timer_armed(&r->remind)) return;
+    r->remind_ns = r->remind_ns ? 2 * r->remind_ns : REMIND_FIRST_NS;
+    if (r->remind_ns > REMIND_LAST_NS) r->remind_ns = REMIND_LAST_NS;
+    if (loop_timer_set(l, &r->remind, loop_now_ns(l) + r->remind_ns, &why) < 0) {
+        log_error(r->options.log, "timer_lost", F_ERR(&why));
+    }
+}
+
+static void on_remind(struct loop_timer *t) {
+    relays_remind(LIST_ENTRY(t, struct relays, remind));
+}
+
 static void on_registered(struct question *q, const struct error *why) {
     struct error own;
-    const char *url = q->relays->all[q->relay].url;
+    struct relay *relay = &q->relays->all[q->relay];
+    relay->registering = false;
     if (!why && q->status == 200) {
-        q->relays->all[q->relay].registered = true;
-        log_info(q->relays->options.log, "validators_registered", F_STR("relay", url));
+        relay->registered = true;
+        log_info(q->relays->options.log, "validators_registered", F_STR("relay", relay->url));
         return;
     }
     if (!why) (void)status_error(q, &own);
-    log_warn(q->relays->options.log, "registration_failed", F_STR("relay", url),
+    log_warn(q->relays->options.log, "registration_failed", F_STR("relay", relay->url),
              F_ERR(why ? why : &own));
+    remind_later(q->relays);
 }
 
 void relays_remind(struct relays *r) {
     struct error why;
     for (size_t i = 0; i < r->count && r->registrations.n; i++) {
-        if (r->all[i].registered) continue;
+        if (r->all[i].registered || r->all[i].registering) continue;
+        r->all[i].registering = true;
         if (!ask_one(r, i, HTTP_POST, "/eth/v1/builder/validators", buf_view(&r->registrations),
                      CONSENSUS_CAPELLA, REGISTER_NS, on_registered, &why)) {
+            r->all[i].registering = false;
             log_warn(r->options.log, "registration_failed", F_STR("relay", r->all[i].url),
                      F_ERR(&why));
         }
@@ -220,8 +245,9 @@ void relays_register(struct relays *r, struct bytes registrations) {
     buf_clear(&r->registrations);
     buf_append(&r->registrations, registrations);
     for (size_t i = 0; i < r->count; i++) {
-        r->all[i].registered = false;
+        r->all[i].registered = r->all[i].registering = false;
     }
+    r->remind_ns = 0;
     relays_remind(r);
 }
 
@@ -446,6 +472,7 @@ int relays_open(struct relays **ret, const struct relays_options *o, struct erro
     if (!r) return error_set(why, ERR_NO_MEMORY, "no memory for relays");
     r->options = *o;
     r->metrics = o->metrics;
+    r->remind.fire = on_remind;
     list_init(&r->questions);
     buf_init(&r->registrations, 0);
     arena_init(&r->asking.memory, 0);
@@ -460,6 +487,7 @@ int relays_open(struct relays **ret, const struct relays_options *o, struct erro
 void relays_close(struct relays *r) {
     if (!r) return;
     relays_forget(r);
+    loop_timer_clear(r->options.loop, &r->remind);
     for (struct list_node *n; (n = list_first(&r->questions)) != NULL;) {
         question_free(LIST_ENTRY(n, struct question, node));
     }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define ASK_EVERY_NS (500 * NS_PER_MS)
+#define ASK_SOON_NS (50 * NS_PER_MS) // while it is not ready: users wait for it
 #define SERVICE HUB_SERVICE_ORDERFLOW
 
 /* ---- the builder's readiness ---- */
@@ -20,7 +21,8 @@ static void set_builder(struct app *a, enum app_builder state) {
 
 static void ask_again(struct app *a) {
     struct error why;
-    int r = loop_timer_set(a->loop, &a->ready_timer, loop_now_ns(a->loop) + ASK_EVERY_NS, &why);
+    uint64_t wait = a->builder == APP_BUILDER_READY ? ASK_EVERY_NS : ASK_SOON_NS;
+    int r = loop_timer_set(a->loop, &a->ready_timer, loop_now_ns(a->loop) + wait, &why);
     if (r != 0) log_error(a->log, "timer_lost", F_ERR(&why));
 }
 

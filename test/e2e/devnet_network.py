@@ -81,6 +81,19 @@ class Devnet:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.loads(answer.read())["result"]
 
+    def blocks(self, first, last):
+        """Blocks by their numbers, in requests of a hundred."""
+        got = []
+        for begin in range(first, last + 1, 100):
+            body = json.dumps([{"jsonrpc": "2.0", "id": n, "method": "eth_getBlockByNumber",
+                                "params": [hex(n), False]}
+                               for n in range(begin, min(begin + 100, last + 1))])
+            request = urllib.request.Request(self.told["addresses"]["chain.rpc"], body.encode(),
+                                             {"content-type": "application/json"})
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                got += sorted(json.loads(answer.read()), key=lambda a: a["id"])
+        return [a["result"] for a in got]
+
     def block_of(self, tx):
         """The block that holds a transaction on the chain, or None."""
         receipt = self.rpc("eth_getTransactionReceipt", tx)

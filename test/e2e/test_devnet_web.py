@@ -160,7 +160,7 @@ def what_is_shown_is_so():
         way = b.wait("const t = [...document.querySelectorAll('main .steps li')].map(l => "
                      "l.innerText); return t.some(x => /in a bid of/.test(x)) && t")
         assert "received from its sender" in way[0] and order["node"] in way[0], way
-        for part in ("forwarded: node-", "delivered to the node's builder", "simulated, in a block",
+        for part in ("forwarded: node-", "delivered to the node's builder", "simulated for block", "in a block: filled",
                      f"in a bid of {order['winner']}", f"landed in block {order['block']}"):
             assert any(part in step for step in way), (part, way)
         b.type("input[name=hash]", "0x12")

@@ -34,9 +34,28 @@ async function gather() {
       }
     }
   }
+  for (const { node, orders } of doc.builders ?? []) {
+    // A bundle's transaction may have been sent alone too: the newest order that has a slot tells.
+    for (const slot of orders.find((o) => o.slots.length)?.slots ?? []) addBuilder(steps, node, slot);
+  }
   const landed = doc.receipt;
   if (landed) await addBlock(steps, landed);
   return { doc, method, bytes, landed, steps: steps.sort((a, b) => a.at - b.at) };
+}
+
+// RFC 3339 with a long fraction, in ms.
+function timeOf(text) {
+  return Date.parse(text.replace(/(\.\d{3})\d*/, "$1")) + Number(/\.\d{3}(\d{3})/.exec(text)?.[1] ?? 0) / 1000;
+}
+
+// What a builder did with it in one slot.
+function addBuilder(steps, who, slot) {
+  if (slot.simulatedAt) {
+    const what = slot.state === "ready" ? `simulated for block ${slot.block}: ${ether(BigInt(slot.profit ?? 0).toString())} ETH, ${Number(slot.gasUsed ?? 0)} gas`
+      : `simulated for block ${slot.block}: ${slot.state}${slot.text ? `, ${slot.text}` : ""}`;
+    steps.push({ at: timeOf(slot.simulatedAt), who, stage: "simulated", what });
+  }
+  if (slot.firstBidAt) steps.push({ at: timeOf(slot.firstBidAt), who, stage: "in-bid", what: `in ${slot.bids === 1 ? "a bid" : `${slot.bids} bids`} of it for block ${slot.block}` });
 }
 
 async function addBlock(steps, receipt) {
@@ -44,10 +63,9 @@ async function addBlock(steps, receipt) {
   const slot = network.state.slots.find((s) => s.number === number);
   const [build, bids] = await Promise.all([ask(`/api/build/${receipt.blockHash}`).catch(() => null), slot ? ask(`/api/bids/${slot.slot}`).catch(() => []) : []]);
   if (build?.built) {
-    const at = Date.parse(build.built.time.replace(/(\.\d{3})\d*/, "$1"));
-    const rest = Number(/\.\d{3}(\d{3})/.exec(build.built.time)?.[1] ?? 0) / 1000;
+    const at = timeOf(build.built.time);
     const took = (parseSpan(build.built.fill) ?? 0) + (parseSpan(build.built.seal) ?? 0);
-    steps.push({ at: at + rest, who: build.node, stage: "built", what: `simulated, in a block: filled in ${span(parseSpan(build.built.fill))}, sealed in ${span(parseSpan(build.built.seal))} (root ${span(parseSpan(build.built.root))})`, took });
+    steps.push({ at, who: build.node, stage: "built", what: `in a block: filled in ${span(parseSpan(build.built.fill))}, sealed in ${span(parseSpan(build.built.seal))} (root ${span(parseSpan(build.built.root))})`, took });
   }
   const bid = bids.find?.((b) => b.block_hash === receipt.blockHash);
   // The relay tells whole milliseconds: within one of them the bid comes after its block.
@@ -73,7 +91,7 @@ function lanes(steps, width) {
     node.append(draw("text", { class: "small", x: left + (p / end) * (width - left - right), y: height - 6, "text-anchor": p ? "middle" : "start" }, p ? span(0.01 * 10 ** p) : "start"));
   }
   for (const s of steps) {
-    const series = { received: 0, landed: 2, bid: 1, built: 3, shared: 6 }[s.stage];
+    const series = { received: 0, landed: 2, bid: 1, "in-bid": 1, built: 3, simulated: 4, shared: 6 }[s.stage];
     const y = 22 + order.indexOf(s.who) * step;
     node.append(draw("circle", { class: `${series === undefined ? "ring" : "dot"} c${series ?? 0}`, cx: px(s.at), cy: y, r: 5 },
       draw("title", {}, `${s.who}: ${s.what}, ${span(s.at - first)} after the first`)));
