@@ -49,7 +49,7 @@ void hub_message(struct hub_call *c, int status, const char *message, const char
 
 void hub_failure(struct hub_call *c, int code, const struct error *why) {
     log_warn(c->hub->options.log, "store_refused", F_STR("route", c->res->route), F_ERR(why));
-    if (code == ERR_CLOSED || code == ERR_BUSY) {
+    if (code == ERR_CLOSED || code == ERR_BUSY || code == ERR_IO) { // away, or its disk is full
         hub_status(c, 503);
         hub_add_header(c->res, "Retry-After", BYTES_LIT("2"));
     } else if (c->hub->options.compat) {

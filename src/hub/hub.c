@@ -158,12 +158,11 @@ static int load(struct hub *h, struct bytes what, struct error *why) {
     return r;
 }
 
-// After a change of a builder its document is read anew; after everything was loaded the documents
-// in memory are good only while their backend is away.
-static void forget_secrets(struct hub *h, struct bytes what) {
+// After a change documents are read anew; what is in memory is good only while that fails.
+static void age_secrets(struct hub *h, struct bytes what) {
+    if (what.p && what.n == 0) return; // of the allow-list
     (void)pthread_rwlock_wrlock(&h->lock);
-    if (what.n) model_forget_secrets(&h->model, what);
-    if (!what.p) model_age_secrets(&h->model);
+    model_age_secrets(&h->model, what);
     (void)pthread_rwlock_unlock(&h->lock);
 }
 
@@ -178,7 +177,7 @@ int hub_reload(struct hub *h, struct bytes payload, struct error *why) {
     }
     (void)pthread_mutex_lock(&h->write_lock);
     int r = load(h, what, why);
-    if (r == 0) forget_secrets(h, what);
+    if (r == 0) age_secrets(h, what);
     (void)pthread_mutex_unlock(&h->write_lock);
     return r;
 }
@@ -192,7 +191,7 @@ static int commit_and_load(struct hub *h, struct store_batch *b, struct bytes wh
         // Committed, and to be answered so; the next reload brings memory up to date.
         log_error(h->options.log, "reload_failed", F_ERR(&load_why));
     }
-    if (r == 0) forget_secrets(h, what);
+    if (r == 0) age_secrets(h, what);
     (void)pthread_mutex_unlock(&h->write_lock);
     return r;
 }

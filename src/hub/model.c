@@ -394,18 +394,13 @@ const char *model_shadowed(const struct model *m, struct bytes name) {
     return NULL;
 }
 
-void model_forget_secrets(struct model *m, struct bytes name) {
+void model_age_secrets(struct model *m, struct bytes name) {
     for (size_t i = 0; i < m->count; i++) {
         struct model_builder *b = m->sorted[i];
-        if (bytes_equal_str(name, b->name) || bytes_equal_str(name, b->shadow_of)) {
-            model_set_secret(b, (struct bytes){NULL, 0});
+        if (!name.p || bytes_equal_str(name, b->name) || bytes_equal_str(name, b->shadow_of)) {
+            b->secret_old = true;
         }
     }
-}
-
-void model_age_secrets(struct model *m) {
-    for (size_t i = 0; i < m->count; i++)
-        m->sorted[i]->secret_old = true;
 }
 
 struct model_builder *model_builder_at(const struct model *m, const uint8_t address[16]) {

@@ -135,11 +135,10 @@ void model_peers_build(struct model *m, struct bytes network);
 struct bytes model_peers(const struct model *m, struct bytes network,
                          const struct model_builder *self, struct buf *scratch);
 
-/* model_set_secret keeps a document (copied); p NULL forgets it. model_forget_secrets forgets those
- * of a builder and of its shadows; model_age_secrets makes all of them old. */
+/* model_set_secret keeps a document (copied); p NULL forgets it. model_age_secrets makes those of a
+ * builder and of its shadows old, p NULL all. */
 void model_set_secret(struct model_builder *b, struct bytes document);
-void model_forget_secrets(struct model *m, struct bytes name);
-void model_age_secrets(struct model *m);
+void model_age_secrets(struct model *m, struct bytes name);
 
 /* model_ip reads an address as the proxies write it: no port, brackets, zone, leading zeros. */
 [[gnu::warn_unused_result]] bool model_ip(uint8_t ret[16], struct bytes text);
