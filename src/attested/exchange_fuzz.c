@@ -148,7 +148,7 @@ static void exchange(struct ours *o, SSL *peer, uint8_t flags, struct bytes in) 
         if (SSL_write(peer, out.p + sent, (int)(out.n - sent)) > 0) sent = out.n;
     }
     MUST(spoken ? o->settled == 1 || o->closed : true);
-    const struct attested_peer *p = o->conn.tls ? attested_peer(o->conn.tls) : NULL;
+    const struct attested_peer *p = o->accepted ? attested_peer(o->conn.tls) : NULL;
     if (o->settled && o->accepted) {
         MUST(p && p->attested == ((flags & JUDGED) != 0));
         MUST(!(flags & JUDGED) || (flags & GENUINE)); // nobody guesses a signature

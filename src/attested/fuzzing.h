@@ -87,6 +87,7 @@ static inline void world_settled(void *context, struct conn *c, const struct err
     MUST(c == &o->conn);
     o->settled++;
     o->accepted = why == NULL;
+    if (why) conn_close(c); // as owners must
 }
 
 /* The two kinds of one form: peers are judged, or not. */
