@@ -331,7 +331,8 @@ static void explain_stay(struct buf *out, const struct json *s) {
     buf_append_str(out, text_of(a, s, "state"));
     if (has(s, "simulatedAt")) buf_printf(out, ", simulated at %s", text_of(a, s, "simulatedAt"));
     if (has(s, "profit")) {
-        buf_printf(out, ", profit %s wei, gas %s", text_of(a, s, "profit"), text_of(b, s, "gasUsed"));
+        buf_printf(out, ", profit %s wei, gas %s", text_of(a, s, "profit"),
+                   text_of(b, s, "gasUsed"));
     }
     if (has(s, "reason")) {
         buf_printf(out, ": %s (%s)", text_of(a, s, "text"), text_of(b, s, "reason"));

@@ -1,8 +1,8 @@
 /* What became of each order: for whoever sent it, and for whoever operates the builder.
  *
- * The last orders stand in a ring: when they came, what each slot's simulation said (profit, gas, or
- * why it failed), in how many bids they were and since when, why they were left out of the last one,
- * whether they landed, and why the pool let go of them. Nothing of their content.
+ * The last orders stand in a ring: when they came, what each slot's simulation said (profit, gas,
+ * or why it failed), in how many bids they were and since when, why they were left out of the last
+ * one, whether they landed, and why the pool let go of them. Nothing of their content.
  *
  * Threads: any. Every function but the questions costs a look-up under a lock.
  * SPDX-License-Identifier: MIT */

@@ -93,7 +93,8 @@ TEST(order_log_tells_of_bids_and_ends) {
     order_log_simulated(orders, in, 9, 100, NOON);
     order_log_simulated(orders, out_, 9, 100, NOON);
     struct left_out left = {out_, COMMIT_GAS_LEFT};
-    struct built_block b = {.work = &work, .included = &in, .orders = 1, .left = &left, .left_count = 1};
+    struct built_block b = {
+        .work = &work, .included = &in, .orders = 1, .left = &left, .left_count = 1};
     b.produced.header.number = 100;
     b.produced.hash = (struct hash){{0xbb}};
     order_log_bid(orders, &b, NOON + SECOND);

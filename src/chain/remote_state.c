@@ -174,7 +174,7 @@ static void keep_code(struct remote_state *s, struct code *c, struct bytes bytes
     uint8_t *copy = malloc(bytes.n);
     if (!copy) return;
     memcpy(copy, bytes.p, bytes.n);
-    c->bytes = (struct bytes){copy, bytes.n};
+    c->bytes = bytes_make(copy, bytes.n);
     s->code_bytes += bytes.n;
 }
 

@@ -27,7 +27,10 @@ bool node_templates(size_t i, struct node_template *ret) {
     return true;
 }
 
+static const struct {
+    const uint8_t *begin, *end;
+} archive = {node_template_archive_tables, node_template_archive_tables_end};
+
 struct bytes archive_tables(void) {
-    return bytes_make(node_template_archive_tables,
-                      (size_t)(node_template_archive_tables_end - node_template_archive_tables));
+    return bytes_make(archive.begin, (size_t)(archive.end - archive.begin));
 }

@@ -451,7 +451,8 @@ TEST(image_hashes_let_in_under_trusted_firmware) {
 #define HASHES                                                                                     \
     "{\"uki_authenticode\":\"" D("a") "\",\"kernel_authenticode\":\"" D(                           \
         "b") "\",\"cmdline_hash\":\"" D("c") "\",\"initrd_hash\":\"" D("d") "\",\"gpt_disk_guid_"  \
-                                                                            "hash\":\"" D("e") "\"}"
+                                                                            "hash\":\"" D(         \
+                                                                                "e") "\"}"
     static const char *firmware[] = {D("1")};
     struct policy_image image;
     uint8_t rtmr[4][48];

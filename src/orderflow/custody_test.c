@@ -38,7 +38,8 @@ static struct flow_order *of_peer(const char *tx) {
 TEST(a_peer_is_told_when_the_builder_has_its_order) {
     begin();
     struct flow_order *a = of_peer("0x01"), *b = of_peer("0x02");
-    CHECK(custody_begin(custody, a, &letters['a' - 'a']) && custody_begin(custody, b, &letters['b' - 'a']));
+    CHECK(custody_begin(custody, a, &letters['a' - 'a']) &&
+          custody_begin(custody, b, &letters['b' - 'a']));
     custody_tidy(custody);
     CHECK_STR(told, "");
     CHECK_U64(custody_stats(custody).waiting, 2);

@@ -2,9 +2,9 @@
 #include "orderflow/inspect.h"
 
 #include "eth/address.h"
+#include "eth/request_signature.h"
 #include "orderflow/order_envelope.h"
 #include "orderflow/priority.h"
-#include "eth/request_signature.h"
 
 static const struct json_limits limits = {JSON_BYTES_MAX, 64, JSON_VALUES_MAX, false};
 

@@ -1,8 +1,8 @@
 /* Requests of every method by both generations, from a body and as a signature header: never more
  * than an error, and what is accepted can be forwarded. SPDX-License-Identifier: MIT */
+#include "eth/request_signature.h"
 #include "orderflow/order_envelope.h"
 #include "orderflow/priority.h"
-#include "eth/request_signature.h"
 
 #include <stdlib.h>
 

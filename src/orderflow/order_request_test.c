@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include "eth/request_signature.h"
 #include "orderflow/order_envelope.h"
 #include "orderflow/priority.h"
-#include "eth/request_signature.h"
 
 #include "test/harness/test.h"
 

@@ -5,13 +5,13 @@
 #include "base/file.h"
 #include "base/hex.h"
 #include "eth/address.h"
+#include "eth/request_signature.h"
 #include "net/certificate.h"
 #include "net/client.h"
 #include "net/jsonrpc.h"
 #include "net/url.h"
 #include "orderflow/order_envelope.h"
 #include "orderflow/orderflow.h"
-#include "eth/request_signature.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
  * same bytes. SPDX-License-Identifier: MIT */
 #include "base/hex.h"
 #include "eth/order_id.h"
-#include "orderflow/peer_frame.h"
 #include "eth/request_signature.h"
+#include "orderflow/peer_frame.h"
 #include "test/conformance/orderflow.h"
 
 #define FRAME_MAX (64u << 20)

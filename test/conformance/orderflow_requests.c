@@ -1,9 +1,9 @@
 /* Orderflow vectors of requests: raw transactions, what is forwarded, signed messages, scores.
  * SPDX-License-Identifier: MIT */
+#include "eth/request_signature.h"
 #include "orderflow/archive_rows.h"
 #include "orderflow/order_envelope.h"
 #include "orderflow/priority.h"
-#include "eth/request_signature.h"
 #include "test/conformance/orderflow.h"
 
 #include <math.h>
