@@ -232,8 +232,10 @@ static int refresh(struct service *s, struct error *why) {
 }
 
 static int prune(struct service *s, struct error *why) {
-    uint64_t now = clock_wall_ns(&clock_system), keep = atomic_load(&s->keep_events_ns);
-    return keep && keep < now ? hub_prune(s->hub, now - keep, why) : 0;
+    uint64_t before;
+    int r = retention_before(&before, &s->retention, &clock_system, atomic_load(&s->keep_events_ns),
+                             why);
+    return r == 0 && before ? hub_prune(s->hub, before, why) : r;
 }
 
 static void chore_run(void *context) {
@@ -469,6 +471,7 @@ static int start(struct service *s, struct error *why) {
     if (r == 0) r = pool_start(&s->pool, (unsigned)s->values->workers, QUEUE_MAX, why);
     if (r == 0) r = pool_start(&s->secrets_pool, (unsigned)s->values->workers, QUEUE_MAX, why);
     atomic_store(&s->keep_events_ns, s->values->keep_events_ns);
+    retention_trust(&s->retention, &clock_system);
     if (r == 0) r = pool_mailbox_open(&s->mailbox, why);
     if (r != 0) return r;
     s->mailbox_watch = (struct loop_fd){s->mailbox.fd, LOOP_READ, drain_mailbox};

@@ -7,6 +7,7 @@
 #include "hub/attested_door.h"
 #include "hub/hub.h"
 #include "hub/program.h"
+#include "hub/retention.h"
 #include "net/loop.h"
 #include "net/server.h"
 
@@ -70,6 +71,7 @@ struct service {
     struct list held; /* struct held: drain requests that are kept open */
     struct chore chores[CHORES];
     _Atomic uint64_t keep_events_ns;
+    struct retention retention;
     char *dsn; /* of the listener thread; NULL: not PostgreSQL */
     pthread_t listener_thread;
     bool listener_runs;
