@@ -32,18 +32,22 @@ def everything_that_is_shown_works():
         assert not processes_of(folder)
 
 
+def won_slots(state):
+    return [s for s in state["slots"] if not s["missed"] and s["by_relay"]]
+
+
 @case
 def the_chain_holds_what_is_told():
     """An order sent through each node lands; blocks are the named builder's; bids are counted."""
     with Folder() as folder, Devnet(folder) as net:
         names = [n["name"] for n in net.told["nodes"]]
-        state = net.wait_for(lambda s: all(landed(s, n) for n in names), 40)
+        state = net.wait_for(lambda s: all(landed(s, n) for n in names) and won_slots(s), 40)
         for order in landed(state):
             block = net.block_of(order["tx"])
             assert block and int(block["number"], 16) == order["block"], order
             assert order["tx"] in block["transactions"] and winner(block) == order["winner"], order
-        won = [s for s in state["slots"] if not s["missed"] and s["by_relay"]]
-        assert won and all(s["winner"] in names and int(s["value_wei"]) > 0 for s in won), won
+        won = won_slots(state)
+        assert all(s["winner"] in names and int(s["value_wei"]) > 0 for s in won), won
         for s in won:
             # The proposer was paid what the winning bid said: its balance says so.
             block = net.rpc("eth_getBlockByNumber", hex(s["number"]), True)
@@ -314,7 +318,7 @@ def scenarios_end_with_a_verdict():
         r = run(PROGRAM, "devnet", "up", "--folder", folder / "net", "--scenario", wrong, "--check",
                 timeout=100)
         assert r.returncode == 1 and "FAILED  a load made no report" in r.stdout, r.stdout + r.stderr
-        for flags, word in ((["--check"], "--scenario"), (["--slot", "1500ms"], "whole seconds"),
+        for flags, word in ((["--check"], "--scenario"), (["--slot", "50ms"], "--slot"),
                             (["--name", "../../else"], "--name")):
             r = run(PROGRAM, "devnet", "up", "--until-ready", *flags)
             assert r.returncode != 0 and word in r.stderr, r.stdout + r.stderr
