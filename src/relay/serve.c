@@ -131,7 +131,7 @@ static int load_builders(struct relay *r, struct error *why) {
 
 // ---- workers that leave the processor to the loop, whose answers are awaited
 
-#define WORKERS_NICE 10
+#define WORKERS_NICE 10 /* more than the program's own */
 
 struct settling {
     struct pool_task task;
@@ -145,7 +145,8 @@ struct settling_all {
 // Each worker runs exactly one of these: it waits for the others.
 static void settle(void *context) {
     struct settling *s = context;
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), WORKERS_NICE);
+    int own = getpriority(PRIO_PROCESS, 0);
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), own + WORKERS_NICE);
     (void)pthread_barrier_wait(&s->all->barrier);
 }
 
