@@ -34,10 +34,11 @@ static struct config *load(struct values *v, int argc, const char *const *argv) 
 
 TEST(defaults_are_a_quiet_logfmt_in_a_sandbox) {
     struct values v;
-    config_free(load(&v, 1, (const char *const[]){"common", NULL}));
+    struct config *c = load(&v, 1, (const char *const[]){"common", NULL});
     CHECK(v.log.level == LOG_INFO && !v.log.json && !v.log.debug);
     CHECK(v.process.sandbox && v.process.user == NULL);
     CHECK_STR(v.metrics_addr, "127.0.0.1:9");
+    config_free(c);
 }
 
 TEST(environment_and_file_use_the_prefixes) {

@@ -121,7 +121,8 @@ static void open_all(struct loop *l, struct tls *t, const struct socket_address 
         TURN_UNTIL_WITHIN(l, 30, open_count >= end || closed_of(all, end) > 0);
         for (unsigned i = n; i < end; i++)
             ask(&all[i]);
-        TURN_UNTIL_WITHIN(l, 30, all[end - 1].answers > 0 || all[end - 1].closed);
+        for (unsigned i = n; i < end; i++) // two answers that come together would count as one
+            TURN_UNTIL_WITHIN(l, 30, all[i].answers > 0 || all[i].closed);
         n = end;
     }
 }
