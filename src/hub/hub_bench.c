@@ -91,7 +91,7 @@ struct hub_process {
 static unsigned free_port(void) {
     struct socket_address a;
     struct error why;
-    int fd;
+    int fd = -1;
     if (socket_address_parse(&a, BYTES_LIT("127.0.0.1:0"), 0, &why) != 0 ||
         socket_listen(&fd, &a, NULL, &why) != 0 || socket_local(&a, fd, &why) != 0) {
         die("port", &why);
