@@ -29,14 +29,7 @@ static struct speech {
 static void on_open(struct conn *c) {
     ((struct ours *)c->owner)->open = true;
 }
-static void on_readable(struct conn *c) {
-    ours_read(c->owner);
-}
-static void on_closed(struct conn *c, const struct error *why) {
-    (void)why;
-    ((struct ours *)c->owner)->closed = true;
-}
-static const struct conn_events events = {on_open, on_readable, NULL, on_closed};
+static const struct conn_events events = {on_open, ours_on_readable, NULL, ours_on_closed};
 
 /* ---- the peer's certificate ---- */
 

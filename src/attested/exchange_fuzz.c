@@ -19,14 +19,7 @@ static SSL_CTX *peers[2];            /* server */
 static void on_open(struct conn *c) {
     attested_admit(((struct ours *)c->owner)->attested, c);
 }
-static void on_readable(struct conn *c) {
-    ours_read(c->owner);
-}
-static void on_closed(struct conn *c, const struct error *why) {
-    (void)why;
-    ((struct ours *)c->owner)->closed = true;
-}
-static const struct conn_events events = {on_open, on_readable, NULL, on_closed};
+static const struct conn_events events = {on_open, ours_on_readable, NULL, ours_on_closed};
 
 static int choose(SSL *s, const unsigned char **out, unsigned char *n, const unsigned char *in,
                   unsigned int in_n, void *context) {

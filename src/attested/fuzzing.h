@@ -111,6 +111,15 @@ static inline void ours_read(struct ours *o) {
     if (n <= 0 && n != ERR_AGAIN) o->closed = true;
 }
 
+static inline void ours_on_readable(struct conn *c) {
+    ours_read(c->owner);
+}
+
+static inline void ours_on_closed(struct conn *c, const struct error *why) {
+    (void)why;
+    ((struct ours *)c->owner)->closed = true;
+}
+
 /* ours_begin puts our side on a descriptor. errors  none that are no finding. */
 static inline void ours_begin(struct ours *o, struct attested *a, struct tls *tls, int fd,
                               const struct conn_events *events) {

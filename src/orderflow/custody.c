@@ -37,10 +37,19 @@ static void item_free(struct custody_item *item) {
     free(item);
 }
 
+/* With the lock. The order forgets it: the order may live longer. */
+static void take(struct custody *c, struct custody_item *item) {
+    item->order->custody = NULL;
+    list_remove(&item->link);
+    c->stats.waiting--;
+}
+
 void custody_free(struct custody *c) {
     if (!c) return;
-    for (struct list_node *n = list_pop_front(&c->items); n; n = list_pop_front(&c->items)) {
-        item_free(LIST_ENTRY(n, struct custody_item, link));
+    for (struct list_node *n = list_first(&c->items); n; n = list_first(&c->items)) {
+        struct custody_item *item = LIST_ENTRY(n, struct custody_item, link);
+        take(c, item);
+        item_free(item);
     }
     (void)pthread_mutex_destroy(&c->lock);
     free(c);
@@ -62,13 +71,6 @@ bool custody_begin(struct custody *c, struct flow_order *o, void *ticket) {
     c->stats.waiting++;
     pthread_mutex_unlock(&c->lock);
     return true;
-}
-
-/* With the lock. */
-static void take(struct custody *c, struct custody_item *item) {
-    item->order->custody = NULL;
-    list_remove(&item->link);
-    c->stats.waiting--;
 }
 
 static struct custody_item *take_of(struct custody *c, struct flow_order *o) {

@@ -1,6 +1,7 @@
-/* Loaded before a program (LD_PRELOAD), moves its wall clock by BN_CLOCK_SHIFT_MS: a machine whose
- * clock is off; or by the number of milliseconds (8 bytes, little-endian) that stands in the file
- * BN_CLOCK_SHIFT_FILE at the moment: a clock that is put. Monotonic time stays. For tests.
+/* Loaded before a program (LD_PRELOAD), moves its wall clock, and that of libraries, by the number
+ * of milliseconds (8 bytes, little-endian) that stands in the file BN_CLOCK_SHIFT_FILE at the
+ * moment: a clock that is put while it runs. Monotonic time stays. For tests; a clock that is
+ * merely off is BUILDERNET_CLOCK_SHIFT.
  * SPDX-License-Identifier: MIT */
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -12,13 +13,12 @@
 #include <time.h>
 #include <unistd.h>
 
-static int64_t fixed_ms;
-static const _Atomic int64_t *shift_ms = (const _Atomic int64_t *)&fixed_ms;
+static const _Atomic int64_t none;
+static const _Atomic int64_t *shift_ms = &none;
 
 /* Before main(), so before the program gives up its rights to files. */
 __attribute__((constructor)) static void begin(void) {
-    const char *text = getenv("BN_CLOCK_SHIFT_MS"), *path = getenv("BN_CLOCK_SHIFT_FILE");
-    if (text) fixed_ms = strtoll(text, NULL, 10);
+    const char *path = getenv("BN_CLOCK_SHIFT_FILE");
     if (!path) return;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     void *at = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof *shift_ms, PROT_READ, MAP_SHARED, fd, 0);

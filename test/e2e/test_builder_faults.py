@@ -8,7 +8,7 @@ import time
 
 import wallet
 from builder_world import BUILDER_KEY, BURN, FINNEY, ONCE, PAY, PROPOSER, REVERT, World, rpc
-from harness import BUILD, Folder, case, main, request, wait_until
+from harness import Folder, case, main, request, wait_until
 from relay_stub import Server
 
 BUILDER = "0x" + wallet.address(BUILDER_KEY).hex()
@@ -188,7 +188,7 @@ def bids_do_not_execute_again_what_takes_long():
 
 
 def shifted(ms):
-    return {"LD_PRELOAD": str(BUILD / "src/builder/libclock_shift.so"), "BN_CLOCK_SHIFT_MS": str(ms)}
+    return {"BUILDERNET_CLOCK_SHIFT": f"{ms}ms"}
 
 
 @case

@@ -233,7 +233,7 @@ def the_clock_is_put_forward_and_back():
     with Folder() as folder:
         shift = folder / "shift"
         shift.write_bytes(struct.pack("<q", 0))
-        shim = BUILD / "src/builder/libclock_shift.so"
+        shim = BUILD / "src/hub/libclock_shift.so"
         with Hub("--required-services", "", "--keep-events", "720h",
                  env={"LD_PRELOAD": str(shim), "BN_CLOCK_SHIFT_FILE": str(shift)}) as hub:
             fleet(hub, 1, 3)
