@@ -43,8 +43,7 @@ const struct config_program collateral_program = {
 };
 
 struct service_state {
-    struct config *config;
-    struct values values;
+    const struct values *values;
     const char *folder;
     struct log *log;
     struct simple_service simple;
@@ -188,9 +187,9 @@ static int reload(void *context, struct error *why) {
 static int serve(struct service_state *s, struct error *why) {
     const struct simple_options o = {.name = "collateral",
                                      .log = s->log,
-                                     .listen_addr = s->values.listen_addr,
-                                     .tls_certificate = s->values.tls_certificate,
-                                     .tls_key = s->values.tls_key,
+                                     .listen_addr = s->values->listen_addr,
+                                     .tls_certificate = s->values->tls_certificate,
+                                     .tls_key = s->values->tls_key,
                                      .reload = reload,
                                      .context = s};
     const struct route routes[] = {
@@ -203,7 +202,7 @@ static int serve(struct service_state *s, struct error *why) {
         {"GET", "/sgx" V1 "/fmspcs", answer_platforms, s, 0, 0},
     };
     const struct server_limits limits = {
-        .connections = 1000, .requests_per_second = (unsigned)s->values.requests_per_second};
+        .connections = 1000, .requests_per_second = (unsigned)s->values->requests_per_second};
     int r = simple_open(&s->simple, &o, why);
     if (r == 0) r = shelf_open(&s->shelf, s->folder, why);
     if (r == 0) {
@@ -218,29 +217,21 @@ static int serve(struct service_state *s, struct error *why) {
 static void stop(struct service_state *s) {
     simple_close(&s->simple);
     shelf_free(s->shelf);
-    config_free(s->config);
     log_close(s->log);
 }
 
-int collateral_service_main(int argc, char **argv) {
-    struct service_state s = {0};
-    struct error why = {0};
-    int r = config_load(&s.config, &collateral_program, &s.values, argc, argv, &why);
-    if (r == 0 && config_output(s.config).n) {
-        struct bytes text = config_output(s.config);
-        (void)fwrite(text.p, 1, text.n, stdout);
-        config_free(s.config);
-        return 0;
-    }
-    if (r < 0) {
-        (void)fprintf(stderr, "buildernet collateral: %s\n", why.text);
-        return error_class_of(r)->exit_status;
-    }
-    s.folder = config_arguments(s.config).items[0];
-    r = common_log_open(&s.log, &s.values.log, "collateral", &why);
+static int run(struct config *config, void *values) {
+    struct service_state s = {.values = values, .folder = config_arguments(config).items[0]};
+    struct error why;
+    int r = common_log_open(&s.log, &s.values->log, "collateral", &why);
     (void)signal(SIGPIPE, SIG_IGN);
     if (r == 0) r = serve(&s, &why);
     if (r < 0) log_error(s.log, "failed", F_ERR(&why));
     stop(&s);
     return r < 0 ? error_class_of(r)->exit_status : 0;
+}
+
+int collateral_service_main(int argc, char **argv) {
+    struct values values;
+    return config_main(&collateral_program, &values, argc, argv, run);
 }

@@ -342,12 +342,32 @@ int config_load(struct config **ret, const struct config_program *p, void *value
     c->arguments.items = arena_new_array(&c->arena, const char *, (size_t)argc + 1);
     int r = c->arguments.items ? load(c, why)
                                : error_set(why, ERR_NO_MEMORY, "no memory for the configuration");
+    if (r == 0 && !c->output.n && p->check) r = p->check(values, why);
     if (r) {
         config_free(c);
         return r;
     }
     *ret = c;
     return 0;
+}
+
+int config_main(const struct config_program *p, void *values, int argc, char **argv,
+                int (*run)(struct config *c, void *values)) {
+    struct config *c;
+    struct error why;
+    int status = 0;
+    int r = config_load(&c, p, values, argc, argv, &why);
+    if (r < 0) {
+        (void)fprintf(stderr, "buildernet %s: %s\n", p->name, why.text);
+        return error_class_of(r)->exit_status;
+    }
+    if (c->output.n) {
+        (void)fwrite(c->output.p, 1, c->output.n, stdout);
+    } else {
+        status = run(c, values);
+    }
+    config_free(c);
+    return status;
 }
 
 void config_moved(struct config *c, void *values) {

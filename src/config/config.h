@@ -122,6 +122,9 @@ struct config_program {
     unsigned max_arguments;   /* without verbs */
     bool ignore_unknown_keys; /* of the file; else ERR_NOT_FOUND */
     const char *default_file; /* read when it exists and no --config is given; NULL: none */
+    /* Says what no row can: NULL, or refuses values that cannot go together. Not asked when there
+     * is only a text to print. */
+    int (*check)(const void *values, struct error *why);
 };
 
 enum config_source { CONFIG_FROM_DEFAULT, CONFIG_FROM_FILE, CONFIG_FROM_ENV, CONFIG_FROM_FLAG };
@@ -131,6 +134,12 @@ struct config;
 /* config_run_verb: argv[1] names a verb with a command line of its own: it runs (or its help is
  * printed), and *ret_status is the exit status. False: the command line is config_load's. */
 bool config_run_verb(int *ret_status, const struct config_program *p, int argc, char **argv);
+
+/* config_main is a program's main around its own work: reads argv and all the rest into *values,
+ * says on standard error what is wrong with it, prints what is only to be printed (--help), or
+ * calls run. return  the exit status: run's, 0, or that of the error's class. */
+int config_main(const struct config_program *p, void *values, int argc, char **argv,
+                int (*run)(struct config *c, void *values));
 
 /* config_load reads everything and fills *values (values_bytes, all of it).
  * argc/argv  as main got them, argv[0] is the program's name; borrowed until config_free.

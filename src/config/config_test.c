@@ -335,4 +335,45 @@ TEST(durations_sizes_and_addresses) {
     path[0] = 0;
 }
 
+struct main_values {
+    uint64_t least, most;
+};
+
+static int in_order(const void *all, struct error *w) {
+    const struct main_values *v = all;
+    return v->least <= v->most ? 0 : error_set(w, ERR_CONFLICT, "--least above --most");
+}
+
+static int run_calls;
+static int run_main(struct config *c, void *all) {
+    const struct main_values *v = all;
+    run_calls++;
+    return config_verb_index(c) < 0 ? (int)(v->most - v->least) : 99;
+}
+
+TEST(a_main_runs_only_what_was_understood) {
+    static const struct config_option two[] = {
+        CONFIG_U64(main_values, least, "least", "1", "The least."),
+        CONFIG_U64(main_values, most, "most", "9", "The most."),
+    };
+    static const struct config_program p = {.name = "main-test",
+                                            .summary = "a test",
+                                            .options = two,
+                                            .option_count = 2,
+                                            .values_bytes = sizeof(struct main_values),
+                                            .check = in_order};
+    struct main_values v;
+    char name[] = "main-test", least[] = "--least=10", help[] = "--help", odd[] = "--odd";
+    run_calls = 0;
+    CHECK_U64((unsigned)config_main(&p, &v, 1, (char *[]){name, NULL}, run_main), 8);
+    CHECK_U64((unsigned)run_calls, 1);
+    CHECK_U64((unsigned)config_main(&p, &v, 2, (char *[]){name, least, NULL}, run_main),
+              (unsigned)error_class_of(ERR_CONFLICT)->exit_status);
+    CHECK_U64((unsigned)config_main(&p, &v, 2, (char *[]){name, odd, NULL}, run_main),
+              (unsigned)error_class_of(ERR_NOT_FOUND)->exit_status);
+    // What is only printed asks no check.
+    CHECK_U64((unsigned)config_main(&p, &v, 3, (char *[]){name, least, help, NULL}, run_main), 0);
+    CHECK_U64((unsigned)run_calls, 1);
+}
+
 TEST_MAIN()

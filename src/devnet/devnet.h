@@ -46,9 +46,6 @@ enum devnet_verb {
     DEVNET_SHADOW,
 };
 
-/* devnet_check refuses a name that would lead out of the folder of networks. */
-[[gnu::warn_unused_result]] int devnet_check(const struct devnet_settings *s, struct error *why);
-
 /* devnet_up runs a network until it is told to end. devnet_ask does every other verb. Both give the
  * exit status. */
 int devnet_up(const struct devnet_settings *s);

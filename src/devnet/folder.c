@@ -31,14 +31,6 @@ char *folder_default(struct arena *a, const char *name) {
                                 : NULL;
 }
 
-int devnet_check(const struct devnet_settings *s, struct error *why) {
-    return folder_name_is_good(s->name)
-               ? 0
-               : error_set(
-                     why, ERR_INVALID,
-                     "--name: 1 to 40 letters, digits, \".\", \"_\", \"-\", the first no \".\"");
-}
-
 static int make_path(char *path, struct error *why) {
     for (char *p = path + 1;; p++) {
         char c = *p;

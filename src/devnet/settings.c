@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "devnet/devnet.h"
 
+#include "devnet/folder.h"
+
 /* The choice of a part; the first is the network's own. */
 #define PART(field, flag_, choices_, help_)                                                        \
     {                                                                                              \
@@ -143,6 +145,14 @@ static const struct config_verb verbs[] = {
     [DEVNET_SHOW] = {"show", NULL, "Show the running network working, step by step.", 0, 0},
 };
 
+// A name must not lead out of the folder of networks.
+static int check(const void *values, struct error *why) {
+    const struct devnet_settings *s = values;
+    if (folder_name_is_good(s->name)) return 0;
+    return error_set(why, ERR_INVALID,
+                     "--name: 1 to 40 letters, digits, \".\", \"_\", \"-\", the first no \".\"");
+}
+
 const struct config_program devnet_program = {
     .name = "devnet",
     .summary = "a whole network on this machine",
@@ -153,4 +163,5 @@ const struct config_program devnet_program = {
     .values_bytes = sizeof(struct devnet_settings),
     .verbs = verbs,
     .verb_count = sizeof verbs / sizeof verbs[0],
+    .check = check,
 };

@@ -57,25 +57,17 @@ static void print_man(void) {
 }
 
 // Of a program whose verbs all have command lines of their own: help, manual page, completions.
-static int print_about(const struct config_program *table, int argc, char **argv) {
-    struct config *config;
-    struct error why;
-    uint8_t no_values;
-    int r = config_load(&config, table, &no_values, argc, argv, &why);
-    if (r != 0) {
-        (void)fprintf(stderr, "buildernet %s: %s\n", table->name, why.text);
-        return error_class_of(r)->exit_status;
-    }
-    struct bytes text = config_output(config);
-    int status = fwrite(text.p, 1, text.n, stdout) == text.n ? 0 : 1;
-    config_free(config);
-    return status;
+static int nothing(struct config *config, void *values) {
+    (void)config, (void)values;
+    return 0;
 }
 
 static int run(const struct program *p, int argc, char **argv) {
     int status;
     if (config_run_verb(&status, p->table, argc, argv)) return status;
-    return p->run ? p->run(argc, argv) : print_about(p->table, argc, argv);
+    if (p->run) return p->run(argc, argv);
+    uint8_t no_values; // all of its work is in verbs: what is left is --help and what is wrong
+    return config_main(p->table, &no_values, argc, argv, nothing);
 }
 
 // A wrong clock, as `buildernet devnet clock` gives one to a role: "90s", "-250ms".

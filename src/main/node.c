@@ -21,30 +21,14 @@ static int print_genesis(const struct node_values *values) {
     return r == 0 ? 0 : error_class_of(r)->exit_status;
 }
 
+static int run(struct config *config, void *values) {
+    int verb = config_verb_index(config);
+    if (verb < 0) return node_serve(config, values);
+    if (verb == NODE_VERB_GENESIS) return print_genesis(values);
+    return node_snapshot(values, verb == NODE_VERB_EXPORT, config_arguments(config).items[0]);
+}
+
 int node_main(int argc, char **argv) {
-    struct config *config;
     struct node_values values;
-    struct error why;
-    int r = config_load(&config, &node_program, &values, argc, argv, &why);
-    if (r == 0 && !config_output(config).n && (r = node_values_check(&values, &why)) != 0) {
-        config_free(config);
-    }
-    if (r != 0) {
-        (void)fprintf(stderr, "buildernet node: %s\n", why.text);
-        return error_class_of(r)->exit_status;
-    }
-    struct bytes text = config_output(config);
-    int status = 0;
-    if (text.n) {
-        (void)fwrite(text.p, 1, text.n, stdout);
-    } else if (config_verb_index(config) == NODE_VERB_GENESIS) {
-        status = print_genesis(&values);
-    } else if (config_verb_index(config) >= 0) {
-        status = node_snapshot(&values, config_verb_index(config) == NODE_VERB_EXPORT,
-                               config_arguments(config).items[0]);
-    } else {
-        status = node_serve(config, &values);
-    }
-    config_free(config);
-    return status;
+    return config_main(&node_program, &values, argc, argv, run);
 }

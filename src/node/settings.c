@@ -114,22 +114,6 @@ static const struct config_verb verbs[] = {
     [NODE_VERB_GENESIS] = {"dev-genesis", NULL, "Print the genesis file of --dev.", 0, 0},
 };
 
-const struct config_program node_program = {
-    .name = "node",
-    .summary = "an execution client: a chain for devnets and for builders",
-    .details =
-        "Without a verb, serves. With --dev the node makes blocks by itself; with --slots it "
-        "plays the consensus layer too, asks relays for blocks and serves what builders and "
-        "relays need of a beacon node; else a consensus client drives it over the Engine "
-        "API, or --follow another node.",
-    .options = options,
-    .option_count = sizeof options / sizeof options[0],
-    .values_bytes = sizeof(V),
-    .verbs = verbs,
-    .verb_count = sizeof verbs / sizeof verbs[0],
-    .verb_optional = true,
-};
-
 static bool is_namespace(const char *name) {
     static const char *const names[] = {"eth", "net", "web3", "txpool", "debug", "flashbots",
                                         "mev", "rpc", "dev",  "evm",    "anvil", "hardhat"};
@@ -139,7 +123,11 @@ static bool is_namespace(const char *name) {
     return false;
 }
 
-int node_values_check(const struct node_values *v, struct error *why) {
+// Refuses (ERR_RANGE, ERR_NOT_FOUND, ERR_INVALID) what would otherwise be cut or passed over
+// without a word: more accounts than there are, extra data that no header takes, a namespace that
+// does not exist.
+static int check(const void *values, struct error *why) {
+    const struct node_values *v = values;
     if (v->dev_accounts > DEV_ACCOUNTS_MAX) {
         return error_set(why, ERR_RANGE, "--dev-accounts: there are %u", DEV_ACCOUNTS_MAX);
     }
@@ -167,3 +155,20 @@ int node_values_check(const struct node_values *v, struct error *why) {
     }
     return 0;
 }
+
+const struct config_program node_program = {
+    .name = "node",
+    .summary = "an execution client: a chain for devnets and for builders",
+    .details =
+        "Without a verb, serves. With --dev the node makes blocks by itself; with --slots it "
+        "plays the consensus layer too, asks relays for blocks and serves what builders and "
+        "relays need of a beacon node; else a consensus client drives it over the Engine "
+        "API, or --follow another node.",
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .values_bytes = sizeof(V),
+    .verbs = verbs,
+    .verb_count = sizeof verbs / sizeof verbs[0],
+    .verb_optional = true,
+    .check = check,
+};

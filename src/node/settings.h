@@ -40,9 +40,4 @@ enum { NODE_VERB_GENESIS, NODE_VERB_EXPORT, NODE_VERB_IMPORT };
 
 extern const struct config_program node_program;
 
-/* node_values_check refuses (ERR_RANGE, ERR_NOT_FOUND) what would otherwise be cut or passed over
- * without a word: more accounts than there are, extra data that no header takes, a namespace that
- * does not exist. */
-int node_values_check(const struct node_values *v, struct error *why);
-
 #endif

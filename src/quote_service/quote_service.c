@@ -53,8 +53,7 @@ const struct config_program quote_service_program = {
 };
 
 struct quote_service {
-    struct config *config;
-    struct values values;
+    const struct values *values;
     enum attestation_type type;
     struct log *log;
     struct simple_service simple;
@@ -108,10 +107,10 @@ static void answer(void *context) {
 
 static bool may_ask(struct quote_service *s, const struct exchange *x) {
     struct bytes shown = exchange_header(x, "authorization");
-    if (s->values.token.n == 0) return true; // --allow-anyone
+    if (s->values->token.n == 0) return true; // --allow-anyone
     if (shown.n < 7 || strncasecmp((const char *)shown.p, "Bearer ", 7) != 0) return false;
     return bytes_equal_secret(bytes_slice(shown, 7, shown.n),
-                              bytes_make(s->values.token.p, s->values.token.n));
+                              bytes_make(s->values->token.p, s->values->token.n));
 }
 
 static void refuse(struct exchange *x, int status, const char *text) {
@@ -151,7 +150,7 @@ static void drain(struct loop_fd *watch, unsigned events) {
 }
 
 static int open_source(struct quote_service *s, struct error *why) {
-    const struct values *v = &s->values;
+    const struct values *v = s->values;
     if (!attestation_type_parse(&s->type, bytes_from_str(v->type)) || s->type == ATTESTATION_NONE ||
         s->type == ATTESTATION_AZURE_TDX) {
         return error_set(why, ERR_SYNTAX, "--attestation-type %.40s: not a type of bare quotes",
@@ -178,12 +177,12 @@ static int open_worker(struct quote_service *s, struct error *why) {
         r = loop_fd_add(s->simple.loop, &s->watch, why);
         s->watching = r == 0;
     }
-    return r == 0 ? pool_start(&s->pool, 1, (size_t)s->values.waiting, why) : r;
+    return r == 0 ? pool_start(&s->pool, 1, (size_t)s->values->waiting, why) : r;
 }
 
 static int check_token(const struct quote_service *s, struct error *why) {
-    if (s->values.token.n) return 0;
-    if (!s->values.allow_anyone) {
+    if (s->values->token.n) return 0;
+    if (!s->values->allow_anyone) {
         return error_set(why, ERR_INVALID, "--token is missing (or --allow-anyone)");
     }
     log_warn(s->log, "anyone_may_ask",
@@ -194,14 +193,14 @@ static int check_token(const struct quote_service *s, struct error *why) {
 static int serve(struct quote_service *s, struct error *why) {
     const struct simple_options o = {.name = "quote-service",
                                      .log = s->log,
-                                     .listen_addr = s->values.listen_addr,
-                                     .tls_certificate = s->values.tls_certificate,
-                                     .tls_key = s->values.tls_key};
+                                     .listen_addr = s->values->listen_addr,
+                                     .tls_certificate = s->values->tls_certificate,
+                                     .tls_key = s->values->tls_key};
     const struct route route = {"GET", "/attest/{data}", handle, s, 0, 0};
     const struct server_limits limits = {.connections = 1000,
                                          .body_bytes = 4096,
                                          .requests_per_second =
-                                             (unsigned)s->values.requests_per_second};
+                                             (unsigned)s->values->requests_per_second};
     int r = check_token(s, why);
     if (r == 0) r = simple_open(&s->simple, &o, why);
     if (r == 0) r = open_source(s, why);
@@ -222,28 +221,22 @@ static void stop(struct quote_service *s) {
     }
     simple_close(&s->simple);
     quoter_free(s->quoter);
-    config_free(s->config);
     log_close(s->log);
 }
 
-int quote_service_main(int argc, char **argv) {
-    struct quote_service s = {0};
-    struct error why = {0};
-    int r = config_load(&s.config, &quote_service_program, &s.values, argc, argv, &why);
-    if (r == 0 && config_output(s.config).n) {
-        struct bytes text = config_output(s.config);
-        (void)fwrite(text.p, 1, text.n, stdout);
-        config_free(s.config);
-        return 0;
-    }
-    if (r < 0) {
-        (void)fprintf(stderr, "buildernet quote-service: %s\n", why.text);
-        return error_class_of(r)->exit_status;
-    }
-    r = common_log_open(&s.log, &s.values.log, "quote-service", &why);
+static int run(struct config *config, void *values) {
+    (void)config;
+    struct quote_service s = {.values = values};
+    struct error why;
+    int r = common_log_open(&s.log, &s.values->log, "quote-service", &why);
     (void)signal(SIGPIPE, SIG_IGN);
     if (r == 0) r = serve(&s, &why);
     if (r < 0) log_error(s.log, "failed", F_ERR(&why));
     stop(&s);
     return r < 0 ? error_class_of(r)->exit_status : 0;
+}
+
+int quote_service_main(int argc, char **argv) {
+    struct values values;
+    return config_main(&quote_service_program, &values, argc, argv, run);
 }
