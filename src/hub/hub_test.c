@@ -1,4 +1,4 @@
-/* The hub's rules beyond the deployed behaviour, its secrets, its password, and crashes.
+/* The hub's rules beyond the deployed behaviour, its password, and crashes.
  * SPDX-License-Identifier: MIT */
 #include "hub/hub.h"
 
@@ -153,6 +153,42 @@ TEST(half_registered_are_left_out_but_see_themselves) {
     as_node(&f, "1.2.3.4");
     CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "/api/l1-builder/v1/builders", ""), 403);
     check_body(&f, "");
+    close_it(&f);
+}
+
+static struct bytes tag_of(const struct fixture *f) {
+    for (size_t i = 0; i < f->res.header_count; i++) {
+        if (strcmp(f->res.headers[i].name, "ETag") == 0) return f->res.headers[i].value;
+    }
+    return (struct bytes){NULL, 0};
+}
+
+TEST(peer_lists_have_tags) {
+    static const char list[] = "/api/internal/l1-builder/v1/builders";
+    static const char *required[] = {"instance"};
+    struct fixture f;
+    char first[64], both[128];
+    open_with(&f, (struct hub_options){.admin_open = true, .switches.required = {required, 1}},
+              "sqlite::memory:");
+    add_builder(&f, "b1", "1.2.3.4");
+    add_measurement(&f);
+    CHECK_I64(post(&f, A "builders/activation/b1", "{\"enabled\":true}"), 200);
+    CHECK_I64(ask(&f, HUB_INTERNAL, "GET", list, ""), 200);
+    CHECK(tag_of(&f).n > 2 && tag_of(&f).n < sizeof first);
+    (void)snprintf(first, sizeof first, "%.*s", (int)tag_of(&f).n, (const char *)tag_of(&f).p);
+    (void)snprintf(both, sizeof both, "\"other\", W/%s", first);
+    header(&f, "if-none-match", both);
+    CHECK_I64(ask(&f, HUB_INTERNAL, "GET", list, ""), 304);
+    check_body(&f, "");
+    CHECK_BYTES(tag_of(&f), bytes_from_str(first));
+    // Its own list has it in already, which no tag of others' lists may hide.
+    as_node(&f, "1.2.3.4");
+    header(&f, "if-none-match", first);
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "/api/l1-builder/v1/builders", ""), 200);
+    CHECK(tag_of(&f).n == 0);
+    CHECK_I64(ask(&f, HUB_PUBLIC, "POST", REGISTER "instance", "{\"tls_cert\":\"x\"}"), 200);
+    CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "/api/l1-builder/v1/builders", ""), 200);
+    CHECK(tag_of(&f).n && !bytes_equal_str(tag_of(&f), first));
     close_it(&f);
 }
 
@@ -498,58 +534,6 @@ TEST(image_hashes_let_in_under_trusted_firmware) {
     header(&f, "x-forwarded-for", "1.2.3.4");
     CHECK_I64(ask(&f, HUB_PUBLIC, "GET", "/api/l1-builder/v1/builders", ""), 403);
     close_it(&f);
-}
-
-TEST(secrets_are_sealed) {
-    struct error why = {0};
-    struct buf sealed, plain;
-    uint8_t key[SECRETS_KEY_BYTES] = {1}, other[SECRETS_KEY_BYTES] = {2};
-    buf_init(&sealed, 0);
-    buf_init(&plain, 0);
-    CHECK_OK(secrets_seal(&sealed, bytes_make(key, 32), L("b1"), L("{\"k\":1}"), &why), &why);
-    CHECK_OK(secrets_unseal(&plain, bytes_make(key, 32), L("b1"), buf_view(&sealed), &why), &why);
-    CHECK_BYTES(buf_view(&plain), L("{\"k\":1}"));
-    CHECK_ERR(secrets_unseal(&plain, bytes_make(other, 32), L("b1"), buf_view(&sealed), &why),
-              ERR_INVALID);
-    CHECK_ERR(secrets_unseal(&plain, bytes_make(key, 32), L("b2"), buf_view(&sealed), &why),
-              ERR_INVALID);
-    for (size_t i = 0; i < sealed.n; i++) {
-        sealed.p[i] ^= 1;
-        CHECK_ERR(secrets_unseal(&plain, bytes_make(key, 32), L("b1"), buf_view(&sealed), &why),
-                  ERR_INVALID);
-        sealed.p[i] ^= 1;
-    }
-    buf_free(&sealed);
-    buf_free(&plain);
-}
-
-TEST(secrets_in_files) {
-    struct error why = {0};
-    struct secrets *s = NULL;
-    struct store *log = NULL;
-    struct store_batch b;
-    struct arena a;
-    struct buf out;
-    uint8_t key[SECRETS_KEY_BYTES] = {1};
-    char folder[] = "/tmp/hub-secrets-XXXXXX", path[64];
-    struct store_options o = {.url = "sqlite::memory:", .migrate = true};
-    CHECK(mkdtemp(folder) != NULL);
-    arena_init(&a, 0);
-    buf_init(&out, 0);
-    CHECK_OK(store_open(&log, &o, &why), &why);
-    CHECK_ERR(secrets_files(&s, folder, bytes_make(key, 5), &why), ERR_RANGE);
-    CHECK_OK(secrets_files(&s, folder, bytes_make(key, 32), &why), &why);
-    CHECK_ERR(secrets_get(s, L("../b"), &out, &why), ERR_NOT_FOUND);
-    batch_init(&b, &a, L("x"), L(""));
-    CHECK_OK(secrets_set(s, log, &b, L("b"), L("{\"k\":2}"), &why), &why);
-    CHECK_OK(secrets_get(s, L("b"), &out, &why), &why);
-    CHECK_BYTES(buf_view(&out), L("{\"k\":2}"));
-    secrets_close(s);
-    store_close(log);
-    buf_free(&out);
-    arena_free(&a);
-    (void)snprintf(path, sizeof path, "%s/62.sealed", folder);
-    CHECK(unlink(path) == 0 && rmdir(folder) == 0);
 }
 
 // A child registers builders until it is killed; every answer of 200 that it told is there after.

@@ -3,6 +3,7 @@
 #include "hub/model.h"
 
 #include "base/hex.h"
+#include "crypto/sha256.h"
 #include "hub/model_internal.h"
 #include "json/write.h"
 
@@ -433,6 +434,13 @@ bool model_peers_fresh(const struct model *m, struct bytes network) {
     return n && n->fresh;
 }
 
+static void write_tag(char ret[MODEL_TAG_BYTES + 1], struct bytes text) {
+    struct hash h = sha256(text);
+    ret[0] = ret[MODEL_TAG_BYTES - 1] = '"';
+    hex_encode(ret + 1, bytes_make(h.b, (MODEL_TAG_BYTES - 2) / 2));
+    ret[MODEL_TAG_BYTES] = '\0';
+}
+
 void model_peers_build(struct model *m, struct bytes network) {
     struct model_network *n = map_get(&m->networks, network);
     struct error why;
@@ -454,13 +462,19 @@ void model_peers_build(struct model *m, struct bytes network) {
     }
     buf_clear(&n->list);
     write_list(m, network, NULL, &n->list);
+    write_tag(n->tag, buf_view(&n->list));
     n->fresh = n->list.failed == 0;
 }
 
 struct bytes model_peers(const struct model *m, struct bytes network,
-                         const struct model_builder *self, struct buf *scratch) {
+                         const struct model_builder *self, struct buf *scratch,
+                         struct bytes *ret_tag) {
     const struct model_network *n = map_get(&m->networks, network);
-    if (n && n->fresh && (!self || is_listed(m, self))) return buf_view(&n->list);
+    *ret_tag = (struct bytes){NULL, 0};
+    if (n && n->fresh && (!self || is_listed(m, self))) {
+        *ret_tag = bytes_from_str(n->tag);
+        return buf_view(&n->list);
+    }
     write_list(m, network, self, scratch);
     return buf_view(scratch);
 }

@@ -49,9 +49,12 @@ struct model_builder {
     _Atomic uint64_t seen_ns; /* last answered request, wall clock; 0: never */
 };
 
+#define MODEL_TAG_BYTES 34 /* an entity tag: 32 hex digits in quotes */
+
 struct model_network {
     char *name;
-    struct buf list; /* JSON array */
+    struct buf list;               /* JSON array */
+    char tag[MODEL_TAG_BYTES + 1]; /* of the list's text, the same in every hub */
     bool fresh;
     uint64_t version; /* rises with every change */
 };
@@ -129,11 +132,12 @@ const struct model_measurement *model_measurement(const struct model *m, struct 
 
 /* model_peers gives the list's text, making it when it is not fresh (needs the writer's lock then:
  * model_peers_fresh tells). An unknown network is an empty list. self: listed even while it is
- * incomplete; *ret gets the list, in `scratch` when it is not the kept one. */
+ * incomplete; the list is in `scratch` when it is not the kept one, and has no tag then. */
 bool model_peers_fresh(const struct model *m, struct bytes network);
 void model_peers_build(struct model *m, struct bytes network);
 struct bytes model_peers(const struct model *m, struct bytes network,
-                         const struct model_builder *self, struct buf *scratch);
+                         const struct model_builder *self, struct buf *scratch,
+                         struct bytes *ret_tag);
 
 /* model_set_secret keeps a document (copied); p NULL forgets it. model_age_secrets makes those of a
  * builder and of its shadows old, p NULL all. */

@@ -132,6 +132,12 @@ static void make_fresh(struct hub_call *c, struct bytes network) {
     read_lock(c);
 }
 
+// The caller has this text already: its tag is one of a list, in quotes, so that no other holds it.
+static bool has_tag(const struct hub_call *c, struct bytes tag) {
+    struct bytes have = hub_header_first(c, "if-none-match");
+    return have.n && (bytes_equal_str(have, "*") || memmem(have.p, have.n, tag.p, tag.n));
+}
+
 // With the lock held; it may be let go and taken again, so `self` is looked up after that.
 static void answer_peers(struct hub_call *c, struct bytes network, struct bytes self_name) {
     if (!model_peers_fresh(&c->hub->model, network)) {
@@ -141,10 +147,17 @@ static void answer_peers(struct hub_call *c, struct bytes network, struct bytes 
     const struct model_builder *self =
         self_name.p ? model_builder(&c->hub->model, self_name) : NULL;
     struct buf scratch;
+    struct bytes tag;
     buf_init(&scratch, 0);
-    buf_append(&c->res->body, model_peers(&c->hub->model, network, self, &scratch));
+    struct bytes list = model_peers(&c->hub->model, network, self, &scratch, &tag);
+    if (tag.n) hub_add_header(c->res, "ETag", tag);
+    if (tag.n && has_tag(c, tag)) {
+        hub_status(c, 304);
+    } else {
+        buf_append(&c->res->body, list);
+        hub_json(c, 200);
+    }
     buf_free(&scratch);
-    hub_json(c, 200);
 }
 
 void node_peers(struct hub_call *c) {

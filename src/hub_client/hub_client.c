@@ -23,6 +23,7 @@ struct poll {
     struct hub_client *client;
     uint64_t every_ns;
     uint64_t wait_ns; /* before the next try after a failure; 0: all was well */
+    bool has_last;    /* the last answer of the source was taken */
 };
 
 struct hub_client {
@@ -163,8 +164,9 @@ static void on_peers(struct hub_request *q, int code, struct bytes in, const str
     struct hub_client *c = p->client;
     struct error own;
     bool changed = false;
-    if (code == 0) {
+    if (code == 0 && in.p) {
         code = take_peers(c, in, &changed, &own);
+        p->has_last = code == 0;
         why = &own;
     }
     poll_again(p, code);
@@ -228,6 +230,7 @@ static void ask(struct poll *p) {
     bool is_peers = p == &c->peers_poll;
     if (p->request.source) return; // the last one is still at work
     p->request.done = is_peers ? on_peers : on_configuration;
+    p->request.has_last = p->has_last;
     int r = is_peers ? c->source->peers(c->source, &p->request, &why)
                      : c->source->configuration(c->source, &p->request, &why);
     if (r == 0) return;

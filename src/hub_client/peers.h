@@ -15,7 +15,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 
-#define HUB_PEERS_MAX 4096     /* builders in one list */
+#define HUB_PEERS_MAX 16384    /* builders in one list */
 #define HUB_SERVICES_MAX 32    /* of one builder; more are left out */
 #define HUB_NAME_BYTES_MAX 255 /* of a builder's or service's name */
 #define HUB_LIST_BYTES_MAX (16u << 20)

@@ -24,10 +24,12 @@ struct hub_registration {
 
 /* One operation at work; embedded in the asker's struct, in place until `done` or `cancel`. */
 struct hub_request {
-    /* code 0: in is the answer, valid during the call (empty for registrations). ERR_UNTRUSTED: the
-     * hub does not know this node or its image (403); anything else: no answer, try again. */
+    /* code 0: in is the answer, valid during the call (empty for registrations; p NULL for a list
+     * that is still the last one given). ERR_UNTRUSTED: the hub does not know this node or its
+     * image (403); anything else: no answer, try again. */
     void (*done)(struct hub_request *q, int code, struct bytes in, const struct error *why);
-    void *source; /* the source's own, NULL when idle */
+    void *source;  /* the source's own, NULL when idle */
+    bool has_last; /* peers: the asker kept the last list; without it the whole list comes */
 };
 
 struct hub_source {

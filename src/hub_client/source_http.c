@@ -7,13 +7,15 @@
 
 #define HUB_CONNECT_NS (10 * NS_PER_S)
 #define HUB_RESPONSE_NS (20 * NS_PER_S)
+#define TAG_BYTES_MAX 127 /* a longer ETag is passed over */
 
 struct http_source {
     struct hub_source source; /* first: the interface is a view of this */
     struct client *client;
     enum hub_list list;
-    struct buf list_path;   /* NUL-terminated */
-    struct asking *askings; /* at work */
+    struct buf list_path;             /* NUL-terminated */
+    char list_tag[TAG_BYTES_MAX + 1]; /* ETag of the last list; "": none */
+    struct asking *askings;           /* at work */
 };
 
 // One request on its way.
@@ -24,6 +26,8 @@ struct asking {
     struct asking *next;
     struct buf body;
     unsigned status;
+    bool is_list, conditional;   /* conditional: 304 may come */
+    char tag[TAG_BYTES_MAX + 1]; /* of the list that comes */
 };
 
 static struct http_source *of(struct hub_source *s) {
@@ -46,16 +50,21 @@ static void asking_free(struct asking *k) {
 static void finish(struct asking *k, int code, const struct error *why) {
     struct hub_request *q = k->request;
     struct buf body = k->body;
+    struct bytes in = {NULL, 0};
+    if (code == 0 && k->status == 200) in = body.n ? buf_view(&body) : BYTES_LIT("");
     buf_init(&k->body, 0);
     asking_free(k);
-    q->done(q, code, code == 0 ? buf_view(&body) : (struct bytes){NULL, 0}, why);
+    q->done(q, code, in, why);
     bytes_wipe(body.p, body.capacity);
     buf_free(&body);
 }
 
 static void on_response(struct client_call *c, void *context, const struct http_response *r) {
+    struct asking *k = context;
     (void)c;
-    ((struct asking *)context)->status = r->status;
+    k->status = r->status;
+    struct bytes tag = http_get(&r->fields, HTTP_FIELD_ETAG);
+    if (k->is_list && tag.n && tag.n <= TAG_BYTES_MAX) memcpy(k->tag, tag.p, tag.n);
 }
 
 static void on_body(struct client_call *c, void *context, struct bytes in) {
@@ -77,7 +86,9 @@ static void on_end(struct client_call *c, void *context) {
     (void)c;
     if (k->status == 403) {
         code = error_set(&why, ERR_UNTRUSTED, "the hub refuses this node (403)");
-    } else if (k->status != 200) {
+    } else if (k->status == 200 && k->is_list) {
+        memcpy(k->source->list_tag, k->tag, sizeof k->tag);
+    } else if (k->status != 200 && !(k->status == 304 && k->conditional)) {
         code = error_set(&why, k->status == 404 ? ERR_NOT_FOUND : ERR_IO, "the hub answers %u",
                          k->status);
     }
@@ -110,20 +121,31 @@ static int start(struct http_source *s, struct hub_request *q, const struct http
     return 0;
 }
 
-static int get(struct http_source *s, struct hub_request *q, struct bytes path, size_t limit,
-               struct error *why) {
-    struct http_request r = {
+static struct http_request get_of(struct bytes path) {
+    return (struct http_request){
         .method = HTTP_GET, .method_text = BYTES_LIT("GET"), .path = path, .body = HTTP_BODY_NONE};
-    return start(s, q, &r, (struct bytes){NULL, 0}, limit, why);
 }
 
 static int configuration(struct hub_source *s, struct hub_request *q, struct error *why) {
-    return get(of(s), q, BYTES_LIT("/api/l1-builder/v1/configuration"), HUB_CONFIGURATION_BYTES_MAX,
-               why);
+    struct http_request r = get_of(BYTES_LIT("/api/l1-builder/v1/configuration"));
+    return start(of(s), q, &r, (struct bytes){NULL, 0}, HUB_CONFIGURATION_BYTES_MAX, why);
 }
 
-static int peers(struct hub_source *s, struct hub_request *q, struct error *why) {
-    return get(of(s), q, buf_view(&of(s)->list_path), HUB_LIST_BYTES_MAX, why);
+// A list that is still the last one given is answered 304, which saves sending and reading it.
+static int peers(struct hub_source *source, struct hub_request *q, struct error *why) {
+    struct http_source *s = of(source);
+    struct http_request r = get_of(buf_view(&s->list_path));
+    struct bytes tag = bytes_from_str(q->has_last ? s->list_tag : "");
+    struct arena a;
+    arena_init(&a, 4096);
+    int code = tag.n ? http_fields_add(&r.fields, &a, BYTES_LIT("if-none-match"), tag, why) : 0;
+    if (code == 0) code = start(s, q, &r, (struct bytes){NULL, 0}, HUB_LIST_BYTES_MAX, why);
+    arena_free(&a);
+    if (code < 0) return code;
+    struct asking *k = q->source;
+    k->is_list = true;
+    k->conditional = tag.n > 0;
+    return 0;
 }
 
 void hub_registration_write(struct buf *out, const struct hub_registration *r) {
