@@ -9,22 +9,11 @@
 
 #include <stdlib.h>
 
-static int no_account(void *ctx, struct state_base_account *ret, const struct address *address,
-                      struct error *why) {
-    (void)ctx, (void)address, (void)why;
-    *ret = (struct state_base_account){.code_hash = STATE_EMPTY_CODE_HASH};
-    return 0;
-}
-static int no_slot(void *ctx, struct u256 *ret, const struct address *address,
-                   const struct u256 *key, struct error *why) {
+static int same_slot(void *ctx, struct u256 *ret, const struct address *address,
+                     const struct u256 *key, struct error *why) {
     (void)ctx, (void)address, (void)why;
     *ret = *key; // storage that is not all zero
     return 0;
-}
-static int no_code(void *ctx, struct bytes *ret, const struct hash *hash, struct error *why) {
-    (void)ctx, (void)hash;
-    *ret = (struct bytes){0};
-    return error_set(why, ERR_NOT_FOUND, "no code");
 }
 
 static struct evm_code_cache *codes;
@@ -57,7 +46,7 @@ static uint64_t sum_slots(void) {
 }
 
 static struct outcome run(const uint8_t *in, size_t n, bool stepwise) {
-    struct state_reader reader = {NULL, no_account, no_slot, no_code};
+    struct state_reader reader = {NULL, STATE_NOTHING.account, same_slot, STATE_NOTHING.code};
     struct evm_tracer tracer = {.wants_steps = stepwise};
     struct outcome o = {0};
     struct evm_message m = {.kind = EVM_CALL,
@@ -85,7 +74,7 @@ static struct outcome run(const uint8_t *in, size_t n, bool stepwise) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!codes) {
-        struct state_reader reader = {NULL, no_account, no_slot, no_code};
+        struct state_reader reader = {NULL, STATE_NOTHING.account, same_slot, STATE_NOTHING.code};
         codes = evm_code_cache_new();
         if (!codes || precompiles_new(&precompiles, NULL) != 0 ||
             state_init(&state, reader, codes, NULL) != 0 ||

@@ -10,24 +10,6 @@
 
 /* A world with one contract at 0x..c0de, called with 10 million gas. */
 
-static int no_account(void *ctx, struct state_base_account *ret, const struct address *address,
-                      struct error *why) {
-    (void)ctx, (void)address, (void)why;
-    *ret = (struct state_base_account){.code_hash = STATE_EMPTY_CODE_HASH};
-    return 0;
-}
-static int no_slot(void *ctx, struct u256 *ret, const struct address *address,
-                   const struct u256 *key, struct error *why) {
-    (void)ctx, (void)address, (void)key, (void)why;
-    *ret = U256_ZERO;
-    return 0;
-}
-static int no_code(void *ctx, struct bytes *ret, const struct hash *hash, struct error *why) {
-    (void)ctx, (void)hash;
-    *ret = (struct bytes){0};
-    return error_set(why, ERR_NOT_FOUND, "no code");
-}
-
 static struct evm_code_cache *codes;
 static struct precompiles *precompiles;
 static struct state state;
@@ -37,11 +19,10 @@ static const struct address contract = {{[18] = 0xc0, [19] = 0xde}};
 
 static void begin(void) {
     struct error why;
-    struct state_reader reader = {NULL, no_account, no_slot, no_code};
     codes = evm_code_cache_new();
     CHECK(codes);
     CHECK_OK(precompiles_new(&precompiles, &why), &why);
-    CHECK_OK(state_init(&state, reader, codes, &why), &why);
+    CHECK_OK(state_init(&state, STATE_NOTHING, codes, &why), &why);
     CHECK_OK(evm_init(&vm, codes, precompiles, &why), &why);
 }
 

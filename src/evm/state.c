@@ -10,6 +10,28 @@ const struct hash STATE_EMPTY_CODE_HASH = {{0xc5, 0xd2, 0x46, 0x01, 0x86, 0xf7, 
                                             0xe5, 0x00, 0xb6, 0x53, 0xca, 0x82, 0x27, 0x3b,
                                             0x7b, 0xfa, 0xd8, 0x04, 0x5d, 0x85, 0xa4, 0x70}};
 
+static int no_account(void *ctx, struct state_base_account *ret, const struct address *address,
+                      struct error *why) {
+    (void)ctx, (void)address, (void)why;
+    *ret = (struct state_base_account){.code_hash = STATE_EMPTY_CODE_HASH};
+    return 0;
+}
+
+static int no_slot(void *ctx, struct u256 *ret, const struct address *address,
+                   const struct u256 *key, struct error *why) {
+    (void)ctx, (void)address, (void)key, (void)why;
+    *ret = U256_ZERO;
+    return 0;
+}
+
+static int no_code(void *ctx, struct bytes *ret, const struct hash *hash, struct error *why) {
+    (void)ctx, (void)hash;
+    *ret = (struct bytes){NULL, 0};
+    return error_set(why, ERR_NOT_FOUND, "there is no code");
+}
+
+const struct state_reader STATE_NOTHING = {NULL, no_account, no_slot, no_code};
+
 #define ACCOUNTS_FIRST 256u
 #define SLOTS_FIRST 8u
 

@@ -49,6 +49,7 @@ struct state_reader {
 };
 
 extern const struct hash STATE_EMPTY_CODE_HASH; /* keccak256 of nothing */
+extern const struct state_reader STATE_NOTHING; /* below which is no account, slot or code */
 
 /* What a transaction looked at in an account. Writes are found by comparing. */
 enum state_read {

@@ -7,24 +7,6 @@
 
 #include <stdlib.h>
 
-static int no_account(void *ctx, struct state_base_account *ret, const struct address *address,
-                      struct error *why) {
-    (void)ctx, (void)address, (void)why;
-    *ret = (struct state_base_account){.code_hash = STATE_EMPTY_CODE_HASH};
-    return 0;
-}
-static int no_slot(void *ctx, struct u256 *ret, const struct address *address,
-                   const struct u256 *key, struct error *why) {
-    (void)ctx, (void)address, (void)key, (void)why;
-    *ret = U256_ZERO;
-    return 0;
-}
-static int no_code(void *ctx, struct bytes *ret, const struct hash *hash, struct error *why) {
-    (void)ctx, (void)hash;
-    *ret = (struct bytes){0};
-    return error_set(why, ERR_NOT_FOUND, "no code");
-}
-
 // PUSH1 1; SLOAD; POP; four words of nothing; CALL 0xaa with 5 bytes of input; POP
 static const uint8_t code[] = {0x60,     1,        OP_SLOAD, OP_POP, OP_PUSH0, OP_PUSH0, 0x60,  5,
                                OP_PUSH0, OP_PUSH0, 0x60,     0xaa,   OP_GAS,   OP_CALL,  OP_POP};
@@ -44,9 +26,7 @@ static char *trace_with(const char *name, const struct tracer_options *options, 
     struct evm_code_cache *codes = evm_code_cache_new();
     buf_init(&out, 0);
     CHECK_OK(precompiles_new(&precompiles, &why), &why);
-    CHECK_OK(
-        state_init(&state, (struct state_reader){NULL, no_account, no_slot, no_code}, codes, &why),
-        &why);
+    CHECK_OK(state_init(&state, STATE_NOTHING, codes, &why), &why);
     CHECK_OK(evm_init(&vm, codes, precompiles, &why), &why);
     evm_use(&vm, &state, FORK_CANCUN);
     state_begin(&state);

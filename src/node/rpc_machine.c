@@ -9,29 +9,6 @@
 
 /* ---- taking and giving back ---- */
 
-static int no_account(void *ctx, struct state_base_account *ret, const struct address *address,
-                      struct error *why) {
-    (void)ctx, (void)address, (void)why;
-    *ret = (struct state_base_account){.code_hash = STATE_EMPTY_CODE_HASH};
-    return 0;
-}
-
-static int no_slot(void *ctx, struct u256 *ret, const struct address *address,
-                   const struct u256 *key, struct error *why) {
-    (void)ctx, (void)address, (void)key, (void)why;
-    *ret = U256_ZERO;
-    return 0;
-}
-
-static int no_code(void *ctx, struct bytes *ret, const struct hash *hash, struct error *why) {
-    (void)ctx, (void)hash;
-    *ret = (struct bytes){NULL, 0};
-    return error_set(why, ERR_NOT_FOUND, "an idle machine has no code");
-}
-
-/* What an idle machine's state reads: nothing. */
-static const struct state_reader nothing = {NULL, no_account, no_slot, no_code};
-
 static int machine_new(struct rpc_machine **ret, struct rpc *r, struct error *why) {
     struct rpc_machine *m = calloc(1, sizeof *m);
     if (!m) return error_set(why, ERR_NO_MEMORY, "no memory for a machine");
@@ -40,7 +17,7 @@ static int machine_new(struct rpc_machine **ret, struct rpc *r, struct error *wh
         free(m);
         return code;
     }
-    code = state_init(&m->state, nothing, r->codes, why);
+    code = state_init(&m->state, STATE_NOTHING, r->codes, why);
     if (code != 0) {
         evm_free(&m->vm);
         free(m);
@@ -105,13 +82,13 @@ static void empty_state(struct rpc *r, struct rpc_machine *m) {
     struct state fresh;
     bool large = m->state.memory.used_bytes > MEMORY_KEPT ||
                  m->state.journal_room > MEMORY_KEPT / sizeof *m->state.journal;
-    if (large && state_init(&fresh, nothing, r->codes, NULL) == 0) {
+    if (large && state_init(&fresh, STATE_NOTHING, r->codes, NULL) == 0) {
         state_free(&m->state);
         evm_code_user_leave(r->codes, &fresh.code_user); // the cache knows users by their place
         m->state = fresh;
         evm_code_user_join(r->codes, &m->state.code_user);
     } else {
-        state_reset(&m->state, nothing);
+        state_reset(&m->state, STATE_NOTHING);
     }
 }
 
