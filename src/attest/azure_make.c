@@ -62,14 +62,24 @@ static bool has_user_data(const struct report *r, const uint8_t input[64]) {
     return r->runtime.has_user_data && memcmp(r->runtime.user_data, input, 64) == 0;
 }
 
+// There is one area for all programs of the machine: another one's data may be in it by now.
+static int hand_over(const struct azure_maker *m, const uint8_t input[64], struct arena *a,
+                     struct error *why) {
+    struct bytes held = {NULL, 0};
+    int code = vtpm_nv_read(&held, m->tpm, VTPM_NV_USER_DATA, a, NULL);
+    if (code == 0 && held.n == 64 && memcmp(held.p, input, 64) == 0) return 0;
+    return vtpm_nv_write(m->tpm, VTPM_NV_USER_DATA, bytes_make(input, 64), why);
+}
+
 // Hands the paravisor our user data and looks until its report has it.
 static int refresh_report(struct report *ret, struct bytes *ret_whole, const struct azure_maker *m,
                           const uint8_t input[64], struct arena *a, struct error *why) {
     const struct timespec pause = {0, (long)(REFRESH_LOOK_MS * NS_PER_MS)};
     uint64_t wait_ms = m->refresh_wait_ms ? m->refresh_wait_ms : REFRESH_WAIT_MS;
-    int code = vtpm_nv_write(m->tpm, VTPM_NV_USER_DATA, bytes_make(input, 64), why);
-    if (code < 0) return code;
+    int code;
     for (uint64_t waited = 0;; waited += REFRESH_LOOK_MS) {
+        code = hand_over(m, input, a, why);
+        if (code < 0) return code;
         code = read_report(ret, ret_whole, m, a, why);
         if (code == 0 && has_user_data(ret, input)) return 0;
         if (code < 0 && code != ERR_INVALID) return code;

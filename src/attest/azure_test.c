@@ -144,6 +144,21 @@ TEST(json_form_round_trips) {
     unload(&g);
 }
 
+TEST(hcl_reports_that_are_written_are_read) {
+    struct hcl_report hcl;
+    struct buf out;
+    struct error why = {0};
+    uint8_t mr_td[48] = {7};
+    buf_init(&out, 4096);
+    hcl_write(&out, mr_td, BYTES_LIT("{\"keys\":[]}"));
+    CHECK_OK(hcl_parse(&hcl, buf_view(&out), &why), &why);
+    CHECK_BYTES(hcl.runtime, BYTES_LIT("{\"keys\":[]}"));
+    CHECK(memcmp(hcl.td.mr_td, mr_td, 48) == 0);
+    out.p[out.n - 1] ^= 1;
+    CHECK_ERR(hcl_parse(&hcl, buf_view(&out), &why), ERR_INVALID);
+    buf_free(&out);
+}
+
 TEST(hcl_reports_of_another_kind_are_refused) {
     struct genuine g = {0};
     struct hcl_report hcl;

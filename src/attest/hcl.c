@@ -55,6 +55,33 @@ int hcl_parse(struct hcl_report *ret, struct bytes in, struct error *why) {
     return 0;
 }
 
+static void append_u32(struct buf *out, uint32_t v) {
+    uint8_t b[4];
+    store_le32(b, v);
+    buf_append(out, bytes_make(b, 4));
+}
+
+void hcl_write(struct buf *out, const uint8_t mr_td[48], struct bytes runtime) {
+    uint8_t hardware[HEADER_BYTES - HARDWARE_AT] = {[0] = QUOTE_TEE_TDX};
+    const uint8_t zero[12] = {0};
+    uint32_t n = (uint32_t)runtime.n;
+    digest_sha256(runtime, hardware + 128);
+    memcpy(hardware + 528, mr_td, 48);
+    buf_append_str(out, "HCLA");
+    append_u32(out, 2);
+    append_u32(out, RUNTIME_AT + n);
+    append_u32(out, 2);
+    append_u32(out, 0);
+    buf_append(out, bytes_make(zero, sizeof zero));
+    buf_append(out, bytes_make(hardware, sizeof hardware));
+    append_u32(out, 20 + n);
+    append_u32(out, 1);
+    append_u32(out, REPORT_TYPE_TDX);
+    append_u32(out, HASH_SHA256);
+    append_u32(out, n);
+    buf_append(out, runtime);
+}
+
 static int read_key(struct rsa_public *ret, const struct json *key, struct arena *a,
                     struct error *why) {
     struct bytes n = {NULL, 0}, e = {NULL, 0}, exponent;

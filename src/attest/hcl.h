@@ -36,6 +36,10 @@ struct hcl_report {
 [[gnu::warn_unused_result]] int hcl_parse(struct hcl_report *ret, struct bytes in,
                                           struct error *why);
 
+/* hcl_write appends a report of a simulated TD: with its MRTD, and the hash of the runtime data as
+ * report data; everything else is zero. */
+void hcl_write(struct buf *out, const uint8_t mr_td[48], struct bytes runtime);
+
 /* The runtime data's parts that matter. */
 struct hcl_runtime {
     struct rsa_public ak; /* key "HCLAkPub" */

@@ -40,12 +40,13 @@ int vtpm_open(struct vtpm **ret, const char *tcti, struct error *why) {
 void vtpm_close(struct vtpm *t) {
     if (!t) return;
     if (t->esys) Esys_Finalize(&t->esys);
-    if (t->tcti) Tss2_TctiLdr_Finalize(&t->tcti);
+    if (t->tcti && !t->way.exchange) Tss2_TctiLdr_Finalize(&t->tcti);
+    vtpm_way_close(t);
     free(t);
 }
 
 // PCRs come eight at a time; a read says which it gave.
-static int read_pcrs(struct vtpm *t, struct tpm_pcrs *ret, struct error *why) {
+int vtpm_read_pcrs(struct tpm_pcrs *ret, struct vtpm *t, struct error *why) {
     uint32_t wanted = 0xffffff;
     while (wanted) {
         TPML_PCR_SELECTION in = {.count = 1}, *got = NULL;
@@ -74,8 +75,8 @@ static int read_pcrs(struct vtpm *t, struct tpm_pcrs *ret, struct error *why) {
     return 0;
 }
 
-static int copy_public(struct bytes *ret, struct vtpm *t, ESYS_TR key, struct arena *a,
-                       struct error *why) {
+int vtpm_copy_public(struct bytes *ret, struct vtpm *t, ESYS_TR key, struct arena *a,
+                     struct error *why) {
     TPM2B_PUBLIC *public = NULL;
     uint8_t wire[sizeof(TPMT_PUBLIC)];
     size_t n = 0;
@@ -122,10 +123,10 @@ int vtpm_quote_pcrs(struct vtpm_quote *ret, struct vtpm *t, uint32_t handle, str
     TSS2_RC rc =
         Esys_TR_FromTPMPublic(t->esys, handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &key);
     if (rc != TSS2_RC_SUCCESS) return vtpm_error(rc, "find the attestation key", why);
-    int code = copy_public(&ret->public, t, key, a, why);
+    int code = vtpm_copy_public(&ret->public, t, key, a, why);
     for (int i = 0; code == 0 && i < QUOTE_TRIES; i++) {
         code = quote_once(ret, t, key, nonce, a, why);
-        if (code == 0) code = read_pcrs(t, &ret->pcrs, why);
+        if (code == 0) code = vtpm_read_pcrs(&ret->pcrs, t, why);
         if (code == 0) code = tpm_attest_parse(&attest, ret->message, why);
         if (code < 0 || tpm_attest_check_pcrs(&attest, &ret->pcrs, why) == 0) break;
         if (i + 1 == QUOTE_TRIES) {
@@ -195,7 +196,7 @@ static int define_nv(struct vtpm *t, uint32_t index, uint16_t size, ESYS_TR *ret
 int vtpm_nv_write(struct vtpm *t, uint32_t index, struct bytes content, struct error *why) {
     ESYS_TR nv = ESYS_TR_NONE;
     uint16_t size = 0;
-    if (content.n == 0 || content.n > NV_CHUNK) {
+    if (content.n == 0 || content.n > VTPM_NV_WRITE_MAX) {
         return error_set(why, ERR_RANGE, "TPM: %zu bytes for a NV area", content.n);
     }
     int code = find_nv(t, index, &nv, &size, why);
@@ -208,10 +209,14 @@ int vtpm_nv_write(struct vtpm *t, uint32_t index, struct bytes content, struct e
     }
     if (code == ERR_NOT_FOUND) code = define_nv(t, index, (uint16_t)content.n, &nv, why);
     if (code < 0) return code;
-    TPM2B_MAX_NV_BUFFER data = {.size = (UINT16)content.n};
-    memcpy(data.buffer, content.p, content.n);
-    TSS2_RC rc = Esys_NV_Write(t->esys, ESYS_TR_RH_OWNER, nv, ESYS_TR_PASSWORD, ESYS_TR_NONE,
-                               ESYS_TR_NONE, &data, 0);
+    TSS2_RC rc = TSS2_RC_SUCCESS;
+    for (size_t at = 0; rc == TSS2_RC_SUCCESS && at < content.n; at += NV_CHUNK) {
+        size_t n = content.n - at < NV_CHUNK ? content.n - at : NV_CHUNK;
+        TPM2B_MAX_NV_BUFFER data = {.size = (UINT16)n};
+        memcpy(data.buffer, content.p + at, n);
+        rc = Esys_NV_Write(t->esys, ESYS_TR_RH_OWNER, nv, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                           ESYS_TR_NONE, &data, (UINT16)at);
+    }
     (void)Esys_TR_Close(t->esys, &nv);
     return rc == TSS2_RC_SUCCESS ? 0 : vtpm_error(rc, "write the NV area", why);
 }

@@ -46,7 +46,13 @@ struct vtpm_quote {
 [[gnu::warn_unused_result]] int vtpm_nv_read(struct bytes *ret, struct vtpm *t, uint32_t index,
                                              struct arena *a, struct error *why);
 
-/* vtpm_nv_write writes a NV area, defining it (anew when its size differs). */
+/* vtpm_read_pcrs reads the SHA-256 bank. errors  ERR_UNSUPPORTED: it has none; ERR_IO. */
+[[gnu::warn_unused_result]] int vtpm_read_pcrs(struct tpm_pcrs *ret, struct vtpm *t,
+                                               struct error *why);
+
+/* vtpm_nv_write writes a NV area, defining it (anew when its size differs).
+ * content  1 to VTPM_NV_WRITE_MAX bytes. errors  ERR_RANGE, ERR_IO. */
+#define VTPM_NV_WRITE_MAX 2048 /* the largest area that swtpm has */
 [[gnu::warn_unused_result]] int vtpm_nv_write(struct vtpm *t, uint32_t index, struct bytes content,
                                               struct error *why);
 

@@ -1,5 +1,9 @@
 /* A real vTPM: swtpm on loopback, with a key as Azure keeps it.
  * SPDX-License-Identifier: MIT */
+#include "attest/ak_authority.h"
+#include "attest/ak_chain.h"
+#include "attest/digest.h"
+#include "attest/vtpm_make.h"
 #include "attest/vtpm_seal.h"
 #include "test/harness/test.h"
 
@@ -181,13 +185,64 @@ TEST(what_is_sealed_comes_back_from_the_same_tpm_and_boot) {
     buf_free(&bound);
 }
 
+static int drop(void *context, struct buf *ret, struct bytes command, struct error *why) {
+    (void)context;
+    (void)ret;
+    (void)command;
+    return error_set(why, ERR_IO, "gone");
+}
+
+TEST(a_key_is_made_once_certified_and_measured_beside) {
+    struct software_tpm s;
+    struct vtpm *tpm = NULL;
+    struct bytes public, again, der;
+    struct rsa_public key, certified;
+    struct tpm_pcrs pcrs;
+    struct arena a;
+    struct error why = {0};
+    uint8_t event[32] = {11}, expected[32] = {0};
+    char roots[4096] = "", path[128];
+    start(&s);
+    arena_init(&a, 0);
+    CHECK_OK(vtpm_open(&tpm, s.tcti, &why), &why);
+    CHECK_OK(vtpm_make_key(&public, tpm, VTPM_AK_HANDLE, &a, &why), &why);
+    CHECK_OK(vtpm_make_key(&again, tpm, VTPM_AK_HANDLE, &a, &why), &why);
+    CHECK_BYTES(again, public);
+    CHECK_OK(vtpm_extend(tpm, 11, event, &why), &why);
+    CHECK_OK(vtpm_read_pcrs(&pcrs, tpm, &why), &why);
+    digest_extend(DIGEST_SHA256, expected, event);
+    CHECK(memcmp(pcrs.value[11], expected, 32) == 0);
+    CHECK_OK(tpm_public_parse(&key, public, &why), &why);
+    const uint64_t now = 1700000000;
+    CHECK_ERR(ak_authority_certify(&der, s.folder, &key, now, &a, &why), ERR_NOT_FOUND);
+    CHECK_OK(ak_authority_make(s.folder, now, &why), &why);
+    CHECK_OK(ak_authority_certify(&der, s.folder, &key, now, &a, &why), &why);
+    CHECK_OK(ak_authority_make(s.folder, now, &why), &why); // stays
+    (void)snprintf(path, sizeof path, "%s/" AK_AUTHORITY_ROOT, s.folder);
+    FILE *f = fopen(path, "r");
+    CHECK(f && fread(roots, 1, sizeof roots - 1, f) > 0);
+    (void)fclose(f);
+    const struct ak_chain chain = {.leaf = der};
+    CHECK_OK(ak_chain_verify(&certified, &chain, roots, now, &a, &why), &why);
+    CHECK_BYTES(certified.n, key.n);
+    CHECK_ERR(ak_chain_verify(&certified, &chain, NULL, now, &a, &why), ERR_INVALID);
+    CHECK_ERR(ak_chain_verify(&certified, &chain, roots, now + 2 * 365 * 86400, &a, &why),
+              ERR_STALE);
+    vtpm_close(tpm);
+    const struct vtpm_way gone = {drop, NULL};
+    CHECK(vtpm_open_way(&tpm, &gone, &why) < 0 ||
+          (vtpm_read_pcrs(&pcrs, tpm, &why) == ERR_IO && (vtpm_close(tpm), true)));
+    arena_free(&a);
+    stop(&s);
+}
+
 TEST(nv_areas_are_written_read_and_resized) {
     struct software_tpm s;
     struct vtpm *tpm = NULL;
     struct arena a;
     struct bytes got;
     struct error why = {0};
-    uint8_t data[64], larger[1000];
+    uint8_t data[64], larger[2049];
     memset(data, 0xa5, sizeof data);
     memset(larger, 0x5a, sizeof larger);
     start(&s);
@@ -200,6 +255,11 @@ TEST(nv_areas_are_written_read_and_resized) {
     CHECK_OK(vtpm_nv_write(tpm, VTPM_NV_USER_DATA, bytes_make(larger, 1000), &why), &why);
     CHECK_OK(vtpm_nv_read(&got, tpm, VTPM_NV_USER_DATA, &a, &why), &why);
     CHECK_BYTES(got, bytes_make(larger, 1000));
+    larger[2047] = 1; // the last byte of the last of several writes
+    CHECK_OK(vtpm_nv_write(tpm, VTPM_NV_USER_DATA, bytes_make(larger, 2048), &why), &why);
+    CHECK_OK(vtpm_nv_read(&got, tpm, VTPM_NV_USER_DATA, &a, &why), &why);
+    CHECK_BYTES(got, bytes_make(larger, 2048));
+    CHECK_ERR(vtpm_nv_write(tpm, VTPM_NV_USER_DATA, bytes_make(larger, 2049), &why), ERR_RANGE);
     CHECK_ERR(vtpm_nv_write(tpm, VTPM_NV_USER_DATA, bytes_make(larger, 0), &why), ERR_RANGE);
     vtpm_close(tpm);
     arena_free(&a);

@@ -16,7 +16,7 @@ struct issuer {
     bool simulated;
     struct quoter *quoter; /* NULL: Azure */
     struct azure_maker azure;
-    char *texts[3];     /* of azure */
+    char *texts[4];     /* of azure, and the TPM's TCTI */
     struct arena arena; /* of one Azure evidence; the worker's */
     struct pool *pool;
     struct pool_mailbox mailbox;
@@ -30,6 +30,7 @@ struct issuer {
 static int make_azure(struct issuer *i, struct issuer_request *r) {
     struct azure_evidence e;
     int code;
+    buf_clear(&r->evidence);
     if (r->document) {
         code = azure_make_document(&e, &i->azure, r->report_data, r->user_data, &i->arena, &r->why);
         if (code == 0) code = azure_document_write(&r->evidence, &e, &r->why);
@@ -41,11 +42,23 @@ static int make_azure(struct issuer *i, struct issuer_request *r) {
     return code;
 }
 
+static int open_tpm(struct issuer *i, struct error *why) {
+    vtpm_close(i->azure.tpm);
+    i->azure.tpm = NULL;
+    return vtpm_open(&i->azure.tpm, i->texts[3], why);
+}
+
 static void work(void *context) {
     struct issuer_request *r = context;
     struct issuer *i = r->issuer;
-    r->code = i->quoter ? quoter_make(i->quoter, &r->evidence, r->report_data, &r->why)
-                        : make_azure(i, r);
+    if (i->quoter) {
+        r->code = quoter_make(i->quoter, &r->evidence, r->report_data, &r->why);
+        return;
+    }
+    r->code = i->azure.tpm ? make_azure(i, r) : ERR_IO;
+    // What carries the TPM's commands may have begun anew: its connections then lead nowhere.
+    if (r->code == ERR_IO) r->code = open_tpm(i, &r->why);
+    if (r->code == 0 && r->evidence.n == 0) r->code = make_azure(i, r);
 }
 
 static void finished(void *context) {
@@ -78,7 +91,7 @@ int issuer_ask(struct issuer *i, struct issuer_request *r, struct error *why) {
 static int open_source(struct issuer *i, const struct issuer_options *o, struct error *why) {
     uint64_t wait_ms = o->wait_ns / NS_PER_MS;
     if (strncmp(o->source, "vtpm:", 5) == 0) {
-        const char *const from[] = {o->imds_url, o->hcl_file, o->event_log};
+        const char *const from[] = {o->imds_url, o->hcl_file, o->event_log, o->source + 5};
         for (size_t n = 0; n < sizeof from / sizeof from[0]; n++) {
             i->texts[n] = from[n] ? strdup(from[n]) : NULL;
             if (from[n] && !i->texts[n]) return error_set(why, ERR_NO_MEMORY, "quote source");
@@ -87,7 +100,7 @@ static int open_source(struct issuer *i, const struct issuer_options *o, struct 
                                         .hcl_file = i->texts[1],
                                         .event_log = i->texts[2],
                                         .wait_ms = wait_ms};
-        return vtpm_open(&i->azure.tpm, o->source + 5, why);
+        return open_tpm(i, why);
     }
     i->simulated = strncmp(o->source, "simulator:", 10) == 0;
     return quoter_open(&i->quoter,

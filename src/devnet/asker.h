@@ -47,7 +47,8 @@ bool asker_bool(const struct json *v, const char *key);
 [[gnu::warn_unused_result]] int tx_print(struct asker *k, struct config_list words,
                                          struct error *why);
 /* allow_is_file: the word of `allow` names a file, not an image or node. allow_file shows what the
- * hub would change, asks, and ends the process as `hub apply` does; it returns on errors only. */
+ * hub would change, asks and changes it (`hub apply`), and lets the nodes' policy for each other
+ * follow. errors  ERR_INVALID: nobody said yes, or the hub refused. */
 bool allow_is_file(const char *word);
 [[gnu::warn_unused_result]] int allow_file(struct asker *k, struct config_list words,
                                            struct error *why);

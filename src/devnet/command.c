@@ -167,13 +167,11 @@ static int wrong_image(const struct call *c) {
 }
 
 static int allow(const struct call *c, bool allowed) {
-    uint8_t mrtd[NET_MRTD_BYTES];
     char text[128];
     if (c->count != 1) return usage(c, allowed ? "allow IMAGE|NODE" : "revoke IMAGE|NODE");
     const char *image = image_of(c, c->words[0]);
     if (strlen(image) >= NET_IMAGE_MAX) return wrong_image(c);
-    net_image_mrtd(mrtd, c->net->s->seed, image);
-    int r = hub_allow(c->net, image, mrtd, allowed, c->why);
+    int r = hub_allow(c->net, image, allowed, c->why);
     (void)snprintf(text, sizeof text, "measurement of %s %s", image,
                    allowed ? "allowed" : "revoked");
     if (r == 0) note(c, "hub", text);
@@ -186,6 +184,14 @@ static int run_allow(const struct call *c) {
 
 static int run_revoke(const struct call *c) {
     return allow(c, false);
+}
+
+// The hub was told by others what it lets in.
+static int run_follow_hub(const struct call *c) {
+    if (c->count) return usage(c, "follow-hub");
+    int r = peer_policy_follow(c->net, c->why);
+    if (r == 0) note(c, "hub", "nodes judge each other by what the hub lets in now");
+    return r;
 }
 
 static int run_add_node(const struct call *c) {
@@ -335,10 +341,11 @@ int devnet_command(struct net *n, const struct config_list *words, struct buf *o
     static const struct {
         const char *name;
         int (*run)(const struct call *c);
-    } table[] = {{"fault", run_fault},        {"role", run_role},         {"allow", run_allow},
-                 {"revoke", run_revoke},      {"add-node", run_add_node}, {"record", run_record},
-                 {"rotate-cert", run_rotate}, {"miss-slots", run_miss},   {"reorg", run_reorg},
-                 {"quote", run_quote},        {"clock", run_clock},       {"down", run_down}};
+    } table[] = {{"fault", run_fault},          {"role", run_role},         {"allow", run_allow},
+                 {"revoke", run_revoke},        {"add-node", run_add_node}, {"record", run_record},
+                 {"rotate-cert", run_rotate},   {"miss-slots", run_miss},   {"reorg", run_reorg},
+                 {"quote", run_quote},          {"clock", run_clock},       {"down", run_down},
+                 {"follow-hub", run_follow_hub}};
     for (size_t i = 0; words->count && i < sizeof table / sizeof table[0]; i++) {
         if (strcmp(words->items[0], table[i].name) != 0) continue;
         const struct call c = {n, words->items + 1, words->count - 1, out, why};

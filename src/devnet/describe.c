@@ -1,5 +1,6 @@
 /* The network as it is told to others: devnet.json and /api/state. SPDX-License-Identifier: MIT */
 #include "base/hex.h"
+#include "devnet/evidence.h"
 #include "devnet/plan.h"
 #include "eth/address.h"
 
@@ -14,10 +15,11 @@ static void add_address(struct json_writer *w, const char *key, const struct add
 }
 
 // secrets: devnet.json only, which is readable by its owner alone.
-static void write_identity(struct json_writer *w, const struct net_node *node, bool secrets) {
+static void write_identity(struct json_writer *w, const struct net *n, const struct net_node *node,
+                           bool secrets) {
     json_begin_object(w, "identity");
     json_add_str(w, "image", node->image);
-    json_add_data(w, "mrtd", bytes_make(node->mrtd, NET_MRTD_BYTES));
+    evidence_identity(w, n, node->image);
     add_address(w, "orderflow_address", &node->orderflow.address);
     add_address(w, "builder_address", &node->builder.address);
     json_add_data(w, "relay_pubkey", BYTES_OF(node->relay_key.pubkey));
@@ -36,7 +38,7 @@ static void write_node(struct net *n, struct json_writer *w, struct net_node *no
     json_add_str(w, "builder_name", node->builder_name);
     (void)snprintf(text, sizeof text, "127.0.0.%u", NET_SOURCE_FIRST + node->number);
     json_add_str(w, "ip", text);
-    write_identity(w, node, secrets);
+    write_identity(w, n, node, secrets);
     if (!secrets) {
         json_add_bool(w, "enabled", node->boot.enabled);
         json_add_str(w, "hub", *node->boot.hub ? node->boot.hub : "unknown");

@@ -16,7 +16,7 @@ struct devnet_settings {
     const char *shadow_state, *shadow_bids;
     uint64_t virtual_clock_ns; /* 0: blocks tell the time of the machine */
     uint64_t nodes, port_base, slot_ns, timeout_ns, page_port, account;
-    int database, archive, secrets, monitor; /* enum part_… of parts.h */
+    int database, archive, secrets, tpm, monitor; /* enum part_… of parts.h */
     bool until_bundle, until_ready, show, keep, json, check, follow, yes, play;
     const char *slot_filter, *order_filter;
 };

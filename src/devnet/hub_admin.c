@@ -1,6 +1,6 @@
 /* What the operator of the hub does: images, builders, configurations. SPDX-License-Identifier: MIT
  */
-#include "base/hex.h"
+#include "devnet/evidence.h"
 #include "devnet/parts.h"
 
 #include <stdio.h>
@@ -40,27 +40,16 @@ static int enable(struct net *n, const char *kind, const char *name, bool enable
                  enabled ? BYTES_LIT("{\"enabled\":true}") : BYTES_LIT("{\"enabled\":false}"), why);
 }
 
-int hub_allow(struct net *n, const char *image, const uint8_t mrtd[NET_MRTD_BYTES], bool enabled,
-              struct error *why) {
+int hub_allow(struct net *n, const char *image, bool enabled, struct error *why) {
     struct buf body;
     struct json_writer w;
-    char digits[2 * NET_MRTD_BYTES + 1] = "";
-    hex_encode(digits, bytes_make(mrtd, NET_MRTD_BYTES));
     buf_init(&body, 0);
     json_writer_init(&w, &body, 0);
-    json_begin_object(&w, NULL);
-    json_add_str(&w, "measurement_id", image);
-    json_add_str(&w, "attestation_type", "dcap-tdx");
-    json_begin_object(&w, "measurements");
-    json_begin_object(&w, "0");
-    json_add_str(&w, "expected", digits);
-    json_end(&w);
-    json_end(&w);
-    json_end(&w);
+    evidence_image(&w, n, image);
     int r = buf_check(&body, why);
     if (r == 0) r = admin(n, "/measurements", buf_view(&body), why);
     if (r == 0) r = enable(n, "measurements", image, enabled, why);
-    if (r == 0) r = peer_policy_allow(n, image, mrtd, enabled, why);
+    if (r == 0) r = peer_policy_follow(n, why);
     buf_free(&body);
     return r;
 }
@@ -101,17 +90,6 @@ static void write_archive(const struct net *n, struct json_writer *w) {
     bytes_wipe(password, sizeof password);
 }
 
-// What its orderflow proves to its peers, and what they must: here all of one simulated platform.
-static void write_evidence(const struct net_node *node, struct json_writer *w) {
-    char digits[2 * NET_MRTD_BYTES + 1] = "";
-    hex_encode(digits, bytes_make(node->mrtd, NET_MRTD_BYTES));
-    json_add_str(w, "peer_measurements_file", NET_PEER_POLICY);
-    json_add_str(w, "quote_source", "simulator:platform");
-    add(w, "simulated_fields=mrtd=%s", digits);
-    json_add_str(w, "quote_root", "platform/root.pem");
-    json_add_str(w, "collateral", "platform/collateral");
-}
-
 static void write_orderflow(const struct net *n, const struct net_node *node,
                             struct json_writer *w) {
     json_begin_object(w, "orderflow_proxy");
@@ -125,7 +103,7 @@ static void write_orderflow(const struct net *n, const struct net_node *node,
     add(w, "certificate_file=%s/cert.pem", node->name);
     add(w, "key_file=%s/key.pem", node->name);
     json_add_str(w, "peers_poll", "1s");
-    write_evidence(node, w);
+    evidence_document(w, n, node);
     json_add_data(w, "signer_key", bytes_make(node->orderflow.key, 32));
     write_archive(n, w);
     json_end(w);

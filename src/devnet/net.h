@@ -17,8 +17,7 @@
 #include "eth/dev_accounts.h"
 #include "net/service.h"
 
-#define NET_IMAGE_MAX 32 /* bytes of an image's name, with its end */
-#define NET_IMAGES_MAX 64
+#define NET_IMAGE_MAX 32             /* bytes of an image's name, with its end */
 #define NET_PEER_POLICY "peers.json" /* what nodes ask of each other */
 #define NET_NODES_MAX 32
 #define NET_MRTD_BYTES 48
@@ -41,12 +40,6 @@ struct net_boot {
     char hub[16]; /* "ok", "refused", "away", "unknown" */
 };
 
-struct net_image {
-    char name[NET_IMAGE_MAX];
-    uint8_t mrtd[NET_MRTD_BYTES];
-    bool allowed;
-};
-
 struct net_node {
     char name[24];         /* "node-1" */
     char builder_name[24]; /* "node_1", as the hub knows it */
@@ -56,6 +49,7 @@ struct net_node {
     struct identity_ecdsa orderflow, builder;
     struct identity_bls relay_key;
     unsigned hub_port, boot_port, api_port; /* its way to the hub, its boot, its System API */
+    unsigned tpm_port, metadata_port;       /* with --tpm */
     unsigned user_front, peers_front, builder_front; /* as others are given them */
     unsigned user_port, peers_port, builder_port;
     unsigned orderflow_metrics, builder_metrics, builder_ready;
@@ -102,8 +96,6 @@ struct net {
     char recording[4096]; /* that is replayed; "": none */
     struct net_node nodes[NET_NODES_MAX];
     size_t node_count;
-    struct net_image images[NET_IMAGES_MAX]; /* that the hub was told of */
-    size_t image_count;
     struct identity_bls relay_key;
     unsigned chain_rpc, chain_ws, chain_beacon, relay_port;                  /* fronts */
     char rpc_url[NET_URL_MAX], ws_url[NET_URL_MAX], beacon_url[NET_URL_MAX]; /* the chain's */
@@ -126,16 +118,13 @@ struct net {
 };
 
 /* hub_admin.c: what the operator of the hub does. Blocking; the hub answers in milliseconds. */
-[[gnu::warn_unused_result]] int hub_allow(struct net *n, const char *image,
-                                          const uint8_t mrtd[NET_MRTD_BYTES], bool enabled,
+[[gnu::warn_unused_result]] int hub_allow(struct net *n, const char *image, bool enabled,
                                           struct error *why);
 [[gnu::warn_unused_result]] int hub_add_node(struct net *n, struct net_node *node,
                                              struct error *why);
 
-/* peer_policy.c: what nodes ask of each other follows the hub's images. */
-[[gnu::warn_unused_result]] int peer_policy_allow(struct net *n, const char *name,
-                                                  const uint8_t mrtd[NET_MRTD_BYTES], bool allowed,
-                                                  struct error *why);
+/* peer_policy.c: what nodes ask of each other is made what the hub asks of them now. Blocking. */
+[[gnu::warn_unused_result]] int peer_policy_follow(struct net *n, struct error *why);
 
 /* describe.c: devnet.json, and the state as everybody is shown it. */
 [[gnu::warn_unused_result]] int describe_store(struct net *n, struct error *why);

@@ -46,6 +46,7 @@ int parts_check(const struct devnet_settings *s, struct error *why) {
          "apt-get install clickhouse-server"},
         {s->secrets == SECRETS_VAULT, "--secrets vault", "vault",
          "Debian has no package of it; its makers' is called vault"},
+        {s->tpm == TPM_SWTPM, "--tpm swtpm", "swtpm", "apt-get install swtpm"},
         {s->monitor == MONITOR_PROMETHEUS, "--metrics prometheus", "prometheus",
          "apt-get install prometheus"},
     };

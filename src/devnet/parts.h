@@ -1,5 +1,6 @@
 /* Parts: real programs in place of the network's own, on request: PostgreSQL under the hub,
- * ClickHouse behind the orderflows, Vault for the hub's secrets, Prometheus over all roles.
+ * ClickHouse behind the orderflows, Vault for the hub's secrets, swtpm in the nodes, Prometheus
+ * over all roles.
  *
  * Each is a role as the others are: supervised, in the network's folder, gone with it. The loop's
  * thread only. SPDX-License-Identifier: MIT */
@@ -11,6 +12,7 @@
 enum part_database { DATABASE_SQLITE, DATABASE_POSTGRES };
 enum part_archive { ARCHIVE_NONE, ARCHIVE_CLICKHOUSE };
 enum part_secrets { SECRETS_DATABASE, SECRETS_VAULT };
+enum part_tpm { TPM_NONE, TPM_SWTPM };
 enum part_monitor { MONITOR_NONE, MONITOR_PROMETHEUS };
 
 #define PART_CLICKHOUSE_USER "devnet"
@@ -39,6 +41,9 @@ enum part_monitor { MONITOR_NONE, MONITOR_PROMETHEUS };
 [[gnu::warn_unused_result]] int part_archive(struct net *n, struct error *why);
 [[gnu::warn_unused_result]] int part_archive_fill(struct net *n, struct error *why);
 void part_archive_password(char ret[33], const struct net *n);
+
+/* part_tpm adds a node's vTPM and what keeps it: the roles tpm and paravisor. */
+[[gnu::warn_unused_result]] int part_tpm(struct net *n, struct net_node *node, struct error *why);
 
 /* part_monitor adds Prometheus, after all others. part_monitor_targets tells it of every role, when
  * there is one. */

@@ -1,65 +1,42 @@
-/* The policy by which nodes judge each other: the images that the hub lets in, as a file that every
- * orderflow reads again when it changes. SPDX-License-Identifier: MIT */
-#include "base/hex.h"
+/* The policy by which nodes judge each other: the measurements that the hub lets in, as a file that
+ * every orderflow reads again when it changes. SPDX-License-Identifier: MIT */
 #include "devnet/plan.h"
-#include "json/write.h"
+#include "json/json.h"
 
 #include <stdio.h>
-#include <string.h>
 
-static struct net_image *find(struct net *n, const char *name) {
-    for (size_t i = 0; i < n->image_count; i++) {
-        if (strcmp(n->images[i].name, name) == 0) return &n->images[i];
+#define MEASUREMENTS "/api/l1-builder/v1/measurements"
+#define ASK_NS (10 * NS_PER_S)
+#define POLICY_BYTES_MAX (4u << 20)
+
+static int ask_hub(const struct net *n, struct client_answer *ret, struct arena *a,
+                   struct error *why) {
+    char url[64];
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u", n->hub_port);
+    const struct client_options o = {.url = url};
+    const struct http_request q = {
+        .method = HTTP_GET, .method_text = BYTES_LIT("GET"), .path = BYTES_LIT(MEASUREMENTS)};
+    int r = client_ask(ret, a, &o, &q, (struct bytes){NULL, 0}, POLICY_BYTES_MAX, ASK_NS, why);
+    if (r == 0 && ret->status != 200) {
+        r = error_set(why, ERR_INVALID, "the hub answers %u to " MEASUREMENTS, ret->status);
     }
-    return NULL;
+    return r;
 }
 
-static void write_image(struct json_writer *w, const struct net_image *image) {
-    char digits[2 * NET_MRTD_BYTES + 1] = "";
-    hex_encode(digits, bytes_make(image->mrtd, NET_MRTD_BYTES));
-    json_begin_object(w, NULL);
-    json_add_str(w, "measurement_id", image->name);
-    json_add_str(w, "attestation_type", "dcap-tdx");
-    json_begin_object(w, "measurements");
-    json_begin_object(w, "0");
-    json_add_str(w, "expected", digits);
-    json_end(w);
-    json_end(w);
-    json_end(w);
-}
-
-int peer_policy_allow(struct net *n, const char *name, const uint8_t mrtd[NET_MRTD_BYTES],
-                      bool allowed, struct error *why) {
-    struct net_image *image = find(n, name);
-    struct buf body;
-    struct json_writer w;
-    size_t count = 0;
-    if (!image) {
-        if (n->image_count == NET_IMAGES_MAX) {
-            return error_set(why, ERR_LIMIT, "at most %d images", NET_IMAGES_MAX);
-        }
-        image = &n->images[n->image_count++];
-        (void)snprintf(image->name, sizeof image->name, "%s", name);
-        memcpy(image->mrtd, mrtd, sizeof image->mrtd);
-    }
-    image->allowed = allowed;
-    buf_init(&body, 0);
-    json_writer_init(&w, &body, 0);
-    json_begin_array(&w, NULL);
-    for (size_t i = 0; i < n->image_count; i++) {
-        if (!n->images[i].allowed) continue;
-        write_image(&w, &n->images[i]);
-        count++;
-    }
-    json_end(&w);
-    int r = buf_check(&body, why);
+int peer_policy_follow(struct net *n, struct error *why) {
+    struct arena a;
+    struct client_answer answer;
+    const struct json *list;
+    arena_init(&a, 4 * POLICY_BYTES_MAX);
+    int r = ask_hub(n, &answer, &a, why);
+    if (r == 0) r = json_parse(&list, answer.body, &a, NULL, why);
     // Without any image the last policy stays: the hub lists nobody, so nobody is dialed.
-    if (r == 0 && count) r = plan_store(n, NET_PEER_POLICY, buf_view(&body), 0644, why);
-    buf_free(&body);
+    if (r == 0 && json_count(list)) r = plan_store(n, NET_PEER_POLICY, answer.body, 0644, why);
+    arena_free(&a);
     for (size_t i = 0; r == 0 && i < n->node_count; i++) {
         char *role = plan_name(n, &n->nodes[i], "orderflow");
         struct role *orderflow = role ? roles_find(n->roles, role) : NULL;
         if (orderflow) role_reload(orderflow);
     }
-    return r;
+    return r < 0 ? error_wrap(why, "peers' policy") : 0;
 }

@@ -1,9 +1,11 @@
 /* Which processes a network is, with their command lines, files and addresses.
  * SPDX-License-Identifier: MIT */
 #include "devnet/plan.h"
+#include "attest/ak_authority.h"
 #include "attest/simulator.h"
 #include "base/file.h"
 #include "base/hex.h"
+#include "devnet/evidence.h"
 #include "devnet/parts.h"
 #include "devnet/shadow.h"
 #include "devnet/templates.h"
@@ -87,15 +89,14 @@ static int make_platform(struct net *n, struct error *why) {
     (void)snprintf(path, sizeof path, "%s/platform", n->folder.path);
     r = simulator_save(s, path, why);
     simulator_free(s);
+    if (r == 0 && n->s->tpm != TPM_NONE) r = ak_authority_make(path, spec.now, why);
     return r < 0 ? error_wrap(why, "simulated platform") : 0;
 }
 
 // Whoever proves to be a trusted domain of this platform may ask the hub; which images it lets in
 // is the hub's word alone.
 static int store_images(struct net *n, struct error *why) {
-    static const char any[] =
-        "[{\"measurement_id\": \"any\", \"attestation_type\": \"dcap-tdx\"}]\n";
-    return plan_store(n, "images.json", bytes_from_str(any), 0644, why);
+    return plan_store(n, "images.json", bytes_from_str(evidence_any(n)), 0644, why);
 }
 
 static int plan_collateral(struct net *n, struct error *why) {
@@ -135,19 +136,13 @@ static int plan_hub(struct net *n, struct error *why) {
 
 // An attested proxy, up to what its two verbs have in common.
 static bool proxy(struct net *n, struct role *r, const char *verb, unsigned port, unsigned health,
-                  unsigned target, const uint8_t mrtd[NET_MRTD_BYTES]) {
-    char digits[2 * NET_MRTD_BYTES + 1] = "";
+                  unsigned target) {
     const struct role *collateral = roles_find(n->roles, "collateral");
-    hex_encode(digits, bytes_make(mrtd, NET_MRTD_BYTES));
-    bool ok =
-        WORDS(r, verb, "--quote-source", "simulator:platform", "--measurements-file", "images.json",
-              "--root", "platform/root.pem", "--collateral", "platform/collateral") &&
-        plan_listens(r, n, "--listen-addr", port) &&
-        plan_listens(r, n, "--listen-addr-healthcheck", health) &&
-        plan_listens(r, n, "--target-addr", target) &&
-        role_arg(r, &n->arena, "--%s-attestation-type", verb) && WORDS(r, "dcap-tdx") &&
-        WORDS(r, "--simulated-fields") && role_arg(r, &n->arena, "mrtd=%s", digits) &&
-        role_address(r, &n->arena, "health", "http", health);
+    bool ok = WORDS(r, verb, "--measurements-file", "images.json") && evidence_roots(r, n) &&
+              plan_listens(r, n, "--listen-addr", port) &&
+              plan_listens(r, n, "--listen-addr-healthcheck", health) &&
+              plan_listens(r, n, "--target-addr", target) &&
+              role_address(r, &n->arena, "health", "http", health);
     r->health_url = r->addresses[0].url;
     r->health_path = "/readyz";
     return ok && (!collateral || role_need(r, "collateral"));
@@ -156,11 +151,16 @@ static bool proxy(struct net *n, struct role *r, const char *verb, unsigned port
 static int plan_hub_proxy(struct net *n, struct error *why) {
     struct role r = plan_describe(n, "hub-proxy", "attested-proxy");
     uint8_t mrtd[NET_MRTD_BYTES];
+    char digits[2 * NET_MRTD_BYTES + 1] = "";
     unsigned port = 0, health = 0;
     int code = RESERVE(n, &port, &health, &n->hub_front_port);
     if (code < 0) return code;
     net_image_mrtd(mrtd, n->s->seed, IMAGE);
-    bool ok = proxy(n, &r, "server", port, health, n->hub_port, mrtd) && role_need(&r, "hub") &&
+    hex_encode(digits, bytes_make(mrtd, NET_MRTD_BYTES));
+    bool ok = proxy(n, &r, "server", port, health, n->hub_port) && role_need(&r, "hub") &&
+              WORDS(&r, "--server-attestation-type", "dcap-tdx", "--quote-source",
+                    "simulator:platform", "--simulated-fields") &&
+              role_arg(&r, &n->arena, "mrtd=%s", digits) &&
               role_address(&r, &n->arena, "nodes", "https", n->hub_front_port);
     if (!ok) return plan_too_large(why);
     code = links_front(n->links, "hub", n->hub_front_port, port, why);
@@ -181,7 +181,9 @@ static int plan_node_proxy(struct net *n, struct net_node *node, struct error *w
     struct role r = plan_describe(n, name, "attested-proxy");
     r.node = node->name;
     r.source = NET_SOURCE_FIRST + node->number;
-    bool ok = proxy(n, &r, "client", node->hub_port, health, n->hub_front_port, node->mrtd) &&
+    char *tpm = n->s->tpm == TPM_NONE ? NULL : plan_name(n, node, "paravisor");
+    bool ok = proxy(n, &r, "client", node->hub_port, health, n->hub_front_port) &&
+              evidence_flags(&r, n, node) && (!tpm || role_need(&r, tpm)) &&
               WORDS(&r, "--allow-self-signed") && role_need(&r, "hub-proxy") &&
               role_address(&r, &n->arena, "hub", "http", node->hub_port);
     return ok ? plan_add(n, &r, why) : plan_too_large(why);
@@ -255,6 +257,7 @@ int plan_node(struct net *n, struct net_node *node, struct error *why) {
     if (r == 0) r = identity_ecdsa(&node->builder, n->s->seed, purpose, why);
     (void)snprintf(purpose, sizeof purpose, "%s/relay", node->name);
     if (r == 0) r = identity_bls(&node->relay_key, n->s->seed, purpose, why);
+    if (r == 0) r = part_tpm(n, node, why);
     if (r == 0) r = plan_node_proxy(n, node, why);
     if (r == 0) r = plan_node_boot(n, node, why);
     if (r == 0) r = plan_node_api(n, node, why);

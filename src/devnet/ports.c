@@ -12,12 +12,15 @@ void ports_init(struct ports *p, unsigned base) {
     p->next = base;
 }
 
-int ports_reserve(unsigned *ret, struct ports *p, struct error *why) {
+#define PAIR_TRIES 100
+
+// port 0: the kernel's choice.
+static int reserve(unsigned *ret, struct ports *p, unsigned port, struct error *why) {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t n = sizeof a;
     int one = 1;
     if (p->count == PORTS_MAX) return error_set(why, ERR_LIMIT, "more than %d ports", PORTS_MAX);
-    a.sin_port = htons((uint16_t)p->next);
+    a.sin_port = htons((uint16_t)port);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return error_set_os(why, ERR_IO, errno, "socket");
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0 ||
@@ -25,12 +28,28 @@ int ports_reserve(unsigned *ret, struct ports *p, struct error *why) {
         getsockname(fd, (struct sockaddr *)&a, &n) < 0) {
         int os = errno;
         (void)close(fd);
-        return error_set_os(why, os == EADDRINUSE ? ERR_CONFLICT : ERR_IO, os, "port %u", p->next);
+        return error_set_os(why, os == EADDRINUSE ? ERR_CONFLICT : ERR_IO, os, "port %u", port);
     }
-    if (p->next) p->next++;
     p->fds[p->count++] = fd;
     *ret = ntohs(a.sin_port);
     return 0;
+}
+
+int ports_reserve(unsigned *ret, struct ports *p, struct error *why) {
+    int r = reserve(ret, p, p->next, why);
+    if (r == 0 && p->next) p->next++;
+    return r;
+}
+
+int ports_reserve_pair(unsigned *ret, struct ports *p, struct error *why) {
+    unsigned second;
+    for (int i = 0;; i++) {
+        int r = ports_reserve(ret, p, why);
+        if (r == 0)
+            r = p->next ? ports_reserve(&second, p, why) : reserve(&second, p, *ret + 1, why);
+        // The kernel gave a port whose neighbour is somebody's: another one, and that stays unused.
+        if (r != ERR_CONFLICT || p->next || i == PAIR_TRIES) return r;
+    }
 }
 
 void ports_release(struct ports *p) {

@@ -27,6 +27,10 @@ void ports_init(struct ports *p, unsigned base);
  * ERR_IO. */
 [[gnu::warn_unused_result]] int ports_reserve(unsigned *ret, struct ports *p, struct error *why);
 
+/* ports_reserve_pair: the given one and the next. errors  as ports_reserve. */
+[[gnu::warn_unused_result]] int ports_reserve_pair(unsigned *ret, struct ports *p,
+                                                   struct error *why);
+
 /* ports_release gives all back. */
 void ports_release(struct ports *p);
 

@@ -1,6 +1,7 @@
 /* Nodes whose quotes are not good: of a platform that nobody trusts, or with a certificate that has
  * expired. SPDX-License-Identifier: MIT */
 #include "attest/simulator.h"
+#include "devnet/parts.h"
 #include "devnet/plan.h"
 
 #include <limits.h>
@@ -8,7 +9,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define SOURCE_FLAG "--quote-source"
 #define DAY_S 86400u
 
 static int make_other(struct net *n, bool expired, const char *path, struct error *why) {
@@ -37,9 +37,22 @@ static int other_platform(struct net *n, bool expired, const char **ret_source, 
     return r < 0 ? error_wrap(why, "%s", name) : 0;
 }
 
+// Gives a role another word behind a flag (NULL: none), and lets it come again with it.
+static int set_word(struct net *n, const struct net_node *node, const char *part, const char *flag,
+                    const char *word, struct error *why) {
+    char name[64];
+    (void)snprintf(name, sizeof name, "%s.%s", node->name, part);
+    struct role *r = roles_find(n->roles, name);
+    if (!r) return error_set(why, ERR_NOT_FOUND, "there is no role %s", name);
+    for (size_t i = 0; flag && i + 1 < r->argc; i++) {
+        if (strcmp(r->argv[i], flag) == 0) r->argv[i + 1] = word;
+    }
+    role_kill(r);
+    return 0;
+}
+
 int quote_fault(struct net *n, struct net_node *node, const char *kind, struct error *why) {
     const char *source = "simulator:platform";
-    char name[64];
     int r = 0;
     if (strcmp(kind, "wrong") == 0 || strcmp(kind, "expired") == 0) {
         r = other_platform(n, strcmp(kind, "expired") == 0, &source, why);
@@ -47,12 +60,10 @@ int quote_fault(struct net *n, struct net_node *node, const char *kind, struct e
         r = error_set(why, ERR_SYNTAX, "quotes are good, wrong or expired");
     }
     if (r < 0) return r;
-    (void)snprintf(name, sizeof name, "%s.proxy", node->name);
-    struct role *proxy = roles_find(n->roles, name);
-    if (!proxy) return error_set(why, ERR_NOT_FOUND, "there is no role %s", name);
-    for (size_t i = 0; i + 1 < proxy->argc; i++) {
-        if (strcmp(proxy->argv[i], SOURCE_FLAG) == 0) proxy->argv[i + 1] = source;
-    }
-    role_kill(proxy); // it comes again, with other quotes
-    return 0;
+    // With a vTPM, the quotes are the metadata service's, and whoever held the TPM holds it no
+    // more.
+    bool tpm = n->s->tpm != TPM_NONE;
+    r = set_word(n, node, tpm ? "paravisor" : "proxy", tpm ? "--platform" : "--quote-source",
+                 tpm ? strchr(source, ':') + 1 : source, why);
+    return r == 0 && tpm ? set_word(n, node, "proxy", NULL, NULL, why) : r;
 }

@@ -90,6 +90,8 @@ static const struct config_option options[] = {
     PART(secrets, "secrets", "database|vault",
          "Where the hub keeps secrets; vault: a server in "
          "its development mode."),
+    PART(tpm, "tpm", "none|swtpm",
+         "What nodes attest themselves with; swtpm: a vTPM each, as on Azure."),
     PART(monitor, "metrics", "none|prometheus", "What collects the metrics of all roles."),
     CONFIG_BOOL(devnet_settings, keep, "keep", "false", "Keep the folder at the end."),
     CONFIG_BOOL(devnet_settings, yes, "yes", "false", "allow FILE: do not ask."),

@@ -33,9 +33,7 @@ static void say(struct net *n, const char *part, const char *text) {
 // Roles
 
 static int fill_hub(struct net *n, struct error *why) {
-    uint8_t mrtd[NET_MRTD_BYTES];
-    net_image_mrtd(mrtd, n->s->seed, IMAGE);
-    int r = hub_allow(n, IMAGE, mrtd, true, why);
+    int r = hub_allow(n, IMAGE, true, why);
     for (size_t i = 0; r == 0 && i < n->node_count; i++) {
         r = hub_add_node(n, &n->nodes[i], why);
     }

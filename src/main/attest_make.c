@@ -1,5 +1,6 @@
 /* buildernet attest quote, simulate
  * SPDX-License-Identifier: MIT */
+#include "attest/ak_authority.h"
 #include "attest/files.h"
 #include "attest/quoter.h"
 #include "attest/simulator.h"
@@ -34,6 +35,7 @@ int attest_simulate(struct attest_run *run, const char *folder) {
                                        : code;
     }
     if (code == 0) code = simulator_save(s, folder, &run->why);
+    if (code == 0) code = ak_authority_make(folder, spec.now, &run->why);
     simulator_free(s);
     if (code < 0) return attest_fail(run);
     buf_printf(&run->out,

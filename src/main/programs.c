@@ -10,6 +10,7 @@
 #include "node/settings.h"
 #include "orderflow/orderflow.h"
 #include "orderflow/send.h"
+#include "paravisor/paravisor.h"
 #include "quote_service/quote_service.h"
 #include "relay/program.h"
 #include "system_api/settings.h"
@@ -30,6 +31,7 @@ const struct program programs[] = {
     {&load_program, load_main},
     {&node_program, node_main},
     {&orderflow_program, orderflow_main},
+    {&paravisor_program, paravisor_main},
     {&quote_service_program, quote_service_main},
     {&relay_program, relay_main},
     {&send_program, send_main},

@@ -32,6 +32,12 @@ def everything_that_is_shown_works():
         assert not processes_of(folder)
 
 
+def attested(metrics, peer):
+    """Has that peer proved itself to the node with these metrics?"""
+    with urllib.request.urlopen(metrics + "/metrics", timeout=10) as answer:
+        return f'orderflow_peer_attested{{peer="{peer}"}} 1' in answer.read().decode()
+
+
 def won_slots(state):
     return [s for s in state["slots"] if not s["missed"] and s["by_relay"]]
 
@@ -132,6 +138,9 @@ def files_are_allowed_after_their_difference_was_shown():
         assert "measurement stranger.quote" in told, told
         net.wait_for(lambda s: net.node("node-4", s)["enabled"]
                      and net.role("node-4.builder", s)["state"] == "ready", 40)
+        assert mrtd in (net.folder / "peers.json").read_text()  # nodes judge each other by it too
+        others = [net.node(f"node-{i}")["addresses"]["orderflow.metrics"] for i in (1, 2, 3)]
+        wait_until(lambda: all(attested(m, "node_4") for m in others), 30)
         url = net.told["addresses"]["hub.admin"] + "/api/admin/v1/builders/configuration/node_4/active"
         with urllib.request.urlopen(url, timeout=10) as answer:
             assert json.loads(answer.read()) == {"greeting": "from a file"}

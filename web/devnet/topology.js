@@ -100,13 +100,17 @@ function roleChip(role) {
   return el("li", {}, `${role.name.split(".").at(-1)} `, el("span", { class: kind }, role.state));
 }
 
+function measurement(node) {
+  return node.identity.mrtd ?? node.identity.pcr11;
+}
+
 function card({ node, roles: own }) {
   const [word, kind] = attestation(node);
   const stages = node.boot?.stages ?? [];
   return panel(node.name, el("p", {}, el("span", { class: `mark ${kind}` }, word)),
     pairs([
       ["Image", node.identity.image],
-      ["Measurement", el("code", { title: node.identity.mrtd }, short(node.identity.mrtd))],
+      ["Measurement", el("code", { title: measurement(node) }, short(measurement(node)))],
       ["Orderflow key", el("code", {}, short(node.identity.orderflow_address))],
       ["Builder key", el("code", {}, short(node.identity.builder_address))],
       ["Peers", node.boot?.peers === undefined ? "–" : String(node.boot.peers)],
