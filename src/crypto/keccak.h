@@ -54,8 +54,8 @@ void keccak256_scatter(const struct keccak_job *jobs, size_t count);
 static inline void keccak_pad(uint8_t *message, size_t n) {
     size_t end = keccak_permutations(n) * KECCAK_RATE;
     memset(message + n, 0, end - n);
-    message[n] ^= 0x01;
-    message[end - 1] ^= 0x80;
+    message[n] = 0x01;
+    message[end - 1] = n == end - 1 ? 0x81 : 0x80; // nothing is read back: it waits in no store
 }
 
 /* keccak256_padded hashes messages that carry their padding (keccak_pad) and are all `blocks`

@@ -28,8 +28,14 @@ static inline uint64_t load_end(const struct keccak_block *b) {
     return last ^ (uint64_t)1 << (8 * (b->n - 128));
 }
 
-/* Turns eight words of each of eight messages into eight words of all lanes, XORed into a. */
-[[gnu::always_inline]] static inline void take_in_eight(__m512i *a, const __m512i m[8]) {
+// A word of all lanes into its place of the state, which is nothing yet when the state is fresh.
+[[gnu::always_inline]] static inline void take_in(__m512i *a, __m512i word, bool fresh) {
+    *a = fresh ? word : _mm512_xor_si512(*a, word);
+}
+
+/* Turns eight words of each of eight messages into eight words of all lanes, taken into a. */
+[[gnu::always_inline]] static inline void take_in_eight(__m512i *a, const __m512i m[8],
+                                                        bool fresh) {
     __m512i t[8];
     for (int i = 0; i < 4; i++) {
         t[2 * i] = _mm512_unpacklo_epi64(m[2 * i], m[2 * i + 1]);
@@ -40,28 +46,33 @@ static inline uint64_t load_end(const struct keccak_block *b) {
         __m512i high0 = _mm512_shuffle_i64x2(t[i], t[2 + i], 0xdd);
         __m512i low1 = _mm512_shuffle_i64x2(t[4 + i], t[6 + i], 0x88);
         __m512i high1 = _mm512_shuffle_i64x2(t[4 + i], t[6 + i], 0xdd);
-        a[i] = _mm512_xor_si512(a[i], _mm512_shuffle_i64x2(low0, low1, 0x88));
-        a[4 + i] = _mm512_xor_si512(a[4 + i], _mm512_shuffle_i64x2(low0, low1, 0xdd));
-        a[2 + i] = _mm512_xor_si512(a[2 + i], _mm512_shuffle_i64x2(high0, high1, 0x88));
-        a[6 + i] = _mm512_xor_si512(a[6 + i], _mm512_shuffle_i64x2(high0, high1, 0xdd));
+        take_in(&a[i], _mm512_shuffle_i64x2(low0, low1, 0x88), fresh);
+        take_in(&a[4 + i], _mm512_shuffle_i64x2(low0, low1, 0xdd), fresh);
+        take_in(&a[2 + i], _mm512_shuffle_i64x2(high0, high1, 0x88), fresh);
+        take_in(&a[6 + i], _mm512_shuffle_i64x2(high0, high1, 0xdd), fresh);
     }
 }
 
 // A whole block of each lane, taken in and permuted.
-[[gnu::always_inline]] static inline void take_in_block(__m512i a[25],
-                                                        const uint8_t *const *blocks) {
+[[gnu::always_inline]] static inline void take_in_block(__m512i a[25], const uint8_t *const *blocks,
+                                                        bool fresh) {
     __m512i m[8];
     uint64_t w[8];
     for (size_t half = 0; half < 2; half++) {
         for (int i = 0; i < 8; i++) {
             m[i] = _mm512_loadu_si512(blocks[i] + 64 * half);
         }
-        take_in_eight(a + 8 * half, m);
+        take_in_eight(a + 8 * half, m, fresh);
     }
     for (int i = 0; i < 8; i++) {
         w[i] = load_le64(blocks[i] + 128);
     }
-    a[16] = _mm512_xor_si512(a[16], _mm512_loadu_si512(w));
+    take_in(&a[16], _mm512_loadu_si512(w), fresh);
+    __m512i zero = _mm512_setzero_si512();
+    __asm__("" : "+v"(zero)); // or compilers take a string instruction, which begins slowly
+    for (int i = 17; i < 25 && fresh; i++) {
+        a[i] = zero;
+    }
     keccak_permute_avx512x8((uint64_t *)(void *)a);
 }
 
@@ -78,7 +89,7 @@ void keccak_absorb_avx512x8(uint64_t *state, const struct keccak_block *blocks, 
         for (int i = 0; i < 8; i++) {
             m[i] = load_chunk(&blocks[i], 64 * half);
         }
-        take_in_eight(a + 8 * half, m);
+        take_in_eight(a + 8 * half, m, false);
     }
     for (int i = 0; i < 8; i++) {
         w[i] = load_end(&blocks[i]);
@@ -90,19 +101,16 @@ void keccak_absorb_avx512x8(uint64_t *state, const struct keccak_block *blocks, 
 void keccak_whole_avx512x8(const uint8_t *const *messages, uint8_t *const *rets, unsigned blocks,
                            struct keccak_soon soon) {
     __m512i a[25];
-    for (int i = 0; i < 25; i++) {
-        a[i] = _mm512_setzero_si512();
-    }
     const uint8_t *at[8];
-    for (int i = 0; i < 8; i++) {
-        at[i] = messages[i];
-    }
-    for (unsigned b = 0; b < blocks; b++) {
+    memcpy(at, messages, sizeof at);
+    keccak_ask(&soon, 0, blocks);
+    take_in_block(a, at, true);
+    for (unsigned b = 1; b < blocks; b++) {
         keccak_ask(&soon, b, blocks);
-        take_in_block(a, at);
         for (int i = 0; i < 8; i++) {
             at[i] += KECCAK_RATE;
         }
+        take_in_block(a, at, false);
     }
     uint64_t words[4][8];
     for (int i = 0; i < 4; i++) {

@@ -9,11 +9,13 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 
-/* key_compare is memcmp of two keys without a call where the first bytes tell. */
+/* key_compare is memcmp of two keys without a call. */
 static inline int key_compare(const struct hash *a, const struct hash *b) {
-    uint64_t x = load_be64(a->b), y = load_be64(b->b);
-    if (x != y) return x < y ? -1 : 1;
-    return memcmp(a->b + 8, b->b + 8, 24);
+    for (size_t i = 0; i < sizeof a->b; i += 8) {
+        uint64_t x = load_be64(a->b + i), y = load_be64(b->b + i);
+        if (x != y) return x < y ? -1 : 1;
+    }
+    return 0;
 }
 
 /* key_sort writes items of `size` bytes, each beginning with its 32-byte key, sorted to `to`, which

@@ -71,6 +71,11 @@ static size_t encode_branch(uint8_t *out, const struct trie_branch *b) {
     return (size_t)(p - out);
 }
 
+// How long put_path's string is, its header included.
+static size_t path_size(unsigned nibbles) {
+    return nibbles < 2 ? 1 : nibbles / 2 + 2;
+}
+
 // Hex-prefix form of nibbles [from, to) of key as an RLP string; gives its length, at most 34.
 static size_t put_path(uint8_t *out, const uint8_t key[32], unsigned from, unsigned to,
                        unsigned flag) {
@@ -94,17 +99,15 @@ static size_t put_path(uint8_t *out, const uint8_t key[32], unsigned from, unsig
 }
 
 static size_t encode_leaf(uint8_t *out, const struct trie_leaf *l, unsigned depth) {
-    uint8_t body[40 + TRIE_VALUE_MAX];
-    uint8_t *p = body + put_path(body, l->key, depth, TRIE_DEPTH_MAX, 2);
-    if (l->value_n != 1 || l->value[0] >= 0x80) {
-        if (l->value_n >= 56) *p++ = 0xb8;
-        *p++ = (uint8_t)(l->value_n >= 56 ? l->value_n : 0x80 + l->value_n);
-    }
-    memcpy(p, l->value, l->value_n);
-    p += l->value_n;
-    size_t payload = (size_t)(p - body), header = put_list_header(out, payload);
-    memcpy(out + header, body, payload);
-    return header + payload;
+    bool single = l->value_n == 1 && l->value[0] < 0x80;
+    size_t value_header = single ? 0 : l->value_n < 56 ? 1 : 2;
+    size_t payload = path_size(TRIE_DEPTH_MAX - depth) + value_header + l->value_n;
+    uint8_t *p = out + put_list_header(out, payload);
+    p += put_path(p, l->key, depth, TRIE_DEPTH_MAX, 2);
+    if (value_header == 2) *p++ = 0xb8;
+    if (value_header) *p++ = (uint8_t)(value_header == 2 ? l->value_n : 0x80 + l->value_n);
+    memcpy(p, l->value, sizeof l->value); // all of it, in a few instructions: there is room
+    return (size_t)(p - out) + l->value_n;
 }
 
 static size_t encode_extension(uint8_t *out, const struct trie_extension *e, unsigned depth) {
