@@ -38,13 +38,13 @@ struct code {
     struct bytes bytes;     // p NULL: not here
 };
 
-/* A proof that is asked for; who wants the same waits for it. */
+/* What is asked for; who wants the same waits for it. */
 struct flight {
     struct list_node link;
-    struct remote_at at;
-    struct address address;
-    struct hash slot;
-    bool has_slot;
+    enum { FLIGHT_ACCOUNT, FLIGHT_SLOT, FLIGHT_CODE } what;
+    struct hash of;         // the slot's number, or the code's hash
+    struct hash root;       // but of code: the state's
+    struct address address; // but of code
 };
 
 /* A number whose hash begins with a path. */
@@ -229,8 +229,8 @@ static int fetch(struct remote_state *s, const struct remote_at *at, const struc
 }
 
 static bool same_flight(const struct flight *f, const struct flight *g) {
-    return f->has_slot == g->has_slot && address_equal(&f->address, &g->address) &&
-           hash_equal(&f->at.root, &g->at.root) && (!f->has_slot || hash_equal(&f->slot, &g->slot));
+    return f->what == g->what && hash_equal(&f->of, &g->of) && hash_equal(&f->root, &g->root) &&
+           address_equal(&f->address, &g->address);
 }
 
 // True: no one else asks for it, and `f` is listed until end_flight. False: someone did, and has
@@ -274,7 +274,7 @@ static void note_account(struct remote_state *s, const struct address *address,
 int remote_state_account(struct remote_state *s, const struct remote_at *at,
                          const struct address *address, struct account *ret, bool *ret_exists,
                          struct error *why) {
-    struct flight f = {.at = *at, .address = *address};
+    struct flight f = {.what = FLIGHT_ACCOUNT, .root = at->root, .address = *address};
     int r = proof_cache_account(s->nodes, ret, ret_exists, &at->root, address, why);
     while (r == ERR_NOT_FOUND) {
         if (!begin_flight(s, &f)) {
@@ -303,27 +303,27 @@ int remote_state_account(struct remote_state *s, const struct remote_at *at,
 int remote_state_slot(struct remote_state *s, const struct remote_at *at,
                       const struct address *address, const struct hash *storage_root,
                       const struct u256 *slot, struct u256 *ret, struct error *why) {
-    struct flight f = {.at = *at, .address = *address, .has_slot = true};
+    struct flight f = {.what = FLIGHT_SLOT, .root = at->root, .address = *address};
     *ret = U256_ZERO;
     if (hash_equal(storage_root, &TRIE_EMPTY_ROOT)) return 0;
-    u256_store_be(f.slot.b, *slot);
-    int r = proof_cache_slot(s->nodes, ret, storage_root, &f.slot, why);
+    u256_store_be(f.of.b, *slot);
+    int r = proof_cache_slot(s->nodes, ret, storage_root, &f.of, why);
     while (r == ERR_NOT_FOUND) {
         if (!begin_flight(s, &f)) {
-            r = proof_cache_slot(s->nodes, ret, storage_root, &f.slot, why);
+            r = proof_cache_slot(s->nodes, ret, storage_root, &f.of, why);
             continue;
         }
         struct account_proof p;
         struct arena a;
         bool exists = false;
         arena_init(&a, 0);
-        r = fetch(s, at, address, &f.slot, 1, &p, &exists, &a, why);
+        r = fetch(s, at, address, &f.of, 1, &p, &exists, &a, why);
         end_flight(s, &f);
         if (r == 0 && (!exists || !hash_equal(&p.account.storage_root, storage_root))) {
             r = error_set(why, ERR_INTERNAL, "the account has another storage in that block");
         }
         if (r == 0) *ret = p.slots[0].value;
-        if (r == 0) note_account(s, address, &p.account, &f.slot);
+        if (r == 0) note_account(s, address, &p.account, &f.of);
         arena_free(&a);
         break;
     }
@@ -377,7 +377,6 @@ static int fetch_code(struct remote_state *s, const struct remote_at *at,
         keep_code(s, know_code(s, hash, address), code);
         (void)pthread_mutex_unlock(&s->lock);
         buf_append(ret, code);
-        r = buf_check(ret, why);
     }
     arena_free(&a);
     return r;
@@ -385,11 +384,20 @@ static int fetch_code(struct remote_state *s, const struct remote_at *at,
 
 int remote_state_code(struct remote_state *s, const struct remote_at *at,
                       const struct hash *code_hash, struct buf *ret, struct error *why) {
+    struct flight f = {.what = FLIGHT_CODE, .of = *code_hash};
     struct address address;
     bool known;
-    if (code_here(s, code_hash, ret, &address, &known)) return buf_check(ret, why);
-    if (!known) return error_set(why, ERR_IO, "code of an account that was never read");
-    return out(fetch_code(s, at, &address, code_hash, ret, why), why);
+    while (!code_here(s, code_hash, ret, &address, &known)) {
+        if (!known) return error_set(why, ERR_IO, "code of an account that was never read");
+        if (!begin_flight(s, &f)) continue;
+        int r = 0;
+        if (!code_here(s, code_hash, ret, &address, &known)) { // it may have come just now
+            r = fetch_code(s, at, &address, code_hash, ret, why);
+        }
+        end_flight(s, &f);
+        return r == 0 ? buf_check(ret, why) : out(r, why);
+    }
+    return buf_check(ret, why);
 }
 
 /* Nodes by place. */

@@ -4,11 +4,13 @@
 #include "chain/remote_state.h"
 
 #include "chain/play.h"
+#include "crypto/keccak.h"
 #include "eth/rpc_json.h"
 #include "test/harness/test.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #define BLOCKS 8
 #define ANCHOR 3
@@ -36,6 +38,7 @@ static struct producer *maker;
 static struct hash hashes[BLOCKS + 1];
 static enum lie lie;
 static atomic_uint told, asked;
+static bool slow; /* with code */
 static uint64_t newest;
 static struct arena arena;
 
@@ -146,6 +149,7 @@ static int give_code(const struct json *params, struct buf *out, struct error *w
     CHECK_OK(head_view_open(there, &view, &block, why), why);
     CHECK_OK(head_view_code(view, &code, &address, why), why);
     tell(CODE, true);
+    if (slow) (void)usleep(20000);
     json_writer_init(&w, out, 0);
     json_add_data(&w, NULL, lie == CODE ? BYTES_LIT("\x60\x00") : code);
     head_view_close(view);
@@ -307,6 +311,57 @@ TEST(remote_reads_come_from_the_cache) {
     CHECK_U64(atomic_load(&asked), 0);
     head_view_close(view);
     head_view_close(real);
+    close_here();
+    end_chain();
+}
+
+#define READERS 8
+
+struct reader {
+    struct hash code_hash;
+    pthread_barrier_t together;
+};
+
+static void *read_code(void *arg) {
+    struct reader *q = arg;
+    const struct remote_at at = {.block = hashes[ANCHOR]};
+    struct buf code;
+    struct error why;
+    buf_init(&code, 0);
+    (void)pthread_barrier_wait(&q->together);
+    CHECK_OK(remote_state_code(remote, &at, &q->code_hash, &code, &why), &why);
+    struct hash got = keccak256(buf_view(&code));
+    CHECK(hash_equal(&got, &q->code_hash));
+    buf_free(&code);
+    return NULL;
+}
+
+TEST(remote_code_that_many_miss_is_asked_for_once) {
+    const struct address contract = play_address(0xc0, 0);
+    pthread_t threads[READERS];
+    struct state_base_account a;
+    struct remote_counts counts;
+    struct reader q;
+    struct head_view *view;
+    struct error why;
+    make_chain(6);
+    open_here();
+    CHECK_OK(head_view_open(here, &view, &hashes[ANCHOR], &why), &why);
+    CHECK_OK(head_view_account(view, &a, &contract, &why), &why);
+    q.code_hash = a.code_hash;
+    slow = true;
+    CHECK(pthread_barrier_init(&q.together, NULL, READERS) == 0);
+    for (int i = 0; i < READERS; i++) {
+        CHECK(pthread_create(&threads[i], NULL, read_code, &q) == 0);
+    }
+    for (int i = 0; i < READERS; i++) {
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    }
+    (void)pthread_barrier_destroy(&q.together);
+    slow = false;
+    remote_state_count(remote, &counts);
+    CHECK_U64(counts.codes, 1);
+    head_view_close(view);
     close_here();
     end_chain();
 }
