@@ -47,6 +47,7 @@ struct u256 pool_tip(const struct pool_tx *t, struct u256 base_fee) {
 }
 
 static void add_news(struct pool_news *news, struct pool_tx *t) {
+    if (t->told) return;
     if (news->count == news->room) {
         size_t room = news->room ? 2 * news->room : 8;
         struct pool_tx **grown = realloc(news->items, room * sizeof *grown);
@@ -55,6 +56,7 @@ static void add_news(struct pool_news *news, struct pool_tx *t) {
         news->room = room;
     }
     news->items[news->count++] = pool_tx_hold(t);
+    t->told = true;
 }
 
 void pool_news_tell(struct txpool *p, struct pool_news *news) {
@@ -90,13 +92,26 @@ size_t pool_account_place(const struct pool_account *a, uint64_t nonce) {
     return low;
 }
 
+// From `at` on nothing is pending any more.
+static void cut_pending(struct txpool *p, struct pool_account *a, size_t at) {
+    if (at >= a->pending) return;
+    p->queued += a->pending - at;
+    p->pending -= a->pending - at;
+    for (; a->pending > at; a->pending--) {
+        struct u256 cost;
+        (void)tx_max_cost(&cost, &a->txs[a->pending - 1]->tx);
+        a->left = u256_add(a->left, cost);
+    }
+}
+
 static int load_account(struct txpool *p, struct pool_account *a, struct error *why) {
     const struct state_reader *reader = &p->head.reader;
     struct state_base_account base = {.code_hash = STATE_EMPTY_CODE_HASH};
     int r = reader->account(reader->ctx, &base, &a->address, why);
     if (r != 0) return r;
+    cut_pending(p, a, 0);
     a->nonce = base.exists ? base.nonce : 0;
-    a->balance = base.exists ? base.balance : U256_ZERO;
+    a->left = a->balance = base.exists ? base.balance : U256_ZERO;
     a->delegated = a->has_code = false;
     if (base.exists && !hash_equal(&base.code_hash, &STATE_EMPTY_CODE_HASH)) {
         struct bytes code;
@@ -197,22 +212,19 @@ static void count_blobs(struct txpool *p, struct pool_tx *t, bool up) {
     }
 }
 
-// What is pending: the run of nonces that the balance covers.
+// What is pending: the run of nonces that the balance covers. It only grows here.
 static void renew_account(struct txpool *p, struct pool_account *a, struct pool_news *news) {
-    struct u256 left = a->balance;
-    size_t n = 0;
-    while (n < a->count && a->txs[n]->tx.nonce == a->nonce + n) {
-        struct u256 cost;
-        if (!tx_max_cost(&cost, &a->txs[n]->tx) || u256_sub_borrow(&left, left, cost)) break;
-        if (a->txs[n]->tx.gas > p->head.gas_limit) break;
-        n++;
+    while (a->pending < a->count) {
+        struct pool_tx *t = a->txs[a->pending];
+        struct u256 cost, left;
+        if (t->tx.nonce != a->nonce + a->pending || t->tx.gas > p->head.gas_limit) break;
+        if (!tx_max_cost(&cost, &t->tx) || u256_sub_borrow(&left, a->left, cost)) break;
+        a->left = left;
+        a->pending++;
+        p->pending++;
+        p->queued--;
+        add_news(news, t);
     }
-    p->pending += n - a->pending;
-    p->queued += a->pending - n; // modulo 2^64, like the line above: one of them grows
-    for (size_t i = a->pending; i < n && news; i++) {
-        add_news(news, a->txs[i]);
-    }
-    a->pending = n;
     rank(p, a);
 }
 
@@ -227,14 +239,10 @@ static int insert(struct txpool *p, struct pool_account *a, struct pool_tx *t, s
     int r = map_put(&p->by_hash, BYTES_OF(t->tx.hash), t, NULL, why);
     if (r != 0) return r;
     size_t at = pool_account_place(a, t->tx.nonce);
+    cut_pending(p, a, at);
     memmove(a->txs + at + 1, a->txs + at, (a->count - at) * sizeof(struct pool_tx *));
     a->txs[at] = pool_tx_hold(t);
     a->count++;
-    if (at < a->pending) { // what follows a gap that was none
-        p->queued += a->pending - at;
-        p->pending -= a->pending - at;
-        a->pending = at;
-    }
     p->queued++;
     rank(p, a);
     p->bytes += t->network.n;
@@ -246,17 +254,10 @@ static int insert(struct txpool *p, struct pool_account *a, struct pool_tx *t, s
 
 static void take_out(struct txpool *p, struct pool_account *a, size_t at) {
     struct pool_tx *t = a->txs[at];
+    cut_pending(p, a, at); // those behind it have a gap before them now
     memmove(a->txs + at, a->txs + at + 1, (a->count - at - 1) * sizeof(struct pool_tx *));
     a->count--;
-    if (at < a->pending) {
-        p->pending--;
-        a->pending--;
-        p->queued += a->pending - at; // those behind it have a gap before them now
-        p->pending -= a->pending - at;
-        a->pending = at;
-    } else {
-        p->queued--;
-    }
+    p->queued--;
     rank(p, a);
     p->bytes -= t->network.n;
     (void)map_remove(&p->by_hash, BYTES_OF(t->tx.hash));
@@ -331,15 +332,7 @@ static int add_locked(struct txpool *p, struct pool_tx *t, struct pool_news *new
     if (r == 0) {
         if (old) take_out(p, a, pool_account_place(a, t->tx.nonce));
         r = insert(p, a, t, why);
-        // A replacement leaves those behind it pending; only the new one is news.
-        struct pool_news all = {0};
-        renew_account(p, a, &all);
-        for (size_t i = 0; i < all.count; i++) {
-            bool is_news = !old || all.items[i] == t;
-            if (is_news) add_news(news, all.items[i]);
-            pool_tx_release(all.items[i]);
-        }
-        free(all.items);
+        renew_account(p, a, news);
     }
     if (a->count == 0) drop_account(p, a);
     tell_sizes(p);
@@ -413,11 +406,11 @@ static int renew_all(struct txpool *p, struct pool_news *news, bool forked, stru
             remember(p, a->txs[0]);
             take_out(p, a, 0);
         }
+        renew_account(p, a, news);
         while (a->count > a->pending && !a->txs[a->count - 1]->local &&
                a->txs[a->count - 1]->arrived_s + age < now_s) {
             take_out(p, a, a->count - 1);
         }
-        renew_account(p, a, news);
         if (a->count == 0 && empty_count < 64) empty[empty_count++] = a;
     }
     for (size_t i = 0; i < empty_count; i++) {

@@ -45,6 +45,7 @@ struct pool_tx {
     uint64_t arrived_s; /* wall clock, seconds */
     bool local;
     /* internal */
+    bool told; /* to subscribers; under the pool's lock */
     struct arena memory;
     _Atomic unsigned references;
 };
@@ -138,8 +139,8 @@ void txpool_count(struct txpool *p, size_t *ret_pending, size_t *ret_queued);
 [[gnu::warn_unused_result]] int txpool_nonce(struct txpool *p, const struct address *sender,
                                              uint64_t *ret, struct error *why);
 
-/* txpool_subscribe: called for each transaction that became pending, on the thread that made it so,
- * without the pool's lock; it must be quick and may hold the entry. Returns an id > 0.
+/* txpool_subscribe: called once for each transaction that became pending, on the thread that made
+ * it so, without the pool's lock; it must be quick and may hold the entry. Returns an id > 0.
  * errors  ERR_LIMIT. After txpool_unsubscribe has returned no call comes any more. */
 [[gnu::warn_unused_result]] int txpool_subscribe(struct txpool *p,
                                                  void (*pending)(void *context, struct pool_tx *t),

@@ -161,7 +161,7 @@ static int check_replacement(const struct pool_tx *old, const struct pool_tx *t,
 
 /* What the account can pay: its pending ones before this nonce, and this one. */
 static int check_funds(const struct pool_account *a, const struct pool_tx *t, struct error *why) {
-    struct u256 cost, spent = U256_ZERO, all;
+    struct u256 cost, all;
     if (!tx_max_cost(&cost, &t->tx)) {
         return error_set(why, ERR_RANGE, "insufficient funds for gas * price + value");
     }
@@ -172,10 +172,11 @@ static int check_funds(const struct pool_account *a, const struct pool_tx *t, st
                          "insufficient funds for gas * price + value: balance %s, tx cost %s", have,
                          want);
     }
-    for (size_t i = 0; i < a->pending && a->txs[i]->tx.nonce < t->tx.nonce; i++) {
+    struct u256 spent = u256_sub(a->balance, a->left);
+    for (size_t i = a->pending; i > 0 && a->txs[i - 1]->tx.nonce >= t->tx.nonce; i--) {
         struct u256 one;
-        (void)tx_max_cost(&one, &a->txs[i]->tx);
-        spent = u256_add(spent, one);
+        (void)tx_max_cost(&one, &a->txs[i - 1]->tx);
+        spent = u256_sub(spent, one);
     }
     if (!u256_add_carry(&all, spent, cost) && u256_compare(all, a->balance) <= 0) return 0;
     DECIMAL(have, a->balance);

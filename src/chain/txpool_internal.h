@@ -26,7 +26,7 @@ struct pool_account {
     size_t count, room, pending;
     bool known; /* nonce, balance and delegated are of the current head */
     uint64_t nonce;
-    struct u256 balance;
+    struct u256 balance, left;           /* left: without what the pending ones may cost */
     bool delegated;                      /* has a code delegation */
     bool has_code;                       /* any other code: cannot send */
     struct pool_place last, last_queued; /* in txpool.cheapest */

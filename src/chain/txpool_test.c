@@ -129,6 +129,40 @@ TEST(a_gap_waits_and_is_filled) {
     finish();
 }
 
+TEST(subscribers_hear_of_each_once) {
+    begin((struct txpool_limits){0}, NULL);
+    for (uint64_t nonce = 0; nonce < 4; nonce++) {
+        CHECK_OK(put(0, plain(nonce, 1000, 100), false), &why);
+    }
+    set_account(0, 1000000000000000, 1); // a block took the first
+    set_head(FORK_PRAGUE);
+    check_counts(3, 0);
+    CHECK_U64(news, 4);
+    set_account(0, 1, 1); // what is left cannot be paid, and then can
+    set_head(FORK_PRAGUE);
+    check_counts(0, 3);
+    set_account(0, 1000000000000000, 1);
+    set_head(FORK_PRAGUE);
+    check_counts(3, 0);
+    CHECK_U64(news, 4);
+    CHECK_OK(put(0, plain(2, 1100, 110), false), &why);
+    check_counts(3, 0);
+    CHECK_U64(news, 5);
+    finish();
+}
+
+TEST(a_pending_one_does_not_grow_too_old) {
+    begin((struct txpool_limits){0}, NULL);
+    CHECK_OK(put(0, plain(0, 20, 1), false), &why);
+    CHECK_OK(put(0, plain(1, 20, 1), false), &why);
+    CHECK_OK(put(0, plain(3, 20, 1), false), &why);
+    now_s += 3 * 3600 + 1;
+    set_account(0, 1000000000000000, 1);
+    set_head(FORK_PRAGUE);
+    check_counts(1, 0);
+    finish();
+}
+
 TEST(a_replacement_pays_a_tenth_more_of_every_price) {
     begin((struct txpool_limits){0}, NULL);
     CHECK_OK(put(0, plain(0, 1000, 100), false), &why);
