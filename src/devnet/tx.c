@@ -6,38 +6,30 @@
 #include "devnet/asker.h"
 #include "eth/address.h"
 #include "eth/dev_accounts.h"
+#include "net/rpc_caller.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ASK_NS (10 * NS_PER_S)
 #define PRIORITY_WEI 2000000000u
 #define MAX_FEE_WEI 200000000000u
 #define GAS 21000
 
-static int ask_chain(struct asker *k, const char *url, const char *method, const char *params,
-                     uint64_t *ret, struct error *why) {
-    struct client_answer answer = {.status = 0};
-    const struct json *doc = NULL;
-    struct buf body;
-    struct http_request r = {.method = HTTP_POST,
-                             .method_text = BYTES_LIT("POST"),
-                             .path = BYTES_LIT("/"),
-                             .body = HTTP_BODY_LENGTH};
-    const struct client_options o = {.url = url};
-    buf_init(&body, 4096);
-    buf_printf(&body, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}", method,
-               params);
-    int code = http_fields_add(&r.fields, &k->arena, BYTES_LIT("content-type"),
-                               BYTES_LIT("application/json"), why);
-    if (code == 0) {
-        code = client_ask(&answer, &k->arena, &o, &r, buf_view(&body), 1u << 20, ASK_NS, why);
-    }
-    if (code == 0) code = json_parse(&doc, answer.body, &k->arena, NULL, why);
-    if (code == 0) code = json_get_quantity(ret, doc, "result", why);
-    buf_free(&body);
-    return code < 0 ? error_wrap(why, "chain") : 0;
+static int pending_nonce(struct asker *k, const char *url, const char *address, uint64_t *ret,
+                         struct error *why) {
+    const struct rpc_caller_options chain = {.url = url};
+    const struct json *answer;
+    struct rpc_caller *c;
+    char params[64];
+    (void)snprintf(params, sizeof params, "[\"%s\",\"pending\"]", address);
+    int r = rpc_caller_new(&c, &chain, why);
+    if (r < 0) return error_wrap(why, "chain");
+    r = rpc_caller_call(c, "eth_getTransactionCount", bytes_from_str(params), &k->arena, &answer,
+                        why);
+    if (r == 0) r = json_quantity(ret, answer, why);
+    rpc_caller_free(c);
+    return r < 0 ? error_wrap(why, "chain") : 0;
 }
 
 // Ether with at most 18 digits behind the point, as wei.
@@ -73,7 +65,7 @@ int tx_print(struct asker *k, struct config_list words, struct error *why) {
     struct address from = {{0}}, to;
     struct u256 value = u256_from_u64(0);
     uint64_t nonce = 0;
-    char text[43], params[64];
+    char text[43];
     struct buf out;
     dev_account_key(&key, (unsigned)k->s->account);
     int r = sign(NULL, &key, &from, &k->arena, why);
@@ -87,8 +79,7 @@ int tx_print(struct asker *k, struct config_list words, struct error *why) {
     }
     const char *url = asker_text(k, json_get(role, "addresses"), "rpc");
     address_to_text(text, &from);
-    (void)snprintf(params, sizeof params, "[\"%s\",\"pending\"]", text);
-    r = ask_chain(k, url, "eth_getTransactionCount", params, &nonce, why);
+    r = pending_nonce(k, url, text, &nonce, why);
     struct tx t = {.type = TX_FEE_MARKET,
                    .has_to = true,
                    .protected = true,

@@ -24,7 +24,7 @@ static int open_funder(struct world *w, struct error *why) {
         return error_set(why, ERR_SYNTAX, "key: 64 hex digits are needed");
     }
     int r = world_init_account(w, &w->funder, why);
-    return r == 0 ? rpc_nonce(&w->funder.nonce, &w->rpc, &w->funder.address, "pending", why) : r;
+    return r == 0 ? rpc_nonce(&w->funder.nonce, w->rpc, &w->funder.address, "pending", why) : r;
 }
 
 static int send(struct world *w, const struct tx *wanted, struct account *from, struct hash *ret,
@@ -39,7 +39,7 @@ static int send(struct world *w, const struct tx *wanted, struct account *from, 
     t.max_fee = w->max_fee;
     t.max_priority_fee = w->priority_fee;
     int r = tx_sign(&t, w->signer, &from->key, &a, why);
-    if (r == 0) r = rpc_send_raw(&w->rpc, t.raw, why);
+    if (r == 0) r = rpc_send_raw(w->rpc, t.raw, why);
     if (r == 0) {
         from->nonce++;
         *ret = t.hash;
@@ -63,11 +63,11 @@ static int fund_all(struct world *w, struct error *why) {
             any = true;
         }
     }
-    if (r == 0 && any) r = rpc_wait_for(&w->rpc, &last, NULL, SETUP_NS, why);
+    if (r == 0 && any) r = rpc_wait_for(w->rpc, &last, NULL, SETUP_NS, why);
     for (size_t i = 0; r == 0 && i < w->pool_count; i++) {
         for (size_t k = 0; r == 0 && k < w->pools[i].count; k++) {
             struct account *c = &w->pools[i].accounts[k];
-            r = rpc_nonce(&c->nonce, &w->rpc, &c->address, "latest", why);
+            r = rpc_nonce(&c->nonce, w->rpc, &c->address, "latest", why);
         }
     }
     if (r < 0) (void)error_wrap(why, "funding");
@@ -102,7 +102,7 @@ static int create(struct world *w, const struct scenario_create *c, struct error
     const struct tx t = {.gas = CREATE_GAS, .data = buf_view(&code)};
     struct contract *k = &w->contracts[w->contract_count];
     if (r == 0) r = send(w, &t, &w->funder, &hash, why);
-    if (r == 0) r = rpc_wait_for(&w->rpc, &hash, &k->address, SETUP_NS, why);
+    if (r == 0) r = rpc_wait_for(w->rpc, &hash, &k->address, SETUP_NS, why);
     if (r == 0) {
         k->name = c->name;
         w->contract_count++;
@@ -134,12 +134,12 @@ static int set_up(struct world *w, const struct scenario_tx *t, struct error *wh
     int r = world_make_form(w, &f, t, why);
     if (r == 0 && !t->for_all_accounts) {
         r = set_up_one(w, &f, &w->funder, &last, why);
-        if (r == 0) r = rpc_wait_for(&w->rpc, &last, NULL, SETUP_NS, why);
+        if (r == 0) r = rpc_wait_for(w->rpc, &last, NULL, SETUP_NS, why);
     }
     for (size_t i = 0; r == 0 && t->for_all_accounts && i < f.pool->count; i++) {
         r = set_up_one(w, &f, &f.pool->accounts[i], &last, why);
     }
-    if (r == 0 && t->for_all_accounts) r = rpc_wait_for(&w->rpc, &last, NULL, SETUP_NS, why);
+    if (r == 0 && t->for_all_accounts) r = rpc_wait_for(w->rpc, &last, NULL, SETUP_NS, why);
     if (r < 0) (void)error_wrap(why, "setup %.*s", (int)t->kind.n, (const char *)t->kind.p);
     return r;
 }
@@ -178,7 +178,7 @@ static int estimate(struct world *w, struct form *f, struct error *why) {
     buf_append_byte(&params, ']');
     buf_append_byte(&params, '\0');
     if (r == 0) r = buf_check(&params, why);
-    if (r == 0) r = rpc_quantity(&f->gas, &w->rpc, "eth_estimateGas", (const char *)params.p, why);
+    if (r == 0) r = rpc_quantity(&f->gas, w->rpc, "eth_estimateGas", (const char *)params.p, why);
     // What depends on the time of the block may cost more later: two slots written for the first
     // time.
     f->gas += f->gas / 2;
@@ -298,10 +298,11 @@ static int read_chain(struct world *w, struct error *why) {
     uint64_t price;
     struct bytes client = {NULL, 0};
     arena_init(&a, 1u << 20);
-    int r = rpc_quantity(&w->chain_id, &w->rpc, "eth_chainId", "[]", why);
+    int r = rpc_quantity(&w->chain_id, w->rpc, "eth_chainId", "[]", why);
     if (r == 0) r = scenario_amount(&w->priority_fee, bytes_from_str(w->s->priority_fee), why);
-    if (r == 0) r = rpc_quantity(&price, &w->rpc, "eth_gasPrice", "[]", why);
-    if (r == 0 && rpc_call(&doc, &w->rpc, "web3_clientVersion", BYTES_LIT("[]"), &a, NULL) == 0) {
+    if (r == 0) r = rpc_quantity(&price, w->rpc, "eth_gasPrice", "[]", why);
+    if (r == 0 &&
+        rpc_caller_call(w->rpc, "web3_clientVersion", BYTES_LIT("[]"), &a, &doc, NULL) == 0) {
         (void)!json_string(&client, doc, NULL);
     }
     (void)snprintf(w->client, sizeof w->client, "%.*s", (int)client.n, (const char *)client.p);
@@ -315,10 +316,12 @@ static int read_chain(struct world *w, struct error *why) {
 
 int world_open(struct world *w, const struct load_settings *s, struct arena *a,
                void (*progress)(const char *line), struct error *why) {
-    *w = (struct world){.s = s, .arena = a, .rpc = {s->url, s->rpc_timeout_ns}};
+    const struct rpc_caller_options chain = {.url = s->url, .timeout_ns = s->rpc_timeout_ns};
+    *w = (struct world){.s = s, .arena = a};
     struct hash h = keccak256(bytes_from_str(s->seed));
     memcpy(w->seed, h.b, sizeof w->seed);
-    int r = ecdsa_signer_new(&w->signer, why);
+    int r = rpc_caller_new(&w->rpc, &chain, why);
+    if (r == 0) r = ecdsa_signer_new(&w->signer, why);
     if (r == 0) r = read_scenario(w, why);
     if (r == 0) r = read_chain(w, why);
     if (r == 0) r = open_funder(w, why);
@@ -348,6 +351,8 @@ void world_close(struct world *w) {
     bytes_wipe(&w->funder.key, sizeof w->funder.key);
     kzg_close(w->kzg);
     ecdsa_signer_free(w->signer);
+    rpc_caller_free(w->rpc);
+    w->rpc = NULL;
     w->signer = NULL;
     w->kzg = NULL;
 }

@@ -290,7 +290,7 @@ int run_open_client(struct run *r, struct client **ret, struct bytes *ret_path, 
     const struct client_options o = {.url = origin,
                                      .connections = connections,
                                      .waiting = 65536,
-                                     .connect_ns = r->w->rpc.timeout_ns,
-                                     .response_ns = r->w->rpc.timeout_ns};
+                                     .connect_ns = r->w->s->rpc_timeout_ns,
+                                     .response_ns = r->w->s->rpc_timeout_ns};
     return client_new(ret, r->loop, &o, why);
 }

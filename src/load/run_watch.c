@@ -204,7 +204,7 @@ int run_watch_open(struct run *r, struct error *why) {
         asks[i]->done = done[i];
         buf_init(&asks[i]->body, ANSWER_BYTES_MAX);
     }
-    int code = rpc_quantity(&r->announced, &r->w->rpc, "eth_blockNumber", "[]", why);
+    int code = rpc_quantity(&r->announced, r->w->rpc, "eth_blockNumber", "[]", why);
     r->head = r->announced;
     r->poll.fire = on_poll;
     return code == 0 ? loop_timer_set(r->loop, &r->poll, loop_now_ns(r->loop), why) : code;

@@ -66,7 +66,7 @@ struct world {
     const struct load_settings *s;
     struct arena *arena; /* for as long as the run */
     struct scenario scenario;
-    struct rpc rpc;
+    struct rpc_caller *rpc;
     struct ecdsa_signer *signer;
     struct account funder;
     struct pool_of pools[WORLD_POOLS_MAX];
