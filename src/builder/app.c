@@ -2,6 +2,7 @@
 #include "builder/app.h"
 
 #include "base/file.h"
+#include "builder/block_source.h"
 #include "builder/confine.h"
 #include "builder/registration.h"
 #include "crypto/kzg.h"
@@ -9,7 +10,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #define RPC_BODY_MAX (32u << 20)
 #define SENDERS_KEPT (1u << 17)
@@ -70,29 +70,27 @@ static int open_chain(struct app *a, struct error *why) {
     return head_open(&a->head, &options, why);
 }
 
-static int read_block_list(struct app *a, struct error *why) {
-    const char *path = a->values.block_list;
-    struct block_list *fresh = NULL;
-    struct buf text;
-    struct stat st;
-    if (!path || !*path) {
-        if (!a->values.block_list_required) return 0;
+static int open_block_list(struct app *a, struct error *why) {
+    const struct block_source_options options = {.from = a->values.block_list,
+                                                 .folder = a->values.data_folder,
+                                                 .required = a->values.block_list_required,
+                                                 .refresh_ns = a->values.block_list_refresh_ns,
+                                                 .log = a->log};
+    if (!options.from || !*options.from) {
+        if (!options.required) return 0;
         return error_set(why, ERR_NOT_FOUND, "blocklist: none is given");
     }
-    buf_init(&text, 64u << 20);
-    int r = file_read(&text, path, why);
-    if (r == 0) r = block_list_parse(&fresh, buf_view(&text), why);
-    buf_free(&text);
-    if (r == 0 && a->values.block_list_required && block_list_count(fresh) == 0) {
-        block_list_release(fresh);
-        r = error_set(why, ERR_INVALID, "the block list is empty");
-    }
-    if (r != 0) return error_wrap(why, "blocklist %s", path);
+    int r = block_source_new(&a->block_source, &options, why);
+    if (r == 0) app_take_block_list(a);
+    return r;
+}
+
+void app_take_block_list(struct app *a) {
+    struct block_list *fresh =
+        a->block_source ? block_source_take(a->block_source, &a->listed_at_ns) : NULL;
+    if (!fresh) return;
     block_list_release(a->listed);
     a->listed = fresh;
-    if (stat(path, &st) == 0) a->listed_at_ns = (uint64_t)st.st_mtim.tv_sec * NS_PER_S;
-    log_info(a->log, "block_list", F_U64("addresses", block_list_count(fresh)));
-    return 0;
 }
 
 /* Links. */
@@ -237,7 +235,8 @@ static int ready(void *context, struct error *why) {
 }
 
 static int reload(void *context, struct error *why) {
-    return read_block_list(context, why);
+    struct app *a = context;
+    return a->block_source ? block_source_reload(a->block_source, why) : 0;
 }
 
 static void stopping(void *context) {
@@ -352,7 +351,7 @@ static int start(struct app *a, struct doors *d, struct error *why) {
     if (r == 0) r = loop_new(&a->loop, &(struct loop_options){.post_capacity = 65536}, why);
     if (r == 0) r = service_new(&a->service, a->loop, &options, why);
     if (r == 0) r = builder_confine(&a->values, config_file(a->config), a->log, why);
-    if (r == 0) r = read_block_list(a, why);
+    if (r == 0) r = open_block_list(a, why);
     if (r == 0) r = tls_new(&a->tls, &roots, why);
     if (r == 0) r = open_chain(a, why);
     if (r == 0) r = open_pool(a, why);
@@ -397,6 +396,7 @@ static void stop(struct app *a) {
     state_link_free(a->state);
     sender_cache_free(a->senders);
     kzg_close(a->kzg);
+    block_source_free(a->block_source);
     block_list_release(a->listed);
     tls_free(a->tls);
     resolver_free(a->names);

@@ -59,6 +59,7 @@ struct kept_bid {
 struct top_bid_link;
 struct feed_server;
 struct registration;
+struct block_source;
 
 struct app {
     struct config *config;
@@ -89,9 +90,10 @@ struct app {
     size_t top_bid_count;
     struct feed_server *feed;
     struct registration *registration;
-    struct accounts *accounts; /* NULL: none are kept */
-    struct block_list *listed;
-    uint64_t listed_at_ns; /* wall: age of the file */
+    struct accounts *accounts;         /* NULL: none are kept */
+    struct block_source *block_source; /* NULL: nothing is listed */
+    struct block_list *listed;         /* NULL: not known yet, or no source */
+    uint64_t listed_at_ns;             /* wall: when it was current */
 
     /* slots.c */
     struct kept_attributes attributes[ATTRIBUTES_KEPT];
@@ -108,9 +110,12 @@ struct app {
     size_t bids_at;
     struct u256 spent_day; /* own funds in landed blocks of the last 24 hours */
     uint64_t spent_since_ns;
-    bool enabled; /* by the enable file */
+    bool enabled; /* by the enable file and the block list */
     bool stopping;
 };
+
+/* app.c: puts the newest block list in force, from the next slot on. */
+void app_take_block_list(struct app *a);
 
 /* slots.c: which block to build, and what becomes of it. */
 [[gnu::warn_unused_result]] int build_slots_start(struct app *a, struct error *why);

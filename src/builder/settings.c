@@ -79,11 +79,14 @@ static const struct config_option options[] = {
     ROW(BOOL, ignore_cancellable, "ignore-cancellable-orders", "false", NULL,
         "Do not take orders with a replacement key."),
     ROW(BOOL, ignore_blobs, "ignore-blobs", "false", NULL, "Do not take orders with blobs."),
-    FULL(PATH, block_list, "blocklist", "blocklist", NULL, NULL,
-         "File of addresses that may not take part (JSON array, or one a line); SIGHUP reads it "
-         "again."),
+    FULL(PATH, block_list, "blocklist", "blocklist", NULL, "FILE|URL",
+         "Addresses that may not take part (JSON array, or one a line): a file, or a URL that is "
+         "fetched; SIGHUP reads it again."),
     ROW(BOOL, block_list_required, "require-non-empty-blocklist", "false", NULL,
-        "Do not start with an empty block list."),
+        "An empty block list is none: no start with such a file, no bids before a fetched one "
+        "came."),
+    ROW(DURATION, block_list_refresh_ns, "blocklist-refresh", "10m", NULL,
+        "Between fetches of a block list at a URL; after a failure 30 seconds."),
     {.flag = "blocklist-max-age",
      .type = CONFIG_TYPE_DURATION,
      .offset = offsetof(V, block_list_age_ns),
@@ -91,7 +94,7 @@ static const struct config_option options[] = {
      .toml = "blocklist_url_max_age_hours",
      .unit = UINT64_C(3600000000000),
      .restart = true,
-     .help = "Stop bidding when the block list's file is older; 0: never."},
+     .help = "Stop bidding when the block list's file, or its last fetch, is older; 0: never."},
     {.flag = "simulation-threads",
      .type = CONFIG_TYPE_U64,
      .offset = offsetof(V, simulators),

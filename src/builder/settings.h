@@ -21,7 +21,7 @@ struct builder_values {
     bool rpc_typed, ignore_cancellable, ignore_blobs;
     const char *block_list;
     bool block_list_required;
-    uint64_t block_list_age_ns;
+    uint64_t block_list_age_ns, block_list_refresh_ns;
     uint64_t simulators, threads, seed;
     bool refine, check, dry_run;
     int policy;

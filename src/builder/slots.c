@@ -456,6 +456,7 @@ static void check_enabled(struct app *a) {
     const char *file = a->values.enable_file;
     bool enabled = !file || !*file || access(file, F_OK) == 0;
     uint64_t age = a->values.block_list_age_ns;
+    if (a->block_source && !a->listed) enabled = false; // it has not come yet
     if (age && a->listed_at_ns && wall_now() > a->listed_at_ns + age) enabled = false;
     if (enabled == a->enabled) return;
     a->enabled = enabled;
@@ -468,6 +469,7 @@ static void on_tick(struct loop_timer *t) {
     struct app *a = (struct app *)(void *)((char *)t - offsetof(struct app, tick));
     struct order_pool_counts c = order_pool_counts_now(a->pool);
     struct error why;
+    app_take_block_list(a);
     check_enabled(a);
     telemetry_pool(&a->telemetry, c.txs, c.bundles);
     if (!a->work) try_all(a); // a relay may have learnt meanwhile whose slot it is

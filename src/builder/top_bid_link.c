@@ -69,9 +69,9 @@ int top_bid_link_new(struct top_bid_link **ret, struct app *a, const char *url, 
     t->a = a;
     t->retry.fire = connect_now;
     int r = url_parse(&u, bytes_from_str(url), why);
+    if (r == 0) r = url_origin(t->origin, sizeof t->origin, &u, why);
+    if (r == 0 && u.target.n >= sizeof t->path) r = error_set(why, ERR_LIMIT, "too long");
     if (r == 0) {
-        (void)snprintf(t->origin, sizeof t->origin, "%s://%.*s", u.tls ? "https" : "http",
-                       (int)u.authority.n, (const char *)u.authority.p);
         (void)snprintf(t->path, sizeof t->path, "%.*s", (int)u.target.n, (const char *)u.target.p);
         const struct client_options client = {.url = t->origin,
                                               .tls = a->tls,

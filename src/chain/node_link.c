@@ -605,10 +605,9 @@ static int split_url(struct node_link *n, struct error *why) {
     struct url u;
     int r = url_parse(&u, bytes_from_str(n->o.url), why);
     if (r != 0) return r;
-    (void)snprintf(n->origin, sizeof n->origin, "%s://%.*s", u.tls ? "https" : "http",
-                   (int)u.authority.n, (const char *)u.authority.p);
+    if (u.target.n >= sizeof n->path) return error_set(why, ERR_LIMIT, "the URL is too long");
     (void)snprintf(n->path, sizeof n->path, "%.*s", (int)u.target.n, (const char *)u.target.p);
-    return 0;
+    return url_origin(n->origin, sizeof n->origin, &u, why);
 }
 
 int node_link_new(struct node_link **ret, const struct node_link_options *options,

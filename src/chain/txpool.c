@@ -440,7 +440,7 @@ static void bring_back(struct txpool *p, const struct tx *t, struct pool_news *n
     buf_init(&network, 0);
     int r = t->type != TX_DEPOSIT && back_of(p, &network, t) ? 0 : ERR_NOT_FOUND;
     if (r == 0) r = pool_tx_new(&entry, p, buf_view(&network), false, &why);
-    if (r == 0) r = add_locked(p, entry, news, &why);
+    if (r == 0) (void)!add_locked(p, entry, news, &why); // what is not taken is gone
     if (entry) pool_tx_release(entry);
     buf_free(&network);
 }

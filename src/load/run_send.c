@@ -280,12 +280,9 @@ int run_open_client(struct run *r, struct client **ret, struct bytes *ret_path, 
     char origin[512];
     int code = url_parse(&u, bytes_from_str(url), why);
     if (code < 0) return error_wrap(why, "%s", url);
-    size_t n = (size_t)(u.authority.p + u.authority.n - (const uint8_t *)url);
-    if (u.scheme == URL_UNIX || u.tls || n >= sizeof origin) {
+    if (u.scheme != URL_HTTP || url_origin(origin, sizeof origin, &u, why) != 0) {
         return error_set(why, ERR_UNSUPPORTED, "%s: http://HOST:PORT is needed", url);
     }
-    memcpy(origin, url, n);
-    origin[n] = '\0';
     *ret_path = u.target;
     const struct client_options o = {.url = origin,
                                      .connections = connections,

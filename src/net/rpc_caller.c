@@ -283,10 +283,10 @@ static int open_http(struct rpc_caller *c, const struct rpc_caller_options *o, s
     if (u.scheme != URL_HTTP && u.scheme != URL_HTTPS) {
         return error_set(why, ERR_UNSUPPORTED, "neither http, https nor the path of a socket");
     }
-    (void)snprintf(c->origin, sizeof c->origin, "%s://%.*s", u.tls ? "https" : "http",
-                   (int)u.authority.n, (const char *)u.authority.p);
+    if (u.target.n >= sizeof c->path) return error_set(why, ERR_LIMIT, "the URL is too long");
     (void)snprintf(c->path, sizeof c->path, "%.*s", (int)u.target.n, (const char *)u.target.p);
-    r = loop_new(&c->loop, NULL, why);
+    r = url_origin(c->origin, sizeof c->origin, &u, why);
+    if (r == 0) r = loop_new(&c->loop, NULL, why);
     if (r == 0) r = resolver_new(&c->names, 30 * NS_PER_S, why);
     const struct client_options client = {.url = c->origin,
                                           .tls = o->tls,

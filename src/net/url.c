@@ -4,6 +4,8 @@
 #include "net/http.h"
 #include "net/http_table.h"
 
+#include <stdio.h>
+
 static const struct {
     const char *name;
     enum url_scheme scheme;
@@ -86,6 +88,18 @@ static int check_text(struct bytes text, struct error *why) {
             return error_set_at(why, ERR_SYNTAX, i, "the URL has a wrong percent sign");
         }
     }
+    return 0;
+}
+
+int url_origin(char *ret, size_t room, const struct url *u, struct error *why) {
+    bool local = u->scheme == URL_UNIX;
+    struct bytes rest = local ? u->local : u->authority;
+    int n = snprintf(ret, room, "%s%.*s",
+                     local    ? "unix:"
+                     : u->tls ? "https://"
+                              : "http://",
+                     (int)rest.n, (const char *)rest.p);
+    if (n < 0 || (size_t)n >= room) return error_set(why, ERR_LIMIT, "the URL is too long");
     return 0;
 }
 

@@ -42,6 +42,12 @@ struct url {
  * errors  ERR_SYNTAX (why->at), ERR_LIMIT, ERR_UNSUPPORTED (another scheme), ERR_RANGE (port). */
 [[gnu::warn_unused_result]] int url_parse(struct url *ret, struct bytes text, struct error *why);
 
+/* url_origin writes what struct client_options wants as its url: "http://AUTHORITY" (of http and
+ * ws), "https://AUTHORITY" (https, wss) or "unix:PATH", ended by NUL. errors  ERR_LIMIT (more than
+ * `room` bytes). */
+[[gnu::warn_unused_result]] int url_origin(char *ret, size_t room, const struct url *u,
+                                           struct error *why);
+
 /* url_split splits a request target at its first '?'. */
 void url_split(struct bytes *ret_path, struct bytes *ret_query, struct bytes target);
 

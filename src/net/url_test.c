@@ -86,6 +86,23 @@ TEST(wrong_urls_are_refused) {
     CHECK_ERR(url_parse(&u, bytes_from_str(longer), &why), ERR_LIMIT);
 }
 
+TEST(origins) {
+    static const char *const cases[][2] = {
+        {"http://h:1/a?b", "http://h:1"},          {"wss://h/ws", "https://h"},
+        {"ws://u:p@[::1]:8/ws", "http://[::1]:8"}, {"unix:/run/x", "unix:/run/x"},
+        {"unix:///run/x", "unix:/run/x"},          {"unix:@name", "unix:@name"},
+    };
+    struct url u;
+    struct error why;
+    char out[20];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CHECK_OK(url_parse(&u, bytes_from_str(cases[i][0]), &why), &why);
+        CHECK_OK(url_origin(out, sizeof out, &u, &why), &why);
+        if (strcmp(out, cases[i][1]) != 0) FAIL("%s: %s", cases[i][0], out);
+        CHECK_ERR(url_origin(out, strlen(out), &u, &why), ERR_LIMIT);
+    }
+}
+
 TEST(percent_encoding) {
     struct arena a;
     struct error why;

@@ -12,6 +12,7 @@ import time
 import wallet
 from builder_world import BUILDER_KEY, FINNEY, ONCE, PAY, PROPOSER, REVERT, World
 from harness import Folder, PROGRAM, Skip, case, main, request, run, wait_until
+from relay_stub import Server
 
 WORLD = {}
 
@@ -366,6 +367,53 @@ algo = "parallel-builder"
         finally:
             for name in ("builder", "relay", "node"):
                 w.stop(name)
+
+
+class ListServer(Server):
+    """Serves a block list; at first it has none."""
+
+    addresses = None
+
+    def get(self, handler):
+        self.answer(handler, 200 if self.addresses is not None else 503, self.addresses or [])
+
+
+@case
+def nothing_is_bid_before_a_fetched_block_list_is_there():
+    """Without a list from its URL no bid leaves; when it comes, and after SIGHUP, it holds."""
+    server = ListServer()
+    try:
+        with Folder() as folder:
+            w = World(folder)
+            log = folder / "builder.log"
+            w.start_node()
+            w.start_relay()
+            w.start_builder("--blocklist", server.url + "/list", "--data-folder", folder / "own")
+            try:
+                wait_until(lambda: "block_list_failed" in log.read_text(), 10)
+                head = w.head()
+                wait_until(lambda: w.head() >= head + 3, 15, "the chain stands")
+                assert w.won() == 0 and "bidding_disabled" in log.read_text()
+                server.addresses = [w.senders[0].address]
+                w.processes["builder"].signal(signal.SIGHUP)
+                w.wait_won(2, 20)
+                bad, bad_hash = w.senders[0].tx(PAY, 50 * FINNEY)
+                good, good_hash = w.senders[1].tx(PAY, 1 * FINNEY)
+                w.builder("eth_sendBundle", {"txs": [bad]})
+                w.builder("eth_sendBundle", {"txs": [good]})
+                w.receipt(good_hash)
+                assert w.node("eth_getTransactionReceipt", bad_hash) is None
+                server.addresses = None  # and a restart has it without the server
+                w.stop("builder")
+                w.start_builder("--blocklist", server.url + "/list", "--data-folder",
+                                folder / "own")
+                w.wait_won(2, 20)
+                assert "block_list addresses=1" in log.read_text()
+            finally:
+                for name in ("builder", "relay", "node"):
+                    w.stop(name)
+    finally:
+        server.close()
 
 
 @case

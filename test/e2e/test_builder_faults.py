@@ -161,8 +161,7 @@ def no_slot_of_many_is_without_a_bid():
         bid |= {int(m[1]) for m in re.finditer(r"event=block_landed block=(\d+) ", log(w))}
         missed = set(range(first, last + 1)) - bid
         assert not missed, f"no bid left for blocks {sorted(missed)}"
-        # On a busy machine the relay may not have simulated it in time, and the proposer takes its own.
-        assert won >= SLOTS // 2, f"{won} of {SLOTS} blocks are the builder's"
+        assert won >= SLOTS * 9 // 10, f"{won} of {SLOTS} blocks are the builder's"
         assert load.sent > SLOTS / 2, load.sent
 
 
