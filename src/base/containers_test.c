@@ -234,6 +234,36 @@ static void take_turn(void *context) {
     t->at = atomic_fetch_add(t->clock, 1);
 }
 
+TEST(pool_tells_what_is_done_before_a_later_lane) {
+    struct pool *p;
+    struct pool_mailbox home;
+    sem_t first, last;
+    _Atomic int clock = 0;
+    struct turn turns[3];
+    CHECK_OK(pool_mailbox_open(&home, &why), &why);
+    CHECK_OK(pool_start(&p, 1, 64, &why), &why);
+    (void)sem_init(&first, 0, 0);
+    (void)sem_init(&last, 0, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        turns[i] = (struct turn){
+            .task = {take_turn, NULL, &turns[i], i == 1 ? &home : NULL, .lane = i, .quick = true},
+            .gate = i == 0   ? &first
+                    : i == 2 ? &last
+                             : NULL,
+            .clock = &clock};
+        CHECK(pool_submit(p, &turns[i].task));
+    }
+    (void)sem_post(&first); // now the second is done, and the third waits for us
+    struct pollfd f = {.fd = home.fd, .events = POLLIN};
+    CHECK(poll(&f, 1, 5000) == 1);
+    CHECK_U64(pool_mailbox_drain(&home), 1);
+    (void)sem_post(&last);
+    pool_stop(p);
+    pool_mailbox_close(&home);
+    (void)sem_destroy(&first);
+    (void)sem_destroy(&last);
+}
+
 TEST(pool_takes_earlier_lanes_first_and_starves_none) {
     struct pool *p;
     sem_t gate;

@@ -27,6 +27,7 @@ struct pool {
 struct done {
     struct pool_task *newest, *oldest;
     unsigned count;
+    unsigned lane; /* the most urgent of theirs */
 };
 
 static void tell_home(struct done *d) {
@@ -40,13 +41,14 @@ static void tell_home(struct done *d) {
     // Only the first finished task wakes the loop; it takes all.
     uint64_t one = 1;
     if (!head) (void)!write(m->fd, &one, sizeof one);
-    *d = (struct done){NULL, NULL, 0};
+    *d = (struct done){NULL, NULL, 0, 0};
 }
 
 static void add_done(struct done *d, struct pool_task *t) {
     if (d->count > 0 && d->newest->home != t->home) tell_home(d);
     t->next = d->newest;
     d->newest = t;
+    if (d->count == 0 || t->lane < d->lane) d->lane = t->lane;
     if (d->count++ == 0) d->oldest = t;
 }
 
@@ -78,10 +80,12 @@ static struct pool_task *wait(struct pool *p, unsigned turn, struct done *d) {
 
 static void *work(void *arg) {
     struct pool *p = arg;
-    struct done done = {NULL, NULL, 0};
+    struct done done = {NULL, NULL, 0, 0};
     for (unsigned turn = 0;; turn++) {
         struct pool_task *t = wait(p, turn, &done);
-        if (!t || !t->quick || done.count >= POOL_TOLD_TOGETHER) tell_home(&done);
+        if (!t || !t->quick || t->lane > done.lane || done.count >= POOL_TOLD_TOGETHER) {
+            tell_home(&done);
+        }
         if (!t) return NULL;
         struct pool_mailbox *home = t->home;
         t->run(t->context);

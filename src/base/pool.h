@@ -9,7 +9,7 @@
  * `done` was called. The pool is bounded: pool_submit refuses when capacity tasks wait in a lane.
  *
  * A worker that has several quick tasks before it tells their homes together, POOL_TOLD_TOGETHER at
- * most, so that a loop is not woken for each.
+ * most, so that a loop is not woken for each; what is done never waits for a task of a later lane.
  *
  * Lanes say what goes first: 0 before 1 before 2. So that a later lane never stops, each eighth
  * turn of a worker begins with lane 1 and each thirty-second with lane 2.

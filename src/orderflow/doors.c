@@ -121,7 +121,7 @@ static void next_turns(struct app *a, struct fair *line) {
     while ((item = fair_next(line)) != NULL) {
         struct visit *v = LIST_ENTRY(item, struct visit, turn);
         if (intake_submit(v->job, &a->mailbox, v->lane)) continue;
-        fair_done(line);
+        fair_done(line, item);
         refuse_busy(v, "too many requests wait for a worker");
     }
 }
@@ -155,7 +155,7 @@ static void judged(struct intake_job *job) {
     send_reply(x, job->http_status, buf_view(&job->reply), job->retry_ns);
     intake_job_free(job);
     struct fair *line = v->line;
-    if (line) fair_done(line);
+    if (line) fair_done(line, &v->turn);
     exchange_release(x); // v is gone with it
     if (line && fair_waiting(line) > 0) next_turns(d->app, line);
 }

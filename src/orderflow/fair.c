@@ -7,17 +7,20 @@
 #include <stdlib.h>
 
 struct line {
-    struct list_node active; /* in the round, when something waits */
+    struct list_node active; /* in the round, when something waits; else with those held */
     struct list items;
-    size_t count;
+    size_t count, at_work;
+    bool held;      /* enough of it is at work */
     int64_t credit; /* what it may still take in its turn; after a dear item below 0 */
 };
 
 struct fair {
     struct fair_options options;
     struct siphash_key key;
-    struct list round;
+    struct list round, held;
     size_t waiting, at_work;
+    const struct line *last; /* that something was added to */
+    unsigned alone;          /* how many were added to it in a row, up to FAIR_ALONE */
     struct line line[FAIR_LINES];
 };
 
@@ -27,6 +30,7 @@ int fair_new(struct fair **ret, const struct fair_options *options, struct error
     f->options = *options;
     random_bytes(&f->key, sizeof f->key);
     list_init(&f->round);
+    list_init(&f->held);
     for (size_t i = 0; i < FAIR_LINES; i++) {
         list_init(&f->line[i].items);
     }
@@ -48,13 +52,22 @@ bool fair_add(struct fair *f, struct fair_item *item, const uint8_t ip[16], size
     struct line *l = line_of(f, ip);
     if (f->waiting >= f->options.waiting_max || l->count >= f->options.line_max) return false;
     item->cost = cost < FAIR_COST_MAX ? (uint32_t)cost : FAIR_COST_MAX;
+    item->line = (uint16_t)(l - f->line);
     list_push_back(&l->items, &item->link);
     if (l->count++ == 0) {
         l->credit = 0;
+        l->held = false;
         list_push_back(&f->round, &l->active);
     }
     f->waiting++;
+    if (f->last != l) f->alone = 0;
+    if (f->alone < FAIR_ALONE) f->alone++;
+    f->last = l;
     return true;
+}
+
+static bool has_enough(const struct fair *f, const struct line *l) {
+    return f->alone < FAIR_ALONE && l->at_work >= f->options.line_at_work_max;
 }
 
 static struct fair_item *take(struct fair *f, struct line *l) {
@@ -64,28 +77,46 @@ static struct fair_item *take(struct fair *f, struct line *l) {
     return item;
 }
 
-struct fair_item *fair_next(struct fair *f) {
-    if (f->at_work >= f->options.at_work_max || f->waiting == 0) return NULL;
-    struct line *l = LIST_ENTRY(list_first(&f->round), struct line, active);
-    while (l->credit < 0) { // at most FAIR_COST_MAX / FAIR_QUANTUM rounds
-        l->credit += FAIR_QUANTUM;
-        list_remove(&l->active);
-        list_push_back(&f->round, &l->active);
-        l = LIST_ENTRY(list_first(&f->round), struct line, active);
-    }
-    struct fair_item *item = take(f, l);
-    l->credit -= item->cost;
-    f->at_work++;
-    return item;
+static void put_last(struct list *list, struct line *l) {
+    list_remove(&l->active);
+    list_push_back(list, &l->active);
 }
 
-void fair_done(struct fair *f) {
+struct fair_item *fair_next(struct fair *f) {
+    struct list_node *node;
+    if (f->at_work >= f->options.at_work_max) return NULL;
+    // Each line is held once at most, and gets a turn within FAIR_COST_MAX / FAIR_QUANTUM rounds.
+    while ((node = list_first(&f->round)) != NULL) {
+        struct line *l = LIST_ENTRY(node, struct line, active);
+        l->held = has_enough(f, l);
+        if (l->held) {
+            put_last(&f->held, l);
+        } else if (l->credit < 0) {
+            l->credit += FAIR_QUANTUM;
+            put_last(&f->round, l);
+        } else {
+            struct fair_item *item = take(f, l);
+            l->credit -= item->cost;
+            l->at_work++;
+            f->at_work++;
+            return item;
+        }
+    }
+    return NULL;
+}
+
+void fair_done(struct fair *f, const struct fair_item *item) {
+    struct line *l = &f->line[item->line];
     f->at_work--;
+    l->at_work--;
+    if (!l->held || has_enough(f, l)) return;
+    l->held = false;
+    put_last(&f->round, l);
 }
 
 struct fair_item *fair_give_up(struct fair *f) {
-    if (f->waiting == 0) return NULL;
-    return take(f, LIST_ENTRY(list_first(&f->round), struct line, active));
+    struct list_node *node = list_first(list_is_empty(&f->round) ? &f->held : &f->round);
+    return node ? take(f, LIST_ENTRY(node, struct line, active)) : NULL;
 }
 
 size_t fair_waiting(const struct fair *f) {

@@ -4,10 +4,12 @@
  *
  * Clients fall on FAIR_LINES lines by a keyed hash of their address (of IPv6 the network, 64 bits):
  * nothing is allocated, and nobody can aim at another's line. Only a few items are with the workers
- * at a time, the rest waits here: what the workers have taken goes in order.
+ * at a time, the rest waits here: what the workers have taken goes in order. So that the next to
+ * come finds few of one client's before it, a line beside others has fewer of them still; one that
+ * has been alone for FAIR_ALONE items may have all.
  *
  *     if (!fair_add(f, &v->turn, ip, bytes)) answer busy;
- *     while ((item = fair_next(f)) != NULL) give it to a worker, fair_done(f) when it is back
+ *     while ((item = fair_next(f)) != NULL) give it to a worker, fair_done(f, item) when it is back
  *
  * Thread: one. SPDX-License-Identifier: MIT */
 #ifndef ORDERFLOW_FAIR_H
@@ -21,18 +23,21 @@
 #define FAIR_LINES 1024u
 #define FAIR_QUANTUM 4096u        /* cost of a client's turn */
 #define FAIR_COST_MAX (64u << 10) /* what more costs counts as much */
+#define FAIR_ALONE 4096u
 
 struct fair;
 
 struct fair_item {
     struct list_node link;
     uint32_t cost;
+    uint16_t line;
 };
 
 struct fair_options {
-    size_t at_work_max; /* with the workers at once */
-    size_t waiting_max; /* of all clients */
-    size_t line_max;    /* of one line */
+    size_t at_work_max;      /* with the workers at once */
+    size_t line_at_work_max; /* of one line, beside others */
+    size_t waiting_max;      /* of all clients */
+    size_t line_max;         /* of one line */
 };
 
 /* fair_new: errors  ERR_NO_MEMORY. fair_free: items that wait are the caller's still; NULL is
@@ -48,7 +53,7 @@ void fair_free(struct fair *f);
 /* fair_next takes the item whose turn it is; NULL: none waits, or enough are at work. */
 struct fair_item *fair_next(struct fair *f);
 /* fair_done: one of those is done. */
-void fair_done(struct fair *f);
+void fair_done(struct fair *f, const struct fair_item *item);
 
 /* fair_give_up takes any item that waits, at the end; NULL: none does. */
 struct fair_item *fair_give_up(struct fair *f);

@@ -16,8 +16,10 @@ static size_t used;
 static struct fair *f;
 
 static void begin(size_t at_work, size_t waiting, size_t line) {
-    const struct fair_options o = {
-        .at_work_max = at_work, .waiting_max = waiting, .line_max = line};
+    const struct fair_options o = {.at_work_max = at_work,
+                                   .line_at_work_max = at_work > 1 ? at_work / 2 : 1,
+                                   .waiting_max = waiting,
+                                   .line_max = line};
     memset(things, 0, sizeof things);
     used = 0;
     CHECK_OK(fair_new(&f, &o, &why), &why);
@@ -32,20 +34,23 @@ static bool add(unsigned client, size_t cost) {
     return true;
 }
 
-/* The client whose turn it is; 0: none. */
-static unsigned next(void) {
-    struct fair_item *item = fair_next(f);
+static unsigned client_of(const struct fair_item *item) {
     return item ? LIST_ENTRY(item, struct thing, turn)->client : 0;
+}
+
+/* The client whose turn it is, whose item is done at once. */
+static unsigned turn(void) {
+    struct fair_item *item = fair_next(f);
+    CHECK(item != NULL);
+    fair_done(f, item);
+    return client_of(item);
 }
 
 /* How many of the next n are a client's. */
 static unsigned of_client(unsigned client, unsigned n) {
     unsigned ret = 0;
     for (unsigned i = 0; i < n; i++) {
-        unsigned c = next();
-        CHECK(c != 0);
-        if (c == client) ret++;
-        fair_done(f);
+        if (turn() == client) ret++;
     }
     return ret;
 }
@@ -61,13 +66,15 @@ static unsigned another_line(unsigned than) {
 }
 
 TEST(in_order_for_one_client) {
-    begin(2, 10, 10);
+    begin(1, 10, 10);
     for (size_t i = 0; i < 5; i++) {
         CHECK(add(1, 100));
     }
-    CHECK(fair_next(f) == &things[0].turn && fair_next(f) == &things[1].turn);
-    CHECK(!fair_next(f)); // two are at work
-    fair_done(f);
+    CHECK(fair_next(f) == &things[0].turn);
+    CHECK(!fair_next(f)); // one is at work
+    fair_done(f, &things[0].turn);
+    CHECK(fair_next(f) == &things[1].turn);
+    fair_done(f, &things[1].turn);
     CHECK(fair_next(f) == &things[2].turn);
     CHECK_U64(fair_waiting(f), 2);
     CHECK(fair_give_up(f) == &things[3].turn && fair_give_up(f) == &things[4].turn);
@@ -84,9 +91,8 @@ TEST(who_sends_little_does_not_wait_for_who_sends_much) {
         (void)of_client(1, 100);
         CHECK(add(2, FAIR_QUANTUM));
         unsigned waited = 0;
-        while (next() == 1 && waited < 300) {
+        while (turn() == 1 && waited < 300) {
             waited++;
-            fair_done(f);
         }
         if (waited <= 2) return fair_free(f);
         fair_free(f);
@@ -119,6 +125,49 @@ TEST(a_full_line_is_only_its_clients) {
     begin(1, 3, 100);
     CHECK(add(1, 1) && add(1, 1) && add(other, 1));
     CHECK(!add(other, 1) && !add(1, 1)); // all is full
+    fair_free(f);
+}
+
+TEST(beside_others_few_of_one_client_are_at_work) {
+    unsigned other = another_line(1);
+    begin(4, ITEMS, ITEMS);
+    for (size_t k = 0; k < 10; k++) {
+        CHECK(add(1, 1));
+    }
+    // It is not yet known whether somebody else comes.
+    CHECK(client_of(fair_next(f)) == 1 && client_of(fair_next(f)) == 1);
+    CHECK(!fair_next(f));
+    CHECK(add(other, 1) && client_of(fair_next(f)) == other);
+    CHECK(!fair_next(f)); // there is room, and nobody whose turn it is
+    fair_done(f, &things[0].turn);
+    CHECK(fair_next(f) == &things[2].turn && !fair_next(f));
+    // Those that are held are given up like others.
+    CHECK_U64(fair_waiting(f), 7);
+    for (size_t k = 0; k < 7; k++) {
+        CHECK(client_of(fair_give_up(f)) == 1);
+    }
+    CHECK(!fair_give_up(f) && fair_waiting(f) == 0);
+    fair_free(f);
+}
+
+TEST(who_has_been_alone_for_long_may_have_all) {
+    begin(4, ITEMS, ITEMS);
+    for (size_t k = 0; k + 4 < FAIR_ALONE; k++) {
+        used = 0;
+        CHECK(add(1, 1) && turn() == 1);
+    }
+    used = 0;
+    for (size_t k = 0; k < 3; k++) {
+        CHECK(add(1, 1));
+    }
+    CHECK(fair_next(f) && fair_next(f) && !fair_next(f));
+    CHECK(add(1, 1));
+    fair_done(f, &things[0].turn);
+    CHECK(fair_next(f) && fair_next(f) && !fair_next(f)); // held before, not any more
+    for (size_t k = 0; k < 4; k++) {
+        CHECK(add(1, 1));
+    }
+    CHECK(fair_next(f) && !fair_next(f)); // four
     fair_free(f);
 }
 
