@@ -97,7 +97,7 @@ static void *work(void *arg) {
     }
 }
 
-static unsigned usable_processors(void) {
+unsigned pool_processors(void) {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
     int n = CPU_COUNT(&set);
@@ -105,7 +105,7 @@ static unsigned usable_processors(void) {
 }
 
 int pool_start(struct pool **ret, unsigned threads, size_t capacity, struct error *why) {
-    if (threads == 0) threads = usable_processors();
+    if (threads == 0) threads = pool_processors();
     if (threads > POOL_THREADS_MAX) threads = POOL_THREADS_MAX;
     // The queue's ends have cache lines of their own, so the pool must be aligned like it.
     size_t bytes = sizeof(struct pool) + threads * sizeof(pthread_t);

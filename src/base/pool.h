@@ -45,6 +45,9 @@ struct pool_task {
     bool quick; /* takes well below a millisecond: what was done before it may be told after it */
 };
 
+/* pool_processors: those that the process may use, at least 1. */
+unsigned pool_processors(void);
+
 /* pool_start: threads 0 is one for each processor the process may use.
  * errors  ERR_NO_MEMORY, ERR_IO. The workers block all signals. */
 [[gnu::warn_unused_result]] int pool_start(struct pool **ret, unsigned threads, size_t capacity,

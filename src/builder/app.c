@@ -62,7 +62,7 @@ static int open_chain(struct app *a, struct error *why) {
     const struct head_options options = {.genesis = &a->genesis,
                                          .folder = folder && *folder ? folder : NULL,
                                          .relaxed = true,
-                                         .threads = (unsigned)a->values.threads,
+                                         .threads = head_threads(a->values.threads),
                                          .senders = a->senders,
                                          .remote = a->state ? a->state->state : NULL,
                                          .anchor = a->state ? &a->state->anchor : NULL,

@@ -43,6 +43,11 @@ struct sender_cache;
 struct precompiles;
 struct log;
 
+/* head_threads: what a program's setting comes to: 0 is one for each processor that the process may
+ * use, HEAD_THREADS_MAX at most. */
+#define HEAD_THREADS_MAX 16u
+unsigned head_threads(uint64_t setting);
+
 struct head_options {
     const struct genesis *genesis; /* copied. Its header's number may be above 0 (a chain that
                                       begins with a given state) and then has its state root */

@@ -1,5 +1,6 @@
 /* Opening and closing the head: genesis, and what a crash left. SPDX-License-Identifier: MIT */
 #include "base/log.h"
+#include "base/pool.h"
 #include "chain/head_internal.h"
 #include "chain/op_fees.h"
 #include "crypto/keccak.h"
@@ -301,6 +302,11 @@ static int open_machine(struct head *h, struct error *why) {
         r = ahead_new(&h->ahead, h->threads - 1, h->codes, h->precompiles, why);
     }
     return r;
+}
+
+unsigned head_threads(uint64_t setting) {
+    uint64_t n = setting ? setting : pool_processors();
+    return n < HEAD_THREADS_MAX ? (unsigned)n : HEAD_THREADS_MAX;
 }
 
 int head_open(struct head **ret, const struct head_options *options, struct error *why) {

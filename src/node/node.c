@@ -144,7 +144,7 @@ static int open_head(struct program *p, struct error *why) {
     const char *folder = v->data_folder && *v->data_folder ? v->data_folder : NULL;
     const struct head_options o = {.genesis = &p->genesis,
                                    .folder = folder,
-                                   .threads = (unsigned)v->threads,
+                                   .threads = head_threads(v->threads),
                                    .senders = p->node.senders,
                                    .log = n->log,
                                    .clock = loop_clock(n->loop)};

@@ -2,11 +2,13 @@
 #include "trie/team.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
-#define SPINS 2000 /* looks before a member sleeps: some microseconds */
+#define SPINS 2000 /* looks before a member sleeps, or the caller yields: some microseconds */
+#define CLOSED 0x80000000u /* in `inside`: nobody may come in */
 
 struct member {
     struct trie_team *team;
@@ -20,14 +22,14 @@ struct trie_team {
     pthread_mutex_t lock; // guards sleeping: `round` is raised under it
     pthread_cond_t wake;
 
-    // The work of this round. Written by the caller before `round` is raised.
+    // The work of this round. Written by the caller while `inside` is CLOSED and nobody is in.
     void (*body)(void *arg, unsigned member, size_t from, size_t to);
     void *arg;
     size_t count, grain;
 
-    _Atomic size_t next;      // first index that nobody took
-    _Atomic unsigned round;   // raised once a run
-    _Atomic unsigned working; // members that have not finished the round
+    _Atomic size_t next;     // first index that nobody took
+    _Atomic unsigned round;  // raised once a run
+    _Atomic unsigned inside; // members at work; CLOSED beside it between the rounds
     _Atomic bool stop;
 };
 
@@ -58,16 +60,38 @@ static void wait_for_round(struct trie_team *t, unsigned seen) {
     pthread_mutex_unlock(&t->lock);
 }
 
+// A member that wakes when all is done stays outside: nobody waits for it.
+static bool come_in(struct trie_team *t) {
+    unsigned n = atomic_load_explicit(&t->inside, memory_order_relaxed);
+    do {
+        if (n & CLOSED) return false;
+    } while (!atomic_compare_exchange_weak_explicit(&t->inside, &n, n + 1, memory_order_acquire,
+                                                    memory_order_relaxed));
+    return true;
+}
+
 static void *member_run(void *arg) {
     struct member *m = arg;
     struct trie_team *t = m->team;
     unsigned seen = 0;
     for (;;) {
         wait_for_round(t, seen);
-        seen++;
+        seen = atomic_load_explicit(&t->round, memory_order_acquire);
         if (atomic_load_explicit(&t->stop, memory_order_relaxed)) return NULL;
+        if (!come_in(t)) continue;
         take_ranges(t, m->number);
-        atomic_fetch_sub_explicit(&t->working, 1, memory_order_release);
+        atomic_fetch_sub_explicit(&t->inside, 1, memory_order_release);
+    }
+}
+
+static void wait_for_members(struct trie_team *t) {
+    (void)atomic_fetch_or_explicit(&t->inside, CLOSED, memory_order_relaxed);
+    for (int i = 0; atomic_load_explicit(&t->inside, memory_order_acquire) != CLOSED; i++) {
+        if (i < SPINS) {
+            pause_cpu();
+        } else {
+            (void)sched_yield(); // it lost its processor
+        }
     }
 }
 
@@ -86,6 +110,7 @@ int trie_team_create(struct trie_team **ret, unsigned threads, struct error *why
     struct trie_team *t = calloc(1, sizeof *t);
     if (!t) return error_set(why, ERR_NO_MEMORY, "no memory for a team");
     t->threads = 1;
+    atomic_init(&t->inside, CLOSED);
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->wake, NULL);
     for (unsigned i = 1; i < threads; i++) {
@@ -130,10 +155,8 @@ void trie_team_run(struct trie_team *team, size_t count, size_t grain,
     team->count = count;
     team->grain = grain;
     atomic_store_explicit(&team->next, 0, memory_order_relaxed);
-    atomic_store_explicit(&team->working, team->threads - 1, memory_order_relaxed);
+    atomic_store_explicit(&team->inside, 0, memory_order_release);
     raise_round(team);
     take_ranges(team, 0);
-    while (atomic_load_explicit(&team->working, memory_order_acquire)) {
-        pause_cpu();
-    }
+    wait_for_members(team);
 }

@@ -1,7 +1,8 @@
 /* A team: threads that take part in one piece of work at a time, split into index ranges.
  *
  * For work of tens of microseconds and more: members spin shortly before they sleep, so a run costs
- * about a microsecond to begin. The caller works too and returns when all is done.
+ * about a microsecond to begin. The caller works too and returns when all is done; a member that
+ * wakes too late is not waited for.
  * Thread: one caller at a time.
  *
  * SPDX-License-Identifier: MIT */
