@@ -99,6 +99,8 @@ TEST(the_optimum_is_nearly_reached) {
         refined += ratio(after, best);
         CHECK(u256_compare(after, best) <= 0);
     }
+    printf("%u cases, of the optimum: greedy %.4f, merging %.4f, refinement %.4f\n",
+           (unsigned)cases, greedy / cases, merged / cases, refined / cases);
     if (greedy / cases < 0.80) FAIL("greedy reaches %.4f of the optimum", greedy / cases);
     if (merged / cases < 0.995) FAIL("merging reaches %.4f of the optimum", merged / cases);
     if (refined / cases < 0.995) FAIL("refinement reaches %.4f of the optimum", refined / cases);
