@@ -5,34 +5,38 @@
 #define MEASUREMENT "x-flashbots-measurement"
 #define ROOT "x-buildernet-attestation-root"
 
-static const char *const family[] = {TYPE, MEASUREMENT, ROOT};
-static const char *const forwarded_family[] = {"x-forwarded-for", "x-real-ip", "forwarded"};
+#define NAME(text)                                                                                 \
+    { (const uint8_t *)(text), sizeof(text) - 1 }
+#define FAMILY 3 /* of these, the attestation's own */
+static const struct bytes reserved[] = {NAME(TYPE),        NAME(MEASUREMENT),
+                                        NAME(ROOT),        NAME("x-forwarded-for"),
+                                        NAME("x-real-ip"), NAME("forwarded")};
 
-static bool is_like(struct bytes name, const char *known) {
-    if (name.n != strlen(known)) return false;
+static bool is_like(struct bytes name, struct bytes known) {
+    if (name.n != known.n) return false;
     for (size_t i = 0; i < name.n; i++) {
         uint8_t c = name.p[i] == '_' ? '-' : name.p[i];
-        if (c != (uint8_t)known[i]) return false;
+        if (c != known.p[i]) return false;
     }
     return true;
 }
 
-static void remove_like(struct http_fields *f, const char *known) {
-    for (unsigned i = 0; i < f->count;) {
-        struct bytes name = f->item[i].name;
-        if (!is_like(name, known)) {
-            i++;
-            continue;
-        }
-        http_fields_remove(f, name); // all of that spelling
+static bool is_reserved(struct bytes name, bool forwarded) {
+    size_t count = forwarded ? sizeof reserved / sizeof reserved[0] : FAMILY;
+    for (size_t i = 0; i < count; i++) {
+        if (is_like(name, reserved[i])) return true;
     }
+    return false;
 }
 
 void headers_clean(struct http_fields *f, bool forwarded) {
-    for (size_t i = 0; i < sizeof family / sizeof family[0]; i++)
-        remove_like(f, family[i]);
-    for (size_t i = 0; forwarded && i < sizeof forwarded_family / sizeof forwarded_family[0]; i++)
-        remove_like(f, forwarded_family[i]);
+    for (unsigned i = 0; i < f->count;) {
+        struct bytes name = f->item[i].name;
+        if (is_reserved(name, forwarded))
+            http_fields_remove(f, name); // all of that spelling
+        else
+            i++;
+    }
 }
 
 int headers_tell(struct http_fields *f, struct arena *a, const struct attested_peer *peer,

@@ -32,7 +32,7 @@ struct arena_chunk {
 #endif
 
 void arena_init(struct arena *a, size_t limit_bytes) {
-    *a = (struct arena){.limit_bytes = limit_bytes, .chunk_bytes = CHUNK_FIRST};
+    *a = (struct arena){.limit_bytes = limit_bytes};
 }
 
 static void chunk_release(struct arena_chunk *c) {
@@ -73,6 +73,7 @@ void arena_reset(struct arena *a) {
 }
 
 static bool chunk_add(struct arena *a, size_t need) {
+    if (a->chunk_bytes == 0) a->chunk_bytes = CHUNK_FIRST;
     size_t size = a->chunk_bytes > need ? a->chunk_bytes : need;
     if (size > SIZE_MAX - sizeof(struct arena_chunk)) return false;
     struct arena_chunk *c = malloc(sizeof *c + size);

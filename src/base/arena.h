@@ -24,7 +24,7 @@ struct arena {
     uint8_t *end;             /* end of head */
     size_t used_bytes;        /* given out, alignment included */
     size_t limit_bytes;       /* 0: none */
-    size_t chunk_bytes;       /* size of the next chunk */
+    size_t chunk_bytes;       /* size of the next chunk; 0: the first */
 };
 
 /* A point to go back to. */
@@ -34,7 +34,7 @@ struct arena_mark {
     size_t used_bytes;
 };
 
-/* arena_init makes an empty arena; allocates nothing.
+/* arena_init makes an empty arena; allocates nothing. All zero is one too, without a limit.
  * limit_bytes  most bytes ever given out at once, 0 for no limit. */
 void arena_init(struct arena *a, size_t limit_bytes);
 

@@ -48,4 +48,13 @@ TEST(arena_rewind_takes_back_what_came_after) {
     arena_free(&a);
 }
 
+TEST(an_arena_of_zeros_gives_pieces_of_one_chunk) {
+    struct arena a = {0};
+    uint8_t *first = arena_alloc(&a, 1), *second = arena_alloc(&a, 1);
+    CHECK(second == first + ARENA_ALIGN);
+    arena_reset(&a);
+    CHECK(arena_alloc(&a, 1) == first);
+    arena_free(&a);
+}
+
 TEST_MAIN()

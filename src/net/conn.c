@@ -119,7 +119,7 @@ static bool flush(struct conn *c) {
     if (c->out_at == c->out.n) {
         c->blocked = false;
         c->out_at = 0;
-        buf_free(&c->out); // an idle connection holds no buffer
+        loop_buf_give(c->loop, &c->out); // an idle connection holds no buffer
     } else if (c->out_at > CONN_LOW_BYTES) {
         buf_drop_front(&c->out, c->out_at);
         c->out_at = 0;
@@ -181,7 +181,7 @@ int conn_write(struct conn *c, struct bytes in) {
             }
         }
     }
-    if (in.n) buf_append(&c->out, in);
+    if (in.n) buf_append(conn_queue(c), in);
     return conn_queued(c);
 }
 

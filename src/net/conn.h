@@ -110,6 +110,7 @@ void conn_flush(struct conn *c);
 /* conn_queue gives the output queue for appending directly (headers are written in place); follow
  * it with conn_queued, which answers like conn_write. */
 static inline struct buf *conn_queue(struct conn *c) {
+    if (!c->out.p) loop_buf_take(c->loop, &c->out);
     return &c->out;
 }
 [[gnu::warn_unused_result]] int conn_queued(struct conn *c);

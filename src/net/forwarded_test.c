@@ -2,6 +2,8 @@
 #include "net/forwarded.h"
 #include "test/harness/test.h"
 
+#include <stdio.h>
+
 static void expect(const char *name, const char *value, const char *second, const char *client) {
     struct arena a;
     struct error why;
@@ -78,6 +80,22 @@ TEST(elements_of_the_standard) { // RFC 7239, 4
     rest = BYTES_LIT("for=\"a long value that does not fit\"");
     CHECK_ERR(forwarded_next(&hop, &rest, &a, &why), ERR_LIMIT);
     arena_free(&a);
+}
+
+TEST(addresses_are_written) {
+    static const char *const texts[] = {"0.9.10.99", "100.101.200.255", "::1", "2001:db8::1"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct socket_address a;
+        struct error why;
+        char text[SOCKET_TEXT_MAX], with_port[SOCKET_TEXT_MAX];
+        bool v6 = strchr(texts[i], ':') != NULL;
+        snprintf(with_port, sizeof with_port, v6 ? "[%s]:9" : "%s:9", texts[i]);
+        CHECK_OK(socket_address_parse(&a, bytes_from_str(with_port), 0, &why), &why);
+        CHECK_U64(socket_address_host(text, &a), strlen(texts[i]));
+        CHECK_STR(text, texts[i]);
+        CHECK_U64(socket_address_text(text, &a), strlen(with_port));
+        CHECK_STR(text, with_port);
+    }
 }
 
 TEST(elements_are_written) {

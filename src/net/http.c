@@ -5,6 +5,8 @@
 
 #include <arpa/inet.h>
 
+#define HTTP_FIELDS_ROOM 8u /* for what a proxy adds to a list that it borrows */
+
 static const char *const methods[HTTP_METHOD_COUNT] = {
     [HTTP_GET] = "GET",         [HTTP_HEAD] = "HEAD",     [HTTP_POST] = "POST",
     [HTTP_PUT] = "PUT",         [HTTP_DELETE] = "DELETE", [HTTP_CONNECT] = "CONNECT",
@@ -90,15 +92,39 @@ const char *http_status_text(unsigned status) {
     return "";
 }
 
+#define F(id) HTTP_FIELD_##id
+static const uint8_t ids_by_length[][6] = {
+    [2] = {F(TE)},
+    [3] = {F(VIA)},
+    [4] = {F(DATE), F(ETAG), F(HOST)},
+    [5] = {F(ALLOW)},
+    [6] = {F(ACCEPT), F(COOKIE), F(EXPECT), F(ORIGIN), F(SERVER)},
+    [7] = {F(TRAILER), F(UPGRADE)},
+    [8] = {F(LOCATION)},
+    [9] = {F(FORWARDED)},
+    [10] = {F(CONNECTION), F(KEEP_ALIVE), F(SET_COOKIE), F(USER_AGENT)},
+    [11] = {F(RETRY_AFTER)},
+    [12] = {F(CONTENT_TYPE)},
+    [13] = {F(AUTHORIZATION), F(CACHE_CONTROL), F(LAST_EVENT_ID)},
+    [14] = {F(CONTENT_LENGTH), F(HTTP2_SETTINGS)},
+    [15] = {F(ACCEPT_ENCODING), F(X_FORWARDED_FOR)},
+    [16] = {F(CONTENT_ENCODING), F(PROXY_CONNECTION), F(WWW_AUTHENTICATE), F(X_FORWARDED_HOST)},
+    [17] = {F(SEC_WEBSOCKET_KEY), F(TRANSFER_ENCODING), F(X_FORWARDED_PROTO)},
+    [18] = {F(PROXY_AUTHENTICATE)},
+    [19] = {F(PROXY_AUTHORIZATION)},
+    [20] = {F(SEC_WEBSOCKET_ACCEPT)},
+    [21] = {F(SEC_WEBSOCKET_VERSION)},
+    [22] = {F(SEC_WEBSOCKET_PROTOCOL)},
+    [24] = {F(SEC_WEBSOCKET_EXTENSIONS)},
+};
+#undef F
+
 enum http_field_id http_field_id_of(struct bytes name) {
-    if (name.n < 2 || name.n > 24) return HTTP_FIELD_OTHER;
-    for (unsigned i = 1; i < HTTP_FIELD_COUNT; i++) {
-        if (names[i].n == name.n && names[i].p[0] == name.p[0] &&
-            memcmp(names[i].p, name.p, name.n) == 0) {
-            return (enum http_field_id)i;
-        }
-    }
-    return HTTP_FIELD_OTHER;
+    if (name.n >= sizeof ids_by_length / sizeof ids_by_length[0]) return HTTP_FIELD_OTHER;
+    const uint8_t *id = ids_by_length[name.n];
+    while (*id && memcmp(names[*id].p, name.p, name.n) != 0)
+        id++;
+    return (enum http_field_id) * id;
 }
 
 struct bytes http_field_name(enum http_field_id id) {
@@ -253,7 +279,10 @@ static bool has_other_name(const struct http_field *field, const void *context) 
 }
 
 void http_fields_remove(struct http_fields *f, struct bytes lower_name) {
-    filter(f, has_other_name, &lower_name);
+    unsigned i = 0;
+    while (i < f->count && !bytes_equal(f->item[i].name, lower_name))
+        i++;
+    if (i < f->count) filter(f, has_other_name, &lower_name);
 }
 
 int http_fields_set(struct http_fields *f, struct arena *a, struct bytes name, struct bytes value,
@@ -263,6 +292,18 @@ int http_fields_set(struct http_fields *f, struct arena *a, struct bytes name, s
     struct http_field field = f->item[--f->count];
     http_fields_remove(f, field.name);
     return http_fields_push(f, a, &field, why);
+}
+
+int http_fields_borrow(struct http_fields *ret, struct arena *a, const struct http_fields *from,
+                       struct error *why) {
+    struct http_fields f = *from;
+    f.capacity = (uint8_t)(from->count + HTTP_FIELDS_ROOM);
+    if (from->count > HTTP_FIELDS_MAX - HTTP_FIELDS_ROOM) f.capacity = HTTP_FIELDS_MAX;
+    f.item = arena_alloc_raw(a, f.capacity * sizeof *f.item);
+    if (!f.item) return error_set(why, ERR_LIMIT, "no memory for header fields");
+    if (from->count) memcpy(f.item, from->item, from->count * sizeof *f.item);
+    *ret = f;
+    return 0;
 }
 
 int http_fields_copy(struct http_fields *to, struct arena *a, const struct http_fields *from,
@@ -341,12 +382,14 @@ bool http_field_may_trail(unsigned id) {
            id != HTTP_FIELD_CONTENT_ENCODING && id != HTTP_FIELD_CONTENT_TYPE;
 }
 
-static bool is_named_by(struct bytes lower_name, struct bytes list) {
+/* Marks the fields that a Connection field names, by taking their names. */
+static void mark_named(struct http_fields *f, struct bytes list) {
     struct bytes element;
     while (http_list_next(&element, &list)) {
-        if (http_equal_bytes_nocase(element, lower_name)) return true;
+        for (unsigned i = 0; i < f->count; i++) {
+            if (http_equal_bytes_nocase(element, f->item[i].name)) f->item[i].name.n = 0;
+        }
     }
-    return false;
 }
 
 static bool is_unmarked(const struct http_field *field, const void *context) {
@@ -356,15 +399,15 @@ static bool is_unmarked(const struct http_field *field, const void *context) {
 
 void http_fields_remove_hop_by_hop(struct http_fields *f) {
     for (unsigned i = 0; i < f->count; i++) {
-        if (f->item[i].id != HTTP_FIELD_CONNECTION) continue;
-        for (unsigned k = 0; k < f->count; k++) {
-            if (is_named_by(f->item[k].name, f->item[i].value)) f->item[k].name.n = 0;
-        }
+        if (f->item[i].id == HTTP_FIELD_CONNECTION) mark_named(f, f->item[i].value);
     }
+    bool any = false; // without a field of these, Connection among them, nothing is marked
     for (unsigned i = 0; i < f->count; i++) {
-        if (http_field_is_hop_by_hop(f->item[i].id)) f->item[i].name.n = 0;
+        if (!http_field_is_hop_by_hop(f->item[i].id)) continue;
+        f->item[i].name.n = 0;
+        any = true;
     }
-    filter(f, is_unmarked, NULL);
+    if (any) filter(f, is_unmarked, NULL);
 }
 
 bool http_response_has_body(enum http_method request, unsigned status) {

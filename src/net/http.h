@@ -208,6 +208,12 @@ void http_fields_remove(struct http_fields *f, struct bytes lower_name);
 [[gnu::warn_unused_result]] int http_fields_copy(struct http_fields *to, struct arena *a,
                                                  const struct http_fields *from, struct error *why);
 
+/* http_fields_borrow makes the same list, to be changed apart from `from`: names and values stay
+ * where they are. errors  ERR_LIMIT (arena). */
+[[gnu::warn_unused_result]] int http_fields_borrow(struct http_fields *ret, struct arena *a,
+                                                   const struct http_fields *from,
+                                                   struct error *why);
+
 /* http_get gives the value of the first field with the id; p is NULL when there is none. */
 static inline struct bytes http_get(const struct http_fields *f, enum http_field_id id) {
     unsigned i = f->first[id];

@@ -480,6 +480,42 @@ TEST(http_1_0_is_written) {
     buf_free(&out);
 }
 
+TEST(every_known_field_is_told_by_its_name) {
+    for (unsigned id = 1; id < HTTP_FIELD_COUNT; id++) {
+        char text[32] = "";
+        struct bytes name = http_field_name((enum http_field_id)id);
+        memcpy(text, name.p, name.n);
+        CHECK_U64(http_field_id_of(bytes_from_str(text)), id);
+        text[name.n - 1] ^= 1;
+        CHECK_U64(http_field_id_of(bytes_from_str(text)), HTTP_FIELD_OTHER);
+        CHECK_U64(http_field_id_of(bytes_make(text, name.n - 1)), HTTP_FIELD_OTHER);
+    }
+    CHECK_U64(http_field_id_of(BYTES_LIT("")), HTTP_FIELD_OTHER);
+    CHECK_U64(http_field_id_of(BYTES_LIT("a-name-longer-than-any-known")), HTTP_FIELD_OTHER);
+}
+
+TEST(a_borrowed_list_changes_apart_from_its_origin) {
+    struct arena a = {0};
+    struct error why;
+    struct http_fields from = {0}, f;
+    char name[] = "x-00";
+    for (unsigned i = 0; i < HTTP_FIELDS_MAX - 1; i++) {
+        name[2] = (char)('a' + i / 26), name[3] = (char)('a' + i % 26);
+        CHECK_OK(http_fields_add(&from, &a, bytes_from_str(name), BYTES_LIT("1"), &why), &why);
+    }
+    CHECK_OK(http_fields_borrow(&f, &a, &from, &why), &why);
+    CHECK(f.item[0].value.p == from.item[0].value.p);
+    http_fields_remove(&f, BYTES_LIT("x-aa"));
+    CHECK_OK(http_fields_add(&f, &a, BYTES_LIT("te"), BYTES_LIT("2"), &why), &why);
+    CHECK_OK(http_fields_add(&f, &a, BYTES_LIT("via"), BYTES_LIT("3"), &why), &why);
+    CHECK_ERR(http_fields_add(&f, &a, BYTES_LIT("etag"), BYTES_LIT("4"), &why), ERR_LIMIT);
+    CHECK_U64(from.count, HTTP_FIELDS_MAX - 1);
+    CHECK_BYTES(from.item[0].name, BYTES_LIT("x-aa"));
+    CHECK(!http_has(&from, HTTP_FIELD_TE));
+    CHECK_BYTES(http_get(&f, HTTP_FIELD_VIA), BYTES_LIT("3"));
+    arena_free(&a);
+}
+
 TEST(hop_by_hop_fields_are_removed) {
     struct arena a;
     struct error why;

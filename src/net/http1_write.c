@@ -21,7 +21,8 @@ static void put_line(struct buf *out, const char *name, struct bytes value) {
 }
 
 static int put_field(struct buf *out, const struct http_field *f, struct error *why) {
-    if (!http_is_token(f->name) || http_value_span(f->value.p, f->value.n) != f->value.n) {
+    bool named = f->id != HTTP_FIELD_OTHER || http_is_token(f->name);
+    if (!named || http_value_span(f->value.p, f->value.n) != f->value.n) {
         return error_set(why, ERR_INVALID, "invalid header field");
     }
     uint8_t *p = buf_reserve(out, f->name.n + f->value.n + 4);

@@ -56,6 +56,8 @@ struct loop {
     unsigned signal_count;
 
     uint8_t *scratch;
+    struct buf spare[LOOP_BUFS_KEPT]; /* memory of queues that are empty now */
+    unsigned spare_count;
 };
 
 /* ---- messages ---- */
@@ -156,6 +158,8 @@ void loop_free(struct loop *l) {
     free(l->heap);
     free(l->ring);
     free(l->scratch);
+    while (l->spare_count)
+        buf_free(&l->spare[--l->spare_count]);
     free(l);
 }
 
@@ -169,6 +173,21 @@ const struct clock *loop_clock(const struct loop *l) {
 
 uint8_t *loop_scratch(struct loop *l) {
     return l->scratch;
+}
+
+void loop_buf_take(struct loop *l, struct buf *ret) {
+    if (l->spare_count) *ret = l->spare[--l->spare_count];
+}
+
+void loop_buf_give(struct loop *l, struct buf *b) {
+    bool kept = l->spare_count < LOOP_BUFS_KEPT && b->capacity && b->capacity <= LOOP_BUF_BYTES;
+    if (!kept) {
+        buf_free(b);
+        return;
+    }
+    buf_clear(b);
+    l->spare[l->spare_count++] = *b;
+    *b = (struct buf){0};
 }
 
 /* ---- descriptors ---- */

@@ -13,6 +13,7 @@
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
 
@@ -121,5 +122,14 @@ void loop_short_slices(void);
  * are parsed), LOOP_SCRATCH_BYTES long. */
 #define LOOP_SCRATCH_BYTES (64u << 10)
 uint8_t *loop_scratch(struct loop *l);
+
+/* loop_buf_take gives an empty buf the memory of one that was given back, if there is any;
+ * loop_buf_give takes memory back for the next who needs it, or frees it. For output queues, which
+ * are empty most of the time and needed again with each message: LOOP_BUFS_KEPT of them wait, of
+ * at most LOOP_BUF_BYTES each. */
+#define LOOP_BUFS_KEPT 64
+#define LOOP_BUF_BYTES (16u << 10)
+void loop_buf_take(struct loop *l, struct buf *ret);
+void loop_buf_give(struct loop *l, struct buf *b);
 
 #endif

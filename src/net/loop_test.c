@@ -208,6 +208,36 @@ static void on_signal(void *arg, int signo) {
     signalled = signo;
 }
 
+TEST(memory_of_empty_queues_is_used_again_within_limits) {
+    struct loop *l;
+    struct error why;
+    struct buf b = {0};
+    CHECK_OK(loop_new(&l, NULL, &why), &why);
+    loop_buf_take(l, &b);
+    CHECK(b.p == NULL);
+    buf_append_str(&b, "one");
+    const uint8_t *p = b.p;
+    loop_buf_give(l, &b);
+    CHECK(b.p == NULL && b.n == 0);
+    loop_buf_take(l, &b);
+    CHECK(b.p == p && b.n == 0);
+    CHECK(buf_reserve(&b, LOOP_BUF_BYTES + 1) != NULL); // too large to keep
+    loop_buf_give(l, &b);
+    loop_buf_take(l, &b);
+    CHECK(b.p == NULL);
+    for (unsigned i = 0; i <= LOOP_BUFS_KEPT; i++) {
+        struct buf one = {0};
+        buf_append_str(&one, "more than are kept");
+        loop_buf_give(l, &one);
+    }
+    for (unsigned i = 0; i <= LOOP_BUFS_KEPT; i++) {
+        loop_buf_take(l, &b);
+        CHECK((b.p != NULL) == (i < LOOP_BUFS_KEPT));
+        buf_free(&b);
+    }
+    loop_free(l);
+}
+
 TEST(signals_come_through_the_loop) {
     struct error why = {0};
     struct loop *l = new_loop(NULL);

@@ -114,8 +114,7 @@ static int copy_response(struct exchange *x, SSL *origin, const struct proxy_opt
                          struct error *why) {
     struct arena *a = exchange_arena(x);
     *to = *from;
-    to->fields = (struct http_fields){0};
-    int r = http_fields_copy(&to->fields, a, &from->fields, why);
+    int r = http_fields_borrow(&to->fields, a, &from->fields, why);
     if (r < 0) return r;
     http_fields_remove_hop_by_hop(&to->fields);
     return o->response ? o->response(x, origin, to, a, o->context, why) : 0;
@@ -337,9 +336,8 @@ static int copy_request(struct exchange *x, const struct proxy_options *o,
     struct arena *a = exchange_arena(x);
     struct bytes upgrade = {NULL, 0};
     *to = *from;
-    to->fields = (struct http_fields){0};
     if (!o->keep_host) to->authority = (struct bytes){NULL, 0};
-    int r = http_fields_copy(&to->fields, a, &from->fields, NULL);
+    int r = http_fields_borrow(&to->fields, a, &from->fields, NULL);
     if (r < 0) return r;
     if (from->upgrade) upgrade = http_get(&to->fields, HTTP_FIELD_UPGRADE);
     http_fields_remove_hop_by_hop(&to->fields);

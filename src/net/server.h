@@ -200,7 +200,8 @@ bool exchange_has_body(const struct exchange *x, int64_t *ret_length);
  * errors   ERR_SYNTAX (a name or value that could split the message), ERR_LIMIT. */
 int exchange_add_header(struct exchange *x, const char *name, struct bytes value);
 
-/* exchange_take_fields gives the answer all its fields at once, made in the exchange's arena. */
+/* exchange_take_fields gives the answer all its fields at once; their list lives in the exchange's
+ * arena, names and values until the answer begins. */
 void exchange_take_fields(struct exchange *x, const struct http_fields *fields);
 
 /* exchange_respond answers with a whole body (copied). */

@@ -139,12 +139,26 @@ static bool is_tcp(const struct socket_address *a) {
     return a->n && (a->any.sa_family == AF_INET || a->any.sa_family == AF_INET6);
 }
 
+/* The text of an address that most requests through a proxy carry: inet_ntop formats it by printf.
+ */
+static size_t write_v4(char ret[SOCKET_TEXT_MAX], const uint8_t ip[4]) {
+    size_t n = 0;
+    for (int i = 0; i < 4; i++) {
+        if (i) ret[n++] = '.';
+        if (ip[i] >= 100) ret[n++] = (char)('0' + ip[i] / 100);
+        if (ip[i] >= 10) ret[n++] = (char)('0' + ip[i] / 10 % 10);
+        ret[n++] = (char)('0' + ip[i] % 10);
+    }
+    ret[n] = '\0';
+    return n;
+}
+
 size_t socket_address_host(char ret[SOCKET_TEXT_MAX], const struct socket_address *a) {
     if (!is_tcp(a)) return (size_t)snprintf(ret, SOCKET_TEXT_MAX, "unix");
     uint8_t ip[16];
     socket_address_ip(ip, a);
-    bool v4 = memcmp(ip, v4_mapped, 12) == 0;
-    inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? ip + 12 : ip, ret, SOCKET_TEXT_MAX);
+    if (memcmp(ip, v4_mapped, 12) == 0) return write_v4(ret, ip + 12);
+    inet_ntop(AF_INET6, ip, ret, SOCKET_TEXT_MAX);
     return strlen(ret);
 }
 
