@@ -9,12 +9,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TYPES_MAX 256 /* struct types that one type may reach */
-
 struct hasher {
     const struct json *types;
     struct arena *a;
     struct error *why;
+    // Hashes of types: a message may have any number of structs of one type.
+    struct known_type {
+        const struct json *fields;
+        struct hash hash;
+    } * known; /* TYPED_DATA_TYPES_MAX of them */
+    size_t known_count;
 };
 
 static bool same(struct bytes a, struct bytes b) {
@@ -65,7 +69,6 @@ static int gather(const struct hasher *h, struct bytes *names, size_t *count, st
                 known |= same(names[i], type);
             }
             if (known) continue;
-            if (*count == TYPES_MAX) return error_set(h->why, ERR_LIMIT, "too many types");
             names[(*count)++] = type;
         }
     }
@@ -94,40 +97,51 @@ static int put_type(const struct hasher *h, struct buf *out, struct bytes name) 
     return 0;
 }
 
-/* keccak256 of encodeType: the struct, then what it reaches in the order of their names. */
-static int type_hash(const struct hasher *h, struct hash *ret, struct bytes name) {
-    struct arena_mark mark = arena_mark(h->a);
-    struct bytes *names = arena_new_array(h->a, struct bytes, TYPES_MAX);
-    if (!names) return error_set(h->why, ERR_LIMIT, "typed data does not fit its memory limit");
+/* encodeType: the struct, then what it reaches in the order of their names. */
+static int type_text(const struct hasher *h, struct buf *out, struct bytes name) {
+    struct bytes names[TYPED_DATA_TYPES_MAX];
     size_t count = 0;
-    struct buf text;
-    buf_init(&text, 0);
     int r = gather(h, names, &count, name);
     if (r == 0 && count > 1) qsort(names + 1, count - 1, sizeof *names, compare_names);
     for (size_t i = 0; r == 0 && i < count; i++) {
-        r = put_type(h, &text, names[i]);
+        r = put_type(h, out, names[i]);
     }
-    if (r == 0) r = buf_check(&text, h->why);
-    if (r == 0) *ret = keccak256(buf_view(&text));
+    return r == 0 ? buf_check(out, h->why) : r;
+}
+
+/* keccak256 of encodeType. fields: the type of that name. */
+static int type_hash(struct hasher *h, struct hash *ret, struct bytes name,
+                     const struct json *fields) {
+    for (size_t i = 0; i < h->known_count; i++) {
+        if (h->known[i].fields != fields) continue;
+        *ret = h->known[i].hash;
+        return 0;
+    }
+    struct buf text;
+    buf_init(&text, TYPED_DATA_TYPE_TEXT_MAX);
+    int r = type_text(h, &text, name);
+    if (r == 0) {
+        *ret = keccak256(buf_view(&text));
+        h->known[h->known_count++] = (struct known_type){fields, *ret};
+    }
     buf_free(&text);
-    arena_rewind(h->a, mark);
     return r;
 }
 
-static int encode(const struct hasher *h, struct hash *ret, struct bytes type,
-                  const struct json *value, unsigned depth);
+static int encode(struct hasher *h, struct hash *ret, struct bytes type, const struct json *value,
+                  unsigned depth);
 
-static int struct_hash(const struct hasher *h, struct hash *ret, struct bytes name,
+static int struct_hash(struct hasher *h, struct hash *ret, struct bytes name,
                        const struct json *value, unsigned depth) {
     const struct json *fields = find_type(h, name);
-    if (json_type_of(fields) != JSON_ARRAY) {
+    if (!fields) {
         return error_set(h->why, ERR_NOT_FOUND, "type %.*s is not defined", (int)name.n, name.p);
     }
     int r = json_expect(value, JSON_OBJECT, h->why);
     struct keccak k;
     struct hash word;
     keccak_init(&k);
-    if (r == 0) r = type_hash(h, &word, name);
+    if (r == 0) r = type_hash(h, &word, name, fields);
     if (r != 0) return r;
     keccak_update(&k, BYTES_OF(word));
     json_each(field, fields) {
@@ -143,7 +157,7 @@ static int struct_hash(const struct hasher *h, struct hash *ret, struct bytes na
 }
 
 /* T[] and T[n]: the hash of the items' words. */
-static int array_hash(const struct hasher *h, struct hash *ret, struct bytes type,
+static int array_hash(struct hasher *h, struct hash *ret, struct bytes type,
                       const struct json *value, unsigned depth) {
     size_t open = type.n - 1;
     while (open > 0 && type.p[open] != '[') {
@@ -187,11 +201,6 @@ static int number_of(struct u256 *ret, bool *ret_negative, const struct json *va
     return 0;
 }
 
-/* Text of `bytes` members: DATA; all else is taken as text. */
-static int bytes_of(const struct hasher *h, struct bytes *ret, const struct json *value) {
-    return json_data(ret, value, h->a, h->why);
-}
-
 static int encode_number(const struct hasher *h, struct hash *ret, const struct abi_type *type,
                          const struct json *value) {
     struct u256 v;
@@ -232,14 +241,14 @@ static int encode_atomic(const struct hasher *h, struct hash *ret, const struct 
         if (r == 0) memcpy(word.b + 12, address.b, 20);
         break;
     case ABI_FIXED_BYTES:
-        r = bytes_of(h, &bytes, value);
+        r = json_data(&bytes, value, h->a, h->why);
         if (r == 0 && bytes.n > type->size) {
             r = json_error(h->why, ERR_RANGE, value, "has more bytes than its type");
         }
         if (r == 0 && bytes.n > 0) memcpy(word.b, bytes.p, bytes.n);
         break;
     case ABI_BYTES:
-        r = bytes_of(h, &bytes, value);
+        r = json_data(&bytes, value, h->a, h->why);
         if (r == 0) word = keccak256(bytes);
         break;
     case ABI_STRING:
@@ -256,8 +265,8 @@ static int encode_atomic(const struct hasher *h, struct hash *ret, const struct 
 }
 
 /* The 32 bytes of a member (encodeData). */
-static int encode(const struct hasher *h, struct hash *ret, struct bytes type,
-                  const struct json *value, unsigned depth) {
+static int encode(struct hasher *h, struct hash *ret, struct bytes type, const struct json *value,
+                  unsigned depth) {
     if (depth > TYPED_DATA_DEPTH_MAX) {
         return error_set(h->why, ERR_LIMIT, "typed data nests too deep");
     }
@@ -272,16 +281,35 @@ static int encode(const struct hasher *h, struct hash *ret, struct bytes type,
     return r != 0 ? r : encode_atomic(h, ret, &parsed, value);
 }
 
+/* All types are lists of fields, and within the limits. */
+static int check_types(const struct json *types, struct error *why) {
+    size_t count = 0, fields = 0;
+    int r = json_expect(types, JSON_OBJECT, why);
+    if (r != 0) return r;
+    json_members(name, type, types) {
+        r = json_expect(type, JSON_ARRAY, why);
+        if (r != 0) return error_wrap(why, "type %.*s", (int)json_text(name).n, json_text(name).p);
+        fields += json_count(type);
+        if (++count > TYPED_DATA_TYPES_MAX || fields > TYPED_DATA_FIELDS_MAX) {
+            return error_set(why, ERR_LIMIT, "more than %d types or %d fields",
+                             TYPED_DATA_TYPES_MAX, TYPED_DATA_FIELDS_MAX);
+        }
+    }
+    return 0;
+}
+
 int typed_data_hash(struct typed_data_hashes *ret, const struct json *in, struct arena *a,
                     struct error *why) {
-    struct hasher h = {json_get(in, "types"), a, why};
+    struct hasher h = {.types = json_get(in, "types"), .a = a, .why = why};
     struct typed_data_hashes got = {.message = {{0}}};
     struct bytes primary;
     int r = json_get_string(&primary, in, "primaryType", why);
-    if (r == 0) r = json_expect(h.types, JSON_OBJECT, why);
+    if (r == 0) r = check_types(h.types, why);
     if (r != 0) return error_wrap(why, "typed data");
     struct bytes domain_type = BYTES_LIT("EIP712Domain");
     struct arena_mark mark = arena_mark(a);
+    h.known = arena_alloc_array(a, TYPED_DATA_TYPES_MAX, sizeof *h.known);
+    if (!h.known) return error_set(why, ERR_LIMIT, "typed data does not fit its memory limit");
     r = struct_hash(&h, &got.domain, domain_type, json_get(in, "domain"), 0);
     struct keccak k;
     keccak_init(&k);

@@ -12,7 +12,10 @@
 #include "crypto/ecdsa.h"
 #include "json/json.h"
 
-#define TYPED_DATA_DEPTH_MAX 32 /* structs and arrays within each other */
+#define TYPED_DATA_DEPTH_MAX 32        /* structs and arrays within each other */
+#define TYPED_DATA_TYPES_MAX 128       /* struct types */
+#define TYPED_DATA_FIELDS_MAX 1024     /* of all struct types together */
+#define TYPED_DATA_TYPE_TEXT_MAX 65536 /* bytes of one encodeType */
 
 struct typed_data_hashes {
     struct hash domain;  /* domain separator */
@@ -20,7 +23,8 @@ struct typed_data_hashes {
     struct hash digest;  /* keccak256(0x1901 || domain || message): what is signed */
 };
 
-/* typed_data_hash computes what is signed. a  scratch.
+/* typed_data_hash computes what is signed. a  scratch. cost  linear in the document, the types'
+ * limits apart.
  * errors  ERR_NOT_FOUND (a part, a type or a member is missing), ERR_SYNTAX, ERR_RANGE,
  *         ERR_INVALID, ERR_LIMIT, ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int typed_data_hash(struct typed_data_hashes *ret,

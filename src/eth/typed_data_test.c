@@ -3,13 +3,14 @@
 
 #include "base/buf.h"
 #include "base/hex.h"
+#include "test/harness/bench.h"
 #include "test/harness/test.h"
 
 #include <stdio.h>
 
 static int load(struct typed_data_hashes *ret, const char *text, struct error *why) {
     struct arena a;
-    arena_init(&a, 1u << 20);
+    arena_init(&a, 16u << 20);
     const struct json *doc;
     int r = json_parse(&doc, bytes_from_str(text), &a, NULL, why);
     if (r == 0) r = typed_data_hash(ret, doc, &a, why);
@@ -130,6 +131,59 @@ TEST(nesting_is_limited) {
     buf_free(&value);
     CHECK_ERR(load(&h, "{}", &why), ERR_NOT_FOUND);
     CHECK_ERR(load(&h, "{\"types\":{},\"primaryType\":\"T\"}", &why), ERR_NOT_FOUND);
+}
+
+// A document of `types` empty struct types, one with `fields` fields, the first of a long name, and
+// a message of `structs` structs of that type.
+static int crowd(size_t types, size_t fields, size_t name_n, size_t structs, struct error *why) {
+    struct buf text;
+    buf_init(&text, 0);
+    buf_append_str(&text,
+                   "{\"types\":{\"EIP712Domain\":[],\"M\":[{\"name\":\"x\",\"type\":\"S[]\"}],"
+                   "\"S\":[{\"name\":\"x\",\"type\":\"T[]\"}],\"T\":[");
+    for (size_t i = 0; i < fields; i++) {
+        buf_append_str(&text, i ? ",{\"name\":\"" : "{\"name\":\"");
+        buf_append_fill(&text, 'a', i ? 1 : name_n);
+        buf_append_str(&text, "\",\"type\":\"bool\"}");
+    }
+    buf_append_byte(&text, ']');
+    for (size_t i = 0; i < types; i++) {
+        buf_printf(&text, ",\"E%zu\":[]", i);
+    }
+    buf_append_str(&text, "},\"primaryType\":\"M\",\"domain\":{},\"message\":{\"x\":[");
+    for (size_t i = 0; i < structs; i++) {
+        buf_append_str(&text, i ? ",{\"x\":[]}" : "{\"x\":[]}");
+    }
+    buf_append_str(&text, "]}}");
+    buf_append_byte(&text, 0);
+    struct typed_data_hashes h;
+    int r = load(&h, (const char *)text.p, why);
+    buf_free(&text);
+    return r;
+}
+
+TEST(types_are_limited) {
+    struct error why;
+    CHECK_OK(crowd(TYPED_DATA_TYPES_MAX - 4, 1, 1, 1, &why), &why);
+    CHECK_ERR(crowd(TYPED_DATA_TYPES_MAX - 3, 1, 1, 1, &why), ERR_LIMIT);
+    CHECK_OK(crowd(0, TYPED_DATA_FIELDS_MAX - 2, 1, 1, &why), &why);
+    CHECK_ERR(crowd(0, TYPED_DATA_FIELDS_MAX - 1, 1, 1, &why), ERR_LIMIT);
+    CHECK_OK(crowd(0, 1, TYPED_DATA_TYPE_TEXT_MAX - 32, 1, &why), &why);
+    CHECK_ERR(crowd(0, 1, TYPED_DATA_TYPE_TEXT_MAX, 1, &why), ERR_LIMIT);
+    struct typed_data_hashes h; // a type that no value reaches
+    CHECK_ERR(load(&h,
+                   "{\"types\":{\"EIP712Domain\":[],\"T\":{\"a\":{}}},"
+                   "\"primaryType\":\"EIP712Domain\",\"domain\":{}}",
+                   &why),
+              ERR_INVALID);
+}
+
+// Hashing its type's 64 KB for each of 20,000 structs would take seconds.
+TEST(many_structs_of_a_large_type_cost_no_more_than_their_text) {
+    struct error why;
+    uint64_t before = bench_cpu_ns();
+    CHECK_OK(crowd(0, 1, TYPED_DATA_TYPE_TEXT_MAX - 32, 20000, &why), &why);
+    CHECK(bench_cpu_ns() - before < 1000000000u);
 }
 
 TEST(personal_messages_of_eip_191) {
