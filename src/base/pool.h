@@ -33,7 +33,7 @@ struct pool_mailbox {
 };
 
 #define POOL_LANES 3
-#define POOL_TOLD_TOGETHER 8u
+#define POOL_TOLD_TOGETHER 16u
 
 struct pool_task {
     void (*run)(void *context);

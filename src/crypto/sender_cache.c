@@ -131,8 +131,8 @@ static struct entry *place_for(struct entry *set, const struct hash *digest,
     return oldest;
 }
 
-static void put(struct sender_cache *cache, const struct address *sender, const struct hash *digest,
-                const struct ecdsa_signature *signature) {
+void sender_cache_put(struct sender_cache *cache, const struct address *sender,
+                      const struct hash *digest, const struct ecdsa_signature *signature) {
     size_t set = set_of(cache, digest, signature);
     struct shard *shard = &cache->shard[set % SHARDS];
     (void)pthread_mutex_lock(&shard->lock);
@@ -154,7 +154,7 @@ int sender_cache_recover(struct sender_cache *cache, struct address *ret, const 
     struct address sender;
     int r = ecdsa_recover_address(&sender, digest, signature, why);
     if (r != 0) return r;
-    put(cache, &sender, digest, signature);
+    sender_cache_put(cache, &sender, digest, signature);
     *ret = sender;
     return 0;
 }

@@ -32,9 +32,13 @@ void sender_cache_free(struct sender_cache *cache);
                                                      const struct ecdsa_signature *signature,
                                                      struct error *why);
 
-/* sender_cache_get only looks; false when it is not there. */
+/* sender_cache_get only looks; false when it is not there. sender_cache_put keeps what the caller
+ * recovered. With these two `digest` may be any hash that stands for what was signed (that of a
+ * whole transaction), so that a hit costs no other. */
 bool sender_cache_get(struct sender_cache *cache, struct address *ret, const struct hash *digest,
                       const struct ecdsa_signature *signature);
+void sender_cache_put(struct sender_cache *cache, const struct address *sender,
+                      const struct hash *digest, const struct ecdsa_signature *signature);
 
 /* sender_cache_stats sums the counters of all shards. */
 struct sender_cache_stats sender_cache_stats(struct sender_cache *cache);

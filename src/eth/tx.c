@@ -307,10 +307,10 @@ int tx_sender(struct address *ret, const struct tx *t, struct error *why) {
 
 int tx_sender_cached(struct address *ret, const struct tx *t, struct sender_cache *cache,
                      struct error *why) {
-    if (t->type == TX_DEPOSIT) return tx_sender(ret, t, why);
-    struct hash digest;
-    int status = tx_signing_hash(&digest, t, why);
-    if (status == 0) status = sender_cache_recover(cache, ret, &digest, &t->signature, why);
+    bool cached = t->type != TX_DEPOSIT;
+    if (cached && sender_cache_get(cache, ret, &t->hash, &t->signature)) return 0;
+    int status = tx_sender(ret, t, why);
+    if (status == 0 && cached) sender_cache_put(cache, ret, &t->hash, &t->signature);
     return status;
 }
 

@@ -99,7 +99,8 @@ void tx_encode(struct buf *out, const struct tx *t);
 [[gnu::warn_unused_result]] int tx_sender(struct address *ret, const struct tx *t,
                                           struct error *why);
 
-/* tx_sender_cached is tx_sender through a cache of what was recovered before. */
+/* tx_sender_cached is tx_sender through a cache of what was recovered before, by the hash of the
+ * transaction: it was decoded or sealed. */
 [[gnu::warn_unused_result]] int tx_sender_cached(struct address *ret, const struct tx *t,
                                                  struct sender_cache *cache, struct error *why);
 

@@ -66,8 +66,12 @@ bool fair_add(struct fair *f, struct fair_item *item, const uint8_t ip[16], size
     return true;
 }
 
+static bool is_alone(const struct fair *f) {
+    return f->alone >= FAIR_ALONE;
+}
+
 static bool has_enough(const struct fair *f, const struct line *l) {
-    return f->alone < FAIR_ALONE && l->at_work >= f->options.line_at_work_max;
+    return !is_alone(f) && l->at_work >= f->options.line_at_work_max;
 }
 
 static struct fair_item *take(struct fair *f, struct line *l) {
@@ -84,7 +88,9 @@ static void put_last(struct list *list, struct line *l) {
 
 struct fair_item *fair_next(struct fair *f) {
     struct list_node *node;
-    if (f->at_work >= f->options.at_work_max) return NULL;
+    if (f->at_work >= (is_alone(f) ? f->options.alone_at_work_max : f->options.at_work_max)) {
+        return NULL;
+    }
     // Each line is held once at most, and gets a turn within FAIR_COST_MAX / FAIR_QUANTUM rounds.
     while ((node = list_first(&f->round)) != NULL) {
         struct line *l = LIST_ENTRY(node, struct line, active);

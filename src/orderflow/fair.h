@@ -6,7 +6,8 @@
  * nothing is allocated, and nobody can aim at another's line. Only a few items are with the workers
  * at a time, the rest waits here: what the workers have taken goes in order. So that the next to
  * come finds few of one client's before it, a line beside others has fewer of them still; one that
- * has been alone for FAIR_ALONE items may have all.
+ * has been alone for FAIR_ALONE items has more, for each time that a worker and the loop change
+ * places costs.
  *
  *     if (!fair_add(f, &v->turn, ip, bytes)) answer busy;
  *     while ((item = fair_next(f)) != NULL) give it to a worker, fair_done(f, item) when it is back
@@ -23,7 +24,7 @@
 #define FAIR_LINES 1024u
 #define FAIR_QUANTUM 4096u        /* cost of a client's turn */
 #define FAIR_COST_MAX (64u << 10) /* what more costs counts as much */
-#define FAIR_ALONE 4096u
+#define FAIR_ALONE 1024u
 
 struct fair;
 
@@ -34,10 +35,11 @@ struct fair_item {
 };
 
 struct fair_options {
-    size_t at_work_max;      /* with the workers at once */
-    size_t line_at_work_max; /* of one line, beside others */
-    size_t waiting_max;      /* of all clients */
-    size_t line_max;         /* of one line */
+    size_t at_work_max;       /* with the workers at once */
+    size_t line_at_work_max;  /* of one line, beside others */
+    size_t alone_at_work_max; /* of a line that is alone */
+    size_t waiting_max;       /* of all clients */
+    size_t line_max;          /* of one line */
 };
 
 /* fair_new: errors  ERR_NO_MEMORY. fair_free: items that wait are the caller's still; NULL is

@@ -57,24 +57,30 @@ struct score_bucket *score_at(struct score_tracker *t, const struct score_settin
     return &t->bucket[i];
 }
 
-static bool counts(const struct score_tracker *t, size_t i, uint64_t newest, uint64_t most) {
-    return t->number[i] > 0 && t->number[i] <= newest && newest - t->number[i] < most;
+/* The bucket that is `back` before now's; NULL: nothing was counted in it. */
+static const struct score_bucket *bucket_of(const struct score_tracker *t, uint64_t number,
+                                            uint64_t back) {
+    size_t i = (number - back) % SCORE_BUCKETS_MAX;
+    return number > back && t->number[i] == number - back ? &t->bucket[i] : NULL;
 }
 
 double score_now(const struct score_tracker *t, const struct score_settings *s, uint64_t now_s) {
+    const uint64_t number = now_s / s->bucket_s + 1, most = span(s);
     double sum = 0;
     unsigned n = 0;
-    for (size_t i = 0; i < SCORE_BUCKETS_MAX; i++) {
-        if (!counts(t, i, now_s / s->bucket_s + 1, span(s))) continue;
-        sum += score_of_bucket(&t->bucket[i]);
+    for (uint64_t back = 0; back < most; back++) {
+        const struct score_bucket *b = bucket_of(t, number, back);
+        if (!b) continue;
+        sum += score_of_bucket(b);
         n++;
     }
     return n > 0 ? sum / n : 0;
 }
 
 bool score_is_idle(const struct score_tracker *t, const struct score_settings *s, uint64_t now_s) {
-    for (size_t i = 0; i < SCORE_BUCKETS_MAX; i++) {
-        if (counts(t, i, now_s / s->bucket_s + 1, span(s))) return false;
+    const uint64_t number = now_s / s->bucket_s + 1, most = span(s);
+    for (uint64_t back = 0; back < most; back++) {
+        if (bucket_of(t, number, back)) return false;
     }
     return true;
 }

@@ -15,6 +15,7 @@
 #define FAIR_AT_WORK 3u /* newcomers' requests, for each worker */
 #define FAIR_KNOWN_AT_WORK 4u
 #define FAIR_LINE_AT_WORK 2u /* of one client, beside others */
+#define FAIR_ALONE_AT_WORK POOL_TOLD_TOGETHER
 #define HISTORY_END_NS (5 * NS_PER_S)
 #define CHORE_EVERY_NS (100 * NS_PER_MS)
 #define BUILDER_DEFAULT "http://127.0.0.1:8645"
@@ -135,10 +136,12 @@ static int open_fair(struct app *a, struct error *why) {
     unsigned workers = pool_threads(a->pool);
     const struct fair_options known = {.at_work_max = FAIR_KNOWN_AT_WORK * workers,
                                        .line_at_work_max = FAIR_LINE_AT_WORK * workers,
+                                       .alone_at_work_max = FAIR_ALONE_AT_WORK * workers,
                                        .waiting_max = room,
                                        .line_max = room};
     const struct fair_options newcomers = {.at_work_max = FAIR_AT_WORK * workers,
                                            .line_at_work_max = FAIR_LINE_AT_WORK * workers,
+                                           .alone_at_work_max = FAIR_ALONE_AT_WORK * workers,
                                            .waiting_max = room,
                                            .line_max = room / 8 + 1};
     int r = fair_new(&a->fair[ORDER_MEDIUM], &known, why);
