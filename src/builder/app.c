@@ -22,11 +22,11 @@ static void on_report(void *context, const struct build_report *r) {
 }
 
 static void on_simulated(void *context, const struct slot_work *w, const struct job_entry *e,
-                         uint64_t took_ns) {
+                         const struct simulated *s) {
     struct app *a = context;
     order_log_simulated(a->order_log, e, w->slot, w->parent_number + 1,
                         clock_wall_ns(&clock_system));
-    telemetry_simulated(&a->telemetry, e, took_ns);
+    telemetry_simulated(&a->telemetry, e, s);
 }
 
 /* The chain. */

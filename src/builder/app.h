@@ -134,7 +134,7 @@ void intake_added(void *app, const struct build_order *o); /* news of the pool *
 void intake_removed(void *app, const struct build_order *o, enum pool_removal reason);
 /* order_log.c's answers: GET /debug/orders/HASH. */
 void intake_order_asked(struct exchange *x, void *app);
-void intake_transaction(void *app, struct bytes raw); /* of the node's pool */
+void intake_transaction(void *app, struct bytes raw, uint64_t took_ns); /* of the node's pool */
 /* intake_order takes one order in; ret_hash its name for the sender, may be NULL.
  * errors  those of build_request_of and the pool. */
 [[gnu::warn_unused_result]] int intake_order(struct app *a, const struct feed_order *o,

@@ -24,6 +24,8 @@ struct seat {
     pthread_t thread;
     bool started;
     const struct builder_settings *settings; // NULL: a simulator
+    unsigned worker;                         // its number
+    uint64_t idle_since;                     // end of its last simulation
     struct producer *producer;
     struct block_fill fill;
     // Of a builder only:
@@ -138,8 +140,12 @@ static int simulate_all(struct seat *s, struct error *why) {
         int r = job_simulate(s->work->job, &s->fill, begun, &e, why);
         if (r != 0) return r;
         if (!e) break;
-        if (s->b->o.on_simulated)
-            s->b->o.on_simulated(s->b->o.context, s->work, e, now_ns() - begun);
+        uint64_t ended = now_ns();
+        const struct simulated cost = {.worker = s->worker,
+                                       .took_ns = ended - begun,
+                                       .waited_ns = s->idle_since ? begun - s->idle_since : 0};
+        s->idle_since = ended;
+        if (s->b->o.on_simulated) s->b->o.on_simulated(s->b->o.context, s->work, e, &cost);
         crew_wake(s->b);
     }
     return 0;
@@ -314,6 +320,7 @@ int crew_new(struct crew **ret, const struct crew_options *options, struct error
     for (size_t i = 0; r == 0 && i < b->seat_count; i++) {
         b->seats[i].b = b;
         b->seats[i].settings = i < options->count ? &options->list[i] : NULL;
+        b->seats[i].worker = (unsigned)(i < options->count ? i : i - options->count);
         r = open_seat(&b->seats[i], why);
     }
     for (size_t i = 0; r == 0 && i < b->seat_count; i++) {

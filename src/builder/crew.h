@@ -36,6 +36,12 @@ struct build_report {
     const char *reason; /* why nothing was sealed; NULL: it was */
 };
 
+/* What one simulation cost, and the thread's time without work before it. */
+struct simulated {
+    unsigned worker;
+    uint64_t took_ns, waited_ns;
+};
+
 struct crew_options {
     struct head *head;
     const struct build_keys *keys;
@@ -50,7 +56,7 @@ struct crew_options {
     void (*on_built)(void *context, struct built_block *b);
     void (*on_report)(void *context, const struct build_report *r);
     void (*on_simulated)(void *context, const struct slot_work *w, const struct job_entry *e,
-                         uint64_t took_ns);
+                         const struct simulated *s);
     void *context;
 };
 

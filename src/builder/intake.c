@@ -56,8 +56,9 @@ int intake_order(struct app *a, const struct feed_order *f, enum build_source so
     return r;
 }
 
-void intake_transaction(void *app, struct bytes raw) {
+void intake_transaction(void *app, struct bytes raw, uint64_t took_ns) {
     struct app *a = app;
+    telemetry_fetched(&a->telemetry, took_ns);
     struct feed_order f = {
         .method = FEED_SEND_RAW_TX, .raw = raw, .received_ns = clock_wall_ns(&clock_system)};
     struct error why;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "builder/telemetry.h"
 
+#include <stdio.h>
+
 // Milliseconds, as the deployed dashboards have them.
 static const double ms_buckets[] = {0.1, 0.2, 0.5, 1,  1.5, 2,   3,   5,   7.5,  10,
                                     15,  20,  30,  50, 75,  100, 200, 500, 1000, 5000};
@@ -26,6 +28,7 @@ enum id {
     BUILT_TXS,
     BUILT_BLOBS,
     BUILT_GAS,
+    BUILT_SIM_GAS,
     BUILT_SPEED,
     VALIDATION_TIME,
     CURRENT_BLOCK,
@@ -37,6 +40,10 @@ enum id {
     SIM_FAILED,
     SIM_GAS,
     SIM_TIME,
+    SIM_WORK,
+    SIM_WAIT,
+    FETCHED,
+    FETCH_TIME,
     ACTIVE_SLOTS,
     SUBMISSIONS,
     SUBMIT_TIME,
@@ -66,6 +73,8 @@ static const struct metric_desc table[ID_COUNT] = {
               count_buckets),
     HISTOGRAM(BUILT_GAS, "block_built_gas_used", "Gas of sealed blocks.", "builder_name",
               gas_buckets),
+    HISTOGRAM(BUILT_SIM_GAS, "block_built_sim_gas_used",
+              "Gas of sealed blocks' orders as they were simulated.", "builder_name", gas_buckets),
     HISTOGRAM(BUILT_SPEED, "block_built_mgas_per_second", "Gas filled in a second, millions.",
               "builder_name", count_buckets),
     HISTOGRAM(VALIDATION_TIME, "block_validation_time",
@@ -81,6 +90,14 @@ static const struct metric_desc table[ID_COUNT] = {
     PLAIN(SIM_GAS, METRIC_COUNTER, "simulation_gas_used", "Gas of simulated orders.", NULL),
     HISTOGRAM(SIM_TIME, "order_simulation_time", "Time to simulate an order, ms.", NULL,
               ms_buckets),
+    PLAIN(SIM_WORK, METRIC_COUNTER, "simulation_thread_work_time", "Time in simulations, us.",
+          "worker_id"),
+    PLAIN(SIM_WAIT, METRIC_COUNTER, "simulation_thread_wait_time",
+          "Time without anything to simulate, us.", "worker_id"),
+    PLAIN(FETCHED, METRIC_COUNTER, "txfetcher_transaction_counter",
+          "Transactions fetched from the node's pool.", NULL),
+    HISTOGRAM(FETCH_TIME, "txfetcher_transaction_query_time",
+              "From a pool transaction's hash to itself, ms.", NULL, ms_buckets),
     PLAIN(ACTIVE_SLOTS, METRIC_COUNTER, "active_slots", "Slots that were built for.", NULL),
     PLAIN(SUBMISSIONS, METRIC_COUNTER, "initiated_submissions", "Submissions sent.", "optimistic"),
     HISTOGRAM(SUBMIT_TIME, "relay_submit_time", "Time until a relay's answer, ms.", "relay",
@@ -166,19 +183,34 @@ void telemetry_built(struct telemetry *t, const struct built_block *b) {
     observe(t, BUILT_TXS, b->builder, (double)b->txs);
     observe(t, BUILT_BLOBS, b->builder, (double)b->blobs);
     observe(t, BUILT_GAS, b->builder, (double)b->gas);
+    uint64_t simulated = 0;
+    for (size_t i = 0; i < b->orders; i++) {
+        simulated += b->included[i]->sim.gas_used;
+    }
+    observe(t, BUILT_SIM_GAS, b->builder, (double)simulated);
     if (b->newest_order_ns) {
         observe_ms(t, ORDER_LATENCY, NULL, b->done_at_ns - b->newest_order_ns);
     }
 }
 
-void telemetry_simulated(struct telemetry *t, const struct job_entry *e, uint64_t took_ns) {
-    observe_ms(t, SIM_TIME, NULL, took_ns);
+void telemetry_simulated(struct telemetry *t, const struct job_entry *e,
+                         const struct simulated *s) {
+    char worker[12];
+    (void)snprintf(worker, sizeof worker, "%u", s->worker);
+    observe_ms(t, SIM_TIME, NULL, s->took_ns);
+    count(t, SIM_WORK, (const char *[]){worker}, s->took_ns / NS_PER_US);
+    count(t, SIM_WAIT, (const char *[]){worker}, s->waited_ns / NS_PER_US);
     if (e->state == ENTRY_READY) {
         count(t, SIM_OK, NULL, 1);
         count(t, SIM_GAS, NULL, e->sim.gas_used);
     } else if (e->state == ENTRY_FAILED) {
         count(t, SIM_FAILED, (const char *[]){commit_status_name(e->sim.status)}, 1);
     }
+}
+
+void telemetry_fetched(struct telemetry *t, uint64_t took_ns) {
+    count(t, FETCHED, NULL, 1);
+    observe_ms(t, FETCH_TIME, NULL, took_ns);
 }
 
 void telemetry_submitted(struct telemetry *t, bool optimistic) {

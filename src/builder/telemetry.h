@@ -19,7 +19,9 @@ void telemetry_free(struct telemetry *t);
 
 void telemetry_report(struct telemetry *t, const struct build_report *r);
 void telemetry_built(struct telemetry *t, const struct built_block *b);
-void telemetry_simulated(struct telemetry *t, const struct job_entry *e, uint64_t took_ns);
+void telemetry_simulated(struct telemetry *t, const struct job_entry *e, const struct simulated *s);
+/* A transaction of the node's pool came, so long after its hash. */
+void telemetry_fetched(struct telemetry *t, uint64_t took_ns);
 void telemetry_submitted(struct telemetry *t, bool optimistic);
 void telemetry_answered(struct telemetry *t, const char *relay, bool optimistic,
                         enum relay_answer answer, uint64_t took_ns);

@@ -36,7 +36,7 @@ enum ask_kind {
 };
 
 struct ask {
-    uint64_t id;
+    uint64_t id, asked_ns;
     enum ask_kind kind;
     bool is_head;   // the block is to become the head
     char block[72]; // ASK_BLOCK: its hash, number or tag
@@ -91,6 +91,7 @@ static struct ask *ask_new(struct node_link *n, enum ask_kind kind) {
     struct ask *a = calloc(1, sizeof *a);
     if (!a) return NULL;
     a->id = ++n->next_id;
+    a->asked_ns = loop_now_ns(n->o.loop);
     a->kind = kind;
     if (map_put(&n->asks, bytes_make(&a->id, sizeof a->id), a, NULL, NULL) != 0) {
         free(a);
@@ -431,7 +432,7 @@ static void take_result(struct node_link *n, const struct ask *a, const struct j
     case ASK_TX:
         if (json_is_null(in->result)) break; // it is in a block already, or gone
         if (json_data(&raw, in->result, scratch, &why) == 0) {
-            n->o.transaction(n->o.context, raw);
+            n->o.transaction(n->o.context, raw, loop_now_ns(n->o.loop) - a->asked_ns);
         }
         break;
     case ASK_SAFE:

@@ -32,8 +32,9 @@ struct node_link_options {
     struct bytes key;  /* of the tokens that an authenticated port wants; empty: none */
     /* The head is another one now. */
     void (*head_changed)(void *context);
-    /* A pending transaction, in network form; the bytes live during the call. */
-    void (*transaction)(void *context, struct bytes raw);
+    /* A pending transaction, in network form, so long after its hash came; the bytes live during
+     * the call. */
+    void (*transaction)(void *context, struct bytes raw, uint64_t took_ns);
     void *context;
 };
 

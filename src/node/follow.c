@@ -23,10 +23,11 @@ static void on_head(void *context) {
     (void)context; // the pool and the subscribers hear of it from the head
 }
 
-static void on_transaction(void *context, struct bytes raw) {
+static void on_transaction(void *context, struct bytes raw, uint64_t took_ns) {
     struct follow *f = context;
     struct hash hash;
     struct error why;
+    (void)took_ns;
     int r = txpool_add(f->node->txpool, raw, false, &hash, &why);
     if (r != 0 && r != ERR_CONFLICT) log_debug(f->node->log, "followed_tx_refused", F_ERR(&why));
 }

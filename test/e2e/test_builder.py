@@ -307,10 +307,16 @@ def metrics_have_the_deployed_names():
         assert status == 200
         return body.decode()
 
+    raw, tx_hash = w.senders[10].tx(PAY, FINNEY)
+    w.node("eth_sendRawTransaction", raw)
+    w.receipt(tx_hash)
     full, redacted = text("full"), text("redacted")
     for name in ("block_fill_time", "block_finalize_time", "block_root_hash_time", "current_block",
                  "orderpool_txs", "orderpool_bundles", "simulated_ok_orders", "active_slots",
-                 "initiated_submissions", "relay_submit_time", "relay_accepted_submissions"):
+                 "initiated_submissions", "relay_submit_time", "relay_accepted_submissions",
+                 "block_built_sim_gas_used", "simulation_thread_work_time",
+                 "simulation_thread_wait_time", "txfetcher_transaction_counter",
+                 "txfetcher_transaction_query_time"):
         assert name in full, name
     assert "current_block" in redacted and "relay_" not in redacted and "orderpool" not in redacted
     assert request(w.port["redacted"], "GET", "/readyz", tls=False)[0] == 200
