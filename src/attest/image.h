@@ -85,8 +85,7 @@ struct image_firmware {
     uint64_t ram_threshold;
 };
 
-/* Facts of a platform that come beside a quote. They are not believed: wrong ones give registers
- * that do not match the quote's. */
+/* What firmware measures of a GCP machine, beside its own code. */
 struct image_platform {
     uint64_t ram_bytes;
     uint32_t num_disks;
@@ -94,15 +93,15 @@ struct image_platform {
     const struct image_firmware *firmware;
 };
 
-struct policy_image;
-
-/* image_predict_gcp computes MRTD and RTMR0..3 of a GCP TD.
+/* image_predict_gcp_platform computes RTMR0, which with MRTD (the firmware's) is what a platform
+ * determines whatever image it boots.
  * errors  ERR_UNSUPPORTED: more than one disk; ERR_RANGE: memory below the threshold, an offset
- *         outside the block; ERR_INVALID: no firmware data; ERR_NO_MEMORY. */
-[[gnu::warn_unused_result]] int image_predict_gcp(struct measurements *ret,
-                                                  const struct policy_image *image,
-                                                  const struct image_platform *platform,
-                                                  struct error *why);
+ *         outside the block; ERR_NO_MEMORY. */
+[[gnu::warn_unused_result]] int image_predict_gcp_platform(uint8_t ret_rtmr0[48],
+                                                           const struct image_platform *platform,
+                                                           struct error *why);
+
+struct policy_image;
 
 /* image_predict_gcp_image computes the registers that the image alone determines: RTMR1 and RTMR2;
  * RTMR3 is zero, and so is [0], which is not determined. What they say stands on the firmware that

@@ -82,7 +82,9 @@ static int extend_variables(uint8_t reg[48], struct error *why) {
     return 0;
 }
 
-static int predict_rtmr0(uint8_t reg[48], const struct image_platform *p, struct error *why) {
+int image_predict_gcp_platform(uint8_t reg[48], const struct image_platform *p, struct error *why) {
+    if (p->num_disks > 1) return error_set(why, ERR_UNSUPPORTED, "image: %u disks", p->num_disks);
+    memset(reg, 0, 48);
     int code = extend_hob(reg, p, why);
     if (code < 0) return code;
     extend_digest(reg, p->firmware->cfv);
@@ -100,37 +102,18 @@ static int predict_rtmr0(uint8_t reg[48], const struct image_platform *p, struct
     return 0;
 }
 
-static void predict_image(struct td_report *td, const struct policy_image *image) {
-    extend_bytes(td->rtmr[1], BYTES_LIT("Calling EFI Application from Boot Option"));
-    extend_bytes(td->rtmr[1], (struct bytes){zero_separator, 4});
-    extend_digest(td->rtmr[1], image->gpt_hash);
-    extend_digest(td->rtmr[1], image->uki_authenticode);
-    extend_digest(td->rtmr[1], image->kernel_authenticode);
-    extend_bytes(td->rtmr[1], BYTES_LIT("Exit Boot Services Invocation"));
-    extend_bytes(td->rtmr[1], BYTES_LIT("Exit Boot Services Returned with Success"));
-    extend_digest(td->rtmr[2], image->cmdline_hash);
-    extend_digest(td->rtmr[2], image->initrd_hash);
-}
-
 void image_predict_gcp_image(uint8_t ret_rtmr[4][48], const struct policy_image *image) {
-    struct td_report td = {0};
-    predict_image(&td, image);
-    memcpy(ret_rtmr, td.rtmr, sizeof td.rtmr);
-}
-
-int image_predict_gcp(struct measurements *ret, const struct policy_image *image,
-                      const struct image_platform *platform, struct error *why) {
-    struct td_report td = {0};
-    if (!platform->firmware) return error_set(why, ERR_INVALID, "image: no firmware data");
-    if (platform->num_disks > 1) {
-        return error_set(why, ERR_UNSUPPORTED, "image: %u disks", platform->num_disks);
-    }
-    memcpy(td.mr_td, platform->firmware->mrtd, 48);
-    int code = predict_rtmr0(td.rtmr[0], platform, why);
-    if (code < 0) return code;
-    predict_image(&td, image);
-    measurements_of_td(ret, ATTESTATION_GCP_TDX, &td);
-    return 0;
+    uint8_t *boot = ret_rtmr[1], *kernel = ret_rtmr[2];
+    memset(ret_rtmr, 0, 4 * sizeof ret_rtmr[0]);
+    extend_bytes(boot, BYTES_LIT("Calling EFI Application from Boot Option"));
+    extend_bytes(boot, (struct bytes){zero_separator, 4});
+    extend_digest(boot, image->gpt_hash);
+    extend_digest(boot, image->uki_authenticode);
+    extend_digest(boot, image->kernel_authenticode);
+    extend_bytes(boot, BYTES_LIT("Exit Boot Services Invocation"));
+    extend_bytes(boot, BYTES_LIT("Exit Boot Services Returned with Success"));
+    extend_digest(kernel, image->cmdline_hash);
+    extend_digest(kernel, image->initrd_hash);
 }
 
 bool image_compare(unsigned *ret_register, char ret_text[80], const struct measurements *computed,

@@ -189,29 +189,47 @@ static size_t count_matches(const struct policy_entry *e, const struct measureme
     return good;
 }
 
-static bool image_matches(struct policy_decision *d, const struct policy_entry *e,
-                          const struct policy_subject *s) {
-    char event[80];
-    unsigned reg;
+// The first register that is not as computed, of the platform that comes closest.
+static void describe_image(struct policy_decision *d, const struct policy_platform *at,
+                           const char *what, const struct measurement *want,
+                           const struct measurement *have) {
+    int n = snprintf(d->expected, sizeof d->expected, "%u (%s) on %.*s: ", want->index, what,
+                     (int)at->name.n, (const char *)at->name.p);
+    if ((size_t)n + 2 * want->n < sizeof d->expected) {
+        put_hex(d->expected + n, bytes_make(want->value, want->n));
+    }
+    n = snprintf(d->found, sizeof d->found, "%u: ", want->index);
+    if (have) put_hex(d->found + n, bytes_make(have->value, have->n));
+}
+
+static bool image_matches(struct policy_decision *d, const struct policy *p,
+                          const struct policy_entry *e, const struct measurements *quoted) {
+    unsigned farthest = 0;
     if (!e->image) return true;
-    if (!s->platform) {
-        put_text(d->expected, "platform facts beside the quote, to compute registers from");
+    if (p->platform_count == 0) {
+        put_text(d->expected, "platforms in the policy, for MRTD and RTMR0 beside image hashes");
         put_text(d->found, "none");
         return false;
     }
-    struct measurements computed;
-    if (image_predict_gcp(&computed, e->image, s->platform, NULL) < 0) {
-        put_text(d->expected, "platform facts that registers can be computed from");
-        put_text(d->found, "not computable");
-        return false;
+    for (size_t i = 0; i < p->platform_count; i++) {
+        const struct policy_platform *at = &p->platforms[i];
+        struct td_report td = {0};
+        struct measurements computed;
+        char what[80];
+        unsigned reg;
+        memcpy(td.rtmr, e->image, sizeof td.rtmr);
+        memcpy(td.mr_td, at->mrtd, sizeof td.mr_td);
+        memcpy(td.rtmr[0], at->rtmr0, sizeof td.rtmr[0]);
+        measurements_of_td(&computed, ATTESTATION_GCP_TDX, &td);
+        if (image_compare(&reg, what, &computed, quoted)) {
+            d->platform = at->name;
+            return true;
+        }
+        if (i > 0 && reg <= farthest) continue;
+        farthest = reg;
+        describe_image(d, at, what, measurements_find(&computed, reg),
+                       measurements_find(quoted, reg));
     }
-    if (image_compare(&reg, event, &computed, s->measurements)) return true;
-    const struct measurement *want = measurements_find(&computed, reg);
-    const struct measurement *have = measurements_find(s->measurements, reg);
-    int n = snprintf(d->expected, sizeof d->expected, "%u (%s): ", reg, event);
-    if (want) put_hex(d->expected + n, bytes_make(want->value, want->n));
-    n = snprintf(d->found, sizeof d->found, "%u: ", reg);
-    if (have) put_hex(d->found + n, bytes_make(have->value, have->n));
     return false;
 }
 
@@ -234,8 +252,9 @@ static bool check_entries(struct policy_decision *d, const struct policy *p,
         size_t good = count_matches(e, s->measurements, &bad, &warnings);
         struct policy_decision attempt = *d;
         attempt.entry = e->id;
-        if (!bad && image_matches(&attempt, e, s)) {
+        if (!bad && image_matches(&attempt, p, e, s->measurements)) {
             d->entry = e->id;
+            d->platform = attempt.platform;
             d->warnings = warnings;
             return true;
         }

@@ -8,7 +8,8 @@
  *           "minimum_evaluation_number", "status_grace_days"}, "allow_debug", "td_attributes":
  *           {"value", "mask"}, "xfam": [HEX], "mr_seam": [HEX], "mr_service_td": [HEX],
  *           "mr_config_id", "mr_owner", "mr_owner_config": [HEX], "roots": [SHA-256],
- *           "fmspc": [HEX]}; see docs/security.md
+ *           "fmspc": [HEX], "platforms": [shapes]}; see docs/security.md
+ * An entry with image hashes fixes RTMR1..3; MRTD and RTMR0 must be those of one of the platforms.
  * Unknown keys are refused: a misspelt rule must not pass for a rule.
  *
  * What no policy can let through: a verdict that is not valid. What must be asked for: debug TDs,
@@ -34,7 +35,7 @@ struct policy_register {
     size_t count;
 };
 
-/* Image hashes for portable measurements (gcp-tdx): the registers are computed from them. */
+/* Image hashes for portable measurements (gcp-tdx): registers are computed from them. */
 struct policy_image {
     uint8_t uki_authenticode[48];
     uint8_t kernel_authenticode[48];
@@ -48,8 +49,16 @@ struct policy_entry {
     enum attestation_type type;
     const struct policy_register *registers;
     size_t register_count;
-    const struct policy_image *image; /* or NULL */
+    const uint8_t (*image)[48]; /* RTMR0..3 by its image hashes ([0] is the platform's), or NULL */
 };
+
+/* The shape of a machine that images may run on: firmware, memory, processors, disks are in these
+ * two registers, and nothing of the image is. */
+struct policy_platform {
+    struct bytes name;
+    uint8_t mrtd[48], rtmr0[48];
+};
+#define POLICY_PLATFORM_NAME_MAX 40
 
 /* A list of allowed values of a fixed-size field; count 0: the default of that field. */
 struct policy_values {
@@ -71,6 +80,8 @@ struct policy {
     uint64_t td_attributes_value, td_attributes_mask;
     struct policy_values xfam, mr_seam, mr_service_td, mr_config_id, mr_owner, mr_owner_config;
     struct policy_values roots, fmspc;
+    const struct policy_platform *platforms; /* for entries with image hashes */
+    size_t platform_count;
 };
 
 /* policy_default: UpToDate only, production attributes, any measurement. */
@@ -90,15 +101,15 @@ struct policy_decision {
     char rule[40];                  /* the rule that failed: "tcb_status", "measurement", ... */
     char expected[POLICY_TEXT_MAX]; /* what it asked for */
     char found[POLICY_TEXT_MAX];
-    struct bytes entry; /* id of the entry that matched, or came closest */
-    unsigned warnings;  /* registers that differ under warnOnly */
+    struct bytes entry;    /* id of the entry that matched, or came closest */
+    struct bytes platform; /* of its image hashes: the platform that matched; else empty */
+    unsigned warnings;     /* registers that differ under warnOnly */
 };
 
 /* What is judged. */
 struct policy_subject {
     const struct verdict *verdict;
     const struct measurements *measurements; /* NULL: of no register, as an enclave's */
-    const struct image_platform *platform;   /* facts for image hashes (image.h), or NULL */
 };
 
 /* policy_decide judges verified evidence. A verdict that is not valid is refused by the rule

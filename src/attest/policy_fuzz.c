@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     arena_init(&a, 32u << 20);
     if (policy_parse(&p, (struct bytes){data, size}, &a, NULL) == 0) {
         measurements_of_td(&m, ATTESTATION_GCP_TDX, &td);
-        struct policy_subject s = {&v, &m, NULL};
+        struct policy_subject s = {&v, &m};
         v.valid = false;
         policy_decide(&d, &p, &s);
         if (d.accepted) abort();

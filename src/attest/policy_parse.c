@@ -1,5 +1,6 @@
 /* Reading of policy files.
  * SPDX-License-Identifier: MIT */
+#include "attest/image.h"
 #include "attest/policy.h"
 #include "base/clock.h"
 #include "base/hex.h"
@@ -139,10 +140,9 @@ static int read_image(struct parse *p, const struct json *object, struct policy_
     if (entry->type != ATTESTATION_GCP_TDX) {
         return json_error(p->why, ERR_INVALID, object, "policy: image hashes are for gcp-tdx");
     }
-    struct policy_image *image = arena_new(p->a, struct policy_image);
-    if (!image) return no_memory(p);
-    uint8_t *fields[] = {image->uki_authenticode, image->kernel_authenticode, image->cmdline_hash,
-                         image->initrd_hash, image->gpt_hash};
+    struct policy_image image;
+    uint8_t *fields[] = {image.uki_authenticode, image.kernel_authenticode, image.cmdline_hash,
+                         image.initrd_hash, image.gpt_hash};
     for (size_t i = 0; known[i]; i++) {
         struct bytes value = {NULL, 0};
         if ((code = read_hex(p, json_get(object, known[i]), 48, &value)) < 0) {
@@ -150,7 +150,10 @@ static int read_image(struct parse *p, const struct json *object, struct policy_
         }
         memcpy(fields[i], value.p, 48);
     }
-    entry->image = image;
+    uint8_t(*registers)[48] = arena_alloc(p->a, 4 * sizeof *registers);
+    if (!registers) return no_memory(p);
+    image_predict_gcp_image(registers, &image);
+    entry->image = registers;
     return 0;
 }
 
@@ -199,6 +202,98 @@ static int read_entries(struct parse *p, const struct json *list, struct policy 
     }
     return 0;
 }
+
+/* ---- platforms ---- */
+
+static int read_hash(struct parse *p, const struct json *object, const char *key, uint8_t ret[48]) {
+    struct bytes value = {NULL, 0};
+    int code = read_hex(p, json_get(object, key), 48, &value);
+    if (code < 0) return error_wrap(p->why, "%s", key), code;
+    memcpy(ret, value.p, 48);
+    return 0;
+}
+
+static int read_firmware(struct parse *p, const struct json *v, struct image_firmware *ret) {
+    static const char *const known[] = {"mrtd",          "cfv",           "hob",
+                                        "length_offset", "ram_threshold", NULL};
+    uint64_t offset = 0;
+    int code = expect_type(p, v, JSON_OBJECT, "firmware");
+    if (code == 0) code = only_keys(p, v, known);
+    if (code == 0) code = read_hash(p, v, "mrtd", ret->mrtd);
+    if (code == 0) code = read_hash(p, v, "cfv", ret->cfv);
+    if (code == 0)
+        code = read_hex(p, json_get(v, "hob"), json_text(json_get(v, "hob")).n / 2, &ret->hob);
+    if (code == 0) code = json_get_u64(&offset, v, "length_offset", p->why);
+    if (code == 0) code = json_get_u64(&ret->ram_threshold, v, "ram_threshold", p->why);
+    ret->length_offset = offset;
+    return code;
+}
+
+// What firmware measures of a machine: RTMR0 is computed from it.
+static int read_facts(struct parse *p, const struct json *v, struct policy_platform *ret) {
+    static const char *const known[] = {"name", "firmware", "ram_bytes", "num_disks", "acpi", NULL};
+    static const char *const tables[] = {"loader", "rsdp", "tables", NULL};
+    struct image_firmware firmware = {0};
+    struct image_platform facts = {.firmware = &firmware};
+    const struct json *acpi = json_get(v, "acpi");
+    uint64_t disks = 0;
+    int code = only_keys(p, v, known);
+    if (code == 0) code = read_firmware(p, json_get(v, "firmware"), &firmware);
+    if (code == 0) code = json_get_u64(&facts.ram_bytes, v, "ram_bytes", p->why);
+    if (code == 0) code = json_get_u64(&disks, v, "num_disks", p->why);
+    if (code == 0) code = expect_type(p, acpi, JSON_OBJECT, "acpi");
+    if (code == 0) code = only_keys(p, acpi, tables);
+    if (code == 0) code = read_hash(p, acpi, "loader", facts.acpi_loader);
+    if (code == 0) code = read_hash(p, acpi, "rsdp", facts.acpi_rsdp);
+    if (code == 0) code = read_hash(p, acpi, "tables", facts.acpi_tables);
+    if (code < 0) return code;
+    facts.num_disks = disks > UINT32_MAX ? UINT32_MAX : (uint32_t)disks;
+    memcpy(ret->mrtd, firmware.mrtd, sizeof ret->mrtd);
+    return image_predict_gcp_platform(ret->rtmr0, &facts, p->why);
+}
+
+static int read_platform(struct parse *p, const struct json *v, struct policy_platform *ret) {
+    static const char *const known[] = {"name", "mrtd", "rtmr0", NULL};
+    int code = expect_type(p, v, JSON_OBJECT, "a platform");
+    if (code == 0) code = json_get_string(&ret->name, v, "name", p->why);
+    if (code < 0) return code;
+    if (ret->name.n == 0 || ret->name.n > POLICY_PLATFORM_NAME_MAX) {
+        return json_error(p->why, ERR_INVALID, v, "policy: a platform's name has 1 to %d bytes",
+                          POLICY_PLATFORM_NAME_MAX);
+    }
+    if (json_get(v, "firmware")) return read_facts(p, v, ret);
+    code = only_keys(p, v, known);
+    if (code == 0) code = read_hash(p, v, "mrtd", ret->mrtd);
+    if (code == 0) code = read_hash(p, v, "rtmr0", ret->rtmr0);
+    return code;
+}
+
+static int read_platforms(struct parse *p, const struct json *list, struct policy *ret) {
+    if (!list) return 0;
+    size_t with_hashes = 0;
+    for (size_t i = 0; i < ret->entry_count; i++)
+        with_hashes += ret->entries[i].image != NULL;
+    if (with_hashes == 0) {
+        return json_error(p->why, ERR_INVALID, list,
+                          "policy: platforms, and no entry with image hashes that they are for");
+    }
+    if (json_type_of(list) != JSON_ARRAY || json_count(list) == 0 ||
+        json_count(list) > POLICY_VALUES_MAX) {
+        return json_error(p->why, ERR_INVALID, list, "policy: not a list of 1 to %d platforms",
+                          POLICY_VALUES_MAX);
+    }
+    struct policy_platform *all = arena_new_array(p->a, struct policy_platform, json_count(list));
+    if (!all) return no_memory(p);
+    ret->platforms = all;
+    json_each(item, list) {
+        int code = read_platform(p, item, &all[ret->platform_count]);
+        if (code < 0) return error_wrap(p->why, "platform %zu", ret->platform_count), code;
+        ret->platform_count++;
+    }
+    return 0;
+}
+
+/* ---- the document ---- */
 
 static int read_statuses(struct parse *p, const struct json *list, struct policy *ret) {
     if (!list) return 0;
@@ -284,19 +379,13 @@ static int read_attributes(struct parse *p, const struct json *object, struct po
 }
 
 static int read_object(struct parse *p, const struct json *v, struct policy *ret) {
-    static const char *const known[] = {"accept",
-                                        "tcb",
-                                        "allow_debug",
-                                        "td_attributes",
-                                        "xfam",
-                                        "mr_seam",
-                                        "mr_service_td",
-                                        "mr_config_id",
-                                        "mr_owner",
-                                        "mr_owner_config",
-                                        "roots",
-                                        "fmspc",
-                                        NULL};
+    static const char *const known[] = {"accept",        "tcb",
+                                        "allow_debug",   "td_attributes",
+                                        "xfam",          "mr_seam",
+                                        "mr_service_td", "mr_config_id",
+                                        "mr_owner",      "mr_owner_config",
+                                        "roots",         "fmspc",
+                                        "platforms",     NULL};
     int code = only_keys(p, v, known);
     if (code < 0) return code;
     const struct json *accept = json_get(v, "accept"), *debug = json_get(v, "allow_debug");
@@ -324,7 +413,8 @@ static int read_object(struct parse *p, const struct json *v, struct policy *ret
     }
     code = read_attributes(p, json_get(v, "td_attributes"), ret);
     if (code == 0) code = read_tcb(p, json_get(v, "tcb"), ret);
-    return code < 0 ? code : read_entries(p, accept, ret);
+    if (code == 0) code = read_entries(p, accept, ret);
+    return code < 0 ? code : read_platforms(p, json_get(v, "platforms"), ret);
 }
 
 int policy_parse(struct policy *ret, struct bytes in, struct arena *a, struct error *why) {

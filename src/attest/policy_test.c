@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "attest/files.h"
+#include "attest/image.h"
 #include "attest/testing.h"
+#include "base/hex.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -12,7 +14,8 @@
     "11111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111" \
     "1111"
 
-static struct policy_decision decide(struct testing *t, const char *text) {
+static struct policy_decision decide_as(struct testing *t, enum attestation_type type,
+                                        const char *text) {
     static struct arena a;
     struct policy p;
     struct policy_decision d;
@@ -21,10 +24,14 @@ static struct policy_decision decide(struct testing *t, const char *text) {
     arena_free(&a);
     arena_init(&a, 0);
     CHECK_OK(policy_parse(&p, bytes_from_str(text), &a, &why), &why);
-    measurements_of_td(&m, ATTESTATION_DCAP_TDX, &t->verdict.quote.td);
-    struct policy_subject s = {&t->verdict, &m, NULL};
+    measurements_of_td(&m, type, &t->verdict.quote.td);
+    struct policy_subject s = {&t->verdict, &m};
     policy_decide(&d, &p, &s);
     return d;
+}
+
+static struct policy_decision decide(struct testing *t, const char *text) {
+    return decide_as(t, ATTESTATION_DCAP_TDX, text);
 }
 
 static int parse(const char *text) {
@@ -158,6 +165,100 @@ TEST(misspelt_and_empty_policies_are_refused) {
               ERR_INVALID);
     CHECK_ERR(parse("{\"accept\":[{\"attestation_type\":\"dcap-tdx\"}],\"tcb\":{\"statuses\":"
                     "[\"Revoked\"]}}"),
+              ERR_INVALID);
+}
+
+#define HASHES                                                                                     \
+    "{\"uki_authenticode\":\"" ONES48 "\",\"kernel_authenticode\":\"" ZERO48                       \
+    "\",\"cmdline_hash\":\"" ONES48 "\",\"initrd_hash\":\"" ZERO48                                 \
+    "\",\"gpt_disk_guid_hash\":\"" ONES48 "\"}"
+#define PORTABLE                                                                                   \
+    "{\"attestation_type\":\"gcp-tdx\",\"measurement_id\":\"release\",\"dcap_image_"               \
+    "hashes\":" HASHES "}"
+#define SHAPE(name, rest) "{\"name\":\"" name "\"," rest "}"
+#define FACTS(ram, disks)                                                                          \
+    "\"firmware\":{\"mrtd\":\"" ONES48 "\",\"cfv\":\"" ONES48                                      \
+    "\",\"hob\":\"000000000000000000000000\",\"length_offset\":2,\"ram_threshold\":3}"             \
+    ",\"ram_bytes\":" ram ",\"num_disks\":" disks ",\"acpi\":{\"loader\":\"" ONES48                \
+    "\",\"rsdp\":\"" ONES48 "\",\"tables\":\"" ONES48 "\"}"
+#define ON(shapes) "{\"accept\":[" PORTABLE "],\"platforms\":[" shapes "]}"
+
+/* A TD with the registers of the image above on a machine of FACTS("7", "1"). */
+static void boot_portable(struct td_report *td) {
+    static const uint8_t hob[12];
+    struct policy_image image = {0};
+    struct image_firmware firmware = {.hob = {hob, 12}, .length_offset = 2, .ram_threshold = 3};
+    struct image_platform facts = {.ram_bytes = 7, .num_disks = 1, .firmware = &firmware};
+    struct error why = {0};
+    uint8_t rtmr[4][48];
+    memset(image.uki_authenticode, 0x11, 48);
+    memset(image.cmdline_hash, 0x11, 48);
+    memset(image.gpt_hash, 0x11, 48);
+    memset(firmware.cfv, 0x11, 48);
+    memset(facts.acpi_loader, 0x11, 48);
+    memset(facts.acpi_rsdp, 0x11, 48);
+    memset(facts.acpi_tables, 0x11, 48);
+    image_predict_gcp_image(rtmr, &image);
+    CHECK_OK(image_predict_gcp_platform(rtmr[0], &facts, &why), &why);
+    memset(td->mr_td, 0x11, 48);
+    memcpy(td->rtmr, rtmr, sizeof rtmr);
+}
+
+TEST(image_hashes_hold_on_the_platforms_of_the_policy) {
+    struct testing t;
+    struct simulator_spec spec = testing_spec();
+    char registers[600], hex[97] = "";
+    testing_start(&t, &spec);
+    boot_portable(&t.td);
+    CHECK(testing_check(&t, 4, QUOTE_BODY_TD10, TESTING_NOW)->valid);
+    hex_encode(hex, bytes_make(t.td.rtmr[0], 48));
+
+    struct policy_decision d =
+        decide_as(&t, ATTESTATION_GCP_TDX,
+                  ON(SHAPE("small", FACTS("6", "1")) "," SHAPE("large", FACTS("7", "1"))));
+    CHECK(d.accepted);
+    CHECK_BYTES(d.platform, BYTES_LIT("large"));
+    CHECK_BYTES(d.entry, BYTES_LIT("release"));
+    (void)snprintf(registers, sizeof registers,
+                   SHAPE("c3", "\"mrtd\":\"" ONES48 "\",\"rtmr0\":\"%s\""), hex);
+    char text[4096];
+    (void)snprintf(text, sizeof text, "{\"accept\":[%s],\"platforms\":[%s]}", PORTABLE, registers);
+    d = decide_as(&t, ATTESTATION_GCP_TDX, text);
+    CHECK(d.accepted);
+    CHECK_BYTES(d.platform, BYTES_LIT("c3"));
+
+    // Another amount of memory, another firmware, another image; the closest shape is shown.
+    d = decide_as(&t, ATTESTATION_GCP_TDX,
+                  ON(SHAPE("small", FACTS("6", "1")) "," SHAPE(
+                      "other", "\"mrtd\":\"" ZERO48 "\",\"rtmr0\":\"" ZERO48 "\"")));
+    CHECK(!d.accepted && d.platform.n == 0);
+    CHECK_STR(d.rule, "measurement");
+    CHECK(strstr(d.expected, "1 (memory size") && strstr(d.expected, "on small: "));
+    CHECK(strncmp(d.found, "1: ", 3) == 0 && strcmp(d.found + 3, hex) == 0);
+    t.td.rtmr[2][0] ^= 1;
+    CHECK(testing_check(&t, 4, QUOTE_BODY_TD10, TESTING_NOW)->valid);
+    d = decide_as(&t, ATTESTATION_GCP_TDX, ON(SHAPE("large", FACTS("7", "1"))));
+    CHECK(!d.accepted);
+    CHECK(strstr(d.expected, "3 (command line, initrd) on large: "));
+
+    d = decide_as(&t, ATTESTATION_GCP_TDX, "[" PORTABLE "]");
+    CHECK(!d.accepted);
+    CHECK(strstr(d.expected, "platforms in the policy"));
+    d = decide_as(&t, ATTESTATION_DCAP_TDX, ON(SHAPE("large", FACTS("7", "1"))));
+    CHECK_STR(d.rule, "attestation_type");
+    testing_end(&t);
+}
+
+TEST(platforms_are_whole_and_for_something) {
+    CHECK_OK(parse(ON(SHAPE("a", FACTS("7", "0")))), &(struct error){0});
+    CHECK_ERR(parse(ON(SHAPE("a", FACTS("2", "1")))), ERR_RANGE);       // below the threshold
+    CHECK_ERR(parse(ON(SHAPE("a", FACTS("7", "2")))), ERR_UNSUPPORTED); // disks
+    CHECK_ERR(parse(ON(SHAPE("", FACTS("7", "1")))), ERR_INVALID);
+    CHECK_ERR(parse(ON(SHAPE("a", "\"mrtd\":\"" ONES48 "\""))), ERR_INVALID);
+    CHECK_ERR(parse(ON(SHAPE("a", FACTS("7", "1") ",\"rtmr0\":\"" ONES48 "\""))), ERR_INVALID);
+    CHECK_ERR(parse(ON("")), ERR_INVALID);
+    CHECK_ERR(parse("{\"accept\":[{\"attestation_type\":\"gcp-tdx\"}],\"platforms\":[" SHAPE(
+                  "a", FACTS("7", "1")) "]}"),
               ERR_INVALID);
 }
 

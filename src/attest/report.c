@@ -262,6 +262,7 @@ void report_decision(struct json_writer *w, const struct policy_decision *d) {
     json_add_str(w, "found", d->rule[0] ? d->found : NULL);
     json_add_str(w, "reason", reason[0] ? reason : NULL);
     if (d->entry.n > 0) json_add_text(w, "measurement_id", d->entry);
+    if (d->platform.n > 0) json_add_text(w, "platform", d->platform);
     json_add_u64(w, "warnings", d->warnings);
     json_end(w);
 }

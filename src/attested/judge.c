@@ -204,6 +204,8 @@ static bool judge_policy(struct hearing *h, const struct verdict *v) {
     policy_decide(&decision, &h->j->policy, &subject);
     (void)snprintf(a->entry, sizeof a->entry, "%.*s", (int)decision.entry.n,
                    (const char *)decision.entry.p);
+    (void)snprintf(a->platform, sizeof a->platform, "%.*s", (int)decision.platform.n,
+                   (const char *)decision.platform.p);
     a->warnings = decision.warnings;
     if (decision.accepted) return true;
     error_set(&a->why, ERR_UNTRUSTED, "%s: expected %.80s, found %.80s", decision.rule,

@@ -11,6 +11,7 @@
 
 #include "attest/collateral_store.h"
 #include "attest/measurement.h"
+#include "attest/policy.h"
 #include "base/clock.h"
 #include "config/config.h"
 
@@ -67,9 +68,10 @@ struct judge_answer {
     enum judge_outcome outcome;
     struct error why; /* one line; code 0 when accepted */
     struct measurements measurements;
-    char status[40]; /* TCB status; empty when it came not so far */
-    char entry[64];  /* id of the policy's entry */
-    char root[64];   /* name of the trust root that anchored it */
+    char status[40];                             /* TCB status; empty when it came not so far */
+    char entry[64];                              /* id of the policy's entry */
+    char platform[POLICY_PLATFORM_NAME_MAX + 1]; /* that its image hashes hold on; or empty */
+    char root[64];                               /* name of the trust root that anchored it */
     bool root_is_intel;
     uint64_t expires_s; /* first part of the collateral to expire; 0: not known */
     unsigned warnings;

@@ -52,8 +52,8 @@ static void accept_peer(struct session *s, const struct judge_answer *answer) {
     log_info(s->a->options.log, "attestation_accepted", F_STR("peer", address),
              F_STR("type", attestation_type_name(s->peer.type)),
              F_STR("tcb_status", answer->status), F_STR("policy_entry", answer->entry),
-             F_STR("root", answer->root), F_BOOL("root_is_intel", answer->root_is_intel),
-             F_U64("warnings", answer->warnings));
+             F_STR("platform", answer->platform), F_STR("root", answer->root),
+             F_BOOL("root_is_intel", answer->root_is_intel), F_U64("warnings", answer->warnings));
 }
 
 // Judges what is kept; true when it is accepted.

@@ -55,6 +55,10 @@ static void print_text(struct attest_run *run, const struct outcome *o, bool ver
         buf_printf(&run->out, "  policy         %.*s\n", (int)o->decision.entry.n,
                    (const char *)o->decision.entry.p);
     }
+    if (o->decision.platform.n > 0) {
+        buf_printf(&run->out, "  platform       %.*s\n", (int)o->decision.platform.n,
+                   (const char *)o->decision.platform.p);
+    }
     buf_printf(&run->out, "  PCK chain      %s\n  TCB Info       %s\n  QE identity    %s\n",
                qvl_name(v->pck_chain), qvl_name(v->tcb_info), qvl_name(v->qe_identity));
     buf_printf(&run->out, "  quote          %s\n", qvl_name(v->quote_code));
@@ -131,8 +135,7 @@ static int judge(struct attest_run *run, struct outcome *o, struct bytes quote,
         o->have_measurements = true;
         measurements_of_td(&o->measurements, type, &o->verdict.quote.td);
     }
-    struct policy_subject subject = {&o->verdict, o->have_measurements ? &o->measurements : NULL,
-                                     NULL};
+    struct policy_subject subject = {&o->verdict, o->have_measurements ? &o->measurements : NULL};
     policy_decide(&o->decision, &policy, &subject);
     apply_report_data(run, o);
     return 0;

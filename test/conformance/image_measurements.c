@@ -340,6 +340,7 @@ static void run_portable(const char *folder, const struct json *root, struct are
     struct image_platform platform = {.firmware = &firmware};
     struct policy_image image;
     struct measurements computed, quoted;
+    struct td_report td = {0};
     struct quote q;
     struct bytes text = {NULL, 0}, quote = {NULL, 0};
     struct error why = {0};
@@ -365,10 +366,15 @@ static void run_portable(const char *folder, const struct json *root, struct are
               get_hash(hashes, "gpt_disk_guid_hash", image.gpt_hash);
     platform.num_disks = (uint32_t)disks;
     if (!ok || quote_parse(&q, quote, &why) < 0 ||
-        image_predict_gcp(&computed, &image, &platform, &why) < 0) {
+        image_predict_gcp_platform(td.rtmr[0], &platform, &why) < 0) {
         tally_fail(t, "portable", "not readable: %s", why.text);
         return;
     }
+    uint8_t rtmr[4][48];
+    image_predict_gcp_image(rtmr, &image);
+    memcpy(td.rtmr[1], rtmr[1], 3 * sizeof rtmr[0]);
+    memcpy(td.mr_td, firmware.mrtd, sizeof td.mr_td);
+    measurements_of_td(&computed, ATTESTATION_GCP_TDX, &td);
     measurements_of_td(&quoted, ATTESTATION_GCP_TDX, &q.td);
     if (image_compare(&reg, event, &computed, &quoted)) {
         tally_pass(t, "portable");

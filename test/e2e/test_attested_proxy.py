@@ -2,6 +2,7 @@
 """The attested proxy, the collateral service and the quote service over real sockets, with
 simulated platforms: who is let in, who is not and why, and what the service behind is told."""
 import base64
+import hashlib
 import json
 import re
 import secrets
@@ -68,6 +69,47 @@ def refused(world, service, verdict, text, server=None, client=None):
 def a_wrong_measurement_is_refused(world, service):
     """A policy names MRTD; another one is shown beside what was expected."""
     refused(world, service, "policy", r"expected .*1111.*found .*2222", client={"mrtd": OTHER})
+
+
+@case
+def image_hashes_hold_on_the_shapes_that_the_policy_lists():
+    """Portable measurements: image hashes and the shapes of machines they may run on, in a
+    session; the log names the shape, and one that is not listed is refused."""
+    hashes = {name: f"{i + 1:02x}" * 48 for i, name in enumerate(
+        ("uki_authenticode", "kernel_authenticode", "cmdline_hash", "initrd_hash",
+         "gpt_disk_guid_hash"))}
+
+    def register(*events):
+        value = bytes(48)
+        for e in events:
+            digest = bytes.fromhex(hashes[e]) if e in hashes else hashlib.sha384(e).digest()
+            value = hashlib.sha384(value + digest).digest()
+        return value.hex()
+
+    rtmr1 = register(b"Calling EFI Application from Boot Option", bytes(4), "gpt_disk_guid_hash",
+                     "uki_authenticode", "kernel_authenticode", b"Exit Boot Services Invocation",
+                     b"Exit Boot Services Returned with Success")
+    rtmr2 = register("cmdline_hash", "initrd_hash")
+    with Folder() as folder, Service() as service:
+        world = World(folder, "ratls")
+        world.policy.write_text(json.dumps({
+            "accept": [{"measurement_id": "release", "attestation_type": "gcp-tdx",
+                        "dcap_image_hashes": hashes}],
+            "platforms": [{"name": "small", "mrtd": GOOD, "rtmr0": GOOD},
+                          {"name": "large", "mrtd": GOOD, "rtmr0": OTHER}]}))
+        with world.server(service, own=False) as server:
+            for rtmr0, status in ((OTHER, 200), ("33" * 48, 502)):
+                fields = f"mrtd={GOOD},rtmr0={rtmr0},rtmr1={rtmr1},rtmr2={rtmr2}"
+                with world.start("client", server.port, "--protocol", "ratls",
+                                 "--allow-self-signed", "--allow-unattested",
+                                 "--client-attestation-type", "gcp-tdx", "--quote-source",
+                                 f"simulator:{world.platform}", "--simulated-fields",
+                                 fields) as client:
+                    answer = get(client.port)
+                    assert answer[0] == status, server.logged()
+            told = server.logged()
+            assert "policy_entry=release platform=large" in told, told
+            assert "1 (memory size" in told and "verdict=policy" in told, told
 
 
 @each_form
