@@ -98,12 +98,15 @@ int app_evidence_open(struct app *a, struct error *why) {
 
 int app_evidence_reload(struct judge **ret, struct app *a, const struct orderflow_values *fresh,
                         struct error *why) {
+    enum share_evidence now = app_evidence(a->values), wanted = app_evidence(fresh);
     *ret = NULL;
-    if (!a->attested) return 0;
-    if (!given(fresh->measurements_file)) {
+    // A measurements-file alone changes it too, and nobody shall believe that it is in force.
+    if (now != wanted) {
         return error_set(why, ERR_INVALID,
-                         "whether peers are attested cannot change while running");
+                         "what peers must prove is %s, and needs a restart to be %s",
+                         share_evidence_name(now), share_evidence_name(wanted));
     }
+    if (!a->attested) return 0;
     return attested_setup_judge(ret, &a->setup, &fresh->attested, fresh->measurements_file, why);
 }
 

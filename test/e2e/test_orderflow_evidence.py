@@ -179,6 +179,23 @@ def a_policy_that_is_read_again_ends_what_it_refuses():
 
 
 @case
+def what_peers_must_prove_needs_a_restart():
+    """SIGHUP refuses another choice, said or implied, and says so; the rest is read again as ever."""
+    with Folder() as folder:
+        settings, some = folder / "flow.toml", policy(folder / "p.json")
+        settings.write_text("")
+        refused = "what peers must prove is pinned, and needs a restart to be required"
+        with Node(folder, "--config", settings) as node:
+            for text, said in (('peer_attestation = "required"', refused),
+                               (f'measurements_file = "{some}"', refused),
+                               ('log_level = "debug"', "configuration_reloaded")):
+                settings.write_text(text + "\n")
+                before = len(node.process.logged())
+                node.process.signal(signal.SIGHUP)
+                wait_until(lambda: said in node.process.logged()[before:], 10, node.process.logged)
+
+
+@case
 def settings_that_would_judge_nothing_are_refused():
     """Each says what is missing; pinned is a choice of its own."""
     with Folder() as folder:
