@@ -158,17 +158,18 @@ int builder_refunds(int argc, char **argv) {
     struct address signer;
     struct error why;
     uint64_t number;
-    for (int i = 2; i < argc; i++) {
-        const char *a = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
+    (void)argc;
+    for (char **at = argv + 2; *at; at++) { // ends with NULL
+        const char *a = at[0], *value = at[1];
         if (strcmp(a, "--json") == 0) {
             c.form = RECORD_JSON;
         } else if (strcmp(a, "--csv") == 0) {
             c.form = RECORD_CSV;
         } else if (strcmp(a, "--records-folder") == 0 && value) {
-            c.folder = argv[++i];
+            c.folder = *++at;
         } else if (strcmp(a, "--signer") == 0 && value) {
-            if (hex_decode_address(&signer, bytes_from_str(argv[++i]), &why) != 0) {
-                return bad("no address for --signer:", argv[i]);
+            if (hex_decode_address(&signer, bytes_from_str(*++at), &why) != 0) {
+                return bad("no address for --signer:", *at);
             }
             c.signer = &signer;
         } else if (a[0] == '-' || c.subject) {
