@@ -275,7 +275,7 @@ static int copy_text(char *ret, size_t room, const struct json *object, const ch
 int keystore_parse(struct keystore *ret, struct bytes json, struct arena *a, struct error *why) {
     struct keystore k = {0};
     const struct json *doc;
-    struct bytes text;
+    char public_key[sizeof "0x" + 2 * sizeof k.public_key.b] = "";
     uint64_t version;
     int r = json_parse(&doc, json, a, NULL, why);
     if (r < 0) return r;
@@ -290,16 +290,17 @@ int keystore_parse(struct keystore *ret, struct bytes json, struct arena *a, str
         (r = get_hex(k.iv, 16, json_get(cipher, "params"), "iv", why)) < 0 ||
         (r = get_hex(k.message, 32, cipher, "message", why)) < 0 ||
         (r = copy_text(k.path, sizeof k.path, doc, "path", why)) < 0 ||
-        (r = copy_text(k.uuid, sizeof k.uuid, doc, "uuid", why)) < 0) {
+        (r = copy_text(k.uuid, sizeof k.uuid, doc, "uuid", why)) < 0 ||
+        (r = copy_text(public_key, sizeof public_key, doc, "pubkey", why)) < 0) {
         return r;
     }
-    const struct json *public_key = json_get(doc, "pubkey");
-    if (public_key && json_string(&text, public_key, why) == 0 && text.n > 0) {
-        k.has_public_key = true;
-        if (bytes_starts_with(text, BYTES_LIT("0x"))) text = bytes_slice(text, 2, text.n);
-        if (text.n != 96) return error_set(why, ERR_SYNTAX, "keystore: pubkey is not 48 bytes");
-        if ((r = hex_decode(k.public_key.b, text, why)) < 0) return r;
+    struct bytes text = bytes_from_str(public_key);
+    if (bytes_starts_with(text, BYTES_LIT("0x"))) text = bytes_slice(text, 2, text.n);
+    k.has_public_key = public_key[0] != 0;
+    if (k.has_public_key && text.n != 2 * sizeof k.public_key.b) {
+        return error_set(why, ERR_SYNTAX, "keystore: pubkey is not 48 bytes");
     }
+    if (k.has_public_key && (r = hex_decode(k.public_key.b, text, why)) < 0) return r;
     *ret = k;
     return 0;
 }

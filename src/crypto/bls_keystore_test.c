@@ -178,6 +178,9 @@ TEST(keystores_are_read_strictly) {
     CHECK_ERR(parse_changed("{\"crypto\"", "{\"crypt\""), ERR_NOT_FOUND);
     CHECK_ERR(parse_changed("{\"crypto\"", "\"crypto\""), ERR_SYNTAX);
     CHECK_ERR(parse_changed("9612d7", "0x9612d7"), 0);
+    CHECK_ERR(parse_changed("9612d7", "0x009612d7"), ERR_LIMIT);
+    CHECK_ERR(parse_changed("\"pubkey\":", "\"pubkey\":7,\"was\":"), ERR_INVALID);
+    CHECK_ERR(parse_changed("\"pubkey\":", "\"pubkey\":null,\"was\":"), 0);
 }
 
 /* Every keystore of the development network says the secret and the public key in clear. */

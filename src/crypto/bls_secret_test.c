@@ -6,6 +6,8 @@
 
 #include "crypto/bls_group.h"
 #include "crypto/bls_keystore.h"
+#include "crypto/bls_scalar.h"
+#include "crypto/kdf.h"
 #include "crypto/keccak.h"
 #include "crypto/sha256.h"
 #include "test/harness/test.h"
@@ -17,7 +19,7 @@
 
 #define INSIDE "BLS_SECRET_TEST_INSIDE"
 
-/* Everything that touches a secret key; results are public and are declared so. */
+/* What is made of a secret key; results are public and are declared so. */
 static void use_secrets(void) {
     struct bls_secret_key sk = {
         {{0x123456789abcdef, 0xfedcba987654321, 0x5555aaaa5555aaaa, 0x0102030405060708}}};
@@ -49,6 +51,25 @@ static void hash_secrets(void) {
     bool equal = bytes_equal_secret(BYTES_OF(a), BYTES_OF(b));
     (void)VALGRIND_MAKE_MEM_DEFINED(&equal, sizeof equal);
     CHECK(!equal);
+}
+
+/* The steps of key derivation and of keystores. What they are put together with looks at the key
+ * only to see that it is not zero. */
+static void derive_secrets(void) {
+    struct hash secret;
+    const uint8_t iv[16] = {1};
+    uint8_t expanded[255 * 32], plain[32];
+    struct hash prk;
+    struct u256 scalar;
+    struct error why;
+    memset(&secret, 0x5a, sizeof secret);
+    (void)VALGRIND_MAKE_MEM_UNDEFINED(&secret, sizeof secret);
+    CHECK_OK(hkdf_sha256_extract(&prk, BYTES_LIT("salt"), BYTES_OF(secret), &why), &why);
+    CHECK_OK(hkdf_sha256_expand(expanded, sizeof expanded, &prk, BYTES_LIT(""), &why), &why);
+    bls_scalar_reduce_wide(&scalar, expanded, 48);
+    CHECK_OK(pbkdf2_sha256(plain, sizeof plain, BYTES_OF(secret), BYTES_LIT("salt"), 2, &why),
+             &why);
+    CHECK_OK(aes128_ctr(plain, secret.b, iv, BYTES_OF(secret), &why), &why);
 }
 
 /* Shows that the method sees what it must see. */
@@ -105,6 +126,10 @@ TEST(signing_is_blind_to_the_key) {
 
 TEST(hashing_is_blind_to_the_message) {
     check_inside("hashing_is_blind_to_the_message", hash_secrets, 0);
+}
+
+TEST(deriving_is_blind_to_the_key) {
+    check_inside("deriving_is_blind_to_the_key", derive_secrets, 0);
 }
 
 TEST(a_leak_is_seen) {
