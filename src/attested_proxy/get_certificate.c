@@ -4,6 +4,7 @@
 #include "attested_proxy/app.h"
 
 #include "attest/files.h"
+#include "attested/probe.h"
 #include "net/certificate.h"
 
 #include <signal.h>
@@ -13,70 +14,28 @@ struct errand {
     struct app app; /* first: it is the context of the hooks */
     struct buf pem;
     struct error why;
-    bool done;
 };
 
-static void finish(struct errand *e, struct conn *c, const struct error *why) {
-    STACK_OF(X509) *chain = SSL_get_peer_cert_chain(c->tls);
-    struct error gone = {0};
-    if (why) e->why = *why;
-    int n = why ? 0 : sk_X509_num(chain), r = 0;
-    for (int i = 0; i < n && r == 0; i++)
-        r = certificate_pem(&e->pem, sk_X509_value(chain, i), &e->why);
-    if (!why && e->pem.n == 0 && !e->why.code) {
-        error_set(&e->why, ERR_NOT_FOUND, "the server has no certificate");
-    }
-    e->done = true;
-    error_set(&gone, ERR_CANCELLED, "the certificate was fetched");
-    client_drop(e->app.origin, c, why ? why : &gone);
-}
-
-static void settled(void *context, struct conn *c, const struct error *why) {
-    finish(context, c, why);
-}
-
-static void admit(struct client *c, struct conn *conn, void *context) {
-    (void)c;
-    if (attested_needs_admit(context))
-        attested_admit(context, conn);
-    else
-        finish(attested_context(context), conn, NULL);
-}
-
-/* The call only makes the client connect: it ends before anything of it is sent. */
-static void on_response(struct client_call *k, void *context, const struct http_response *r) {
-    (void)k, (void)context, (void)r;
-}
-static void on_body(struct client_call *k, void *context, struct bytes in) {
-    (void)k, (void)context, (void)in;
-}
-static void on_end(struct client_call *k, void *context) {
-    (void)k;
-    loop_stop(((struct errand *)context)->app.loop);
-}
-static void on_failed(struct client_call *k, void *context, const struct error *why) {
+static int take_chain(void *context, struct conn *c, struct error *why) {
     struct errand *e = context;
-    (void)k;
-    if (!e->done) e->why = *why;
-    loop_stop(e->app.loop);
+    STACK_OF(X509) *chain = SSL_get_peer_cert_chain(c->tls);
+    int n = sk_X509_num(chain), r = 0;
+    for (int i = 0; i < n && r == 0; i++)
+        r = certificate_pem(&e->pem, sk_X509_value(chain, i), why);
+    if (r == 0 && e->pem.n == 0) {
+        r = error_set(why, ERR_NOT_FOUND, "the server has no certificate");
+    }
+    return r;
 }
 
 static int run(struct errand *e) {
-    static const struct client_events events = {
-        .response = on_response, .body = on_body, .end = on_end, .failed = on_failed};
     const struct service_options service = {.name = "attested-proxy", .context = e};
-    const struct http_request request = {
-        .method = HTTP_GET, .method_text = BYTES_LIT("GET"), .path = BYTES_LIT("/")};
-    struct client_call *call;
-    struct error why = {0};
-    int r = app_open(&e->app, &service, settled, &why);
-    if (r == 0) r = app_client(&e->app, admit, &why);
-    if (r == 0) {
-        r = client_start(&call, e->app.origin, &request, BYTES_LIT(""), false, &events, e, &why);
-    }
-    if (r == 0) r = loop_run(e->app.loop, &why);
-    if (r < 0) e->why = why;
-    return (int)e->why.code;
+    int r = app_open(&e->app, &service, NULL, &e->why);
+    if (r == 0) r = app_client(&e->app, attested_probe_admit, &e->why);
+    if (r != 0) return r;
+    struct attested_probe probe = {
+        .attested = e->app.attested, .client = e->app.origin, .take = take_chain, .context = e};
+    return attested_probe(&probe, &e->why);
 }
 
 static int deliver(struct errand *e) {

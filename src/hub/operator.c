@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "hub/operator.h"
+#include "hub/operator_internal.h"
 
 #include "base/file.h"
-#include "base/process.h"
 #include "hub/jsonb.h"
 #include "hub/state_file.h"
 #include "net/auth.h"
@@ -18,18 +17,6 @@
 
 #define ANSWER_BYTES_MAX (64u << 20)
 #define ASK_NS (60 * NS_PER_S)
-#define MEASURE_NS (120 * NS_PER_S)
-#define V1 "/api/admin/v1/"
-#define V2 "/api/admin/v2/"
-
-enum { EXIT_GOOD = 0, EXIT_REFUSED = 1, EXIT_DIFFERS = 2 }; // others: of the error's class
-
-struct operator_values {
-    const char *url, *user, *ca, *author, *reason, *file, *ip, *dns, *network, *shadow_of,
-        *unlisted;
-    struct secret password;
-    bool json, yes, enable;
-};
 
 #define T operator_values
 static const struct config_option options[] = {
@@ -58,8 +45,28 @@ static const struct config_option options[] = {
      .help = "Who makes the change, for the hub's history; without it the login's name."},
     CONFIG_STRING(T, reason, "reason", NULL, "TEXT", "Why, for the hub's history."),
     CONFIG_BOOL(T, json, "json", "false", "Print the hub's answer as it is."),
-    CONFIG_BOOL(T, yes, "yes", "false", "apply: do not ask."),
-    CONFIG_BOOL(T, enable, "enable", "true", "measurements allow: enable what was added."),
+    CONFIG_BOOL(T, yes, "yes", "false", "apply, measurements allow: do not ask."),
+    CONFIG_STRING(T, id, "name", NULL, "NAME",
+                  "measurements allow ADDRESS: what the entry is called; without it the address."),
+    {.flag = "protocol",
+     .type = CONFIG_TYPE_ENUM,
+     .offset = offsetof(struct T, form),
+     .value = "ratls",
+     .choices = "ratls|atls",
+     .help = "measurements allow ADDRESS: how the node attests (as of attested-proxy)."},
+    CONFIG_PATH(T, root, "root", NULL,
+                "measurements allow ADDRESS: trust root of quotes, PEM, instead of Intel's."),
+    CONFIG_LIST(T, collateral, "collateral", NULL, "PATH,...",
+                "measurements allow ADDRESS: collateral of the node's platform."),
+    CONFIG_PATH(T, ak_roots, "ak-roots", NULL,
+                "measurements allow ADDRESS: Azure's roots of attestation keys, PEM, instead of "
+                "the built-in ones."),
+    CONFIG_PATH(T, policy, "policy", NULL,
+                "measurements allow ADDRESS: what the evidence must satisfy; without it: TCB up "
+                "to date, no debug."),
+    CONFIG_STRING(T, builder, "builder", NULL, "NAME",
+                  "measurements allow: whose configuration is set in the same transaction."),
+    CONFIG_PATH(T, configuration, "configuration", NULL, "measurements allow: that configuration."),
     CONFIG_PATH(T, file, "file", NULL, "apply, diff: the wanted state (also -f)."),
     CONFIG_STRING(T, ip, "ip", NULL, "ADDRESS", "builders add, set: its address."),
     CONFIG_STRING(T, dns, "dns", NULL, "NAME", "builders add, set: its DNS name."),
@@ -90,17 +97,6 @@ const struct config_program hub_operator_program = {
     .values_bytes = sizeof(struct operator_values),
     .verbs = verbs,
     .verb_count = VERB_COUNT,
-};
-
-struct command {
-    struct operator_values values;
-    struct config_list words; /* behind the verb */
-    struct arena arena;
-    struct buf out;
-    struct error why;
-    const struct json *answer; /* of the last request; NULL: empty or no JSON */
-    bool refused;              /* the hub has answered, and said no */
-    struct bytes body;
 };
 
 static bool is_word(const struct command *c, const char *word) {
@@ -171,8 +167,8 @@ static int refused(struct command *c, unsigned status, const char *path) {
 }
 
 /* One request; the path is a prefix and segments that are percent-encoded (ended by NULL). */
-static int ask(struct command *c, enum http_method method, struct bytes body, const char *prefix,
-               const char *const *segments) {
+int operator_ask(struct command *c, enum http_method method, struct bytes body, const char *prefix,
+                 const char *const *segments) {
     struct client_options o = {.url = c->values.url, .response_ns = ASK_NS, .body_ns = ASK_NS};
     struct client_answer answer;
     struct buf path;
@@ -207,19 +203,19 @@ static int ask(struct command *c, enum http_method method, struct bytes body, co
     return answer.status == 200 ? 0 : refused(c, answer.status, text);
 }
 
-static int get(struct command *c, const char *prefix, const char *name) {
+int operator_get(struct command *c, const char *prefix, const char *name) {
     const char *segments[] = {name, NULL};
-    return ask(c, HTTP_GET, (struct bytes){NULL, 0}, prefix, segments);
+    return operator_ask(c, HTTP_GET, (struct bytes){NULL, 0}, prefix, segments);
 }
 
-static int post(struct command *c, const char *prefix, const char *name, struct bytes body) {
+int operator_post(struct command *c, const char *prefix, const char *name, struct bytes body) {
     const char *segments[] = {name, NULL};
-    return ask(c, HTTP_POST, body, prefix, segments);
+    return operator_ask(c, HTTP_POST, body, prefix, segments);
 }
 
 static int switch_on(struct command *c, const char *prefix, const char *name, bool on) {
-    return post(c, prefix, name,
-                on ? BYTES_LIT("{\"enabled\":true}") : BYTES_LIT("{\"enabled\":false}"));
+    return operator_post(c, prefix, name,
+                         on ? BYTES_LIT("{\"enabled\":true}") : BYTES_LIT("{\"enabled\":false}"));
 }
 
 /* ---- printing ---- */
@@ -281,124 +277,50 @@ static int builders(struct command *c) {
     const char *name = word_at(c, 1);
     const char *const segments[] = {name, NULL};
     if (is_word(c, "list") && !name) {
-        int r = get(c, V2 "builders", NULL);
+        int r = operator_get(c, V2 "builders", NULL);
         if (r == 0) print_list(c, members);
         return r;
     }
     if (!name) return usage(c, BUILDERS);
     if (is_word(c, "show")) {
-        int r = get(c, V2 "builders", NULL);
+        int r = operator_get(c, V2 "builders", NULL);
         return r == 0 ? print_one(c, "name", name) : r;
     }
     if (is_word(c, "add") && c->values.shadow_of) return usage(c, BUILDERS);
-    if (is_word(c, "add")) return post(c, V1 "builders", NULL, builder_body(c, name));
-    if (is_word(c, "set")) return ask(c, HTTP_PUT, builder_body(c, NULL), V2 "builders", segments);
+    if (is_word(c, "add")) return operator_post(c, V1 "builders", NULL, builder_body(c, name));
+    if (is_word(c, "set"))
+        return operator_ask(c, HTTP_PUT, builder_body(c, NULL), V2 "builders", segments);
     if (is_word(c, "enable")) return switch_on(c, V1 "builders/activation", name, true);
     if (is_word(c, "disable")) return switch_on(c, V1 "builders/activation", name, false);
     if (is_word(c, "delete")) {
-        return ask(c, HTTP_DELETE, (struct bytes){NULL, 0}, V2 "builders", segments);
+        return operator_ask(c, HTTP_DELETE, (struct bytes){NULL, 0}, V2 "builders", segments);
     }
     return usage(c, BUILDERS);
 }
 
 /* ---- measurements ---- */
 
-// The first bytes tell: an image may be large.
-static int looks_like_json(struct command *c, const char *path, bool *ret) {
-    char head[64];
-    FILE *f = fopen(path, "re");
-    if (!f) return error_set_os(&c->why, ERR_NOT_FOUND, errno, "%s", path);
-    size_t n = fread(head, 1, sizeof head - 1, f);
-    (void)fclose(f);
-    head[n] = '\0';
-    size_t blank = strspn(head, " \t\r\n");
-    *ret = head[blank] == '{' || head[blank] == '[';
-    return 0;
-}
-
-/* What `buildernet attest measurements` says of an image, a quote or an event log. */
-static int measure(struct command *c, struct buf *out, const char *path) {
-    const char *argv[] = {"/proc/self/exe", "attest", "measurements", path, NULL};
-    struct process_options o = {
-        .argv = argv, .folder = ".", .limit_ns = MEASURE_NS, .output_bytes = 1u << 20};
-    struct process p;
-    int r = process_run(&p, &o, &c->why);
-    if (r != 0) return r;
-    if (p.exit_status != 0) {
-        struct bytes said = buf_view(&p.out[1]);
-        while (said.n && said.p[said.n - 1] == '\n') {
-            said.n--;
-        }
-        r = error_set(&c->why, ERR_INVALID, "%s cannot be measured: %.*s", path,
-                      (int)(said.n < 300 ? said.n : 300), said.n ? (const char *)said.p : "");
-    } else {
-        buf_append(out, buf_view(&p.out[0]));
-        r = buf_check(out, &c->why);
-    }
-    process_free(&p);
-    return r;
-}
-
-static int read_measurements(struct command *c, struct buf *out, const char *path) {
-    bool given = strcmp(path, "-") == 0 || state_file_kind(path) != STATE_FILE_JSON;
-    int r = given ? 0 : looks_like_json(c, path, &given);
-    if (r != 0) return r;
-    return given ? state_file_read(out, path, &c->why) : measure(c, out, path);
-}
-
-static int add_entry(struct command *c, const struct json *entry, bool enable) {
-    struct bytes id;
-    int r = json_get_string(&id, entry, "measurement_id", &c->why);
-    if (r == 0) r = post(c, V1 "measurements", NULL, json_raw(entry));
-    if (r != 0) return r;
-    const char *name = arena_str(&c->arena, id);
-    if (enable && name) r = switch_on(c, V1 "measurements/activation", name, true);
-    if (r == 0) {
-        buf_printf(&c->out, "%.*s: %s\n", (int)id.n, (const char *)id.p,
-                   enable ? "allowed" : "added, not enabled");
-    }
-    return r;
-}
-
-// One entry, or a list of them, as measurement files are published.
-static int add_measurements(struct command *c, const char *path, bool enable) {
-    struct buf text;
-    const struct json *doc;
-    buf_init(&text, STATE_FILE_BYTES_MAX);
-    int r = read_measurements(c, &text, path);
-    if (r == 0) r = json_parse(&doc, buf_view(&text), &c->arena, NULL, &c->why);
-    if (r == 0 && json_type_of(doc) == JSON_ARRAY) {
-        json_each(entry, doc) {
-            if (r == 0) r = add_entry(c, entry, enable);
-        }
-    } else if (r == 0) {
-        r = add_entry(c, doc, enable);
-    }
-    buf_free(&text);
-    return r;
-}
-
-static int measurements(struct command *c) {
+static int measurements(struct command *c, int *ret_status) {
     static const char *const members[] = {"measurement_id", "attestation_type", "enabled",
                                           "created_at", NULL};
     const char *name = word_at(c, 1);
     const char *const segments[] = {name, NULL};
     if (is_word(c, "list") && !name) {
-        int r = get(c, V2 "measurements", NULL);
+        int r = operator_get(c, V2 "measurements", NULL);
         if (r == 0) print_list(c, members);
         return r;
     }
     if (!name) return usage(c, MEASUREMENTS);
     if (is_word(c, "show")) {
-        int r = get(c, V2 "measurements", NULL);
+        int r = operator_get(c, V2 "measurements", NULL);
         return r == 0 ? print_one(c, "measurement_id", name) : r;
     }
-    if (is_word(c, "add")) return add_measurements(c, name, false);
-    if (is_word(c, "allow")) return add_measurements(c, name, c->values.enable);
+    if (is_word(c, "add")) return operator_add_measurements(c, name);
+    if (is_word(c, "allow")) return operator_allow(c, ret_status, name);
     if (is_word(c, "enable")) return switch_on(c, V1 "measurements/activation", name, true);
     if (is_word(c, "disable")) return switch_on(c, V1 "measurements/activation", name, false);
     if (is_word(c, "delete")) {
-        return ask(c, HTTP_DELETE, (struct bytes){NULL, 0}, V2 "measurements", segments);
+        return operator_ask(c, HTTP_DELETE, (struct bytes){NULL, 0}, V2 "measurements", segments);
     }
     return usage(c, MEASUREMENTS);
 }
@@ -410,7 +332,7 @@ static int set_from_file(struct command *c, const char *prefix, const char *buil
     struct buf text;
     buf_init(&text, STATE_FILE_BYTES_MAX);
     int r = state_file_read(&text, path, &c->why);
-    if (r == 0) r = post(c, prefix, builder, buf_view(&text));
+    if (r == 0) r = operator_post(c, prefix, builder, buf_view(&text));
     if (text.p) bytes_wipe(text.p, text.n);
     buf_free(&text);
     return r;
@@ -419,7 +341,7 @@ static int set_from_file(struct command *c, const char *prefix, const char *buil
 static int config_version(struct command *c, enum http_method method, const char *builder,
                           const char *version) {
     const char *const segments[] = {builder, "configurations", version, NULL};
-    return ask(c, method, (struct bytes){NULL, 0}, V2 "builders", segments);
+    return operator_ask(c, method, (struct bytes){NULL, 0}, V2 "builders", segments);
 }
 
 static int canonical(struct command *c, const struct json **ret, struct bytes text) {
@@ -445,7 +367,8 @@ static int config_diff(struct command *c, int *ret_status, const char *builder, 
     buf_free(&text);
     const char *const segments[] = {builder, "active", NULL};
     if (r == 0) {
-        r = ask(c, HTTP_GET, (struct bytes){NULL, 0}, V1 "builders/configuration", segments);
+        r = operator_ask(c, HTTP_GET, (struct bytes){NULL, 0}, V1 "builders/configuration",
+                         segments);
     }
     if (r == 0) r = canonical(c, &from, c->body);
     if (r == 0 && operator_diff(&c->out, from, to) > 0) *ret_status = EXIT_DIFFERS;
@@ -477,14 +400,15 @@ static int secrets(struct command *c) {
     if (is_word(c, "set") && path) return set_from_file(c, V1 "builders/secrets", builder, path);
     if (!is_word(c, "show") || path) return usage(c, SECRETS);
     const char *const segments[] = {builder, "full", NULL};
-    int r = ask(c, HTTP_GET, (struct bytes){NULL, 0}, V1 "builders/configuration", segments);
+    int r =
+        operator_ask(c, HTTP_GET, (struct bytes){NULL, 0}, V1 "builders/configuration", segments);
     if (r == 0) print_body(c);
     return r;
 }
 
 static int history(struct command *c, const char *prefix, const char *const *members) {
     if (!is_word(c, "list")) return usage(c, strstr(prefix, "events") ? EVENTS : CHANGES);
-    int r = get(c, prefix, NULL);
+    int r = operator_get(c, prefix, NULL);
     if (r == 0) print_list(c, members);
     return r;
 }
@@ -492,8 +416,8 @@ static int history(struct command *c, const char *prefix, const char *const *mem
 /* ---- the whole state ---- */
 
 // The file's document with what this run wants of it.
-static int apply_request(struct command *c, const struct json *state, bool dry_run,
-                         struct bytes expect) {
+int operator_apply_request(struct command *c, const struct json *state, bool dry_run,
+                           struct bytes expect) {
     struct json_writer w;
     struct buf body;
     buf_init(&body, 0);
@@ -508,12 +432,12 @@ static int apply_request(struct command *c, const struct json *state, bool dry_r
     if (expect.n) json_add_text(&w, "expect", expect);
     json_end(&w);
     int r = buf_check(&body, &c->why);
-    if (r == 0) r = post(c, V2 "apply", NULL, buf_view(&body));
+    if (r == 0) r = operator_post(c, V2 "apply", NULL, buf_view(&body));
     buf_free(&body);
     return r;
 }
 
-static bool agreed(struct command *c) {
+bool operator_agreed(struct command *c, const char *question) {
     char line[16] = "";
     if (c->values.yes) return true;
     if (!isatty(STDIN_FILENO)) {
@@ -523,7 +447,7 @@ static bool agreed(struct command *c) {
     }
     (void)fwrite(c->out.p ? (const char *)c->out.p : "", 1, c->out.n, stdout);
     buf_clear(&c->out);
-    (void)fputs("Apply? [y/N] ", stdout);
+    (void)printf("%s [y/N] ", question);
     (void)fflush(stdout);
     return fgets(line, sizeof line, stdin) && (line[0] == 'y' || line[0] == 'Y');
 }
@@ -546,7 +470,7 @@ static int apply(struct command *c, bool carry_out, int *ret_status) {
     const struct json *state;
     struct bytes digest;
     int r = read_state(c, &state);
-    if (r == 0) r = apply_request(c, state, true, (struct bytes){NULL, 0});
+    if (r == 0) r = operator_apply_request(c, state, true, (struct bytes){NULL, 0});
     if (r == 0) r = json_get_string(&digest, c->answer, "digest", &c->why);
     if (r != 0) return r;
     const struct json *changes = json_get(c->answer, "changes");
@@ -562,11 +486,11 @@ static int apply(struct command *c, bool carry_out, int *ret_status) {
         *ret_status = EXIT_DIFFERS;
         return 0;
     }
-    if (!agreed(c)) {
+    if (!operator_agreed(c, "Apply?")) {
         *ret_status = EXIT_REFUSED;
         return 0;
     }
-    r = apply_request(c, state, false, digest);
+    r = operator_apply_request(c, state, false, digest);
     if (r == 0 && !c->values.json) buf_append_str(&c->out, "applied\n");
     return r;
 }
@@ -581,7 +505,7 @@ static int run(struct command *c, enum verb verb, int *ret_status) {
     case BUILDERS:
         return builders(c);
     case MEASUREMENTS:
-        return measurements(c);
+        return measurements(c, ret_status);
     case CONFIGS:
         return configs(c, ret_status);
     case SECRETS:

@@ -21,9 +21,9 @@
      2,                                                                                            \
      .run = (run_)},                                                                               \
         {"measurements",                                                                           \
-         "list|show|add|allow|enable|disable|delete [NAME|FILE]",                                  \
-         "Images that may come in. allow takes an image, a quote, an event log or a measurement "  \
-         "file, adds and enables it.",                                                             \
+         "list|show|add|allow|enable|disable|delete [NAME|FILE|https://HOST:PORT]",                \
+         "Images that may come in. allow takes an image, a quote, an event log, a measurement "    \
+         "file, or a running node (which proves itself), adds and enables it.",                    \
          1,                                                                                        \
          2,                                                                                        \
          .run = (run_)},                                                                           \

@@ -55,13 +55,29 @@ def measurements_are_allowed_from_files_and_quotes():
                             "aa" * 64, "--out", "quote.bin"], cwd=hub.folder, capture_output=True,
                            text=True, check=False)
         assert r.returncode == 0, r
-        assert hub.good("measurements", "allow", hub.folder / "quote.bin",
-                        "--enable=false") == "quote.bin: added, not enabled\n"
+        assert hub.good("measurements", "add",
+                        hub.folder / "quote.bin") == "quote.bin: added, not enabled\n"
         listed = json.loads(hub.good("measurements", "list", "--json"))
         assert {m["measurement_id"]: m["enabled"] for m in listed} == {
             "image-1": True, "quote.bin": False}
         hub.good("measurements", "disable", "image-1")
         assert json.loads(hub.good("measurements", "show", "image-1"))["enabled"] is False
+        # With a builder's configuration, in one transaction: all of it or nothing.
+        hub.good("builders", "add", "node-1", "--ip", "10.0.0.1", "--network", "production")
+        threads = hub.write("threads.toml", "threads = 4\n")
+        r = hub.run("measurements", "allow", published, "--builder", "nobody", "--configuration",
+                    threads)
+        assert r.returncode == 1 and "no builder is named nobody" in r.stderr, r
+        assert json.loads(hub.good("measurements", "show", "image-1"))["enabled"] is False
+        assert hub.run("measurements", "allow", published, "--builder", "x").returncode == 64
+        hub.good("measurements", "allow", published, "--builder", "node-1", "--configuration",
+                 threads)
+        assert json.loads(hub.good("measurements", "show", "image-1"))["enabled"] is True
+        assert json.loads(hub.good("configs", "show", "node-1")) == {"threads": 4}
+        assert json.loads(hub.good("builders", "show", "node-1"))["ip_address"] == "10.0.0.1"
+        entry["measurements"]["0"]["expected"] = "22" * 48
+        r = hub.run("measurements", "allow", hub.write("other.json", json.dumps(entry)))
+        assert r.returncode == 1 and "another content" in r.stderr, r
         r = hub.run("measurements", "allow", hub.write("noise", "MZ is no image"))
         assert r.returncode == 65 and "cannot be measured" in r.stderr, r
         r = hub.run("measurements", "allow", hub.folder / "missing")

@@ -3,8 +3,8 @@ decides, by what was proved and by nothing that is said."""
 import json
 import types
 
-from attested import FORMS, GOOD, OTHER, World, get, simulate
-from harness import Folder, case, free_port, main, need, run, wait_until
+from attested import FORMS, GOOD, OTHER, Service, World, get, simulate
+from harness import PROGRAM, Folder, case, free_port, main, need, run, wait_until
 from hub_process import Hub
 
 API = "/api/l1-builder/v1/"
@@ -107,6 +107,31 @@ def a_new_policy_cuts_what_it_does_not_let_through(world, hub):
         hub.write("hub.toml", "")
         hub.reload()
         wait_until(lambda: get(node.port, API + "builders")[0] == 200, 10)
+
+
+@case
+def a_running_node_is_allowed_by_its_address():
+    """It proves itself to the operator's command, under the roots that the operator names."""
+    for form in FORMS:
+        with Folder() as folder, Service() as service:
+            world = World(folder, form)
+            with Hub() as hub, world.server(service, "--allow-unattested", judge=False) as node:
+                allow = ["measurements", "allow", f"https://127.0.0.1:{node.port}", "--protocol",
+                         form]
+                trust = ["--root", world.platform / "root.pem", "--collateral",
+                         world.platform / "collateral"]
+                r = hub.run(*allow, "--yes")  # Intel knows nothing of it
+                assert r.returncode not in (0, 1, 2) and "no_collateral" in r.stderr, r
+                r = hub.run(*allow, *trust)
+                assert r.returncode == 1 and GOOD in r.stdout and "--yes" in r.stderr, r
+                assert json.loads(hub.good("measurements", "list", "--json")) == []
+                out = hub.good(*allow, *trust, "--name", "image-7", "--yes")
+                assert GOOD in out and out.endswith("image-7: allowed\n"), out
+                entry = json.loads(hub.good("measurements", "show", "image-7"))
+                assert entry["enabled"] and entry["attestation_type"] in ("dcap-tdx", "qemu-tdx"), entry
+                assert entry["measurements"]["0"] == {"expected": GOOD}, entry
+            r = run(PROGRAM, "hub", *allow, *trust, "--yes")
+            assert r.returncode == 69, r  # the node is away
 
 
 main()
