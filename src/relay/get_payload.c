@@ -332,16 +332,18 @@ static void decode_done(void *context) {
     }
     j->into_slot_ns = network_into_slot_ns(&r->network, j->block.slot, j->received_ns);
     const struct duty *duty = duties_at(&r->duties, j->block.slot);
-    if (duty && duty->validator_index != j->block.proposer_index) {
+    const struct validator *v = duties_by_index(&r->duties, j->block.proposer_index);
+    if (v) j->proposer = v->pubkey;
+    // Duties change with the beacon node's head: what was offered to this one is kept to.
+    bool offered = v && is_right(j, auctions_find_block(&r->auctions, &j->block.block_hash));
+    if (duty && duty->validator_index != j->block.proposer_index && !offered) {
         refuse(j, 400, "not the expected proposer index");
         return;
     }
-    const struct validator *v = duties_by_index(&r->duties, j->block.proposer_index);
     if (!v) {
         refuse(j, 400, "could not match proposer index to pubkey");
         return;
     }
-    j->proposer = v->pubkey;
     j->task.run = verify_run;
     j->task.done = verify_done;
     if (!relay_run(r, &j->task)) refuse(j, 503, "the relay is busy");

@@ -429,6 +429,24 @@ def bids_survive_kill():
 
 
 @case
+def what_was_offered_is_given_whatever_the_duties_have_become():
+    """A beacon node may name another proposer of a slot later than the header was given out."""
+    with world("deneb", 2) as w:
+        w.open_slot(4)
+        body = w.submission(value=777)
+        same(w.submit(body), (200, ""))
+        block, other = w.blinded(), w.blinded(index=w.chain.proposer(w.slot) - 2)
+        w.kill()
+        w.chain.proposer = lambda slot: (slot + 3) % len(w.chain.keys)
+        w.start()
+        answer = w.give(other)
+        same((answer[0], message_of(answer)), (400, "not the expected proposer index"))
+        status, _, answer = w.give(block)
+        same(status, 200)
+        same(json.loads(answer)["data"]["execution_payload"], body["execution_payload"])
+
+
+@case
 def withdrawn_bids_do_not_come_back_after_a_crash():
     """A bid that was cancelled, or not validated yet, is not offered after kill -9; who signed for
     it before still gets the payload."""
