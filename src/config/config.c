@@ -357,7 +357,7 @@ int config_main(const struct config_program *p, void *values, int argc, char **a
     struct error why;
     int status = 0;
     int r = config_load(&c, p, values, argc, argv, &why);
-    if (r < 0) {
+    if (r != 0) {
         (void)fprintf(stderr, "buildernet %s: %s\n", p->name, why.text);
         return error_class_of(r)->exit_status;
     }
