@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "builder/testing.h"
 
+#include "crypto/kzg.h"
 #include "test/harness/test.h"
 
 #include <ctype.h>
@@ -171,7 +172,7 @@ static struct bytes with_blobs(struct world *w, struct tx *t, size_t count, bool
     struct error why;
     for (size_t i = 0; i < count; i++) {
         commitments[i].b[0] = forged ? (uint8_t)(i + 1) : 0xc0;
-        hashes[i] = blob_versioned_hash(&commitments[i]);
+        hashes[i] = kzg_versioned_hash(&commitments[i]);
         blobs[i] = arena_alloc(&w->memory, BLOB_BYTES);
     }
     s.blobs = blobs;

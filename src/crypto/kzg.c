@@ -123,9 +123,10 @@ int kzg_check_pairs(const struct kzg *k, const struct bls_g1 *a, const struct bl
     return 0;
 }
 
-void kzg_versioned_hash(struct hash *ret, const struct bytes48 *commitment) {
-    *ret = sha256(BYTES_OF(*commitment));
-    ret->b[0] = 0x01;
+struct hash kzg_versioned_hash(const struct bytes48 *commitment) {
+    struct hash h = sha256(BYTES_OF(*commitment));
+    h.b[0] = KZG_HASH_VERSION;
+    return h;
 }
 
 /* e(C - y [1]_1 + z proof, [1]_2) = e(proof, [tau]_2), which keeps both G2 points fixed. */
@@ -151,13 +152,12 @@ int kzg_verify_proof(const struct kzg *k, const struct bytes48 *commitment, cons
 
 int kzg_point_evaluation(const struct kzg *k, uint8_t ret[64], struct bytes in, struct error *why) {
     struct bytes48 commitment, proof;
-    struct hash versioned;
     if (in.n != KZG_POINT_EVALUATION_INPUT) {
         return error_set(why, ERR_SYNTAX, "input of %zu bytes where 192 are due", in.n);
     }
     memcpy(commitment.b, in.p + 96, 48);
     memcpy(proof.b, in.p + 144, 48);
-    kzg_versioned_hash(&versioned, &commitment);
+    struct hash versioned = kzg_versioned_hash(&commitment);
     if (memcmp(versioned.b, in.p, 32) != 0) {
         return error_set(why, ERR_INVALID, "versioned hash is not the commitment's");
     }

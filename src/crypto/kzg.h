@@ -42,8 +42,9 @@ enum kzg_use {
 [[gnu::warn_unused_result]] int kzg_open(struct kzg **ret, enum kzg_use use, struct error *why);
 void kzg_close(struct kzg *k);
 
-/* kzg_versioned_hash: 0x01 and the last 31 bytes of SHA-256(commitment). */
-void kzg_versioned_hash(struct hash *ret, const struct bytes48 *commitment);
+/* kzg_versioned_hash: the version and the last 31 bytes of SHA-256(commitment) (EIP-4844). */
+#define KZG_HASH_VERSION 0x01
+struct hash kzg_versioned_hash(const struct bytes48 *commitment);
 
 /* kzg_point_evaluation: the precompiled contract 0x0a. in: versioned hash, z, y (32 bytes each),
  * commitment, proof (48 each). ret: the two words 4096 and r. Any error fails the call. */

@@ -51,7 +51,6 @@ static void body_verify_cells(void *arg) {
 
 static int prepare(struct bench *b) {
     uint64_t seed = 77;
-    struct hash versioned;
     int r = kzg_open(&b->k, KZG_CELL_PROOFS, NULL);
     fill_random(b->blobs, sizeof b->blobs, &seed);
     for (size_t i = 0; i < sizeof b->blobs; i += 32)
@@ -66,7 +65,7 @@ static int prepare(struct bench *b) {
         b->cell_commitments[i] = b->commitments[0];
         b->indices[i] = i;
     }
-    kzg_versioned_hash(&versioned, &b->commitments[0]);
+    struct hash versioned = kzg_versioned_hash(&b->commitments[0]);
     memcpy(b->input, versioned.b, 32);
     b->input[32 + 31] = 9; // z
     memcpy(b->input + 96, b->commitments[0].b, 48);

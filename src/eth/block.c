@@ -98,14 +98,6 @@ int header_decode(struct header *ret, struct bytes in, struct error *why) {
     return status;
 }
 
-/* Memory for one of the block's lists; NULL for none, and after a failure. */
-static void *list_memory(struct rlp_reader *r, struct arena *a, size_t count, size_t size) {
-    if (r->source->failed || count == 0) return NULL;
-    void *p = arena_alloc_array(a, count, size);
-    if (!p) rlp_fail(r, ERR_LIMIT, "block does not fit its memory limit");
-    return p;
-}
-
 /* Reads one transaction of a body: a list, or a string with a typed envelope. */
 static void read_tx(struct rlp_reader *r, struct tx *t, size_t i, struct arena *a) {
     bool legacy = rlp_peek_is_list(r);
@@ -119,37 +111,39 @@ static void read_tx(struct rlp_reader *r, struct tx *t, size_t i, struct arena *
     if (status != 0) rlp_fail(r, (enum err)status, "transaction %zu: %s", i, why.text);
 }
 
-static void hash_txs(struct rlp_reader *r, struct tx *txs, size_t count, struct arena *a) {
+static void hash_txs(const struct rlp_reader *r, struct tx *txs, size_t count, struct arena *a) {
+    if (r->source->failed || count == 0) return;
     struct arena_mark mark = arena_mark(a);
-    struct keccak_job *jobs = list_memory(r, a, count, sizeof *jobs);
-    for (size_t i = 0; jobs && i < count; i++) {
+    struct keccak_job *jobs = arena_alloc_array(a, count, sizeof *jobs);
+    if (!jobs) {
+        rlp_fail(r, ERR_LIMIT, "transactions do not fit their memory limit");
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
         jobs[i] = (struct keccak_job){txs[i].raw, &txs[i].hash};
     }
-    if (jobs) keccak256_scatter(jobs, count);
+    keccak256_scatter(jobs, count);
     arena_rewind(a, mark);
 }
 
 static void read_txs(struct rlp_reader *outer, struct block *b, struct arena *a) {
     struct rlp_reader list = rlp_list(outer, "transactions");
-    size_t count = rlp_count(&list, SIZE_MAX, "transactions");
-    struct tx *txs = list_memory(&list, a, count, sizeof *txs);
-    for (size_t i = 0; txs && i < count; i++) {
+    struct tx *txs = rlp_array(&list, &b->tx_count, SIZE_MAX, sizeof *txs, a, "transactions");
+    for (size_t i = 0; i < b->tx_count; i++) {
         read_tx(&list, &txs[i], i, a);
     }
-    hash_txs(&list, txs, count, a);
+    hash_txs(&list, txs, b->tx_count, a);
     b->txs = txs;
-    b->tx_count = count;
 }
 
 static void read_ommers(struct rlp_reader *outer, struct block *b, struct arena *a) {
     struct rlp_reader list = rlp_list(outer, "ommers");
-    size_t count = rlp_count(&list, SIZE_MAX, "ommers");
-    struct header *ommers = list_memory(&list, a, count, sizeof *ommers);
-    for (size_t i = 0; ommers && i < count; i++) {
+    struct header *ommers =
+        rlp_array(&list, &b->ommer_count, SIZE_MAX, sizeof *ommers, a, "ommers");
+    for (size_t i = 0; i < b->ommer_count; i++) {
         read_header(&list, &ommers[i]);
     }
     b->ommers = ommers;
-    b->ommer_count = count;
 }
 
 static void read_withdrawal(struct rlp_reader *outer, struct withdrawal *w) {
@@ -163,14 +157,13 @@ static void read_withdrawal(struct rlp_reader *outer, struct withdrawal *w) {
 
 static void read_withdrawals(struct rlp_reader *outer, struct block *b, struct arena *a) {
     struct rlp_reader list = rlp_list(outer, "withdrawals");
-    size_t count = rlp_count(&list, SIZE_MAX, "withdrawals");
-    struct withdrawal *w = list_memory(&list, a, count, sizeof *w);
-    for (size_t i = 0; w && i < count; i++) {
+    struct withdrawal *w =
+        rlp_array(&list, &b->withdrawal_count, SIZE_MAX, sizeof *w, a, "withdrawals");
+    for (size_t i = 0; i < b->withdrawal_count; i++) {
         read_withdrawal(&list, &w[i]);
     }
     b->has_withdrawals = true;
     b->withdrawals = w;
-    b->withdrawal_count = count;
 }
 
 int block_decode(struct block *ret, struct bytes in, struct arena *a, struct error *why) {

@@ -143,14 +143,8 @@ void receipt_encode(struct buf *out, const struct receipt *r) {
 
 static void read_logs(struct rlp_reader *r, struct receipt *ret, struct arena *a) {
     struct rlp_reader list = rlp_list(r, "logs");
-    size_t count = rlp_count(&list, SIZE_MAX, "logs");
-    if (count == 0) return;
-    struct event_log *logs = arena_new_array(a, struct event_log, count);
-    if (!logs) {
-        rlp_fail(&list, ERR_LIMIT, "receipt does not fit its memory limit");
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
+    struct event_log *logs = rlp_array(&list, &ret->log_count, SIZE_MAX, sizeof *logs, a, "logs");
+    for (size_t i = 0; i < ret->log_count; i++) {
         struct rlp_reader l = rlp_list(&list, "log");
         rlp_fixed(&l, logs[i].address.b, 20, "log address");
         struct rlp_reader topics = rlp_list(&l, "log topics");
@@ -162,7 +156,6 @@ static void read_logs(struct rlp_reader *r, struct receipt *ret, struct arena *a
         rlp_end(&l, "log");
     }
     ret->logs = logs;
-    ret->log_count = count;
 }
 
 int receipt_decode(struct receipt *ret, struct bytes in, struct arena *a, struct error *why) {

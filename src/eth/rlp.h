@@ -14,6 +14,7 @@
 #ifndef ETH_RLP_H
 #define ETH_RLP_H
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/error.h"
@@ -93,6 +94,11 @@ struct rlp_reader rlp_list(struct rlp_reader *r, const char *what);
 /* rlp_count counts the items that are left in the list without moving; more than `max` is
  * ERR_LIMIT. For sizing an array before it is filled. */
 size_t rlp_count(const struct rlp_reader *r, size_t max, const char *what);
+
+/* rlp_array gives zeroed memory for what these items will be, `size` bytes each. NULL, and a count
+ * of 0, where there are none and after a failure (ERR_LIMIT: more than `max`, or the arena's). */
+void *rlp_array(const struct rlp_reader *r, size_t *ret_count, size_t max, size_t size,
+                struct arena *a, const char *what);
 
 /* rlp_fail records a failure of the caller's own at the reader's place (if it is the first). */
 [[gnu::format(printf, 3, 4)]] void rlp_fail(const struct rlp_reader *r, enum err code,

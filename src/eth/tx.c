@@ -6,14 +6,6 @@
 
 #define AUTHORIZATION_MAGIC 0x05 /* EIP-7702 */
 
-/* Memory for the lists; a failure goes the way of all failures of the reader. */
-static void *list_memory(struct rlp_reader *r, struct arena *a, size_t count, size_t size) {
-    if (r->source->failed || count == 0) return NULL;
-    void *p = arena_alloc_array(a, count, size);
-    if (!p) rlp_fail(r, ERR_LIMIT, "transaction does not fit its memory limit");
-    return p;
-}
-
 static void read_to(struct rlp_reader *r, struct tx *t) {
     struct bytes to = rlp_string(r, "to");
     if (to.n == 20) {
@@ -26,34 +18,30 @@ static void read_to(struct rlp_reader *r, struct tx *t) {
 
 static void read_access_list(struct rlp_reader *r, struct tx *t, struct arena *a) {
     struct rlp_reader list = rlp_list(r, "access list");
-    size_t count = rlp_count(&list, SIZE_MAX, "access list");
-    struct tx_access *access = list_memory(&list, a, count, sizeof *access);
-    for (size_t i = 0; access && i < count; i++) {
+    struct tx_access *access =
+        rlp_array(&list, &t->access_count, SIZE_MAX, sizeof *access, a, "access list");
+    for (size_t i = 0; i < t->access_count; i++) {
         struct rlp_reader entry = rlp_list(&list, "access list entry");
         rlp_fixed(&entry, access[i].address.b, 20, "access list address");
         struct rlp_reader keys = rlp_list(&entry, "access list keys");
-        size_t key_count = rlp_count(&keys, SIZE_MAX, "access list keys");
-        struct hash *key = list_memory(&keys, a, key_count, sizeof *key);
-        for (size_t k = 0; key && k < key_count; k++) {
+        struct hash *key =
+            rlp_array(&keys, &access[i].key_count, SIZE_MAX, sizeof *key, a, "access list keys");
+        for (size_t k = 0; k < access[i].key_count; k++) {
             rlp_fixed(&keys, key[k].b, 32, "access list key");
         }
         access[i].keys = key;
-        access[i].key_count = key_count;
         rlp_end(&entry, "access list entry");
     }
     t->access = access;
-    t->access_count = access ? count : 0;
 }
 
 static void read_blob_hashes(struct rlp_reader *r, struct tx *t, struct arena *a) {
     struct rlp_reader list = rlp_list(r, "blob hashes");
-    size_t count = rlp_count(&list, SIZE_MAX, "blob hashes");
-    struct hash *hash = list_memory(&list, a, count, sizeof *hash);
-    for (size_t i = 0; hash && i < count; i++) {
+    struct hash *hash = rlp_array(&list, &t->blob_count, SIZE_MAX, sizeof *hash, a, "blob hashes");
+    for (size_t i = 0; i < t->blob_count; i++) {
         rlp_fixed(&list, hash[i].b, 32, "blob hash");
     }
     t->blob_hashes = hash;
-    t->blob_count = hash ? count : 0;
 }
 
 static void read_signature_numbers(struct rlp_reader *r, struct ecdsa_signature *s) {
@@ -63,9 +51,9 @@ static void read_signature_numbers(struct rlp_reader *r, struct ecdsa_signature 
 
 static void read_authorizations(struct rlp_reader *r, struct tx *t, struct arena *a) {
     struct rlp_reader list = rlp_list(r, "authorization list");
-    size_t count = rlp_count(&list, SIZE_MAX, "authorization list");
-    struct tx_authorization *auth = list_memory(&list, a, count, sizeof *auth);
-    for (size_t i = 0; auth && i < count; i++) {
+    struct tx_authorization *auth =
+        rlp_array(&list, &t->authorization_count, SIZE_MAX, sizeof *auth, a, "authorization list");
+    for (size_t i = 0; i < t->authorization_count; i++) {
         struct rlp_reader entry = rlp_list(&list, "authorization");
         auth[i].chain_id = rlp_u256(&entry, "authorization chain id");
         rlp_fixed(&entry, auth[i].address.b, 20, "authorization address");
@@ -77,7 +65,6 @@ static void read_authorizations(struct rlp_reader *r, struct tx *t, struct arena
         rlp_end(&entry, "authorization");
     }
     t->authorizations = auth;
-    t->authorization_count = auth ? count : 0;
 }
 
 static void read_legacy(struct rlp_reader *r, struct tx *t) {

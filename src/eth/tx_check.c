@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "eth/tx_check.h"
 
-#define TX_GAS 21000u               /* every transaction */
-#define CALLDATA_ZERO_GAS 4u        /* a zero byte */
-#define ACCESS_ADDRESS_GAS 2400u    /* EIP-2930 */
-#define ACCESS_KEY_GAS 1900u        /* EIP-2930 */
-#define AUTHORIZATION_GAS 25000u    /* EIP-7702 */
-#define TOKENS_PER_NONZERO_BYTE 4u  /* EIP-7623 */
-#define VERSIONED_HASH_VERSION 0x01 /* EIP-4844 */
+#include "crypto/kzg.h"
+
+#define TX_GAS 21000u              /* every transaction */
+#define CALLDATA_ZERO_GAS 4u       /* a zero byte */
+#define ACCESS_ADDRESS_GAS 2400u   /* EIP-2930 */
+#define ACCESS_KEY_GAS 1900u       /* EIP-2930 */
+#define AUTHORIZATION_GAS 25000u   /* EIP-7702 */
+#define TOKENS_PER_NONZERO_BYTE 4u /* EIP-7623 */
 
 static const struct {
     const char *name, *text;
@@ -126,7 +127,7 @@ static enum tx_fault check_blobs(const struct tx *t, const struct fork_rules *ru
         return TX_FAULT_BLOB_COUNT;
     }
     for (size_t i = 0; i < t->blob_count; i++) {
-        if (t->blob_hashes[i].b[0] != VERSIONED_HASH_VERSION) return TX_FAULT_BLOB_VERSION;
+        if (t->blob_hashes[i].b[0] != KZG_HASH_VERSION) return TX_FAULT_BLOB_VERSION;
     }
     return TX_VALID;
 }

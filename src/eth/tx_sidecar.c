@@ -1,41 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 #include "eth/tx_sidecar.h"
 
-#include "crypto/keccak.h"
-#include "crypto/sha256.h"
+#include "crypto/kzg.h"
 #include "eth/rlp.h"
-
-#define VERSIONED_HASH_VERSION 0x01
-
-static void *memory(struct rlp_reader *r, struct arena *a, size_t count, size_t size) {
-    if (r->source->failed || count == 0) return NULL;
-    void *p = arena_alloc_array(a, count, size);
-    if (!p) rlp_fail(r, ERR_LIMIT, "blob sidecar does not fit its memory limit");
-    return p;
-}
 
 static const uint8_t *const *read_blobs(struct rlp_reader *r, size_t *ret_count, struct arena *a) {
     struct rlp_reader list = rlp_list(r, "blobs");
-    size_t count = rlp_count(&list, SIDECAR_BLOBS_MAX, "blobs");
-    const uint8_t **blobs = memory(&list, a, count, sizeof *blobs);
-    for (size_t i = 0; blobs && i < count; i++) {
+    const uint8_t **blobs =
+        rlp_array(&list, ret_count, SIDECAR_BLOBS_MAX, sizeof *blobs, a, "blobs");
+    for (size_t i = 0; i < *ret_count; i++) {
         struct bytes blob = rlp_string(&list, "blob");
         if (blob.n != BLOB_BYTES) rlp_fail(&list, ERR_SYNTAX, "blob: has the wrong length");
         blobs[i] = blob.p;
     }
-    *ret_count = count;
     return (const uint8_t *const *)blobs;
 }
 
 static const struct bytes48 *read_points(struct rlp_reader *r, size_t *ret_count, size_t max,
                                          struct arena *a, const char *what) {
     struct rlp_reader list = rlp_list(r, what);
-    size_t count = rlp_count(&list, max, what);
-    struct bytes48 *points = memory(&list, a, count, sizeof *points);
-    for (size_t i = 0; points && i < count; i++) {
+    struct bytes48 *points = rlp_array(&list, ret_count, max, sizeof *points, a, what);
+    for (size_t i = 0; i < *ret_count; i++) {
         rlp_fixed(&list, points[i].b, 48, what);
     }
-    *ret_count = count;
     return points;
 }
 
@@ -122,19 +109,13 @@ void tx_encode_network(struct buf *out, const struct tx *t, const struct tx_side
     buf_free(&envelope);
 }
 
-struct hash blob_versioned_hash(const struct bytes48 *commitment) {
-    struct hash h = sha256(BYTES_OF(*commitment));
-    h.b[0] = VERSIONED_HASH_VERSION;
-    return h;
-}
-
 int tx_sidecar_check(const struct tx *t, const struct tx_sidecar *sidecar, struct error *why) {
     if (t->blob_count != sidecar->blob_count) {
         return error_set(why, ERR_INVALID, "sidecar has %zu blobs, the transaction %zu",
                          sidecar->blob_count, t->blob_count);
     }
     for (size_t i = 0; i < t->blob_count; i++) {
-        struct hash h = blob_versioned_hash(&sidecar->commitments[i]);
+        struct hash h = kzg_versioned_hash(&sidecar->commitments[i]);
         if (!hash_equal(&h, &t->blob_hashes[i])) {
             return error_set(why, ERR_INVALID, "blob %zu: its hash is not of its commitment", i);
         }

@@ -44,7 +44,4 @@ void tx_encode_network(struct buf *out, const struct tx *t, const struct tx_side
 [[gnu::warn_unused_result]] int
 tx_sidecar_check(const struct tx *t, const struct tx_sidecar *sidecar, struct error *why);
 
-/* blob_versioned_hash: 0x01 || sha256(commitment)[1..32]. */
-struct hash blob_versioned_hash(const struct bytes48 *commitment);
-
 #endif

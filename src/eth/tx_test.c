@@ -2,6 +2,7 @@
 #include "eth/tx.h"
 
 #include "crypto/keccak.h"
+#include "crypto/kzg.h"
 #include "eth/rlp.h"
 #include "eth/tx_sidecar.h"
 #include "test/harness/test.h"
@@ -257,8 +258,8 @@ TEST(sidecars_of_both_versions_read_back) {
     const uint8_t *pointers[2] = {blobs[0], blobs[1]};
     static struct bytes48 commitments[2] = {{{1}}, {{2}}}, proofs[2 * CELLS_PER_BLOB];
     blobs[1][5] = 9;
-    struct hash hashes[2] = {blob_versioned_hash(&commitments[0]),
-                             blob_versioned_hash(&commitments[1])};
+    struct hash hashes[2] = {kzg_versioned_hash(&commitments[0]),
+                             kzg_versioned_hash(&commitments[1])};
     struct tx t;
     sample(&t, TX_BLOB, &w.a);
     t.blob_hashes = hashes;

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/hex.h"
 #include "crypto/keccak.h"
+#include "crypto/kzg.h"
 #include "eth/dev_accounts.h"
 
 #include <stdio.h>
@@ -234,7 +235,7 @@ static int make_blob(struct world *w, const struct scenario_tx *t, struct error 
     if (r == 0) r = kzg_commit(w->kzg, commitment, blob, why);
     if (r == 0) r = kzg_cells_and_proofs(w->kzg, cells, proofs, blob, why);
     blobs[0] = blob;
-    w->blob_hash = blob_versioned_hash(commitment);
+    w->blob_hash = kzg_versioned_hash(commitment);
     w->sidecar = (struct tx_sidecar){.present = true,
                                      .version = 1,
                                      .blob_count = 1,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/beacon_blobs.h"
 
-#include "eth/tx_sidecar.h"
+#include "crypto/kzg.h"
 
 #include <stdlib.h>
 
@@ -58,7 +58,7 @@ int beacon_blobs_put(struct beacon_blobs *b, const struct hash *root,
     *e = (struct beacon_block_blobs){.root = *root, .count = n, .blobs = blobs, .hashes = hashes};
     memcpy(blobs, bundle->blobs.items, n * sizeof *blobs);
     for (size_t i = 0; i < n; i++) {
-        hashes[i] = blob_versioned_hash(&bundle->commitments.items[i]);
+        hashes[i] = kzg_versioned_hash(&bundle->commitments.items[i]);
     }
     list_push_back(&b->blocks, &e->node);
     b->count += n;

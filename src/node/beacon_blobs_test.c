@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/beacon_blobs.h"
 
-#include "eth/tx_sidecar.h"
+#include "crypto/kzg.h"
 #include "test/harness/test.h"
 
 static struct error why;
@@ -43,7 +43,7 @@ TEST(the_newest_blocks_blobs_are_kept) {
     const struct beacon_block_blobs *e = beacon_blobs_find(&kept, &one);
     CHECK(e && e->count == 2);
     CHECK_BYTES(BYTES_OF(e->blobs[1]), BYTES_OF(blobs[1]));
-    const struct hash hash = blob_versioned_hash(&commitments[1]);
+    const struct hash hash = kzg_versioned_hash(&commitments[1]);
     CHECK(hash_equal(&e->hashes[1], &hash));
     CHECK_OK(beacon_blobs_put(&kept, &three, &few, &why), &why); // the oldest makes room
     CHECK(!beacon_blobs_find(&kept, &one));

@@ -6,6 +6,7 @@
 #include "chain/engine.h"
 #include "chain/engine_versions.h"
 #include "chain/produce.h"
+#include "crypto/kzg.h"
 #include "eth/fees.h"
 #include "eth/ssz_json.h"
 #include "node/engine_api.h"
@@ -169,7 +170,7 @@ static int check_blobs(const struct validate *v, const struct judged *j, struct 
         const struct tx *t = &j->block.txs[i];
         for (size_t k = 0; k < t->blob_count; k++, n++) {
             struct hash hash = {{0}};
-            if (n < b->commitments.count) hash = blob_versioned_hash(&b->commitments.items[n]);
+            if (n < b->commitments.count) hash = kzg_versioned_hash(&b->commitments.items[n]);
             if (!hash_equal(&hash, &t->blob_hashes[k])) {
                 return node_fail(c, why, FAILED, none, "invalid blobs bundle: commitment %zu", n);
             }
