@@ -201,9 +201,10 @@ static int read_document(struct apply *p) {
     static const char *const words[] = {"keep", "disable", "delete"};
     static const char *const names[] = {"measurements", "builders", "dry_run",
                                         "expect",       "unlisted", NULL};
+    static const struct json_limits limits = {HUB_STATE_BYTES_MAX, 64, 2u << 20, true};
     const struct json *doc;
     struct bytes word;
-    int r = hub_parse(p->c, &doc, p->why);
+    int r = json_parse(&doc, p->c->req->body, &p->c->arena, &limits, p->why);
     if (r == 0) r = json_expect(doc, JSON_OBJECT, p->why);
     if (r == 0) r = check_members(doc, names, p->why);
     if (r == 0) r = read_bool(&p->dry_run, doc, "dry_run", p->why);

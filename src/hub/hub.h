@@ -19,6 +19,8 @@
 #include "hub/store.h"
 #include "net/http.h"
 
+#define HUB_STATE_BYTES_MAX (16u << 20) /* a whole wanted state; other bodies are much smaller */
+
 enum hub_listener { HUB_PUBLIC = 1, HUB_INTERNAL = 2, HUB_ADMIN = 4 };
 
 /* What may change while the hub runs. */

@@ -17,6 +17,7 @@
 #define FLUSH_NS (200 * NS_PER_MS)
 #define PRUNE_NS (3600 * NS_PER_S)
 #define QUEUE_MAX 4096
+#define BODY_BYTES_MAX (1u << 20)
 #define LISTEN_MS 1000
 
 struct held {
@@ -101,7 +102,7 @@ static void submit(struct door *d, struct exchange *x, const struct hub_request 
     bool taken = false;
     if (j) {
         hub_response_init(&j->response);
-        j->response.arena.limit_bytes = 8u << 20;
+        j->response.arena.limit_bytes = (8u << 20) + req->body.n;
         j->door = d;
         j->exchange = x;
         j->request = *req;
@@ -339,14 +340,14 @@ static int start_listener(struct service *s, struct error *why) {
 // Start
 
 static int open_door(struct service *s, struct server **ret, const char *address,
-                     const struct route *route, const char *name, struct tls *tls,
+                     const struct route *route, const char *name, struct tls *tls, size_t body_max,
                      struct error *why) {
     struct server_listener listener = {.tls = tls};
     struct socket_address bound;
     char text[SOCKET_TEXT_MAX];
     const struct server_options o = {.routes = route,
                                      .route_count = 1,
-                                     .limits = {.body_bytes = 1u << 20},
+                                     .limits = {.body_bytes = body_max},
                                      .log = s->log,
                                      .metrics = s->metrics,
                                      .name = name,
@@ -389,15 +390,17 @@ static int open_doors(struct service *s, struct error *why) {
         d->listener = table[i].listener;
         d->route = (struct route){
             .methods = "*", .path = "/", .handle = serve, .context = d, .flags = ROUTE_PREFIX};
-        struct tls *tls = table[i].listener == HUB_ADMIN ? s->admin_tls : NULL;
-        r = open_door(s, &d->server, table[i].address, &d->route, table[i].name, tls, why);
+        bool admin = table[i].listener == HUB_ADMIN;
+        r = open_door(s, &d->server, table[i].address, &d->route, table[i].name,
+                      admin ? s->admin_tls : NULL, admin ? HUB_STATE_BYTES_MAX : BODY_BYTES_MAX,
+                      why);
     }
     if (r == 0) r = open_attested(s, why);
     if (r != 0 || !s->values->metrics_addr || !*s->values->metrics_addr) return r;
     s->metrics_route =
         (struct route){.methods = "GET", .path = "/metrics", .handle = serve_metrics, .context = s};
     return open_door(s, &s->metrics_server, s->values->metrics_addr, &s->metrics_route, "metrics",
-                     NULL, why);
+                     NULL, BODY_BYTES_MAX, why);
 }
 
 int serving_read_proxies(struct service_proxies *ret, const struct hub_values *values,

@@ -162,8 +162,7 @@ int store_query(struct store *s, const struct db_statement *st, const struct db_
 static int run_steps(struct db *d, const struct store_batch *b, uint64_t *ret_changed,
                      struct error *why) {
     int r = 0;
-    for (size_t i = 0; i < b->count && r == 0; i++) {
-        const struct store_step *step = &b->steps[i];
+    for (const struct store_step *step = b->first; step && r == 0; step = step->next) {
         uint64_t changed = 0;
         r = db_run(d, step->statement, step->values, step->n, NULL, NULL, &changed, why);
         if (r == 0 && changed == 0 && step->must_change) {

@@ -98,15 +98,15 @@ typedef int store_bytes_each(void *context, struct bytes b, struct error *why);
 
 /* Writing. */
 struct store_step {
+    struct store_step *next;
     const struct db_statement *statement;
-    struct db_value values[DB_PARAMETERS_MAX];
+    const struct db_value *values;
     size_t n;
     const char *must_change; /* what to say (ERR_NOT_FOUND) when no row changed; NULL: fine */
 };
 struct store_batch {
     struct arena *arena;
-    struct store_step *steps;
-    size_t count, capacity;
+    struct store_step *first, *last;
     int failed;
     bool again_on_conflict; /* a unique index hit by another's transaction: try again */
     struct bytes author, reason;

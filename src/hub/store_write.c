@@ -10,23 +10,18 @@ void batch_init(struct store_batch *b, struct arena *a, struct bytes author, str
 
 static void add(struct store_batch *b, const struct db_statement *st, const char *must_change,
                 const struct db_value *values, size_t n) {
-    if (b->count == b->capacity && b->failed == 0) {
-        size_t more = b->capacity ? 2 * b->capacity : 8;
-        struct store_step *steps = arena_new_array(b->arena, struct store_step, more);
-        if (!steps) {
-            b->failed = ERR_NO_MEMORY;
-            return;
-        }
-        if (b->count) memcpy(steps, b->steps, b->count * sizeof *steps);
-        b->steps = steps;
-        b->capacity = more;
-    }
+    struct store_step *step = arena_new(b->arena, struct store_step);
+    struct db_value *kept = arena_new_array(b->arena, struct db_value, n);
+    if (!step || !kept) b->failed = ERR_NO_MEMORY;
     if (b->failed != 0) return;
-    struct store_step *step = &b->steps[b->count++];
-    step->statement = st;
-    step->must_change = must_change;
-    step->n = n;
-    memcpy(step->values, values, n * sizeof *values);
+    memcpy(kept, values, n * sizeof *kept);
+    *step =
+        (struct store_step){.statement = st, .values = kept, .n = n, .must_change = must_change};
+    if (b->last)
+        b->last->next = step;
+    else
+        b->first = step;
+    b->last = step;
 }
 
 #define ADD(b, statement, must_change, ...)                                                        \

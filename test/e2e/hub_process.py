@@ -73,7 +73,7 @@ class Hub:
 
     def good(self, *words, text=""):
         r = self.run(*words, text=text)
-        assert r.returncode == 0, r
+        assert r.returncode == 0, (words, r.returncode, r.stdout[-2000:], r.stderr)
         return r.stdout
 
     def write(self, name, text):

@@ -286,4 +286,50 @@ def a_thousand_nodes_poll():
         assert len({e["builder"] for e in events}) == 1000
 
 
+def memory_of(hub):
+    status = pathlib.Path(f"/proc/{hub.process.pid}/status").read_text()
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
+
+
+@case
+def ten_thousand_builders_are_in_the_table():
+    """All of it through the program: one file, lists, peers, configurations, registrations, little
+    memory, and a start that finds them."""
+    count = 10000
+    with Hub("--required-services", "") as hub:
+        fleet(hub, 1, count + 1)
+        assert hub.good("apply", hub.folder / "fleet.yaml", "--yes") == "nothing to change\n"
+        rows = json.loads(admin(hub, "/api/admin/v2/builders")[1])
+        assert len(rows) == count and all(r["enabled"] and r["has_configuration"] for r in rows)
+        assert len(hub.good("builders", "list").splitlines()) == count + 1
+        certificate = json.dumps({"tls_cert": "c" * 900})
+        wrong = []
+
+        def work(part):
+            for i in range(1 + part, count + 1, 40):
+                for path, body in ((REGISTER, certificate),
+                                   ("/api/l1-builder/v1/configuration", None)):
+                    status = node_document(hub, path, address_of(i), body)[0]
+                    if status != 200:
+                        wrong.append((i, path, status))
+
+        threads = [threading.Thread(target=work, args=(part,)) for part in range(4)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert not wrong, wrong[:5]
+        for _ in range(2):
+            for address in (address_of(1), address_of(count)):
+                status, _, peers = node_document(hub, PEERS, address)
+                assert status == 200 and peers.count('"name"') == count
+                assert peers.count('"tls_cert"') == count // 10
+            assert memory_of(hub) < 64 << 10, memory_of(hub)
+            hub.stop()
+            hub.start()
+        hub.good("builders", "disable", f"node-{count}")
+        assert node_document(hub, PEERS, address_of(count))[0] == 403
+        assert node_document(hub, PEERS, address_of(1))[2].count('"name"') == count - 1
+
+
 main()
