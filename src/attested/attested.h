@@ -31,8 +31,9 @@ struct attested_options {
     enum attested_form form;
     struct issuer *issuer; /* NULL: no own evidence */
     struct judge *judge;   /* NULL: the peer is not judged. Owned from now on. */
-    bool by_name;          /* client: the server name stays the host's; certificates are checked
-                              as usual (tls_options.trust is the caller's) */
+    bool by_name;          /* certificate form: the server shows an ordinary certificate, and the
+                              server name is the host's, no nonce. Client: it is checked as usual
+                              (tls_options.trust); server: it is of tls_options.identity */
     uint64_t again_ns;     /* every session is judged again after; 0: 60 s */
     struct log *log;
     struct metrics *metrics;

@@ -120,7 +120,7 @@ static int on_hello(SSL *session, struct bytes sni, void *user, struct error *wh
     if (!s) return error_set(why, ERR_NO_MEMORY, "no memory for a session");
     s->tls = session;
     // Without a server name the nonce is empty: a client that does not check freshness.
-    if (sni.n > 0 && take_nonce(s, sni, why) < 0) {
+    if (!s->a->options.by_name && sni.n > 0 && take_nonce(s, sni, why) < 0) {
         return session_refuse(s, JUDGE_MALFORMED, ERR_SYNTAX, "the server name is no nonce", why);
     }
     if (!s->a->options.judge) return 0;
@@ -145,6 +145,7 @@ static int on_certificate(SSL *session, void *user, struct error *why) {
     if (s->own == OWN_ASKED) return ERR_AGAIN;
     if (s->own == OWN_FAILED) return error_set(why, ERR_BUSY, "own evidence could not be made");
     if (client && !a->options.issuer) return 0; // no certificate: the server decides
+    if (!client && a->options.by_name) return 0;
     if (s->own == OWN_READY) return present(s, why);
     if (client) {
         int r = begin_client(s, why);
@@ -194,6 +195,9 @@ static int on_verify(SSL *session, X509 *leaf, STACK_OF(X509) * chain, void *use
     if (!why) why = &own;
     if (!s || !s->a->options.judge) return error_set(why, ERR_INTERNAL, "no judge");
     s->tls = session;
+    if (!leaf) {
+        return session_refuse(s, JUDGE_NO_EVIDENCE, ERR_AUTH, "the peer sent no certificate", why);
+    }
     buf_init(&der, ATLS_CERTIFICATE_BYTES_MAX);
     int r = certificate_der(&der, leaf, why);
     if (r == 0) {

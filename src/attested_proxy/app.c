@@ -67,7 +67,7 @@ static int self_sign(struct buf *cert, struct buf *key, const struct proxy_setti
 static int own_identity(struct buf *cert, struct buf *key, const struct proxy_settings *s,
                         struct error *why) {
     const struct proxy_values *v = &s->values;
-    if (s->verb != PROXY_SERVER || v->form == ATTESTED_CERTIFICATE) return 0;
+    if (s->verb != PROXY_SERVER || (v->form == ATTESTED_CERTIFICATE && !s->by_name)) return 0;
     return v->tls_certificate ? tls_read_identity(cert, key, v->tls_certificate, v->tls_key, why)
                               : self_sign(cert, key, s, why);
 }
@@ -188,7 +188,7 @@ static int open_attested(struct app *a,
     struct attested_options o = {
         .form = v->form == ATTESTED_CERTIFICATE ? ATTESTED_CERTIFICATE : ATTESTED_EXPORTER,
         .issuer = a->setup.issuer,
-        .by_name = v->form == ATTESTED_CERTIFICATE && a->settings.by_certificate,
+        .by_name = a->settings.by_name,
         .again_ns = v->attested.judge_again_ns,
         .log = a->log,
         .metrics = a->metrics,

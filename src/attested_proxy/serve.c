@@ -178,6 +178,9 @@ static int reload(void *context, struct error *why) {
     if ((fresh.policy != NULL) != (a->settings.policy != NULL)) {
         r = error_set(why, ERR_INVALID, "whether peers are judged cannot change while running");
     }
+    if (r == 0 && fresh.by_name != a->settings.by_name) {
+        r = error_set(why, ERR_INVALID, "what certificates are for cannot change while running");
+    }
     if (r == 0 && fresh.policy) {
         r = attested_setup_judge(&judge, &a->setup, &fresh.values.attested, fresh.policy, why);
     }

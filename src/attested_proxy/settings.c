@@ -54,8 +54,10 @@ static const struct config_option options[] = {
     ATTESTED_OPTIONS(V, attested),
     CONFIG_BOOL(proxy_values, allow_unattested, "allow-unattested", "false",
                 "Start although nothing about the peer is verified."),
-    CONFIG_PATH(proxy_values, tls_certificate, "tls-certificate-path", NULL,
-                "server, ratls: certificate chain, PEM; empty: a self-signed one is made."),
+    CONFIG_PATH(
+        proxy_values, tls_certificate, "tls-certificate-path", NULL,
+        "server: certificate chain, PEM; empty: ratls makes a self-signed one, atls one for "
+        "each session. With atls only where the server does not attest."),
     CONFIG_PATH(proxy_values, tls_key, "tls-private-key-path", NULL, "Its key, PEM."),
     CONFIG_LIST(proxy_values, tls_hosts, "tls-hosts", NULL, "HOST,...",
                 "Names in the self-signed certificate."),
@@ -186,11 +188,17 @@ static int check(struct proxy_settings *s, struct error *why) {
     if (r < 0) return r;
     if (v->form == ATTESTED_CERTIFICATE) {
         s->by_certificate = client && v->verify_tls;
+        s->by_name = client ? v->verify_tls : v->tls_certificate != NULL;
         if (s->by_certificate && s->policy) {
             return error_set(why, ERR_CONFLICT, "--verify-tls and a policy: one of them decides");
         }
     } else {
         s->by_certificate = client && !v->allow_self_signed;
+    }
+    if (s->by_name && !client && s->own_type != ATTESTATION_NONE) {
+        return error_set(why, ERR_CONFLICT,
+                         "--tls-certificate-path and --server-attestation-type: with atls, "
+                         "evidence makes a certificate of its own");
     }
     if (!s->policy && !s->by_certificate && !v->allow_unattested) {
         return error_set(why, ERR_INVALID,

@@ -39,6 +39,7 @@ struct proxy_settings {
     enum attestation_type own_type; /* NONE: no own evidence */
     const char *policy;             /* NULL: the peer's evidence is not judged */
     bool by_certificate;            /* the peer's certificate is checked as usual */
+    bool by_name;                   /* atls: the server shows an ordinary certificate */
 };
 
 extern const struct config_program proxy_settings_program;

@@ -293,6 +293,9 @@ static void handshake(struct conn *c) {
         return;
     }
     int os = want == SSL_ERROR_SYSCALL ? errno : 0;
+    if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
+        tls_session_unidentified(c->tls);
+    }
     bool refused = tls_session_error(c->tls)->code != 0;
     fail(c,
          refused                     ? ERR_UNTRUSTED

@@ -53,7 +53,8 @@ struct tls_hooks {
     /* Both: one's own certificate is needed. A client finds the names that the server accepts in
      * SSL_get0_peer_CA_list. ERR_AGAIN ok. */
     int (*certificate)(SSL *session, void *user, struct error *why);
-    /* Both: judge the peer's certificate (TLS_TRUST_HOOK). chain: as sent, may be NULL. */
+    /* Both: judge the peer's certificate (TLS_TRUST_HOOK). chain: as sent, may be NULL. leaf NULL:
+     * a certificate was required and none came; the handshake ends whatever is returned. */
     int (*verify)(SSL *session, X509 *leaf, STACK_OF(X509) * chain, void *user, struct error *why);
 };
 

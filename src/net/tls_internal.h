@@ -60,6 +60,10 @@ void tls_generation_drop(struct tls_generation *g);
 /* tls_session_fail keeps why a handshake was refused. */
 void tls_session_fail(SSL *s, const struct error *why);
 
+/* tls_session_unidentified: a handshake ended because the peer sent no certificate. The hook that
+ * judges certificates hears of it. */
+void tls_session_unidentified(SSL *session);
+
 /* tls_verify_install sets the verification callbacks of one SSL_CTX. */
 void tls_verify_install(SSL_CTX *ctx, struct tls_generation *g, bool peer_optional);
 

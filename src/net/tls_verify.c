@@ -130,6 +130,14 @@ static int on_verify(X509_STORE_CTX *store, void *arg) {
     return 0;
 }
 
+void tls_session_unidentified(SSL *session) {
+    const struct tls_session_data *d = tls_session_data(session);
+    struct error why = {0};
+    if (d->generation->trust != TLS_TRUST_HOOK) return;
+    (void)d->generation->hooks->verify(session, NULL, NULL, d->user, &why);
+    if (why.code) tls_session_fail(session, &why);
+}
+
 void tls_verify_install(SSL_CTX *ctx, struct tls_generation *g, bool peer_optional) {
     SSL_CTX_set_cert_verify_callback(ctx, on_verify, g);
     int mode = SSL_VERIFY_NONE;

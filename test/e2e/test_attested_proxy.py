@@ -124,6 +124,8 @@ def no_evidence_is_refused(world, service):
     """A client without evidence stays outside of a server that judges."""
     with world.server(service) as s, world.client(s, own=False) as c:
         assert get(c.port)[0] in (502, 503, 504)
+        wait_until(lambda: "verdict=no_evidence" in s.logged(), 10, s.logged())
+        assert metric(s, "attested_verdicts_total", '{verdict="no_evidence"}') >= 1
         assert metric(s, "attested_verdicts_total", '{verdict="accepted"}') == 0
 
 
@@ -353,15 +355,84 @@ def certificates_are_delivered_after_attestation():
     with Folder() as folder, Service() as service:
         world = World(folder, "ratls")
         flags = ["--allow-self-signed", *world.flags("client")]
-        with world.server(service) as server:
+        with world.server(service, "--tls-hosts", "127.0.0.1") as server:
             ask = (PROGRAM, "attested-proxy", "get-tls-cert", "--target-addr",
                    f"127.0.0.1:{server.port}", *flags)
             p = run(*ask)
             assert p.returncode == 0 and p.stdout.startswith("-----BEGIN CERTIFICATE"), p.stderr
+            (folder / "delivered.pem").write_text(p.stdout)
+            with world.start("client", server.port,  # trusts it from now on
+                             "--tls-ca-certificate", folder / "delivered.pem",
+                             *world.flags("client", judge=False)) as client:
+                assert get(client.port)[0] == 200, client.logged()
         with world.server(service, mrtd=OTHER) as server:
             p = run(PROGRAM, "attested-proxy", "get-tls-cert", "--target-addr",
                     f"127.0.0.1:{server.port}", *flags)
             assert p.returncode != 0 and not p.stdout, p.stdout
+
+
+def certificate(folder, name="server"):
+    """A self-signed certificate of 127.0.0.1 and its key; gives their paths."""
+    cert, key = folder / f"{name}.pem", folder / f"{name}.key"
+    p = run(need("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt",
+            "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}", "-addext",
+            "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert)
+    assert p.returncode == 0, p.stderr
+    return cert, key
+
+
+@each_form
+def a_certificate_may_speak_for_the_server(world, service):
+    """The server shows an ordinary certificate, which the client checks; the client attests
+    itself, and the server judges it. Another certificate is refused, and so is no evidence."""
+    cert, key = certificate(world.folder)
+    other, _ = certificate(world.folder, "other")
+    own = ("--tls-certificate-path", cert, "--tls-private-key-path", key)
+    check = ("--verify-tls",) if world.form == "atls" else ()
+    with world.server(service, *own, own=False) as server:
+        def ask(ca, *more, **how):
+            return world.start("client", server.port, *check, "--tls-ca-certificate", ca, *more,
+                               *world.flags("client", judge=False, **how))
+        with ask(cert) as client:
+            status, headers, body = get(client.port)
+            assert status == 200, server.logged() + client.logged()
+            assert json.loads(json.loads(body)["x-flashbots-measurement"])["0"] == GOOD
+            assert "x-flashbots-measurement" not in headers
+            assert "no evidence" in client.logged(), client.logged()
+        with ask(other) as client:
+            assert get(client.port)[0] in (502, 503, 504)
+        with ask(cert, own=False) as client:
+            assert get(client.port)[0] in (502, 503, 504)
+            wait_until(lambda: "verdict=no_evidence" in server.logged(), 10, server.logged())
+
+
+@case
+def a_server_attests_or_shows_a_certificate():
+    """atls makes the certificates that carry evidence itself: files beside a type are an error."""
+    with Folder() as folder, Service() as service:
+        world = World(folder, "atls")
+        cert, key = certificate(folder)
+        p = run(PROGRAM, "attested-proxy", "server", "--target-addr", f"127.0.0.1:{service.port}",
+                "--tls-certificate-path", cert, "--tls-private-key-path", key,
+                *world.flags("server"))
+        assert p.returncode != 0 and "tls-certificate-path" in p.stderr, p.stderr
+
+
+@each_form
+def a_peer_has_limits(world, service):
+    """Connections and requests of one address are bounded, others' sessions live on."""
+    limits = ("--max-connections-per-peer", "2", "--max-requests-per-peer", "10")
+    with world.server(service, *limits) as server, world.client(server) as client:
+        assert get(client.port)[0] == 200
+        spare = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(4)]
+        refused_by = '{server="attested",reason="client_connections"}'
+        wait_until(lambda: metric(server, "http_refused_total", refused_by) >= 3, 10)
+        codes = [get(client.port)[0] for _ in range(40)]
+        assert 200 in codes and 429 in codes and set(codes) == {200, 429}, codes
+        for s in spare:
+            s.close()
+        time.sleep(1)
+        assert get(client.port)[0] == 200
 
 
 @case
