@@ -54,7 +54,7 @@ allow: all
 test: deps
 	JOBS=$(JOBS) tools/test-all
 
-# A real consensus client from npm drives node and relay: minutes, and half a gigabyte to install.
+# A real consensus client from npm drives node, relay and a devnet: minutes, half a gigabyte to install.
 test-lodestar: deps all
 	BN_LODESTAR=1 test/e2e/run build lodestar
 

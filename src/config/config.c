@@ -127,6 +127,11 @@ static int add_argument(struct config *c, const char *arg, struct error *why) {
     return 0;
 }
 
+// No flag begins with a digit: "-250ms" is an argument.
+static bool is_number(const char *text) {
+    return *text >= '0' && *text <= '9';
+}
+
 static int read_flags(struct config *c, struct error *why) {
     bool flags = true;
     for (int i = 1; i < c->argc;) {
@@ -135,7 +140,7 @@ static int read_flags(struct config *c, struct error *why) {
         int r = 0;
         if (flags && strcmp(arg, "--") == 0) {
             flags = false;
-        } else if (flags && arg[0] == '-' && arg[1]) {
+        } else if (flags && arg[0] == '-' && arg[1] && !is_number(arg + 1)) {
             r = built_in_flag(c, i, &taken, why);
             if (r == 0 && taken == 0) r = option_flag(c, i, &taken, why);
         } else {

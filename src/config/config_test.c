@@ -162,6 +162,10 @@ static void check_flag(const char *flag, int code, const char *text) {
     CHECK(config == NULL);
 }
 
+TEST(negative_numbers_are_arguments) {
+    check_flag("-250ms", ERR_NOT_FOUND, "unknown verb -250ms (see --help)");
+}
+
 TEST(wrong_flags_are_named) {
     check_flag("--nothing", ERR_NOT_FOUND, "unknown flag --nothing (see --help)");
     check_flag("-x", ERR_NOT_FOUND, "unknown flag -x (see --help)");

@@ -162,16 +162,21 @@ static const char *image_of(const struct call *c, const char *name) {
     return node ? node->image : name;
 }
 
-static int wrong_image(const struct call *c) {
-    return error_set(c->why, ERR_RANGE, "an image's name has at most %d bytes", NET_IMAGE_MAX - 1);
+static int check_image(const struct call *c, const char *image) {
+    if (strlen(image) < NET_IMAGE_MAX && folder_name_is_good(image)) return 0;
+    return error_set(
+        c->why, ERR_SYNTAX,
+        "an image's name has 1 to %d letters, digits, \".\", \"_\" and \"-\", and begins "
+        "with no \".\"",
+        NET_IMAGE_MAX - 1);
 }
 
 static int allow(const struct call *c, bool allowed) {
     char text[128];
     if (c->count != 1) return usage(c, allowed ? "allow IMAGE|NODE" : "revoke IMAGE|NODE");
     const char *image = image_of(c, c->words[0]);
-    if (strlen(image) >= NET_IMAGE_MAX) return wrong_image(c);
-    int r = hub_allow(c->net, image, allowed, c->why);
+    int r = allowed ? check_image(c, image) : 0; // at the hub there may be others
+    if (r == 0) r = hub_allow(c->net, image, allowed, c->why);
     (void)snprintf(text, sizeof text, "measurement of %s %s", image,
                    allowed ? "allowed" : "revoked");
     if (r == 0) note(c, "hub", text);
@@ -198,7 +203,8 @@ static int run_add_node(const struct call *c) {
     struct net *n = c->net;
     char text[96];
     if (c->count > 1) return usage(c, "add-node [IMAGE]");
-    if (c->count == 1 && strlen(c->words[0]) >= NET_IMAGE_MAX) return wrong_image(c);
+    int r = c->count ? check_image(c, c->words[0]) : 0;
+    if (r < 0) return r;
     if (n->node_count == NET_NODES_MAX) {
         return error_set(c->why, ERR_LIMIT, "at most %d nodes", NET_NODES_MAX);
     }
@@ -208,7 +214,7 @@ static int run_add_node(const struct call *c) {
     (void)snprintf(node->name, sizeof node->name, "node-%u", number);
     (void)snprintf(node->builder_name, sizeof node->builder_name, "node_%u", number);
     if (c->count) (void)snprintf(node->image, sizeof node->image, "%s", c->words[0]);
-    int r = plan_node(n, node, c->why);
+    r = plan_node(n, node, c->why);
     if (r < 0) return r;
     n->node_count++;
     (void)snprintf(text, sizeof text, "http://127.0.0.1:%u", node->user_front);
@@ -298,6 +304,9 @@ static int tell_chain(const struct call *c, const char *method, const char *what
     if (c->net->shadow) {
         return error_set(c->why, ERR_UNSUPPORTED, "the chain that a shadow follows is not its own");
     }
+    if (c->net->s->consensus != CONSENSUS_OWN) {
+        return error_set(c->why, ERR_UNSUPPORTED, "the chain's proposers are Lodestar's");
+    }
     if (count == 0 || count > 1000 || *end) return usage(c, "a number from 1 to 1000 is needed");
     c->net->chain_query.done = on_chain;
     c->net->chain_query.context = c->net;
@@ -313,6 +322,10 @@ static int run_miss(const struct call *c) {
 }
 
 static int run_reorg(const struct call *c) {
+    uint64_t head = slots_head(c->net->slots);
+    if (c->count == 1 && strtoull(c->words[0], NULL, 10) > head) {
+        return error_set(c->why, ERR_RANGE, "the chain has %llu blocks", (unsigned long long)head);
+    }
     return tell_chain(c, "dev_reorg", "blocks replaced:");
 }
 

@@ -10,13 +10,15 @@
 
 #include "config/config.h"
 
+#define DEVNET_SLOT_NS 1000000000u /* of a slot, unless asked otherwise */
+
 struct devnet_settings {
-    const char *folder, *name, *seed, *scenario, *record, *replay, *fork;
+    const char *folder, *name, *seed, *scenario, *record, *replay, *fork, *execution;
     const char *shadow_node, *shadow_ws, *shadow_beacon, *shadow_relay, *shadow_genesis;
     const char *shadow_state, *shadow_bids;
     uint64_t virtual_clock_ns; /* 0: blocks tell the time of the machine */
     uint64_t nodes, port_base, slot_ns, timeout_ns, page_port, account;
-    int database, archive, secrets, tpm, monitor; /* enum part_… of parts.h */
+    int database, archive, secrets, tpm, monitor, consensus; /* enum part_… of parts.h */
     bool until_bundle, until_ready, show, keep, json, check, follow, yes, play;
     const char *slot_filter, *order_filter;
 };

@@ -55,6 +55,17 @@ static void empty(const char *path) {
     (void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+static int remove_any(const char *path, const struct stat *st, int type, struct FTW *where) {
+    (void)st;
+    (void)where;
+    (void)(type == FTW_DP ? rmdir(path) : unlink(path));
+    return 0;
+}
+
+void folder_remove(const char *path) {
+    (void)nftw(path, remove_any, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 static bool is_empty(const char *path) {
     DIR *d = opendir(path);
     bool found = false;
@@ -123,6 +134,14 @@ bool folder_is_running(const char *path) {
     bool held = flock(fd, LOCK_EX | LOCK_NB) < 0;
     (void)close(fd);
     return held;
+}
+
+int folder_make_path(const char *path, struct error *why) {
+    char copy[PATH_MAX];
+    if (snprintf(copy, sizeof copy, "%s", path) >= (int)sizeof copy) {
+        return error_set(why, ERR_LIMIT, "%s: name too long", path);
+    }
+    return make_path(copy, why);
 }
 
 int folder_make(const struct folder *f, const char *name, struct error *why) {

@@ -17,12 +17,12 @@ struct folder {
     int lock_fd;
 };
 
-/* folder_default: $XDG_STATE_HOME/buildernet/NAME, else ~/.local/state/buildernet/NAME; in the
- * arena, NULL without a home or memory. */
 /* folder_name_is_good: 1 to 40 letters, digits, ".", "_", "-", the first no ".": a name that stays
  * one part of a path. Networks are named so. */
 bool folder_name_is_good(const char *name);
 
+/* folder_default: $XDG_STATE_HOME/buildernet/NAME, else ~/.local/state/buildernet/NAME; in the
+ * arena, NULL without a home or memory. */
 char *folder_default(struct arena *a, const char *name);
 
 /* folder_open makes the folder (and its parents), or empties what an ended network left there, and
@@ -40,5 +40,10 @@ bool folder_is_running(const char *path);
 /* folder_make makes one below it, with parents ("node-1/etc"). */
 [[gnu::warn_unused_result]] int folder_make(const struct folder *f, const char *name,
                                             struct error *why);
+
+/* folder_make_path makes a folder anywhere, with parents; folder_remove takes one away with all in
+ * it, for those that this program made. */
+[[gnu::warn_unused_result]] int folder_make_path(const char *path, struct error *why);
+void folder_remove(const char *path);
 
 #endif

@@ -15,6 +15,7 @@ static const char *const forks[][2] = {{"shanghai", "shanghaiTime"}, {"cancun", 
                                        {"prague", "pragueTime"},     {"osaka", "osakaTime"},
                                        {"bpo1", "bpo1Time"},         {"bpo2", "bpo2Time"}};
 #define FORKS (sizeof forks / sizeof forks[0])
+#define CANCUN 1u
 
 /* "prague", or "osaka@16". errors  ERR_NOT_FOUND, ERR_SYNTAX, ERR_RANGE. */
 static int read_fork(const char *text, size_t *ret_fork, uint64_t *ret_slot, struct error *why) {
@@ -43,11 +44,24 @@ static int read_fork(const char *text, size_t *ret_fork, uint64_t *ret_slot, str
     return 0;
 }
 
-static int index_of(struct bytes key) {
+// By its name (column 0) or the name of its time (1).
+static int index_of(struct bytes key, int column) {
     for (size_t i = 0; i < FORKS; i++) {
-        if (bytes_equal_str(key, forks[i][1])) return (int)i;
+        if (bytes_equal_str(key, forks[i][column])) return (int)i;
     }
     return -1;
+}
+
+// Of the chain's forks alone: clients refuse those they do not know.
+static void write_schedule(struct json_writer *w, const struct json *schedule, size_t fork) {
+    json_begin_object(w, "blobSchedule");
+    json_members(key, value, schedule) {
+        struct bytes text = json_text(key);
+        if (index_of(text, 0) > (int)fork) continue;
+        json_add_key(w, text);
+        json_add_raw(w, NULL, json_raw(value));
+    }
+    json_end(w);
 }
 
 static void write_config(struct json_writer *w, const struct json *config, size_t fork,
@@ -56,16 +70,24 @@ static void write_config(struct json_writer *w, const struct json *config, size_
     json_begin_object(w, "config");
     json_members(key, value, config) {
         struct bytes text = json_text(key);
-        int i = index_of(text);
+        int i = index_of(text, 1);
         (void)snprintf(name, sizeof name, "%.*s", (int)text.n, (const char *)text.p);
         if (i > (int)fork) continue;
         if (i == (int)fork) {
             json_add_u64(w, name, time);
+        } else if (strcmp(name, "blobSchedule") == 0) {
+            write_schedule(w, value, fork);
         } else {
             json_add_raw(w, name, json_raw(value));
         }
     }
     json_end(w);
+}
+
+// Members of a header that has them from Cancun on.
+static bool is_of_blobs(const char *name) {
+    return strcmp(name, "excessBlobGas") == 0 || strcmp(name, "blobGasUsed") == 0 ||
+           strcmp(name, "parentBeaconBlockRoot") == 0;
 }
 
 static int rewrite(struct buf *out, struct bytes genesis, size_t fork, uint64_t time,
@@ -84,7 +106,7 @@ static int rewrite(struct buf *out, struct bytes genesis, size_t fork, uint64_t 
             (void)snprintf(name, sizeof name, "%.*s", (int)text.n, (const char *)text.p);
             if (strcmp(name, "config") == 0) {
                 write_config(&w, value, fork, time);
-            } else {
+            } else if (fork >= CANCUN || !is_of_blobs(name)) {
                 json_add_raw(&w, name, json_raw(value));
             }
         }

@@ -2,6 +2,7 @@
  */
 #include "devnet/evidence.h"
 #include "devnet/parts.h"
+#include "net/url.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -34,10 +35,19 @@ static int admin(struct net *n, const char *path, struct bytes body, struct erro
 
 static int enable(struct net *n, const char *kind, const char *name, bool enabled,
                   struct error *why) {
-    char path[128];
-    (void)snprintf(path, sizeof path, "/%s/activation/%s", kind, name);
-    return admin(n, path,
-                 enabled ? BYTES_LIT("{\"enabled\":true}") : BYTES_LIT("{\"enabled\":false}"), why);
+    struct buf path;
+    buf_init(&path, 1024);
+    buf_printf(&path, "/%s/activation/", kind);
+    url_append_encoded(&path, bytes_from_str(name));
+    buf_append_byte(&path, 0);
+    int r = buf_check(&path, why);
+    if (r == 0) {
+        r = admin(n, (const char *)path.p,
+                  enabled ? BYTES_LIT("{\"enabled\":true}") : BYTES_LIT("{\"enabled\":false}"),
+                  why);
+    }
+    buf_free(&path);
+    return r;
 }
 
 int hub_allow(struct net *n, const char *image, bool enabled, struct error *why) {
@@ -47,7 +57,7 @@ int hub_allow(struct net *n, const char *image, bool enabled, struct error *why)
     json_writer_init(&w, &body, 0);
     evidence_image(&w, n, image);
     int r = buf_check(&body, why);
-    if (r == 0) r = admin(n, "/measurements", buf_view(&body), why);
+    if (r == 0 && enabled) r = admin(n, "/measurements", buf_view(&body), why);
     if (r == 0) r = enable(n, "measurements", image, enabled, why);
     if (r == 0) r = peer_policy_follow(n, why);
     buf_free(&body);

@@ -97,7 +97,8 @@ struct net {
     struct net_node nodes[NET_NODES_MAX];
     size_t node_count;
     struct identity_bls relay_key;
-    unsigned chain_rpc, chain_ws, chain_beacon, relay_port;                  /* fronts */
+    unsigned chain_rpc, chain_ws, chain_beacon, relay_port; /* fronts */
+    unsigned engine_port; /* of the chain, with a consensus client */
     char rpc_url[NET_URL_MAX], ws_url[NET_URL_MAX], beacon_url[NET_URL_MAX]; /* the chain's */
     char relay_url[NET_URL_MAX], bids_url[NET_URL_MAX]; /* the relay's data, and where bids go */
     uint64_t chain_id;

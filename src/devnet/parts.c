@@ -6,6 +6,7 @@
 #include <glob.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,10 +29,24 @@ static bool find_in(char *ret, const char *place, const char *program) {
     return found;
 }
 
+// What the user's shell would find.
+static bool find_in_path(char *ret, const char *program) {
+    const char *path = getenv("PATH");
+    for (size_t n; path && *path; path += n + (path[n] == ':')) {
+        n = strcspn(path, ":");
+        if (*path == '/' && snprintf(ret, PATH_MAX, "%.*s/%s", (int)n, path, program) < PATH_MAX &&
+            access(ret, X_OK) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int part_find(char *ret, const char *program, const char *package, struct error *why) {
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         if (find_in(ret, places[i], program)) return 0;
     }
+    if (find_in_path(ret, program)) return 0;
     return error_set(why, ERR_NOT_FOUND, "%s is not installed: %s", program, package);
 }
 
@@ -56,7 +71,7 @@ int parts_check(const struct devnet_settings *s, struct error *why) {
             return error_wrap(why, "%s", table[i].flag);
         }
     }
-    return 0;
+    return part_consensus_check(s, why);
 }
 
 int part_role(struct role *ret, struct net *n, const char *name, const char *program,

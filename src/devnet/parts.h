@@ -1,6 +1,6 @@
 /* Parts: real programs in place of the network's own, on request: PostgreSQL under the hub,
- * ClickHouse behind the orderflows, Vault for the hub's secrets, swtpm in the nodes, Prometheus
- * over all roles.
+ * Lodestar and another execution client for the chain, ClickHouse behind the orderflows, Vault for
+ * the hub's secrets, swtpm in the nodes, Prometheus over all roles.
  *
  * Each is a role as the others are: supervised, in the network's folder, gone with it. The loop's
  * thread only. SPDX-License-Identifier: MIT */
@@ -13,6 +13,7 @@ enum part_database { DATABASE_SQLITE, DATABASE_POSTGRES };
 enum part_archive { ARCHIVE_NONE, ARCHIVE_CLICKHOUSE };
 enum part_secrets { SECRETS_DATABASE, SECRETS_VAULT };
 enum part_tpm { TPM_NONE, TPM_SWTPM };
+enum part_consensus { CONSENSUS_OWN, CONSENSUS_LODESTAR };
 enum part_monitor { MONITOR_NONE, MONITOR_PROMETHEUS };
 
 #define PART_CLICKHOUSE_USER "devnet"
@@ -44,6 +45,18 @@ void part_archive_password(char ret[33], const struct net *n);
 
 /* part_tpm adds a node's vTPM and what keeps it: the roles tpm and paravisor. */
 [[gnu::warn_unused_result]] int part_tpm(struct net *n, struct net_node *node, struct error *why);
+
+/* part_consensus_settle lets slots that are as long as nobody said be longer with --cl lodestar.
+ * part_consensus_check: which settings go with it; part_consensus_install gets what it
+ * needs from npm, unless it is there. part_engine: the chain's words for it, part_consensus adds
+ * the clients and what stands between them and the network. */
+void part_consensus_settle(struct devnet_settings *s);
+[[gnu::warn_unused_result]] int part_consensus_check(const struct devnet_settings *s,
+                                                     struct error *why);
+[[gnu::warn_unused_result]] int part_consensus_install(const struct devnet_settings *s,
+                                                       struct error *why);
+[[gnu::warn_unused_result]] int part_engine(struct net *n, struct role *chain, struct error *why);
+[[gnu::warn_unused_result]] int part_consensus(struct net *n, unsigned beacon, struct error *why);
 
 /* part_monitor adds Prometheus, after all others. part_monitor_targets tells it of every role, when
  * there is one. */

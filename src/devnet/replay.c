@@ -100,9 +100,13 @@ int replay_print(const char *path, const char *role, struct error *why) {
     struct record k;
     struct reading r = {.role = role};
     buf_init(&text, RECORDING_BYTES_MAX);
-    int code = file_read(&text, path, why);
+    int code = file_read(&text, path, why); // names the file itself
+    if (code < 0) {
+        buf_free(&text);
+        return code;
+    }
     struct bytes in = buf_view(&text);
-    if (code == 0) code = record_begin(&in, why);
+    code = record_begin(&in, why);
     while (code == 0) {
         code = record_next(&k, &in, why);
         if (code <= 0) break;

@@ -90,6 +90,11 @@ static const struct config_option options[] = {
     PART(secrets, "secrets", "database|vault",
          "Where the hub keeps secrets; vault: a server in "
          "its development mode."),
+    PART(consensus, "cl", "own|lodestar",
+         "What proposes blocks; lodestar: the consensus client, from npm."),
+    CONFIG_STRING(devnet_settings, execution, "el", "own", "own|ethereumjs|PATH",
+                  "With --cl lodestar: its execution client; PATH is a program that is run with "
+                  "--genesis, --jwt-secret, --data, --http-port and --engine-port."),
     PART(tpm, "tpm", "none|swtpm",
          "What nodes attest themselves with; swtpm: a vTPM each, as on Azure."),
     PART(monitor, "metrics", "none|prometheus", "What collects the metrics of all roles."),

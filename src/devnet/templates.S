@@ -17,5 +17,7 @@ node_template_\name\()_end:
         template orderflow, "etc/orderflow.toml.mustache_0600"
         template builder, "etc/builder.toml.mustache_0600"
         template archive_tables, "clickhouse.sql"
+        template beacon_bridge, "beacon-bridge.mjs"
+        template lodestar_preload, "lodestar-preload.cjs"
 
         .section .note.GNU-stack, "", @progbits

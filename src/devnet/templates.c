@@ -12,6 +12,8 @@
     extern const uint8_t node_template_##name##_end[] __attribute__((visibility("hidden")));
 TEMPLATES(DECLARE)
 DECLARE(archive_tables, )
+DECLARE(beacon_bridge, )
+DECLARE(lodestar_preload, )
 
 #define ROW(name, path_) {path_, node_template_##name, node_template_##name##_end},
 
@@ -27,10 +29,18 @@ bool node_templates(size_t i, struct node_template *ret) {
     return true;
 }
 
-static const struct {
+struct file {
     const uint8_t *begin, *end;
-} archive = {node_template_archive_tables, node_template_archive_tables_end};
+};
 
-struct bytes archive_tables(void) {
-    return bytes_make(archive.begin, (size_t)(archive.end - archive.begin));
+static struct bytes content_of(struct file f) {
+    return bytes_make(f.begin, (size_t)(f.end - f.begin));
 }
+
+#define GIVE(name)                                                                                 \
+    struct bytes name(void) {                                                                      \
+        return content_of((struct file){node_template_##name, node_template_##name##_end});        \
+    }
+GIVE(archive_tables)
+GIVE(beacon_bridge)
+GIVE(lodestar_preload)

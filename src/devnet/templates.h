@@ -17,4 +17,8 @@ bool node_templates(size_t i, struct node_template *ret);
 /* archive_tables: the statements of examples/clickhouse.sql. */
 struct bytes archive_tables(void);
 
+/* beacon_bridge, lodestar_preload: the scripts of packaging/devnet. */
+struct bytes beacon_bridge(void);
+struct bytes lodestar_preload(void);
+
 #endif

@@ -350,9 +350,11 @@ static int start(struct net *n, struct error *why) {
     int r = n->s->scenario && *n->s->scenario
                 ? playbook_read(&n->playbook, n->s, &n->arena, n->s->scenario, why)
                 : 0;
+    if (r == 0) part_consensus_settle(n->s);
     if (r == 0) r = check_settings(n->s, why);
     if (r == 0) r = parts_check(n->s, why);
     if (r == 0 && shadow_wanted(n->s)) r = shadow_check(n->s, why);
+    if (r == 0) r = part_consensus_install(n->s, why);
     if (r == 0) r = find_recording(n, why);
     if (r == 0) r = open_folder(n, why);
     if (r == 0) r = find_program(n, why);

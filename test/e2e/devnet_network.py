@@ -23,11 +23,11 @@ def processes_of(folder):
 class Devnet:
     """A network that runs for a case, and what it says about itself."""
 
-    def __init__(self, folder, *flags, ready=True):
+    def __init__(self, folder, *flags, ready=True, env=None):
         self.folder = folder / "net"
         self.log = folder / "up.log"
         self.process = Process(PROGRAM, "devnet", "up", "--folder", self.folder, *flags,
-                               log=self.log)
+                               log=self.log, env=env)
         self.ready = ready
 
     def __enter__(self):
@@ -74,9 +74,9 @@ class Devnet:
         assert (r.returncode == 0) == ok, (words, r.stdout, r.stderr)
         return r.stdout + r.stderr
 
-    def rpc(self, method, *params):
+    def rpc(self, method, *params, client="chain"):
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
-        request = urllib.request.Request(self.told["addresses"]["chain.rpc"], body.encode(),
+        request = urllib.request.Request(self.told["addresses"][f"{client}.rpc"], body.encode(),
                                          {"content-type": "application/json"})
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.loads(answer.read())["result"]

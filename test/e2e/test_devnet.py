@@ -259,7 +259,12 @@ def the_verbs_show_what_happens():
         assert "from 1 to 1000" in net.do("miss-slots", "3x", ok=False)
         assert "--of-slot" in net.do("logs", "--of-slot", "zz", ok=False)
         assert "no node node-9" in net.do("rotate-cert", "node-9", ok=False)
-        assert "at most 31" in net.do("add-node", "x" * 32, ok=False)
+        for name in ("x" * 32, "", "two words", "quo\"te"):
+            assert "1 to 31 letters" in net.do("add-node", name, ok=False)
+            assert "1 to 31 letters" in net.do("allow", name, ok=False)
+        assert "1 to 31 letters" in net.do("add-node", "../else", ok=False)
+        assert "404" in net.do("revoke", "nobody", ok=False)
+        assert "blocks" in net.do("reorg", "1000", ok=False)
 
 
 @case

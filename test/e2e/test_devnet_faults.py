@@ -100,6 +100,8 @@ def a_node_with_a_wrong_clock_does_not_stop_the_others():
         slot = now(net)
         net.wait_for(lambda s: any(x["slot"] > slot and x.get("winner") == "node-2"
                                    for x in s["slots"]), 90)
+        net.do("clock", "node-3.builder", "-250ms")
+        wait_until(lambda: "shifted by -250ms" in net.do("logs", "node-3.builder"), 20)
         assert "cannot be shifted" in net.do("clock", "chain", "1s", ok=False)
         assert "there is no role" in net.do("clock", "nobody", "1s", ok=False)
 
