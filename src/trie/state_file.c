@@ -101,7 +101,7 @@ int state_file_open(struct state_root **ret, struct hash *ret_root, const struct
                     struct error *why) {
     const struct state_root_options options = {.source = {.get = no_node}};
     struct state_root *s = NULL;
-    if (!file->is_state) return error_set(why, ERR_INVALID, "pairs are no accounts");
+    if (file->pair_count > 0) return error_set(why, ERR_INVALID, "pairs are no accounts");
     int r = state_root_create(&s, &TRIE_EMPTY_ROOT, &options, why);
     if (r == 0) {
         r = state_root_compute(s, ret_root, file->accounts, file->account_count, NULL, NULL, NULL,

@@ -102,6 +102,10 @@ TEST(other_json_is_refused) {
     struct error why;
     CHECK_OK(decode(&f, "{\"a\": \"b\"}", &a), &why);
     CHECK_ERR(state_file_open(&s, &root, &f, &why), ERR_INVALID);
+    CHECK_OK(decode(&f, "{}", &a), &why); // no pairs are no accounts either
+    CHECK_OK(state_file_open(&s, &root, &f, &why), &why);
+    state_root_free(s);
+    CHECK_BYTES(BYTES_OF(root), BYTES_OF(TRIE_EMPTY_ROOT));
     CHECK_OK(decode(&f,
                     "{\"00000000000000000000000000000000000000bb\": {}, "
                     "\"0x00000000000000000000000000000000000000BB\": {}}",
