@@ -270,7 +270,7 @@ static void explain_json(struct explanation *x, const struct job_entry *e,
                  step ? commit_status_text(step->result.status) : simulation_text(e));
     json_add_decimal256(&x->w, "simulatedProfit", e->sim.profit);
     if (step) json_add_decimal256(&x->w, "profit", step->result.profit);
-    json_add_u64(&x->w, "gas", step ? step->result.gas_used : e->sim.gas_used);
+    json_add_u64(&x->w, "gas", in ? step->result.gas_used : e->sim.gas_used);
     json_end(&x->w);
     buf_append_byte(x->b->out, '\n');
     json_writer_init(&x->w, x->b->out, 0);
@@ -280,16 +280,17 @@ static void explain_entry(void *arg, const struct job_entry *e) {
     struct explanation *x = arg;
     const struct fill_step *step = last_step_of(x->f, e);
     const struct commit_result *result = step ? &step->result : &e->sim;
+    bool in = step && step->result.status == COMMIT_DONE;
+    const struct commit_result *worth = in ? &step->result : &e->sim; // what is out: alone
     char name[BUILD_ORDER_NAME_MAX], wei[U256_DECIMAL_MAX + 1];
     build_order_name(name, e->job.order);
     if (x->b->o->json) {
         explain_json(x, e, step, name);
         return;
     }
-    (void)u256_to_decimal(wei, result->profit);
-    bool in = step && step->result.status == COMMIT_DONE;
+    (void)u256_to_decimal(wei, worth->profit);
     buf_printf(x->b->out, "  %-3s %s  %s wei  %llu gas  %s", in ? "in" : "out", name, wei,
-               (unsigned long long)result->gas_used,
+               (unsigned long long)worth->gas_used,
                step ? commit_status_text(step->result.status) : simulation_text(e));
     if (!in && result->status != COMMIT_DONE && result->why.fault != TRANSACT_VALID) {
         buf_printf(x->b->out, ": transaction %u: %s", result->tx,
