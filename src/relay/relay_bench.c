@@ -38,6 +38,8 @@ struct bench {
     struct loop *loop;
     struct server *stub, *probe;
     struct client *client, *internal;
+    struct client
+        *own; /* the proposer's, whom builders' submissions do not keep from a connection */
     unsigned stub_port, relay_port, internal_port;
     struct network n;
     uint64_t slot;
@@ -334,12 +336,12 @@ static void on_submitted(void *context, const struct ask_answer *answer, const s
     if (b->closed_loop) submit_next(b);
 }
 
-static void start(struct bench *b, const struct ask_request *q, ask_done *done) {
+static void start(struct bench *b, struct client *c, const struct ask_request *q, ask_done *done) {
     struct sample *s = malloc(sizeof *s);
     struct error why;
     if (!s) die("memory", NULL);
     *s = (struct sample){b, bench_now_ns()};
-    if (ask_start(NULL, b->client, q, done, s, &why) != 0) die("request", &why);
+    if (ask_start(NULL, c, q, done, s, &why) != 0) die("request", &why);
 }
 
 static void submit_next(struct bench *b) {
@@ -350,7 +352,7 @@ static void submit_next(struct bench *b) {
                                   .body = buf_view(&b->bodies[b->sent++]),
                                   .timeout_ns = 30 * NS_PER_S,
                                   .limit_bytes = 1u << 20};
-    start(b, &q, on_submitted);
+    start(b, b->client, &q, on_submitted);
 }
 
 static void on_header(void *context, const struct ask_answer *answer, const struct error *why) {
@@ -374,7 +376,7 @@ static void ask_header(struct bench *b) {
                                   .path = buf_view(&path),
                                   .timeout_ns = 30 * NS_PER_S,
                                   .limit_bytes = 1u << 20};
-    start(b, &q, on_header);
+    start(b, b->own, &q, on_header);
     buf_free(&path);
 }
 
@@ -538,6 +540,7 @@ static void start_all(struct bench *b) {
     if (b->pid == 0) run_relay(b);
     b->client = client_to(b, b->relay_port);
     b->internal = client_to(b, b->internal_port);
+    b->own = client_to(b, b->relay_port);
     for (int i = 0;
          i < 100 && call(b, b->client, HTTP_GET, "/readyz", (struct bytes){NULL, 0}) != 200; i++) {
         turn_for(b, NS_PER_S / 20);
