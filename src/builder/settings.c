@@ -32,6 +32,7 @@ static const struct config_option options[] = {
      .type = CONFIG_TYPE_TABLE,
      .offset = offsetof(V, relays),
      .toml = "relays",
+     .hidden = "authorization_header|builder_id_header|api_token_header",
      .file_only = true,
      .restart = true,
      .help = "Relays: name, url, priority, use_ssz_for_submit, use_gzip_for_submit, optimistic, "

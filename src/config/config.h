@@ -68,6 +68,7 @@ struct config_option {
     const char *env;     /* NULL: derived; "": none */
     const char *toml;    /* dotted key; NULL: derived; "": none */
     const char *choices; /* enum: "logfmt|json" */
+    const char *hidden;  /* table: members of entries that are never printed, "password|key" */
     uint64_t min, max;   /* u64, size, duration; max 0: none */
     uint64_t unit;       /* ns or bytes that a bare number counts (keys like timeout_ms); 0: numbers
                             of durations need a unit, sizes are bytes */

@@ -60,6 +60,7 @@ static const struct config_option options[] = {
     {.flag = "actions",
      .type = CONFIG_TYPE_TABLE,
      .offset = offsetof(struct values, actions),
+     .hidden = "password|key",
      .help = "Commands by name."},
 };
 
@@ -278,6 +279,24 @@ TEST(tables_are_printed_entry_by_entry) {
     CHECK_OK(LOAD(ARG("--config"), path, ARG("--print-config")), &why);
     CHECK(output_has("actions.restart = [\"/bin/x\", \"a\\\"b\"] # file\n"));
     CHECK(output_has("actions.\"odd name\" = {wait = 1.5, at = 07:32:00} # file\n"));
+    config_free(config);
+}
+
+TEST(printed_lists_of_tables_read_back_without_what_is_hidden) {
+    write_file("[[actions]]\nname = 'a'\npassword = 'word'\n\n[[actions]]\nkey = 'letters'\n"
+               "name = 'b'\nkey2 = 1\n");
+    CHECK_OK(LOAD(ARG("--config"), path, ARG("--print-config")), &why);
+    CHECK(
+        output_has("actions = [ # file\n    {name = \"a\"}, # without password\n    {name = \"b\", "
+                   "key2 = 1}, # without key\n]\n"));
+    CHECK(!output_has("word'") && !output_has("letters"));
+    char text[4096];
+    struct bytes out = config_output(config);
+    (void)snprintf(text, sizeof text, "%.*s", (int)out.n, (const char *)out.p);
+    config_free(config);
+    write_file(text);
+    CHECK_OK(LOAD(ARG("--config"), path), &why);
+    CHECK_U64(values.actions->count, 2);
     config_free(config);
 }
 

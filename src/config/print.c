@@ -2,6 +2,7 @@
 #include "config/internal.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static bool has_flag(const struct config_option *o) {
     return !o->file_only && o->type != CONFIG_TYPE_TABLE;
@@ -352,18 +353,68 @@ int config_write_completion(struct buf *out, const struct config_program *p, con
     return 0;
 }
 
+static bool is_hidden(const struct config_option *o, struct bytes key) {
+    for (const char *name = o->hidden; name && *name;) {
+        size_t n = strcspn(name, "|");
+        if (bytes_equal(key, bytes_make(name, n))) return true;
+        name += name[n] ? n + 1 : n;
+    }
+    return false;
+}
+
+// A table without its hidden members.
+static void append_shown(struct buf *out, const struct config_option *o, const struct toml *entry) {
+    const char *comma = "";
+    buf_append_byte(out, '{');
+    toml_each(item, entry) {
+        if (is_hidden(o, item->key)) continue;
+        buf_append_str(out, comma);
+        toml_write_key(out, item->key);
+        buf_append_str(out, " = ");
+        toml_write(out, item);
+        comma = ", ";
+    }
+    buf_append_byte(out, '}');
+}
+
+static void append_entry(struct buf *out, const struct config_option *o, const struct toml *entry,
+                         const char *behind) {
+    const char *word = strchr(behind, '#') ? ", without " : " # without ";
+    if (entry->type != TOML_TABLE) {
+        toml_write(out, entry);
+        buf_printf(out, "%s\n", behind);
+        return;
+    }
+    append_shown(out, o, entry);
+    buf_append_str(out, behind);
+    toml_each(item, entry) {
+        if (!is_hidden(o, item->key)) continue;
+        buf_append_str(out, word);
+        toml_write_key(out, item->key);
+        word = ", ";
+    }
+    buf_append_byte(out, '\n');
+}
+
 // An entry a line, so that those of a long table can be found.
 static void append_table(struct buf *out, const char *name, const struct config_option *o,
                          const void *values) {
     const struct toml *table;
     memcpy(&table, (const char *)values + o->offset, sizeof table);
+    if (!table) return;
+    bool list = table->type == TOML_ARRAY;
+    if (list) buf_printf(out, "%s = [ # file\n", name);
     toml_each(entry, table) {
-        buf_printf(out, "%s.", name);
-        toml_write_key(out, entry->key);
-        buf_append_str(out, " = ");
-        toml_write(out, entry);
-        buf_append_str(out, " # file\n");
+        if (list) {
+            buf_append_str(out, "    ");
+        } else {
+            buf_printf(out, "%s.", name);
+            toml_write_key(out, entry->key);
+            buf_append_str(out, " = ");
+        }
+        append_entry(out, o, entry, list ? "," : " # file");
     }
+    if (list) buf_append_str(out, "]\n");
 }
 
 void config_write_values(struct buf *out, const struct config *c) {
