@@ -96,13 +96,7 @@ static int relay_url(struct relay_settings *r, struct bytes text, struct error *
     if (u.scheme != URL_HTTP && u.scheme != URL_HTTPS) {
         return error_set(why, ERR_UNSUPPORTED, "a relay is http or https");
     }
-    struct bytes host = u.authority;
-    const uint8_t *at = host.n ? memchr(host.p, '@', host.n) : NULL;
-    if (at) host = bytes_slice(host, (size_t)(at - host.p) + 1, host.n);
-    int n = snprintf(r->url, sizeof r->url, "%s://%.*s", u.tls ? "https" : "http", (int)host.n,
-                     (const char *)host.p);
-    if (n < 0 || (size_t)n >= sizeof r->url) return error_set(why, ERR_LIMIT, "too long");
-    return 0;
+    return url_origin(r->url, sizeof r->url, &u, why);
 }
 
 static int relay_new(struct relay_settings **ret, struct builder_setup *s, struct error *why) {

@@ -448,9 +448,8 @@ static int add_relay(struct relays *r, const char *text, struct error *why) {
         }
         relay->pinned = true;
     }
-    struct bytes authority = url.authority;
-    (void)snprintf(plain, sizeof plain, "%s://%.*s", url.tls ? "https" : "http", (int)authority.n,
-                   (const char *)authority.p);
+    code = url_origin(plain, sizeof plain, &url, why);
+    if (code != 0) return error_wrap(why, "relay %.80s", text);
     relay->url = strdup(plain);
     if (!relay->url) return error_set(why, ERR_NO_MEMORY, "no memory for a relay");
     const struct client_options o = {.url = relay->url,

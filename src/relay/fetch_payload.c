@@ -137,14 +137,17 @@ static int ask(struct fetch *f, struct error *why) {
     struct url url;
     int r = url_parse(&url, bytes_from_str((const char *)f->bid->url.p), why);
     if (r != 0) return r;
-    char *origin = arena_printf(&f->arena, "%s://%.*s", url.tls ? "https" : "http",
-                                (int)url.authority.n, (const char *)url.authority.p);
+    if (url.scheme != URL_HTTP && url.scheme != URL_HTTPS) { // a builder's word
+        return error_set(why, ERR_UNSUPPORTED, "the payload's url is neither http nor https");
+    }
+    char origin[URL_BYTES_MAX];
+    r = url_origin(origin, sizeof origin, &url, why);
+    if (r != 0) return r;
     const struct client_options o = {.url = origin,
                                      .tls = f->relay->tls,
                                      .names = f->relay->names,
                                      .connections = 1,
                                      .connect_ns = NS_PER_S};
-    if (!origin) return error_set(why, ERR_NO_MEMORY, "no memory for a url");
     r = client_new(&f->client, f->relay->loop, &o, why);
     if (r != 0) return r;
     const struct ask_request q = {.method = HTTP_POST,
