@@ -1,16 +1,18 @@
-"""A hub of the end-to-end tests: started, spoken to as operator and as node; and a Vault for it."""
+"""A hub of the end-to-end tests: started, spoken to as operator and as node; and a Vault and a
+PostgreSQL for it."""
 import http.client
 import http.server
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import tempfile
 import threading
 import time
 
-from harness import PROGRAM, free_port, is_listening, wait_until
+from harness import PROGRAM, Process, Skip, free_port, is_listening, run, wait_until
 
 
 class Hub:
@@ -99,6 +101,53 @@ def ask(port, method, path):
         return answer.status, answer.read()
     finally:
         connection.close()
+
+
+class Postgres:
+    """A database server of the test's own, on a Unix socket, or a skip."""
+
+    def __init__(self, folder, name, copy=None):
+        found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+        if not found:
+            raise Skip("no PostgreSQL server is installed")
+        self.tools, self.data = found[-1].parent, folder / name
+        self.log = folder / f"{name}.log"
+        self.user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+        os.chmod(folder, 0o755)
+        if copy:
+            r = run("cp", "-a", copy.data, self.data)
+            (self.data / "postmaster.pid").unlink()
+        else:
+            self.data.mkdir()
+            if self.user:
+                shutil.chown(self.data, "postgres")
+            r = run(*self.user, self.tools / "initdb", "-D", self.data, "-A", "trust", "-U", "hub",
+                    "--no-sync", cwd="/")
+        if r.returncode:
+            raise Skip("no database: " + r.stderr.strip()[-200:])
+
+    def start(self):
+        before = self.log.read_text().count("ready to accept") if self.log.exists() else 0
+        self.process = Process(*self.user, self.tools / "postgres", "-D", self.data, "-k", self.data,
+                               "-c", "listen_addresses=", cwd="/", log=self.log)
+        wait_until(lambda: self.log.read_text().count("ready to accept") > before, 30,
+                   "PostgreSQL does not start")
+        return self
+
+    def kill(self):
+        """As a crash: no last word to anybody."""
+        os.kill(int((self.data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        self.process.wait(20)
+        time.sleep(0.3)  # its children notice
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        if self.process.running():
+            pid = int((self.data / "postmaster.pid").read_text().split()[0])
+            os.kill(pid, signal.SIGQUIT)
+        self.process.__exit__()
 
 
 class Vault(http.server.ThreadingHTTPServer):

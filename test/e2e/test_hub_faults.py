@@ -5,64 +5,16 @@ import json
 import os
 import pathlib
 import resource
-import shutil
 import signal
 import struct
 import threading
 import time
 
-from harness import BUILD, Folder, Process, Skip, case, main, run, wait_until
-from hub_process import FLEET, Hub, node_document
+from harness import BUILD, Folder, case, main, wait_until
+from hub_process import FLEET, Hub, Postgres, node_document
 
 REGISTER = "/api/l1-builder/v1/register_credentials/instance"
 PEERS = "/api/l1-builder/v1/builders"
-
-
-class Postgres:
-    """A database server of the test's own, on a Unix socket, or a skip."""
-
-    def __init__(self, folder, name, copy=None):
-        found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-        if not found:
-            raise Skip("no PostgreSQL server is installed")
-        self.tools, self.data = found[-1].parent, folder / name
-        self.log = folder / f"{name}.log"
-        self.user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-        os.chmod(folder, 0o755)
-        if copy:
-            r = run("cp", "-a", copy.data, self.data)
-            (self.data / "postmaster.pid").unlink()
-        else:
-            self.data.mkdir()
-            if self.user:
-                shutil.chown(self.data, "postgres")
-            r = run(*self.user, self.tools / "initdb", "-D", self.data, "-A", "trust", "-U", "hub",
-                    "--no-sync", cwd="/")
-        if r.returncode:
-            raise Skip("no database: " + r.stderr.strip()[-200:])
-
-    def start(self):
-        before = self.log.read_text().count("ready to accept") if self.log.exists() else 0
-        self.process = Process(*self.user, self.tools / "postgres", "-D", self.data, "-k", self.data,
-                               "-c", "listen_addresses=", cwd="/", log=self.log)
-        wait_until(lambda: self.log.read_text().count("ready to accept") > before, 30,
-                   "PostgreSQL does not start")
-        return self
-
-    def kill(self):
-        """As a crash: no last word to anybody."""
-        os.kill(int((self.data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
-        self.process.wait(20)
-        time.sleep(0.3)  # its children notice
-
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *_):
-        if self.process.running():
-            pid = int((self.data / "postmaster.pid").read_text().split()[0])
-            os.kill(pid, signal.SIGQUIT)
-        self.process.__exit__()
 
 
 def fleet(hub, first, last):
