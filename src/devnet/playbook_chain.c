@@ -1,6 +1,7 @@
 /* What a scenario says of the chain's slots. SPDX-License-Identifier: MIT */
 #include "devnet/playbook.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -78,11 +79,10 @@ bool chain_check_verdict(const struct chain_check *k, const struct slots *s, uin
     for (uint64_t slot = k->from; slot <= k->until; slot++) {
         const char *text = wrong(k, slots_find(s, first + slot));
         if (!text) continue;
-        buf_printf(out, "FAILED  chain, slot %llu (%llu): %s\n", (unsigned long long)slot,
-                   (unsigned long long)(first + slot), text);
+        buf_printf(out, "FAILED  chain, slot %" PRIu64 " (%" PRIu64 "): %s\n", slot, first + slot,
+                   text);
         return false;
     }
-    buf_printf(out, "ok      chain, slots %llu to %llu\n", (unsigned long long)k->from,
-               (unsigned long long)k->until);
+    buf_printf(out, "ok      chain, slots %" PRIu64 " to %" PRIu64 "\n", k->from, k->until);
     return true;
 }
