@@ -1,7 +1,7 @@
 # Front door. The build itself is described in meson.build.
 #
 #   make           release build in build/            make test      all tests, the only command a fresh machine needs
-#   make devnet    the whole network, shown working   make bench     benchmarks, JSON lines
+#   make devnet    the whole network, shown working   make bench     benchmarks, drawn
 #   make lint      format, static analysis, layers    make fuzz T=60 every fuzz target for T seconds
 
 SHELL := /bin/sh

@@ -181,7 +181,6 @@ static int plan_execution(struct net *n, unsigned *ret_engine, struct error *why
 
 #define GENESIS_HASH_WORD "--genesisEth1Hash"
 #define GENESIS_TIME_WORD "--genesisTime"
-#define RESET_WORD "--reset"
 
 static bool set_word(struct role *r, const char *flag, const char *word) {
     for (size_t i = 0; word && i + 1 < r->argc; i++) {
@@ -213,14 +212,16 @@ static int genesis_hash(struct net *n, char **ret, struct error *why) {
     return r < 0 ? error_wrap(why, "the chain's genesis") : 0;
 }
 
-/* Before its first start: the genesis of its chain is now, and the execution client's. Later ones
- * go on where it was. */
+/* Before its start: the genesis of its chain is now, and the execution client's. There is no second
+ * start: what it kept of a chain that is not final it does not take up again, and waits for peers.
+ */
 static int begin_chain(struct role *r, void *context, struct error *why) {
     struct net *n = context;
     char *hash = NULL;
     if (n->genesis_s) {
-        (void)set_word(r, RESET_WORD, "false");
-        return 0;
+        return error_set(why, ERR_UNSUPPORTED,
+                         "Lodestar does not go on with a chain that is not final: start the "
+                         "network again (role pause, role resume stop it for a while)");
     }
     int code = genesis_hash(n, &hash, why);
     if (code < 0) return code;
@@ -241,25 +242,24 @@ static int plan_lodestar(struct net *n, unsigned rest, unsigned engine, const ch
     if (code == 0) code = npm_program(program, NPM_LODESTAR, why);
     if (code == 0) code = describe_node(&r, n, "beacon", why);
     if (code < 0) return code;
-    bool ok =
-        WORDS(&r, "--require", "./" PRELOAD) && role_arg(&r, &n->arena, "%s", program) &&
-        WORDS(&r, "dev", "--network", "dev", "--paramsFile", "params.yaml", "--dataDir", "beacon",
-              RESET_WORD, "true", "--genesisValidators", VALIDATORS, "--startValidators", "0..7",
-              GENESIS_HASH_WORD, "", GENESIS_TIME_WORD, "", "--eth1", "true",
-              "--eth1.providerUrls") &&
-        role_arg(&r, &n->arena, "%s", n->rpc_url) && WORDS(&r, "--execution.urls") &&
-        role_arg(&r, &n->arena, "http://127.0.0.1:%u", engine) &&
-        WORDS(&r, "--jwt-secret", "jwt.hex", "--rest.address", "127.0.0.1", "--rest.port") &&
-        role_arg(&r, &n->arena, "%u", rest) && WORDS(&r, "--beaconNodes") &&
-        role_arg(&r, &n->arena, "http://127.0.0.1:%u", rest) &&
-        WORDS(&r, "--rest.namespace", "*", "--discv5", "false", "--listenAddress", "127.0.0.1",
-              "--port") &&
-        role_arg(&r, &n->arena, "%u", network) &&
-        WORDS(&r, "--sync.isSingleNode", "true", "--targetPeers", "0", "--suggestedFeeRecipient",
-              FEE_RECIPIENT, "--logFile", "none", "--builder", "true", "--builder.selection",
-              "builderalways", "--builder.timeout", "1000", "--builder.urls") &&
-        role_arg(&r, &n->arena, "%s", n->relay_url) && role_need(&r, "chain") &&
-        (!el || role_need(&r, el)) && role_address(&r, &n->arena, "rest", "http", rest);
+    bool ok = WORDS(&r, "--require", "./" PRELOAD) && role_arg(&r, &n->arena, "%s", program) &&
+              WORDS(&r, "dev", "--network", "dev", "--paramsFile", "params.yaml", "--dataDir",
+                    "beacon", "--reset", "--genesisValidators", VALIDATORS, "--startValidators",
+                    "0..7", GENESIS_HASH_WORD, "", GENESIS_TIME_WORD, "", "--eth1", "true",
+                    "--eth1.providerUrls") &&
+              role_arg(&r, &n->arena, "%s", n->rpc_url) && WORDS(&r, "--execution.urls") &&
+              role_arg(&r, &n->arena, "http://127.0.0.1:%u", engine) &&
+              WORDS(&r, "--jwt-secret", "jwt.hex", "--rest.address", "127.0.0.1", "--rest.port") &&
+              role_arg(&r, &n->arena, "%u", rest) && WORDS(&r, "--beaconNodes") &&
+              role_arg(&r, &n->arena, "http://127.0.0.1:%u", rest) &&
+              WORDS(&r, "--rest.namespace", "*", "--discv5", "false", "--listenAddress",
+                    "127.0.0.1", "--port") &&
+              role_arg(&r, &n->arena, "%u", network) &&
+              WORDS(&r, "--targetPeers", "0", "--suggestedFeeRecipient", FEE_RECIPIENT, "--logFile",
+                    "none", "--builder", "true", "--builder.selection", "builderalways",
+                    "--builder.timeout", "1000", "--builder.urls") &&
+              role_arg(&r, &n->arena, "%s", n->relay_url) && role_need(&r, "chain") &&
+              (!el || role_need(&r, el)) && role_address(&r, &n->arena, "rest", "http", rest);
     r.healthy = listens;
     r.prepare = begin_chain;
     r.context = n;

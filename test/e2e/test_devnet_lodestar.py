@@ -1,5 +1,6 @@
 """The devnet with Lodestar, the consensus client from npm, and other execution clients behind it."""
 import os
+import time
 
 from devnet_network import Devnet, landed, processes_of, winner
 from harness import BUILD, PROGRAM, Folder, Skip, case, main, need, run, wait_until
@@ -30,17 +31,21 @@ def chain_of_builders(net):
 
 @case
 def lodestar_proposes_what_nodes_build():
-    """`--cl lodestar`: its blocks are the nodes' by way of the relay; it goes on after a kill."""
+    """`--cl lodestar`: its blocks are the nodes' by way of the relay; it goes on after a pause, and a
+    kill, which ends its chain, is told as what it is."""
     asked_for()
     with Folder() as folder:
         with Devnet(folder, "--cl", "lodestar", "--nodes", "2", ready=False, env=CACHE) as net:
             net.wait_for(lambda s: s["state"] == "ready", 120)
             chain_of_builders(net)
-            net.do("role", "kill", "beacon")
-            net.wait_for(lambda s: net.role("beacon", s)["starts"] >= 1
-                         and net.role("beacon", s)["state"] == "ready", 120)
+            net.do("role", "pause", "beacon")
+            time.sleep(5)
+            net.do("role", "resume", "beacon")
             head = net.state()["chain"]["head"]
             net.wait_for(lambda s: s["chain"]["head"] > head + 2, 120)
+            net.do("role", "kill", "beacon")
+            net.wait_for(lambda s: net.role("beacon", s)["state"] == "failed"
+                         and "not final" in net.role("beacon", s)["reason"], 30)
             assert "Lodestar" in net.do("miss-slots", "1", ok=False)
         assert not processes_of(net.folder)
 
