@@ -185,7 +185,7 @@ static void put_rlp(struct json_writer *w, const char *key, struct bytes *in) {
 
 static int show_rlp(const struct subject *s) {
     struct bytes in = s->in;
-    int r = rlp_check(in, RLP_SHOWN_DEPTH, 0, s->why);
+    int r = rlp_check(in, RLP_SHOWN_DEPTH, DESCRIBE_RLP_ITEMS_MAX, s->why);
     if (r == 0) put_rlp(s->w, "rlp", &in);
     return r;
 }

@@ -10,6 +10,8 @@
 #include "base/buf.h"
 #include "base/error.h"
 
+#define DESCRIBE_RLP_ITEMS_MAX (1u << 19) /* of plain RLP, lists included */
+
 /* describe_json appends one JSON object {"kind": ..., ...}.
  * kind    NULL to find out: the first of describe_kinds that the bytes are, strictly and whole;
  *         else one of its names.

@@ -3,6 +3,7 @@
 
 #include "eth/block.h"
 #include "eth/containers.h"
+#include "eth/rlp.h"
 #include "test/harness/test.h"
 #include "json/json.h"
 
@@ -60,6 +61,27 @@ TEST(finds_every_kind_of_rlp) {
     CHECK_STR(kind_of(BYTES_LIT("\xc0"), "nonsense", &a), "not_found");
     buf_free(&b);
     arena_free(&a);
+}
+
+// A list of `count` empty lists.
+static const char *kind_of_list(size_t count) {
+    struct arena a;
+    struct buf b;
+    arena_init(&a, 0);
+    buf_init(&b, 0);
+    rlp_put_list_header(&b, count);
+    buf_append_fill(&b, 0xc0, count);
+    const char *kind = kind_of(buf_view(&b), "rlp", &a);
+    static char text[32];
+    (void)snprintf(text, sizeof text, "%s", kind);
+    buf_free(&b);
+    arena_free(&a);
+    return text;
+}
+
+TEST(shows_so_many_items_of_rlp_and_no_more) {
+    CHECK_STR(kind_of_list(DESCRIBE_RLP_ITEMS_MAX - 1), "rlp");
+    CHECK_STR(kind_of_list(DESCRIBE_RLP_ITEMS_MAX), "limit");
 }
 
 TEST(finds_containers_by_fork) {
