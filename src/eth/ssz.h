@@ -9,7 +9,7 @@
  *   SSZ_UINT64     uint64_t                       SSZ_UINT256  struct u256
  *   SSZ_BOOL       bool                           SSZ_BYTES    uint8_t[limit] (bit vectors too)
  *   SSZ_BYTE_LIST  struct bytes                   SSZ_BIT_LIST struct bytes, with the length bit
- *   SSZ_LIST       SSZ_LIST_OF(element)           SSZ_VECTOR   element[limit]
+ *   SSZ_LIST       SSZ_LIST_OF(element)           SSZ_VECTOR   element[limit], all of fixed size
  *   SSZ_CONTAINER  its struct
  * Decoded byte lists, bit lists and lists of SSZ_BYTES point into the input; all else is copied,
  * lists into the arena.
