@@ -26,8 +26,10 @@ struct quoter {
                                             const uint8_t report_data[64], struct error *why);
 void quoter_free(struct quoter *q);
 
+#define QUOTER_TSM_FOLDER "/sys/kernel/config/tsm/report"
+
 /* quoter_tsm: Linux's configfs interface (6.7 and later).
- * root      "/sys/kernel/config/tsm/report", or a test's folder.
+ * root      QUOTER_TSM_FOLDER, or a test's.
  * wait_ms   most time for one quote.
  * errors    ERR_NOT_FOUND: no such interface; ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int quoter_tsm(struct quoter **ret, const char *root,

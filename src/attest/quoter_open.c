@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#define TSM_FOLDER "/sys/kernel/config/tsm/report"
-
 static int open_simulator(struct quoter **ret, const struct quoter_source *from, const char *folder,
                           struct error *why) {
     struct simulator *s = NULL;
@@ -26,7 +24,7 @@ static int open_simulator(struct quoter **ret, const struct quoter_source *from,
 int quoter_open(struct quoter **ret, const struct quoter_source *from, struct error *why) {
     const char *text = from->source;
     if (strcmp(text, "tsm") == 0) {
-        return quoter_tsm(ret, TSM_FOLDER, from->type, from->wait_ms, why);
+        return quoter_tsm(ret, QUOTER_TSM_FOLDER, from->type, from->wait_ms, why);
     }
     if (strncmp(text, "tsm:", 4) == 0) {
         return quoter_tsm(ret, text + 4, from->type, from->wait_ms, why);

@@ -14,7 +14,8 @@
 #define VTPM_NV_HCL_REPORT 0x01400001u
 #define VTPM_NV_USER_DATA 0x01400002u
 #define VTPM_NV_AK_CERTIFICATE 0x01c101d0u
-#define VTPM_DEVICE "device:/dev/tpmrm0"
+#define VTPM_DEVICE_FILE "/dev/tpmrm0"
+#define VTPM_DEVICE "device:" VTPM_DEVICE_FILE
 
 struct vtpm;
 

@@ -23,9 +23,13 @@ static const struct config_option options[] = {
     OPTION(STRING, type, "type", NULL, "TYPE",
            "Attestation type: dcap-tdx, qemu-tdx, gcp-tdx, azure-tdx, self-hosted-tdx."),
     OPTION(BOOL, json, "json", "false", NULL, "Print JSON."),
-    OPTION(
-        STRING, source, "source", "auto", "SOURCE",
-        "Quote from: auto, tsm, azure, URL of a quote service, or a simulated platform's folder."),
+    OPTION(STRING, source, "source", "auto", "SOURCE",
+           "Quote from: auto, tsm[:FOLDER], azure, vtpm:TCTI, URL of a quote service, "
+           "simulator:FOLDER or just that folder."),
+    CONFIG_SECRET(attest_values, quote_token, "quote-token",
+                  "Token for the quote service, or file:PATH."),
+    OPTION(URL, imds_url, "imds-url", NULL, NULL,
+           "Azure's quote endpoint, when it is another than the usual one."),
     OPTION(PATH, out, "out", NULL, NULL, "Write the result to this file."),
     OPTION(LIST, set, "set", NULL, "FIELD=HEX,...",
            "Fields of simulated quotes: mrtd, rtmr0..3, td_attributes, xfam, tee_tcb_svn, ..."),
@@ -121,6 +125,13 @@ int attest_type(enum attestation_type *ret, struct attest_run *run,
     if (!run->values.type || attestation_type_parse(ret, bytes_from_str(run->values.type)))
         return 0;
     return error_set(&run->why, ERR_INVALID, "--type: no attestation type '%s'", run->values.type);
+}
+
+int attest_report_data(uint8_t ret[64], struct attest_run *run) {
+    struct bytes digits = bytes_from_str(run->values.report_data ? run->values.report_data : "");
+    memset(ret, 0, 64);
+    if (digits.n <= 128 && digits.n % 2 == 0 && hex_decode(ret, digits, NULL) == 0) return 0;
+    return error_set(&run->why, ERR_SYNTAX, "--report-data: not up to 64 bytes of hex");
 }
 
 struct bytes attest_binary(struct bytes in, struct arena *a) {

@@ -18,6 +18,8 @@ struct attest_values {
     const char *collateral, *time, *policy, *root, *report_data, *type;
     const char *source, *out, *platform, *stub, *gpt, *loader, *firmware;
     const char *url, *fmspc, *ca, *tee;
+    const char *imds_url;
+    struct secret quote_token;
     struct config_list set;
     uint64_t quote_version;
     bool json, revoke_pck;
@@ -51,6 +53,9 @@ struct bytes attest_binary(struct bytes in, struct arena *a);
 /* attest_type reads --type, with a default. */
 [[gnu::warn_unused_result]] int attest_type(enum attestation_type *ret, struct attest_run *run,
                                             enum attestation_type otherwise);
+
+/* attest_report_data reads --report-data, zeros behind it and without it. */
+[[gnu::warn_unused_result]] int attest_report_data(uint8_t ret[64], struct attest_run *run);
 
 /* attest_fail prints run->why and gives the status of bad input. */
 int attest_fail(struct attest_run *run);

@@ -9,11 +9,10 @@
 #include "base/hex.h"
 #include "main/attest.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define TSM_FOLDER "/sys/kernel/config/tsm/report"
 #define QUOTE_WAIT_MS 10000
 
 int attest_simulate(struct attest_run *run, const char *folder) {
@@ -44,78 +43,69 @@ int attest_simulate(struct attest_run *run, const char *folder) {
     return ATTEST_EXIT_GOOD;
 }
 
-static int set_fields(struct attest_run *run, struct td_report *td) {
-    for (size_t i = 0; i < run->values.set.count; i++) {
-        const char *item = run->values.set.items[i], *equal = strchr(item, '=');
-        if (!equal) return error_set(&run->why, ERR_SYNTAX, "--set: '%s' has no '='", item);
-        int code = simulator_td_set(td, bytes_make(item, (size_t)(equal - item)),
-                                    bytes_from_str(equal + 1), &run->why);
-        if (code < 0) return error_wrap(&run->why, "--set"), code;
-    }
-    return 0;
-}
-
-static int open_quoter(struct quoter **ret, struct attest_run *run) {
-    const char *source = run->values.source;
-    enum attestation_type type = ATTESTATION_DCAP_TDX;
-    struct td_report td;
-    struct simulator *s = NULL;
+/* What --source stands for, as services' quote-source has it: "auto" is the device of this machine,
+ * a bare folder a simulated platform. */
+static int source_of(const char **ret, struct attest_run *run) {
+    const char *text = run->values.source;
     struct stat st;
-    int code = attest_type(&type, run, ATTESTATION_DCAP_TDX);
-    if (code < 0) return code;
-    if (strcmp(source, "auto") == 0 || strcmp(source, "tsm") == 0) {
-        return quoter_tsm(ret, TSM_FOLDER, type, QUOTE_WAIT_MS, &run->why);
+    if (strcmp(text, "auto") == 0) {
+        bool azure = stat(QUOTER_TSM_FOLDER, &st) < 0 && stat(VTPM_DEVICE_FILE, &st) == 0;
+        text = azure ? "azure" : "tsm";
     }
-    if (strncmp(source, "http://", 7) == 0 || strncmp(source, "https://", 8) == 0) {
-        return quoter_remote(ret, source, NULL, QUOTE_WAIT_MS, &run->why);
-    }
-    if (stat(source, &st) < 0) {
-        return error_set(&run->why, ERR_NOT_FOUND, "--source: no '%s'", source);
-    }
-    if ((code = simulator_load(&s, source, &run->why)) < 0) return code;
-    simulator_td(s, &td);
-    simulator_free(s);
-    code = set_fields(run, &td);
-    return code < 0
-               ? code
-               : quoter_simulator(ret, source, &td, (unsigned)run->values.quote_version, &run->why);
+    if (strcmp(text, "azure") == 0) text = "vtpm:" VTPM_DEVICE;
+    if (stat(text, &st) == 0) text = arena_printf(&run->arena, "simulator:%s", text);
+    *ret = text;
+    return text ? 0 : error_set(&run->why, ERR_NO_MEMORY, "--source");
 }
 
 // Evidence of an Azure TD: the JSON of the exporter form.
-static int azure_quote(struct attest_run *run, struct buf *out, const uint8_t input[64]) {
+static int azure_quote(struct attest_run *run, struct buf *out, const char *tcti,
+                       const uint8_t input[64]) {
     struct vtpm *tpm = NULL;
     struct azure_evidence evidence;
-    int code = vtpm_open(&tpm, VTPM_DEVICE, &run->why);
-    struct azure_maker maker = {.tpm = tpm, .wait_ms = QUOTE_WAIT_MS};
+    int code = vtpm_open(&tpm, tcti, &run->why);
+    struct azure_maker maker = {
+        .tpm = tpm, .imds_url = run->values.imds_url, .wait_ms = QUOTE_WAIT_MS};
     if (code == 0) code = azure_make(&evidence, &maker, input, &run->arena, &run->why);
     if (code == 0) code = azure_evidence_write(out, &evidence, &run->why);
     vtpm_close(tpm);
     return code;
 }
 
-int attest_quote(struct attest_run *run) {
+static int make_quote(struct attest_run *run, struct buf *out, const uint8_t input[64]) {
+    const struct attest_values *v = &run->values;
+    const struct secret *secret = &v->quote_token;
     struct quoter *q = NULL;
+    struct quoter_source from = {.fields = v->set.items,
+                                 .field_count = v->set.count,
+                                 .version = (unsigned)v->quote_version,
+                                 .wait_ms = QUOTE_WAIT_MS};
+    int code = attest_type(&from.type, run, ATTESTATION_DCAP_TDX);
+    if (code == 0) code = source_of(&from.source, run);
+    if (code < 0) return code;
+    if (strncmp(from.source, "vtpm:", 5) == 0) return azure_quote(run, out, from.source + 5, input);
+    char *token = secret->n ? strndup((const char *)secret->p, secret->n) : NULL;
+    if (secret->n && !token) return error_set(&run->why, ERR_NO_MEMORY, "--quote-token");
+    from.token = token;
+    code = quoter_open(&q, &from, &run->why);
+    if (code == 0) code = quoter_make(q, out, input, &run->why);
+    quoter_free(q);
+    if (token) bytes_wipe(token, secret->n);
+    free(token);
+    return code;
+}
+
+int attest_quote(struct attest_run *run) {
     struct buf quote;
-    uint8_t data[64] = {0};
-    const char *digits = run->values.report_data ? run->values.report_data : "";
+    uint8_t data[64];
     buf_init(&quote, AZURE_EVIDENCE_BYTES_MAX);
-    int code = 0;
-    if (strlen(digits) > 128 || strlen(digits) % 2 ||
-        hex_decode(data, bytes_from_str(digits), NULL) < 0) {
-        code = error_set(&run->why, ERR_SYNTAX, "--report-data: not up to 64 bytes of hex");
-    }
-    if (code == 0 && strcmp(run->values.source, "azure") == 0) {
-        code = azure_quote(run, &quote, data);
-    } else {
-        if (code == 0) code = open_quoter(&q, run);
-        if (code == 0) code = quoter_make(q, &quote, data, &run->why);
-    }
+    int code = attest_report_data(data, run);
+    if (code == 0) code = make_quote(run, &quote, data);
     if (code == 0 && run->values.out) {
         code = files_write(run->values.out, buf_view(&quote), 0644, &run->why);
     } else if (code == 0) {
         buf_append(&run->out, buf_view(&quote));
     }
-    quoter_free(q);
     buf_free(&quote);
     return code < 0 ? attest_fail(run) : ATTEST_EXIT_GOOD;
 }

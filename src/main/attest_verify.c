@@ -48,6 +48,10 @@ static void print_text(struct attest_run *run, const struct outcome *o, bool ver
                : v->valid ? "REFUSED BY POLICY"
                           : "NOT VALID");
     buf_printf(&run->out, "  verdict        %s\n", reason);
+    if (!run->values.collateral) {
+        buf_append_str(&run->out, "  collateral     none given, and nothing verifies without: "
+                                  "--collateral DIR (attest fetch-collateral)\n");
+    }
     if (v->valid && !o->decision.accepted) {
         report_decision_reason(&o->decision, reason);
         buf_printf(&run->out, "  policy         %s\n", reason);
@@ -82,12 +86,9 @@ static int judge_azure(struct attest_run *run, struct outcome *o, struct bytes j
                        uint64_t now) {
     struct azure_evidence e;
     struct azure_expectation x = {.exporter_form = true, .require_ak_certificate = true};
-    struct bytes digits = bytes_from_str(run->values.report_data);
     x.recorded = !run->values.report_data;
-    if (digits.n > 128 || digits.n % 2 || hex_decode(x.input, digits, NULL) < 0) {
-        return error_set(&run->why, ERR_SYNTAX, "--report-data: not up to 64 bytes of hex");
-    }
-    int code = azure_evidence_parse(&e, json, &run->arena, &run->why);
+    int code = attest_report_data(x.input, run);
+    if (code == 0) code = azure_evidence_parse(&e, json, &run->arena, &run->why);
     if (code == 0) {
         code = azure_verify(&o->azure, verifier, &e, collateral, &x, now, &run->arena, &run->why);
     }
@@ -99,18 +100,19 @@ static int judge_azure(struct attest_run *run, struct outcome *o, struct bytes j
     return code;
 }
 
-static void apply_report_data(struct attest_run *run, struct outcome *o) {
-    struct bytes digits = bytes_from_str(run->values.report_data);
-    uint8_t want[64] = {0};
-    if (!run->values.report_data || !o->decision.accepted || o->is_azure) return;
-    bool readable = digits.n <= 128 && digits.n % 2 == 0 && hex_decode(want, digits, NULL) == 0;
-    if (readable && memcmp(want, quote_report_data(&o->verdict.quote), 64) == 0) return;
+static int apply_report_data(struct attest_run *run, struct outcome *o) {
+    uint8_t want[64];
+    int code = attest_report_data(want, run);
+    if (code < 0) return code;
+    if (!run->values.report_data || !o->decision.accepted || o->is_azure) return 0;
+    if (memcmp(want, quote_report_data(&o->verdict.quote), 64) == 0) return 0;
     o->decision.accepted = false;
     (void)snprintf(o->decision.rule, sizeof o->decision.rule, "report_data");
     (void)snprintf(o->decision.expected, sizeof o->decision.expected, "%s",
                    run->values.report_data);
     hex_encode(o->decision.found, bytes_make(quote_report_data(&o->verdict.quote), 64));
     o->decision.found[128] = 0;
+    return 0;
 }
 
 static int judge(struct attest_run *run, struct outcome *o, struct bytes quote,
@@ -137,8 +139,7 @@ static int judge(struct attest_run *run, struct outcome *o, struct bytes quote,
     }
     struct policy_subject subject = {&o->verdict, o->have_measurements ? &o->measurements : NULL};
     policy_decide(&o->decision, &policy, &subject);
-    apply_report_data(run, o);
-    return 0;
+    return apply_report_data(run, o);
 }
 
 int attest_verify(struct attest_run *run, const char *path) {

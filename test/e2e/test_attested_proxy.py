@@ -421,7 +421,7 @@ def a_server_attests_or_shows_a_certificate():
 @each_form
 def a_peer_has_limits(world, service):
     """Connections and requests of one address are bounded, others' sessions live on."""
-    limits = ("--max-connections-per-peer", "2", "--max-requests-per-peer", "10")
+    limits = ("--max-connections-per-peer", "2", "--max-requests-per-peer", "2")
     with world.server(service, *limits) as server, world.client(server) as client:
         assert get(client.port)[0] == 200
         spare = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(4)]
