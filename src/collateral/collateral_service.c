@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "collateral/collateral_service.h"
 
+#include "base/confine.h"
 #include "base/hex.h"
 #include "collateral/shelf.h"
 #include "config/common.h"
@@ -16,6 +17,7 @@ struct values {
     const char *listen_addr, *tls_certificate, *tls_key;
     uint64_t requests_per_second;
     struct common_log log;
+    struct common_process process;
 };
 
 static const struct config_option options[] = {
@@ -26,6 +28,7 @@ static const struct config_option options[] = {
     CONFIG_U64(values, requests_per_second, "max-requests-per-client", "50",
                "Requests a second of one address, with bursts of twice that; 0: no limit."),
     COMMON_LOG_ROWS(struct values, log, "BUILDERNET_", ""),
+    COMMON_PROCESS_ROWS(struct values, process, ""),
 };
 static const struct config_verb verbs[] = {
     {"serve", "FOLDER", "answer the PCCS API from a folder", 1, 1},
@@ -184,6 +187,17 @@ static int reload(void *context, struct error *why) {
     return 0;
 }
 
+static int restrict_self(const struct service_state *s, struct error *why) {
+    struct confine c;
+    confine_init(&c);
+    (void)confine_allow(&c, s->folder, SANDBOX_READ);
+    (void)confine_allow_folder_of(&c, s->folder, SANDBOX_READ); // a file, or replaced as a whole
+    (void)confine_allow_folder_of(&c, s->values->tls_certificate, SANDBOX_READ);
+    (void)confine_allow_folder_of(&c, s->values->tls_key, SANDBOX_READ);
+    confine_allow_system(&c);
+    return confine_enter(&c, s->values->process.sandbox, s->log, why);
+}
+
 static int serve(struct service_state *s, struct error *why) {
     const struct simple_options o = {.name = "collateral",
                                      .log = s->log,
@@ -203,7 +217,9 @@ static int serve(struct service_state *s, struct error *why) {
     };
     const struct server_limits limits = {
         .connections = 1000, .requests_per_second = (unsigned)s->values->requests_per_second};
-    int r = simple_open(&s->simple, &o, why);
+    int r = sandbox_change_user(s->values->process.user, why);
+    if (r == 0) r = simple_open(&s->simple, &o, why);
+    if (r == 0) r = restrict_self(s, why);
     if (r == 0) r = shelf_open(&s->shelf, s->folder, why);
     if (r == 0) {
         r = simple_listen(&s->simple, routes, sizeof routes / sizeof routes[0], &limits, why);

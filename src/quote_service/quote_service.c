@@ -3,6 +3,7 @@
 
 #include "attest/evidence.h"
 #include "attest/quoter.h"
+#include "base/confine.h"
 #include "base/hex.h"
 #include "base/list.h"
 #include "base/pool.h"
@@ -21,6 +22,7 @@ struct values {
     uint64_t quote_version, quote_wait_ns, waiting, requests_per_second;
     bool allow_anyone;
     struct common_log log;
+    struct common_process process;
 };
 
 static const struct config_option options[] = {
@@ -43,6 +45,7 @@ static const struct config_option options[] = {
     CONFIG_U64(values, requests_per_second, "max-requests-per-client", "20",
                "Requests a second of one address, with bursts of twice that; 0: no limit."),
     COMMON_LOG_ROWS(struct values, log, "BUILDERNET_", ""),
+    COMMON_PROCESS_ROWS(struct values, process, ""),
 };
 const struct config_program quote_service_program = {
     .name = "quote-service",
@@ -190,6 +193,24 @@ static int check_token(const struct quote_service *s, struct error *why) {
     return 0;
 }
 
+static int restrict_self(const struct quote_service *s, struct error *why) {
+    const struct values *v = s->values;
+    const unsigned both = SANDBOX_READ | SANDBOX_WRITE;
+    struct confine c;
+    confine_init(&c);
+    if (strncmp(v->quote_source, "simulator:", 10) == 0) {
+        (void)confine_allow(&c, v->quote_source + 10, SANDBOX_READ);
+    }
+    if (strncmp(v->quote_source, "tsm:", 4) == 0) {
+        (void)confine_allow(&c, v->quote_source + 4, both);
+    }
+    (void)confine_allow(&c, QUOTER_TSM_FOLDER, both);
+    (void)confine_allow_folder_of(&c, v->tls_certificate, SANDBOX_READ);
+    (void)confine_allow_folder_of(&c, v->tls_key, SANDBOX_READ);
+    confine_allow_system(&c);
+    return confine_enter(&c, v->process.sandbox, s->log, why);
+}
+
 static int serve(struct quote_service *s, struct error *why) {
     const struct simple_options o = {.name = "quote-service",
                                      .log = s->log,
@@ -202,7 +223,9 @@ static int serve(struct quote_service *s, struct error *why) {
                                          .requests_per_second =
                                              (unsigned)s->values->requests_per_second};
     int r = check_token(s, why);
+    if (r == 0) r = sandbox_change_user(s->values->process.user, why);
     if (r == 0) r = simple_open(&s->simple, &o, why);
+    if (r == 0) r = restrict_self(s, why);
     if (r == 0) r = open_source(s, why);
     if (r == 0) r = open_worker(s, why);
     if (r == 0) r = simple_listen(&s->simple, &route, 1, &limits, why);

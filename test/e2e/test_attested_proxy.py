@@ -4,6 +4,7 @@ simulated platforms: who is let in, who is not and why, and what the service beh
 import base64
 import hashlib
 import json
+import pathlib
 import re
 import secrets
 import shutil
@@ -447,6 +448,8 @@ def collateral_is_fetched_in_the_background():
             status, headers, body = get(pccs, "/tdx/certification/v4/tcb?fmspc=5e7000000000")
             assert status == 200 and b"tcbInfo" in body and "tcb-info-issuer-chain" in headers
             assert get(pccs, "/tdx/certification/v4/tcb?fmspc=000000000000")[0] == 404
+            p.signal(1)
+            wait_until(lambda: "service_reloaded" in p.logged(), 10, p.logged())
             assert get(pccs, "/sgx/certification/v4/pckcrl?ca=nobody")[0] == 400
             bytes.fromhex(get(pccs, "/sgx/certification/v4/rootcacrl")[2].decode())
             assert json.loads(get(pccs, "/sgx/certification/v4/fmspcs")[2])[0]["fmspc"]
@@ -517,6 +520,8 @@ def the_services_speak_tls():
                 wait_until(lambda: is_listening(port), 10, service.logged())
                 assert request(port, "GET", path)[0] == status, service.logged()
                 assert request(port, "GET", "/readyz")[0] == 200
+                limits = pathlib.Path(f"/proc/{service.pid}/status").read_text()
+                assert re.search(r"^Seccomp:\s+2$", limits, re.M), limits
                 try:
                     assert get(port, path)[0] != status
                 except OSError:
