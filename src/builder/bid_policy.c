@@ -54,11 +54,10 @@ static struct u256 budget(const struct bid_policy *p, const struct bid_situation
 
 struct bid_decision bid_decide(const struct bid_policy *p, const struct bid_situation *s) {
     struct bid_decision d = {.payout = offer(p, s)};
-    struct u256 wanted = p->subsidy, may = budget(p, s);
-    if (s->must_win) {
-        struct u256 beat = s->has_best ? u256_add(s->best, p->increment) : U256_ONE;
-        wanted = most(wanted, less(beat, d.payout));
-    }
+    struct u256 beat = s->has_best ? u256_add(s->best, p->increment) : U256_ONE;
+    struct u256 wanted = p->subsidy, lacks = less(beat, d.payout), may = budget(p, s);
+    if (p->kind == BID_COMPETITION && s->has_best) wanted = least(wanted, lacks);
+    if (s->must_win) wanted = most(wanted, lacks);
     struct u256 own = s->can_lose ? u256_add(s->deficit, wanted) : wanted;
     if (u256_compare(own, may) > 0) {
         d.reason = "subsidy limit";

@@ -50,6 +50,8 @@ static const struct config_option options[] = {
          "NAME,...", "Builders that run."),
     ROW(LIST, top_bid_urls, "top-bid", NULL, "ws://HOST/PATH,...",
         "Streams of the best bids (WebSocket), for bidding by competition."),
+    FULL(SECRET, top_bid_auth, "top-bid-basic-auth", "top_bid_ws_basic_auth", NULL, NULL,
+         "USER:PASSWORD for these streams."),
     FULL(SECRET, coinbase_key, "coinbase-secret-key", NULL, NULL, NULL,
          "Key of the account that blocks pay to and that pays proposers and refunds; text, "
          "env:NAME or file:/path."),

@@ -14,7 +14,7 @@ struct builder_values {
     const char *chain, *data_folder, *node, *state_rpc;
     struct config_list beacons, relay_urls, top_bid_urls, live_builders;
     const struct toml *relays, *builders;
-    struct secret coinbase_key, relay_key, optimistic_key;
+    struct secret coinbase_key, relay_key, optimistic_key, top_bid_auth;
     const char *fork_version, *extra_data;
     const char *rpc_ip, *full_ip, *redacted_ip, *orders_socket;
     uint64_t rpc_port, full_port, redacted_port, rpc_connections;

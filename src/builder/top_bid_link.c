@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "builder/app.h"
 
+#include "base/base64.h"
 #include "net/url.h"
 
 #include <stdio.h>
@@ -48,15 +49,38 @@ static void on_closed(struct ws *w, void *context, unsigned code, const struct e
 
 static const struct ws_events events = {.message = on_message, .closed = on_closed};
 
+// "user:password" as a field of the request, RFC 7617; empty: none.
+static int put_authorization(struct http_fields *fields, const struct secret *auth, struct arena *a,
+                             struct error *why) {
+    struct buf value;
+    if (auth->n == 0) return 0;
+    buf_init(&value, 4096);
+    buf_append_str(&value, "Basic ");
+    base64_append(&value, secret_view(auth), 0);
+    int r = buf_check(&value, why);
+    if (r == 0) {
+        r = http_fields_add(fields, a, BYTES_LIT("authorization"), buf_view(&value), why);
+    }
+    bytes_wipe(value.p, value.n);
+    buf_free(&value);
+    return r;
+}
+
 static void connect_now(struct loop_timer *timer) {
     struct top_bid_link *t =
         (struct top_bid_link *)(void *)((char *)timer - offsetof(struct top_bid_link, retry));
     const struct ws_options options = {.message_bytes_max = 4096};
+    struct http_fields fields = {.count = 0};
+    struct arena a;
     struct error why;
-    if (ws_connect(&t->ws, t->client, bytes_from_str(t->path), NULL, &options, &events, t, &why) ==
-        0) {
-        return;
+    arena_init(&a, 64u << 10);
+    int r = put_authorization(&fields, &t->a->values.top_bid_auth, &a, &why);
+    if (r == 0) {
+        r = ws_connect(&t->ws, t->client, bytes_from_str(t->path), &fields, &options, &events, t,
+                       &why);
     }
+    arena_free(&a);
+    if (r == 0) return;
     t->ws = NULL;
     log_warn(t->a->log, "top_bid_stream_lost", F_STR("stream", t->origin), F_ERR(&why));
     again(t);

@@ -113,6 +113,14 @@ static void on_step(void *context, const struct ask_answer *answer, const struct
 
 // Duties
 
+// With a reorganisation; builders' bids for the old proposer are of no use any more.
+static void tell_change(const struct beacon *b, uint64_t slot, uint64_t index) {
+    const struct duty *old = duties_at(b->options.duties, slot);
+    if (!old || old->validator_index == index) return;
+    log_info(b->options.log, "duty_changed", F_U64("slot", slot), F_U64("proposer_index", index),
+             F_U64("before", old->validator_index));
+}
+
 static int take_duties(struct beacon *b, const struct ask_answer *answer, struct arena *a,
                        struct error *why) {
     const struct json *data;
@@ -125,6 +133,7 @@ static int take_duties(struct beacon *b, const struct ask_answer *answer, struct
         if (r == 0) r = json_get_fixed(pubkey.b, sizeof pubkey.b, row, "pubkey", why);
         if (r == 0) r = duties_add_validator(b->options.duties, index, &pubkey, why);
         if (r != 0) break;
+        tell_change(b, slot, index);
         duties_set(b->options.duties, slot, index, &pubkey);
     }
     return r;

@@ -92,6 +92,7 @@ class World:
                    "--bid-fraction": "0.5"}
         if "--config" not in more:
             options["--relay"] = self.url("relay")
+        options = {name: value for name, value in options.items() if name not in more}
         self.start("builder", *[str(x) for pair in options.items() for x in pair], *more, env=env)
 
     def start(self, name, *options, env=None):

@@ -1,4 +1,6 @@
 """The builder on a running chain: orders come in, bids win, blocks hold what they must and pay."""
+import base64
+import hashlib
 import json
 import os
 import pathlib
@@ -420,6 +422,96 @@ def nothing_is_bid_before_a_fetched_block_list_is_there():
                     w.stop(name)
     finally:
         server.close()
+
+
+class TopBids:
+    """A stream of best bids for whom it knows: 188 bytes of SSZ a WebSocket message."""
+
+    def __init__(self, user):
+        self.known = base64.b64encode(user.encode())
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"ws://127.0.0.1:{self.listener.getsockname()[1]}/ws/v1/top_bid"
+        self.followers, self.refused = [], 0
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                s, _ = self.listener.accept()
+            except OSError:
+                return
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += s.recv(4096)
+            fields = {name.lower(): value for name, value in (
+                line.split(b": ", 1) for line in head.strip().split(b"\r\n")[1:])}
+            if fields.get(b"authorization") != b"Basic " + self.known:
+                self.refused += 1
+                s.sendall(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
+                s.close()
+                continue
+            accept = base64.b64encode(hashlib.sha1(
+                fields[b"sec-websocket-key"] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+            s.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                      b"Connection: Upgrade\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+            self.followers.append(s)
+
+    def tell(self, slot, block, parent, value):
+        bid = struct.pack("<QQQ", int(time.time() * 1000), slot, block) + b"\x77" * 32 + \
+            bytes.fromhex(parent[2:]) + b"\x88" * 48 + b"\x99" * 20 + value.to_bytes(32, "little")
+        for s in self.followers:
+            s.sendall(b"\x82\x7e" + struct.pack(">H", len(bid)) + bid)
+
+    def close(self):
+        self.listener.close()
+        for s in self.followers:
+            s.close()
+
+
+@case
+def bids_go_just_above_the_best_of_others():
+    """By competition: the least share of a block's worth where others bid less, else a little more than
+    they do, as a stream tells that asks for a password."""
+    others, more = 20 * FINNEY, 10**12
+    stream = TopBids("reader:a word")
+    with Folder() as folder:
+        w = World(folder)
+        w.start_node()
+        w.start_relay()
+        w.start_builder("--bid-policy", "competition", "--bid-fraction", "0.25", "--top-bid", stream.url,
+                        "--top-bid-basic-auth", "reader:a word", "--bid-increment", "0.000001")
+        try:
+            w.wait_won(2, 40)
+            assert stream.followers and not stream.refused
+            paid = set()
+
+            def bid_of(sender, tell):
+                raw, tx_hash = sender.tx(PAY, 40 * FINNEY)
+                w.builder("eth_sendBundle", {"txs": [raw]})
+
+                def told():
+                    if tell:
+                        head = json.loads(request(w.port["beacon"], "GET",
+                                                  "/eth/v1/beacon/headers/head", tls=False)[2])
+                        block = w.node("eth_getBlockByNumber", "latest", False)
+                        slot = int(head["data"]["header"]["message"]["slot"])
+                        stream.tell(slot + 1, int(block["number"], 16) + 1, block["hash"], others)
+                    return w.node("eth_getTransactionReceipt", tx_hash)
+                receipt = wait_until(told, 20, "the bundle is not included")
+                block = w.node("eth_getBlockByNumber", receipt["blockNumber"], True)
+                if block["miner"].lower() == "0x" + wallet.address(BUILDER_KEY).hex():
+                    paid.add(int(block["transactions"][-1]["value"], 16))
+                return paid
+
+            wait_until(lambda: bid_of(w.senders[0], False), 60, "no bid wins")
+            assert all(10 * FINNEY <= value < 11 * FINNEY for value in paid), paid
+            paid.clear()
+            wait_until(lambda: others + more in bid_of(w.senders[0], True), 60, paid)
+            assert max(paid) == others + more, paid
+        finally:
+            for name in ("builder", "relay", "node"):
+                w.stop(name)
+            stream.close()
 
 
 @case
