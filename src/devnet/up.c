@@ -396,7 +396,7 @@ static void close_all(struct net *n) {
     if (n->folder.path) {
         (void)snprintf(path, sizeof path, "%s/devnet.json", n->folder.path);
         (void)unlink(path);
-        bool keep = n->s->keep || n->status != 0;
+        bool keep = n->began && (n->s->keep || n->status != 0);
         if (keep && !n->s->json) (void)printf("kept: %s\n", n->folder.path);
         folder_close(&n->folder, !keep);
     }
@@ -417,6 +417,7 @@ int devnet_up(const struct devnet_settings *s) {
     arena_init(&n.arena, 64u << 20);
     ports_init(&n.ports, (unsigned)s->port_base);
     int r = start(&n, &why);
+    n.began = r == 0;
     if (r == 0) r = service_run(n.service, &why);
     if (r == 0 && s->until_ready && n.ready_ns) n.status = 0;
     if (r < 0) {

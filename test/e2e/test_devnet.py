@@ -216,6 +216,21 @@ def a_killed_node_comes_back_and_a_partition_heals():
                                 and o["winner"] != "node-2"], 60)
 
 
+def memory_of(pid):
+    """Bytes of a process that are its own, and its part of those it shares (PSS)."""
+    lines = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return 1024 * next(int(x.split()[1]) for x in lines if x.startswith("Pss:"))
+
+
+@case
+def the_default_network_is_small():
+    """Hub, chain, relay, three nodes and what looks after them: less than 300 MB."""
+    with Folder() as folder, Devnet(folder) as net:
+        net.wait_for(landed, 40)
+        used = sum(map(memory_of, [net.process.pid, *processes_of(net.folder)]))
+        assert 50e6 < used < 300e6, used
+
+
 @case
 def ten_nodes_work():
     """Ten nodes, every one attested, each with orders that land."""

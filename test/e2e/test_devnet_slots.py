@@ -21,9 +21,9 @@ def short_slots_keep_their_time():
         times = [int(b["timestamp"], 16) for b in blocks]
         assert all(a < b for a, b in zip(times, times[1:])), "times go back"
         assert times[-1] - times[0] >= 0.95 * SLOTS, (times[0], times[-1])  # a second a slot
-        assert len(blocks) >= 0.6 * SLOTS, len(blocks)  # a machine with other work misses some
+        assert len(blocks) >= 0.9 * SLOTS, len(blocks)
         won = sum(winner(b).startswith("node-") for b in blocks)
-        assert won >= 0.05 * len(blocks), (won, len(blocks))  # the slower, the more proposers' own
+        assert won >= 0.5 * len(blocks), (won, len(blocks))
         known = [s for s in state["slots"] if not s["missed"]]
         assert len({s["timestamp"] - s["slot"] for s in known}) == 1
         assert len({s["begins_ms"] - 200 * s["slot"] for s in known}) == 1
@@ -50,6 +50,7 @@ def forks_come_when_they_are_asked_for():
         with Folder() as folder:
             r = run(PROGRAM, "devnet", "up", "--folder", folder / "net", "--fork", wrong)
             assert r.returncode != 0 and "--fork" in r.stderr, (wrong, r.stderr)
+            assert not (folder / "net").exists(), "what was never started is left behind"
 
 
 def played(folder, *flags):

@@ -275,8 +275,7 @@ def nothing_that_is_said_becomes_markup():
     """Names that are markup stay text; the policy lets no code write any, nor any from elsewhere."""
     evil = "<img src=x onerror=alert(1)>"
     with network() as n, Browser() as b:
-        n.do("add-node", evil)
-        show(b, n, "topology", evil)
+        n.do("record", evil)
         b.go(f"{n.url}/#events")
         b.wait_text(evil)
         assert b.run("return document.querySelectorAll('img').length") == 0
