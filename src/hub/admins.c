@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,9 +45,13 @@ static bool is_salt_digit(uint8_t c) {
     return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '/';
 }
 
+static bool is_version(uint8_t c) {
+    return c == 'a' || c == 'b' || c == 'x' || c == 'y';
+}
+
 // What is wrong with it, never the hash itself.
 static const char *bcrypt_fault(struct bytes h) {
-    if (h.n < 4 || h.p[0] != '$' || h.p[1] != '2' || !memchr("abxy", h.p[2], 4) || h.p[3] != '$') {
+    if (h.n < 4 || h.p[0] != '$' || h.p[1] != '2' || !is_version(h.p[2]) || h.p[3] != '$') {
         return "it does not begin with $2a$, $2b$, $2x$ or $2y$";
     }
     if (h.n != BCRYPT_BYTES) return "it has another length than 60 characters";
@@ -84,7 +89,7 @@ int admins_add(struct admins *a, struct bytes user, struct bytes bcrypt, struct 
         return error_set(why, ERR_LIMIT, "more than %d accounts", ADMINS_MAX);
     }
     struct account *item = &a->items[a->count++];
-    memcpy(item->user, user.p, user.n);
+    (void)snprintf(item->user, sizeof item->user, "%.*s", (int)user.n, (const char *)user.p);
     memcpy(item->bcrypt, bcrypt.p, bcrypt.n);
     return 0;
 }
