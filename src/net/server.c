@@ -523,6 +523,7 @@ static void take_limits(struct server *s, const struct server_limits *o) {
     if (s->limits.body_ns < least) least = s->limits.body_ns;
     if (s->limits.write_ns < least) least = s->limits.write_ns;
     if (s->limits.idle_ns < least) least = s->limits.idle_ns;
+    if (o->whole_body_ns && o->whole_body_ns < least) least = o->whole_body_ns;
     s->tick_ns = least / 4;
     if (s->tick_ns > TICK_NS_MAX) s->tick_ns = TICK_NS_MAX;
     if (s->tick_ns < TICK_NS_MIN) s->tick_ns = TICK_NS_MIN;

@@ -55,6 +55,7 @@ struct server_limits {
     unsigned streams;                /* HTTP/2 streams at once; 0: 128 */
     uint64_t header_ns;              /* first byte to end of header, TLS handshake; 0: 10 s */
     uint64_t body_ns;                /* longest wait for body bytes; 0: 30 s */
+    uint64_t whole_body_ns;          /* from the header's end to the body's; 0: no limit */
     uint64_t write_ns;               /* longest wait for the client to take bytes; 0: 30 s */
     uint64_t idle_ns;                /* between requests; 0: 120 s */
 };
@@ -226,9 +227,11 @@ uint64_t exchange_left(const struct exchange *x);
 void exchange_abort(struct exchange *x);
 
 /* A hold keeps the struct; what the request's functions returned is valid until the exchange is
- * answered to the end or gone. */
+ * answered to the end or gone, and then they may not be called any more. exchange_is_open tells one
+ * who comes back later that it is neither. */
 void exchange_hold(struct exchange *x);
 void exchange_release(struct exchange *x);
+bool exchange_is_open(const struct exchange *x);
 
 /* exchange_upgrade (HTTP/1.1 only) answers 101 with the headers that were added and hands the bare
  * connection to another owner, who ends it with server_drop, also in its `closed` event. It still

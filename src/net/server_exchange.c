@@ -37,6 +37,10 @@ void exchange_hold(struct exchange *x) {
     x->holds++;
 }
 
+bool exchange_is_open(const struct exchange *x) {
+    return x->sc != NULL;
+}
+
 void exchange_release(struct exchange *x) {
     if (--x->holds) return;
     struct server *s = x->server;

@@ -29,6 +29,7 @@ static bool is_complete(const struct exchange *x) {
 static void answered(struct exchange *x) {
     struct server_conn *sc = x->sc;
     const struct http_request *r = x->request;
+    exchange_resume(x); // nobody wants the rest of the body: it is read away
     bool short_rest =
         r && r->body == HTTP_BODY_LENGTH && r->content_length - x->in_bytes <= DRAIN_BYTES;
     if (!x->request_ended && r && r->body != HTTP_BODY_NONE && !short_rest) x->close = true;
@@ -88,13 +89,21 @@ static int wire_write(struct exchange *x, struct bytes in, bool end) {
     return r;
 }
 
+// Waits for more of the body: not longer than for a piece, nor than the whole may take.
+static void await_body(struct server_conn *sc, const struct exchange *x) {
+    const struct server_limits *limits = &sc->server->limits;
+    server_conn_touch(sc, limits->body_ns);
+    uint64_t last_ns = x->start_ns + limits->whole_body_ns;
+    if (limits->whole_body_ns && last_ns < sc->deadline_ns) sc->deadline_ns = last_ns;
+}
+
 static void wire_pause(struct exchange *x, bool paused) {
     struct server_conn *sc = x->sc;
     if (paused) {
         sc->deadline_ns = 0;
         conn_pause(&sc->conn);
     } else {
-        server_conn_touch(sc, x->server->limits.body_ns);
+        await_body(sc, x);
         conn_resume(&sc->conn);
     }
 }
@@ -166,7 +175,7 @@ static bool step(struct server_conn *sc, struct bytes *in) {
         exchange_start(x, &sc->h1->request);
         return true;
     case HTTP1_DATA:
-        if (!x->paused) server_conn_touch(sc, limits->body_ns);
+        if (!x->paused) await_body(sc, x);
         exchange_data(x, ev.data);
         return true;
     case HTTP1_END:

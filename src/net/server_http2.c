@@ -216,11 +216,13 @@ void server_http2_sweep(struct server_conn *sc, uint64_t now) {
     http2_sweep(sc->h2, now);
     say_last(sc, now);
     if (http2_wants_output(sc->h2)) flush_later(sc);
-    uint64_t most = sc->server->limits.body_ns;
+    const struct server_limits *limits = &sc->server->limits;
     for (struct exchange *x = sc->streams; x; x = x->next) {
         // A tunnel is no body: silence is its right.
         if (x->request_ended || x->paused || x->request_copy.method == HTTP_CONNECT) continue;
-        if (now < x->moved_ns + most) continue;
+        uint64_t last_ns = x->moved_ns + limits->body_ns, whole_ns = limits->whole_body_ns;
+        if (whole_ns && x->start_ns + whole_ns < last_ns) last_ns = x->start_ns + whole_ns;
+        if (now < last_ns) continue;
         metric_inc(server_refused(sc->server, "slow"));
         http2_reset(sc->h2, x->stream, HTTP2_CANCEL);
         x->moved_ns = now; // counted once: the stream closes when the reset is written

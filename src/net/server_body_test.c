@@ -1,0 +1,150 @@
+/* Bodies that nobody wants, or that never end, on a server's HTTP/1.1 connections.
+ * SPDX-License-Identifier: MIT */
+#include "net/server.h"
+#include "net/testing.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct world {
+    struct loop *loop;
+    struct server *server;
+    struct socket_address address;
+    struct exchange *held;
+    int fd; /* the client, non-blocking */
+    struct buf heard;
+    bool closed;
+};
+
+static void drop(struct exchange *x, void *context, struct bytes in, bool end) {
+    (void)x, (void)context, (void)in, (void)end;
+}
+static const struct exchange_events drop_events = {drop, NULL, NULL};
+
+static void refuse(struct exchange *x, void *context) {
+    exchange_set_events(x, &drop_events, context);
+    exchange_pause(x);
+    exchange_respond(x, 401, BYTES_LIT("refused"));
+}
+static void refuse_later(struct exchange *x, void *context) {
+    struct world *w = context;
+    exchange_set_events(x, &drop_events, context);
+    exchange_pause(x);
+    exchange_hold(x);
+    w->held = x;
+}
+static void greet(struct exchange *x, void *context) {
+    (void)context;
+    exchange_respond(x, 200, BYTES_LIT("hello"));
+}
+
+static struct route routes[3];
+
+static void world_open(struct world *w, const struct server_limits *limits) {
+    struct error why = {0};
+    *w = (struct world){.fd = -1};
+    buf_init(&w->heard, 0);
+    CHECK_OK(loop_new(&w->loop, NULL, &why), &why);
+    routes[0] = (struct route){"POST", "/refuse", refuse, w, UINT64_MAX, ROUTE_STREAM};
+    routes[1] = (struct route){"POST", "/later", refuse_later, w, UINT64_MAX, ROUTE_STREAM};
+    routes[2] = (struct route){"GET", "/", greet, w, 0, 0};
+    struct server_options o = {.routes = routes, .route_count = 3, .limits = *limits};
+    struct server_listener ln = {0};
+    CHECK_OK(server_new(&w->server, w->loop, &o, &why), &why);
+    CHECK_OK(socket_address_parse(&ln.address, BYTES_LIT("127.0.0.1:0"), 0, &why), &why);
+    CHECK_OK(server_listen(w->server, &w->address, &ln, &why), &why);
+}
+
+static void connect_client(struct world *w) {
+    if (w->fd >= 0) CHECK(close(w->fd) == 0);
+    buf_clear(&w->heard);
+    w->closed = false;
+    w->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(w->fd >= 0 && connect(w->fd, &w->address.any, w->address.n) == 0);
+}
+
+static void world_close(struct world *w) {
+    CHECK(close(w->fd) == 0);
+    server_free(w->server);
+    loop_free(w->loop);
+    buf_free(&w->heard);
+}
+
+static void say(struct world *w, const char *text) {
+    ssize_t n = send(w->fd, text, strlen(text), MSG_NOSIGNAL);
+    CHECK(n == (ssize_t)strlen(text) || errno == EPIPE || errno == ECONNRESET);
+}
+
+// Reads what there is; true when `text` has come.
+static bool heard(struct world *w, const char *text) {
+    char in[4096];
+    ssize_t n = recv(w->fd, in, sizeof in, MSG_DONTWAIT);
+    if (n > 0) buf_append(&w->heard, bytes_make(in, (size_t)n));
+    w->closed = w->closed || n == 0 || (n < 0 && errno != EAGAIN);
+    return w->heard.n && memmem(w->heard.p, w->heard.n, text, strlen(text));
+}
+
+TEST(a_connection_goes_on_after_a_paused_body_was_refused) {
+    static const char *const requests[] = {
+        "POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+        "POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody"};
+    static const char again[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    struct world w;
+    world_open(&w, &(struct server_limits){0});
+    for (size_t i = 0; i < 2; i++) {
+        connect_client(&w);
+        say(&w, requests[i]);
+        TURN_UNTIL(w.loop, heard(&w, "refused"));
+        say(&w, again);
+        TURN_UNTIL(w.loop, heard(&w, "hello"));
+    }
+    // Also when the refusal comes from outside of reading.
+    connect_client(&w);
+    say(&w, "POST /later HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n");
+    TURN_UNTIL(w.loop, w.held);
+    CHECK(exchange_is_open(w.held));
+    exchange_respond(w.held, 401, BYTES_LIT("refused"));
+    say(&w, "body");
+    say(&w, again);
+    TURN_UNTIL(w.loop, heard(&w, "hello"));
+    CHECK(heard(&w, "refused") && !exchange_is_open(w.held));
+    exchange_release(w.held);
+    world_close(&w);
+}
+
+TEST(who_comes_back_later_sees_that_the_client_left) {
+    struct world w;
+    world_open(&w, &(struct server_limits){0});
+    connect_client(&w);
+    say(&w, "POST /later HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    TURN_UNTIL(w.loop, w.held);
+    exchange_resume(w.held);
+    connect_client(&w); // closes the other
+    TURN_UNTIL(w.loop, !exchange_is_open(w.held));
+    exchange_release(w.held);
+    world_close(&w);
+}
+
+TEST(a_body_that_drips_ends_with_the_time_of_the_whole) {
+    struct world w;
+    world_open(
+        &w, &(struct server_limits){.body_ns = 200 * NS_PER_MS, .whole_body_ns = 300 * NS_PER_MS});
+    connect_client(&w);
+    say(&w, "POST /later HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+    TURN_UNTIL(w.loop, w.held);
+    exchange_resume(w.held);
+    uint64_t end = loop_now_ns(w.loop) + 5 * NS_PER_S;
+    while (!w.closed) {
+        struct error why;
+        CHECK(loop_now_ns(w.loop) < end);
+        say(&w, "a");
+        CHECK_OK(loop_turn(w.loop, 5 * NS_PER_MS, &why), &why);
+        (void)heard(&w, "");
+    }
+    CHECK(!exchange_is_open(w.held));
+    exchange_release(w.held);
+    world_close(&w);
+}
+
+TEST_MAIN()
