@@ -409,10 +409,8 @@ static bool same_value(const struct config_option *o, const uint8_t *a, const ui
     return o->type != CONFIG_TYPE_SECRET && bytes_equal(buf_view(text_a), buf_view(text_b));
 }
 
-int config_reload(struct config **ret, const struct config *old, void *values, struct buf *changes,
-                  struct error *why) {
-    int r = config_load(ret, old->program, values, old->argc, old->argv, why);
-    if (r || !changes) return r;
+// One line for each value that is another than before.
+static void report_changes(struct buf *changes, const struct config *old, const uint8_t *values) {
     struct buf a, b;
     buf_init(&a, 0);
     buf_init(&b, 0);
@@ -424,7 +422,21 @@ int config_reload(struct config **ret, const struct config *old, void *values, s
     }
     buf_free(&a);
     buf_free(&b);
-    return 0;
+}
+
+int config_reload(struct config **ret, const struct config *old, void *values, struct buf *changes,
+                  struct error *why) {
+    int r = config_load(ret, old->program, values, old->argc, old->argv, why);
+    if (r) return r;
+    if (changes) report_changes(changes, old, values);
+    for (size_t i = 0; i < old->program->option_count && r == 0; i++) {
+        const struct config_option *o = &old->program->options[i];
+        if (o->restart) r = config_keep_value(*ret, o, old->values, why);
+    }
+    if (r == 0) return 0;
+    config_free(*ret);
+    *ret = NULL;
+    return r;
 }
 
 struct bytes config_output(const struct config *c) {

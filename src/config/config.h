@@ -73,7 +73,7 @@ struct config_option {
     uint64_t unit;       /* ns or bytes that a bare number counts (keys like timeout_ms); 0: numbers
                             of durations need a unit, sizes are bytes */
     bool required;       /* ERR_NOT_FOUND when no source gives it */
-    bool restart;        /* a reload reports it but cannot apply it */
+    bool restart;        /* a reload reports it and keeps the value of the start */
     bool file_only;      /* no flag and no environment name */
 };
 
@@ -167,7 +167,8 @@ const char *config_file(const struct config *c);
 const struct toml *config_toml(const struct config *c);
 enum config_source config_source_of(const struct config *c, size_t option);
 
-/* config_reload reads file and environment again with the same command line into new values.
+/* config_reload reads file and environment again with the same command line into new values; rows
+ * that need a restart keep the old value (a table is as it was read).
  * changes  one line "flag: old -> new" a change, " (needs a restart)" where the row says so;
  *          secrets are masked. NULL: not wanted.
  * On error the old config goes on, unchanged. On success the caller frees the old one after its

@@ -314,6 +314,7 @@ TEST(reload_reports_what_changed) {
                 BYTES_LIT("max-connections: 100 -> 5 (needs a restart)\ndrain: \"1s\" -> \"2s\"\n"
                           "token: \"<secret>\" -> \"<secret>\"\n"));
     CHECK_U64(after.drain_ns, 2000000000);
+    CHECK_U64(after.max_connections, 100); // of the start, until a restart
     config_free(next);
     write_file("drain = \n");
     CHECK_ERR(config_reload(&next, config, &after, &changes, &why), ERR_SYNTAX);

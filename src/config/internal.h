@@ -25,6 +25,10 @@ int config_set_text(struct config *c, const struct config_option *o, struct byte
 int config_set_toml(struct config *c, const struct config_option *o, const struct toml *v,
                     struct error *why);
 
+/* config_keep_value stores the value that `old` holds. A table stays as it was read. */
+int config_keep_value(struct config *c, const struct config_option *o, const uint8_t *old,
+                      struct error *why);
+
 /* config_append_value prints a stored value as TOML. */
 void config_append_value(struct buf *out, const struct config_option *o, const uint8_t *values);
 

@@ -362,6 +362,68 @@ int config_set_toml(struct config *c, const struct config_option *o, const struc
     return r ? toml_error(why, (enum err)r, v, "%s", reason.text) : 0;
 }
 
+static int keep_list(struct config *c, const struct config_option *o, const struct config_list *old,
+                     struct error *why) {
+    struct config_list list = {.items = arena_new_array(&c->arena, const char *, old->count + 1)};
+    if (!list.items) return no_room(why);
+    for (size_t i = 0; i < old->count; i++) {
+        int r = add_item(c, o, &list, bytes_from_str(old->items[i]), why);
+        if (r) return r;
+    }
+    memcpy(c->values + o->offset, &list, sizeof list);
+    return 0;
+}
+
+static int keep_secret(struct config *c, const struct config_option *o, const struct secret *old,
+                       struct error *why) {
+    struct secret fresh, copy = {0};
+    int r = old->n ? secret_copy(&copy, secret_view(old), why) : 0;
+    if (r) return r;
+    memcpy(&fresh, c->values + o->offset, sizeof fresh);
+    secret_free(&fresh);
+    memcpy(c->values + o->offset, &copy, sizeof copy);
+    return 0;
+}
+
+int config_keep_value(struct config *c, const struct config_option *o, const uint8_t *old,
+                      struct error *why) {
+    const uint8_t *at = old + o->offset;
+    const char *s = NULL;
+    struct config_list list;
+    struct secret secret;
+    switch (o->type) {
+    case CONFIG_TYPE_STRING:
+    case CONFIG_TYPE_PATH:
+    case CONFIG_TYPE_ADDRESS:
+    case CONFIG_TYPE_URL:
+        memcpy(&s, at, sizeof s);
+        if (s) return set_string(c, o, bytes_from_str(s), why);
+        memcpy(c->values + o->offset, &s, sizeof s);
+        break;
+    case CONFIG_TYPE_U64:
+    case CONFIG_TYPE_DURATION:
+    case CONFIG_TYPE_SIZE:
+        memcpy(c->values + o->offset, at, sizeof(uint64_t));
+        break;
+    case CONFIG_TYPE_BOOL:
+        memcpy(c->values + o->offset, at, sizeof(bool));
+        break;
+    case CONFIG_TYPE_ENUM:
+        memcpy(c->values + o->offset, at, sizeof(int));
+        break;
+    case CONFIG_TYPE_LIST:
+    case CONFIG_TYPE_ADDRESSES:
+        memcpy(&list, at, sizeof list);
+        return keep_list(c, o, &list, why);
+    case CONFIG_TYPE_SECRET:
+        memcpy(&secret, at, sizeof secret);
+        return keep_secret(c, o, &secret, why);
+    case CONFIG_TYPE_TABLE:
+        break;
+    }
+    return 0;
+}
+
 static void append_units(struct buf *out, uint64_t v, const struct unit *units, size_t count) {
     const struct unit *u = best_unit(v, units, count);
     buf_printf(out, "\"%llu%s\"", (unsigned long long)(v / u->factor), u->name);
