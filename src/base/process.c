@@ -122,7 +122,8 @@ static int exec_result(int fd) {
 }
 
 int process_start(struct process *p, const struct process_options *o, struct error *why) {
-    *p = (struct process){.pidfd = -1, .out_fd = {-1, -1}, .exit_status = -1};
+    *p = (struct process){
+        .pidfd = -1, .out_fd = {-1, -1}, .exit_status = -1, .keep_tail = o->keep_tail};
     for (int i = 0; i < 2; i++) {
         buf_init(&p->out[i], o->output_bytes ? o->output_bytes : 1);
     }
@@ -173,7 +174,14 @@ static void keep_output(struct process *p, int which, const uint8_t *data, size_
     struct buf *b = &p->out[which];
     size_t room = b->limit_bytes - b->n;
     if (n > room) p->truncated[which] = true;
-    buf_append(b, bytes_make(data, n < room ? n : room));
+    struct bytes part = bytes_make(data, n);
+    if (p->keep_tail) {
+        if (n > b->limit_bytes) part = bytes_slice(part, n - b->limit_bytes, SIZE_MAX);
+        if (part.n > room) buf_drop_front(b, part.n - room);
+    } else {
+        part = bytes_slice(part, 0, room);
+    }
+    buf_append(b, part);
 }
 
 bool process_read(struct process *p) {

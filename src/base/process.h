@@ -21,6 +21,7 @@ struct process_options {
     uint64_t limit_ns;    /* time after which the group is killed; 0: none */
     uint64_t grace_ns;    /* between SIGTERM and SIGKILL at the limit; 0: SIGKILL at once */
     size_t output_bytes;  /* kept of stdout and stderr each; the rest is read and dropped */
+    bool keep_tail;       /* the last output_bytes are kept; else the first */
     int input_fd;         /* above 0: standard input (borrowed); else /dev/null */
     int output_fd;        /* above 0: stdout and stderr go to this file instead (borrowed) */
     bool die_with_parent; /* SIGKILL when the thread that started it ends */
@@ -32,6 +33,7 @@ struct process {
     int out_fd[2]; /* read ends of stdout and stderr, non-blocking; -1 when closed */
     struct buf out[2];
     bool truncated[2];
+    bool keep_tail;
     bool timed_out;
     int exit_status; /* 0..255 when it exited, else -1 */
     int signal;      /* that ended it, else 0 */

@@ -41,6 +41,16 @@ TEST(output_and_status_are_collected) {
     process_free(&p);
 }
 
+TEST(the_last_output_can_be_kept) {
+    const char *argv[] = {"/bin/sh", "-c", "seq 1 100000; echo ab >&2", NULL};
+    struct process_options o = {.argv = argv, .output_bytes = 13, .keep_tail = true};
+    CHECK_OK(process_run(&p, &o, &why), &why);
+    CHECK_BYTES(buf_view(&p.out[0]), BYTES_LIT("99999\n100000\n"));
+    CHECK_BYTES(buf_view(&p.out[1]), BYTES_LIT("ab\n"));
+    CHECK(p.truncated[0] && !p.truncated[1]);
+    process_free(&p);
+}
+
 TEST(nothing_is_inherited) {
     (void)setenv("SECRET_OF_PARENT", "x", 1);
     int leak = open("/dev/null", O_RDONLY); // no close-on-exec, on purpose

@@ -147,7 +147,7 @@ void command_stop(struct command_runner *r) {
 
 static int ask(struct command_runner *r, struct command_request *request, const char *name,
                const char *path, command_done *done, void *context, struct error *why) {
-    if (strlen(name) > RUNNER_NAME_MAX || (path && strlen(path) >= RUNNER_PATH_MAX)) {
+    if (strlen(name) > SETTINGS_NAME_MAX || (path && strlen(path) >= RUNNER_PATH_MAX)) {
         return error_set(why, ERR_RANGE, "a name or path is too long");
     }
     if (r->waiting_n == WAITING_MAX) {

@@ -21,7 +21,6 @@
 #include "net/loop.h"
 #include "system_api/settings.h"
 
-#define RUNNER_NAME_MAX 255
 #define RUNNER_PATH_MAX 4096
 
 enum command_state { RUN_RUNNING, RUN_SUCCEEDED, RUN_FAILED, RUN_TIMED_OUT };
@@ -56,7 +55,7 @@ void command_stop(struct command_runner *r);
 typedef void command_done(void *context, const struct command_result *result);
 
 /* command_run starts an action; done is called once, later.
- * errors  ERR_BUSY (too many wait), ERR_CLOSED (the runner is gone). */
+ * errors  ERR_RANGE (the name), ERR_BUSY (too many wait), ERR_CLOSED (the runner is gone). */
 [[gnu::warn_unused_result]] int command_run(struct command_runner *r, const char *action,
                                             command_done *done, void *context, struct error *why);
 

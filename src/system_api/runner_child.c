@@ -30,9 +30,8 @@ struct run {
     struct list_node link;
     struct child *child;
     uint64_t id;
-    char name[RUNNER_NAME_MAX + 1]; // "" for a validator
+    char name[SETTINGS_NAME_MAX + 1]; // "" for a validator
     const char *argv[COMMAND_WORDS_MAX + 1];
-    size_t output_bytes;
     uint64_t timeout_ns;
     bool killed;
     struct process process;
@@ -88,8 +87,8 @@ static void describe(struct command_result *result, const struct run *run) {
     const struct process *p = &run->process;
     result->exit_status = p->exit_status;
     result->signal = p->signal;
-    result->out = tail(&p->out[0], run->output_bytes);
-    result->err = tail(&p->out[1], run->output_bytes);
+    result->out = buf_view(&p->out[0]);
+    result->err = buf_view(&p->out[1]);
     if (run->killed) {
         result->state = RUN_TIMED_OUT;
         (void)snprintf(result->error, sizeof result->error, "time limit of %llu ms passed",
@@ -214,7 +213,6 @@ static void start(struct child *c, const struct command_request *request,
     }
     run->child = c;
     run->id = request->id;
-    run->output_bytes = command->output_bytes;
     run->timeout_ns = command->timeout_ns;
     if (!path) memcpy(run->name, request->name, sizeof run->name);
     run->argv[0] = program;
@@ -225,6 +223,7 @@ static void start(struct child *c, const struct command_request *request,
     const struct process_options options = {
         .argv = run->argv,
         .output_bytes = command->output_bytes,
+        .keep_tail = true,
     };
     struct error why;
     int r = process_start(&run->process, &options, &why);

@@ -22,7 +22,8 @@ static const char base_file[] =
     "descriptors = [\"sh\", \"-c\", \"ls /proc/self/fd | wc -l\"]\n"
     "environment = [\"env\"]\n"
     "slow = {command = [\"sleep\", \"30\"], timeout_ms = 100}\n"
-    "loud = {command = \"head -c 100000 /dev/zero | tr '\\\\0' x\", output_limit_bytes = 1000}\n"
+    "loud = {command = \"head -c 100000 /dev/zero | tr '\\\\0' x; echo end\", output_limit_bytes = "
+    "1000}\n"
     "[file_uploads]\n"
     "plain = \"/tmp/x\"\n"
     "checked = {path = \"/tmp/y\", validator = [\"test\", \"-s\", \"{}\"]}\n";
@@ -150,6 +151,7 @@ TEST(runner_limits_time_output_and_concurrency) {
     struct outcome o = run("loud");
     CHECK_U64(o.state, RUN_SUCCEEDED);
     CHECK_U64(o.out_n, 1000);
+    CHECK_STR(o.out + 1000 - 5, "xend\n");
     end();
 }
 

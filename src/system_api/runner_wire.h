@@ -10,7 +10,7 @@ enum command_kind { RUNNER_RUN = 1, RUNNER_VALIDATE, RUNNER_RELOAD };
 struct command_request {
     uint64_t id;
     uint32_t kind;
-    char name[RUNNER_NAME_MAX + 1];
+    char name[SETTINGS_NAME_MAX + 1];
     char path[RUNNER_PATH_MAX]; /* RUNNER_VALIDATE */
 };
 
