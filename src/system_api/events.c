@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define FILE_LINE_MAX (8 * EVENT_TEXT_MAX)
+#define FILE_BYTES_MAX ((size_t)1 << 30)
 
 struct kept {
     uint64_t id;
@@ -94,8 +95,9 @@ static int load_line(struct events *e, struct bytes line, struct arena *a, struc
 
 static int load(struct events *e, struct error *why) {
     struct buf content;
-    // What was written before a rewrite can be twice the capacity.
-    buf_init(&content, (2 * e->capacity + 1) * (size_t)FILE_LINE_MAX);
+    // What was written before a rewrite can be twice the capacity, which may have been larger.
+    size_t most = (2 * e->capacity + 1) * FILE_LINE_MAX;
+    buf_init(&content, most > FILE_BYTES_MAX ? most : FILE_BYTES_MAX);
     int r = file_read(&content, e->path, why);
     if (r == ERR_NOT_FOUND) {
         buf_free(&content);
@@ -158,6 +160,8 @@ static int append(struct events *e, const struct event *event, struct error *why
     if (r == 0) r = file_write_all(e->fd, buf_view(&line), why);
     buf_free(&line);
     e->file_lines++;
+    // Half a line may be there: the next event begins the file anew instead of going on in it.
+    if (r != 0) e->file_lines = SIZE_MAX;
     return r == 0 ? sync_file(e, why) : r;
 }
 

@@ -4,8 +4,10 @@
 #include "base/file.h"
 #include "test/harness/test.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -135,6 +137,50 @@ TEST(events_torn_last_line_is_dropped) {
     events_close(e);
     CHECK_OK(file_write_atomic(path, BYTES_LIT("no log\n"), NULL, &why), &why);
     CHECK_ERR(events_open(&e, 3, path, &now.clock, &why), ERR_SYNTAX);
+    remove_folder();
+}
+
+// Adds one event while the file may not grow beyond `most` bytes.
+static int add_with_room(struct events *e, rlim_t most) {
+    struct rlimit old, few;
+    CHECK(getrlimit(RLIMIT_FSIZE, &old) == 0);
+    few = (struct rlimit){.rlim_cur = most, .rlim_max = old.rlim_max};
+    (void)signal(SIGXFSZ, SIG_IGN);
+    CHECK(setrlimit(RLIMIT_FSIZE, &few) == 0);
+    int r = events_add(e, BYTES_LIT("an event that the disk has no room for"), NULL);
+    CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
+    return r;
+}
+
+TEST(events_go_on_after_a_full_disk) {
+    make_folder();
+    struct events *e = open_log(10, path);
+    struct stat st;
+    add(e, "one");
+    CHECK(stat(path, &st) == 0);
+    CHECK_I64(add_with_room(e, (rlim_t)st.st_size + 20), ERR_IO); // half a line is there
+    add(e, "three");
+    events_close(e);
+    e = open_log(10, path);
+    CHECK_U64(count_after(e, 0), 3);
+    CHECK_U64(count_after(e, 2), 1);
+    events_close(e);
+    remove_folder();
+}
+
+TEST(events_of_a_larger_log_are_read_by_a_smaller_one) {
+    make_folder();
+    static char text[EVENT_TEXT_MAX];
+    memset(text, 'x', sizeof text - 1);
+    struct events *e = open_log(100, path);
+    for (int i = 0; i < 100; i++) {
+        add(e, text);
+    }
+    events_close(e);
+    e = open_log(3, path);
+    CHECK_U64(count_after(e, 0), 3);
+    CHECK_U64(count_after(e, 99), 1);
+    events_close(e);
     remove_folder();
 }
 
