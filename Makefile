@@ -3,12 +3,16 @@
 #   make           release build in build/            make test      all tests, the only command a fresh machine needs
 #   make devnet    the whole network, shown working   make bench     benchmarks, drawn
 #   make lint      format, static analysis, layers    make fuzz T=60 every fuzz target for T seconds
+#   make install   under DESTDIR (PREFIX: first make) make deb       the Debian package in build/
+#   make deps      the missing Debian packages        make coverage  branches that the tests reach
+#   make format    clang-format over all sources      make clean     all build folders
+#   make debug     assertions, no optimisation        make tsan      unit tests with ThreadSanitizer
 
 SHELL := /bin/sh
 JOBS ?= $(shell nproc)
 T ?= 60
 PREFIX ?= /usr/local
-RELEASE = -Dlto=true
+RELEASE = -Dlto=true --prefix=$(PREFIX)
 
 .PHONY: all deps check-deps devnet allow test test-fast test-lodestar bench lint format fuzz coverage tsan debug install deb clean help
 
@@ -16,7 +20,7 @@ all: check-deps build/build.ninja
 	ninja -C build -j$(JOBS)
 
 help:
-	@sed -n 's/^# \{0,1\}//;2,7p' Makefile
+	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
 
 deps:
 	@tools/deps install build test

@@ -11,7 +11,7 @@ static bool has_flag(const struct config_option *o) {
 static const char built_in[][3][64] = {
     {"config", "FILE", "Read this TOML file (BUILDERNET_CONFIG)."},
     {"print-config", "", "Print the values in force as a TOML file."},
-    {"completion", "SHELL", "Print completions for bash, zsh or fish."},
+    {"completion", "SHELL", "Print bash, zsh or fish completions; see `buildernet --help`."},
     {"man", "", "Print the manual page."},
     {"version", "", "Print the version."},
     {"help", "", "Print this text."},
