@@ -184,12 +184,11 @@ static void start(struct api *a, struct exchange *x, const struct action *action
     struct error why;
     bool wait = !bytes_equal_str(exchange_query_get(x, "wait"), "false");
     if (command_run(a->runner, action->name, ended, run, &why) != 0) {
-        const struct command_result failed = {.state = RUN_FAILED, .exit_status = -1};
-        memcpy(run->error, why.text, sizeof run->error);
-        run->error[sizeof run->error - 1] = '\0';
-        run->state = failed.state;
-        api_event(a, "error executing action: %s - error: %s (stderr: )", run->name, run->error);
-        api_respond_error(x, 503, "Failed to execute action: %s - error: %s", run->name, why.text);
+        api_event(a, "error executing action: %s - error: %s (stderr: )", action->name, why.text);
+        api_respond_error(x, 503, "Failed to execute action: %s - error: %s", action->name,
+                          why.text);
+        run_free(run); // nobody has its id
+        a->run_count--;
         return;
     }
     if (wait) {

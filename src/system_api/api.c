@@ -124,16 +124,22 @@ static bool is_cross_site(const struct exchange *x) {
     return bytes_equal_str(exchange_header(x, "sec-fetch-site"), "cross-site");
 }
 
-static void let_in(struct api *a, struct exchange *x, void *context) {
-    const struct endpoint *e = context;
+bool api_endpoint_takes(const struct endpoint *e, struct exchange *x) {
     if (!bytes_equal_str(exchange_request(x)->method_text, e->method)) {
         (void)exchange_add_header(x, "Allow", bytes_from_str(e->method));
         exchange_respond(x, 405, (struct bytes){NULL, 0});
-    } else if (is_cross_site(x)) {
-        api_respond_error(x, 403, "Cross-site request");
-    } else {
-        e->handle(a, x);
+        return false;
     }
+    if (is_cross_site(x)) {
+        api_respond_error(x, 403, "Cross-site request");
+        return false;
+    }
+    return true;
+}
+
+static void let_in(struct api *a, struct exchange *x, void *context) {
+    const struct endpoint *e = context;
+    if (api_endpoint_takes(e, x)) e->handle(a, x);
 }
 
 static void enter(struct exchange *x, void *context) {

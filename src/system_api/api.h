@@ -38,6 +38,7 @@ struct api {
 
     // authentication
     struct password_hash hash;
+    char *secret_path; // NULL: none; workers read it, so it stays while settings change
     struct password_gate *gate;
     struct hash remember_key; // of this process
     struct hash remembered;   // keyed hash of the password that matched last
@@ -67,6 +68,10 @@ void api_respond_json(struct exchange *x, int status, const struct buf *body);
  * the password; otherwise it answers 401 (or 429 to one who guesses). x is held meanwhile. */
 void api_authorize(struct api *a, struct exchange *x,
                    void (*then)(struct api *a, struct exchange *x, void *context), void *context);
+
+/* api_endpoint_takes: the method is the endpoint's and no browser calls from another site;
+ * otherwise it has answered. */
+bool api_endpoint_takes(const struct endpoint *e, struct exchange *x);
 
 /* Endpoints, a room each. */
 void api_set_password(struct api *a, struct exchange *x);

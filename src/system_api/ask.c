@@ -4,12 +4,15 @@
 #include "base/file.h"
 #include "base/hex.h"
 #include "net/client.h"
+#include "system_api/password.h"
 #include "system_api/system_api.h"
 #include "json/json.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <termios.h>
 #include <unistd.h>
 
 #define ANSWER_MAX (64u << 20)
@@ -154,15 +157,42 @@ static int ask_upload(struct ask *a, const char *name, const char *path, struct 
     return r;
 }
 
+// The first line of standard input, without its end. *ret_n: its length, at most `room`.
+static int read_line(char *to, size_t room, size_t *ret_n, struct error *why) {
+    size_t n = 0;
+    for (;;) {
+        char c;
+        ssize_t got = read(0, &c, 1);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return error_set_os(why, ERR_IO, errno, "standard input");
+        if (got == 0 || c == '\n') break;
+        if (n == room) return error_set(why, ERR_LIMIT, "a password has at most %zu bytes", room);
+        to[n++] = c;
+    }
+    *ret_n = n;
+    return n ? 0 : error_set(why, ERR_NOT_FOUND, "no password on standard input");
+}
+
+// A terminal does not show what is typed.
+static int read_password(char *to, size_t room, size_t *ret_n, struct error *why) {
+    struct termios shown, hidden;
+    if (tcgetattr(0, &shown) != 0) return read_line(to, room, ret_n, why);
+    hidden = shown;
+    hidden.c_lflag &= ~(tcflag_t)ECHO;
+    (void)fputs("New password: ", stderr);
+    (void)tcsetattr(0, TCSAFLUSH, &hidden);
+    int r = read_line(to, room, ret_n, why);
+    (void)tcsetattr(0, TCSAFLUSH, &shown);
+    (void)fputc('\n', stderr);
+    return r;
+}
+
 static int ask_password(struct ask *a, struct error *why) {
-    char line[4096];
-    if (isatty(0)) (void)fputs("New password (shown as typed): ", stderr);
-    ssize_t n = read(0, line, sizeof line);
-    if (n <= 0) return error_set(why, ERR_NOT_FOUND, "no password on standard input");
-    size_t length = (size_t)n;
-    if (line[length - 1] == '\n') length--;
-    a->body = bytes_make(line, length);
-    int r = begin(a, HTTP_POST, "/api/v1/set-basic-auth", why);
+    char line[PASSWORD_BYTES_MAX];
+    size_t n = 0;
+    int r = read_password(line, sizeof line, &n, why);
+    a->body = bytes_make(line, n);
+    if (r == 0) r = begin(a, HTTP_POST, "/api/v1/set-basic-auth", why);
     if (r == 0) r = ask(a, false, why);
     a->body = (struct bytes){NULL, 0};
     bytes_wipe(line, sizeof line);

@@ -21,8 +21,7 @@ struct check {
     struct pool_task task;
     struct secret password;
     struct password_hash hash, upgraded;
-    char salt[256];
-    const char *path;
+    char *salt;
     bool upgrade;
     // outcome
     int status;
@@ -68,14 +67,28 @@ static bool credentials(struct secret *ret, const struct exchange *x) {
     return ok;
 }
 
+// Only the worker changes the file, so between this and a write nothing comes.
+static bool is_stored(const char *path, const struct password_hash *h) {
+    struct password_hash now;
+    return password_read(&now, path, NULL) == 0 && strcmp(now.text, h->text) == 0;
+}
+
 static void check_run(void *context) {
     struct check *c = context;
     struct bytes password = secret_view(&c->password);
     c->status = password_matches(&c->matched, &c->hash, password, c->salt, &c->why);
     if (c->status != 0 || !c->matched || !password_is_old(&c->hash)) return;
     // The old form is replaced now that the password is at hand.
-    c->upgrade = password_derive(&c->upgraded, password, &c->why) == 0 &&
-                 password_write(c->path, &c->upgraded, &c->why) == 0;
+    const char *path = c->api->secret_path;
+    c->upgrade = is_stored(path, &c->hash) &&
+                 password_derive(&c->upgraded, password, &c->why) == 0 &&
+                 password_write(path, &c->upgraded, &c->why) == 0;
+}
+
+static void check_free(struct check *c) {
+    secret_free(&c->password);
+    free(c->salt);
+    free(c);
 }
 
 static void check_done(void *context) {
@@ -86,31 +99,36 @@ static void check_done(void *context) {
     if (c->status != 0) {
         log_error(a->log, "password_check_failed", F_ERR(&c->why));
         api_respond_error(c->x, 500, "Failed to check the password");
+    } else if (strcmp(c->hash.text, a->hash.text) != 0) {
+        // Another was stored meanwhile: once more.
+        if (exchange_is_open(c->x)) api_authorize(a, c->x, c->then, c->context);
     } else {
         password_gate_note(a->gate, client, c->matched, loop_now_ns(a->loop));
         if (c->matched) {
             a->remembered_set = remember_hash(&a->remembered, a, secret_view(&c->password)) == 0;
-            if (c->upgrade && password_is_old(&a->hash)) {
+            if (c->upgrade) {
                 a->hash = c->upgraded;
                 log_info(a->log, "password_hash_upgraded");
             }
-            c->then(a, c->x, c->context);
+            if (exchange_is_open(c->x)) c->then(a, c->x, c->context);
         } else {
             log_info(a->log, "login_failed", F_HEX("client", bytes_make(client, 16)));
             refuse(c->x);
         }
     }
     exchange_release(c->x);
-    secret_free(&c->password);
-    free(c);
+    check_free(c);
 }
 
 static void check_later(struct api *a, struct exchange *x, struct secret *password,
                         void (*then)(struct api *a, struct exchange *x, void *context),
                         void *context) {
     struct check *c = calloc(1, sizeof *c);
-    if (!c) {
+    char *salt = strdup(a->settings.values.secret_salt);
+    if (!c || !salt) {
         secret_free(password);
+        free(c);
+        free(salt);
         api_respond_error(x, 503, "No memory");
         return;
     }
@@ -120,13 +138,11 @@ static void check_later(struct api *a, struct exchange *x, struct secret *passwo
                         .context = context,
                         .hash = a->hash,
                         .password = *password,
-                        .path = a->settings.values.secret_path};
-    (void)snprintf(c->salt, sizeof c->salt, "%s", a->settings.values.secret_salt);
+                        .salt = salt};
     c->task =
         (struct pool_task){.run = check_run, .done = check_done, .context = c, .home = &a->mailbox};
     if (!pool_submit(a->pool, &c->task)) {
-        secret_free(&c->password);
-        free(c);
+        check_free(c);
         (void)exchange_add_header(x, "Retry-After", BYTES_LIT("1"));
         api_respond_error(x, 503, "Too many logins at once");
         return;
@@ -145,11 +161,6 @@ void api_authorize(struct api *a, struct exchange *x,
         refuse(x);
         return;
     }
-    if (is_remembered(a, secret_view(&password))) {
-        secret_free(&password);
-        then(a, x, context);
-        return;
-    }
     uint8_t client[16];
     socket_address_ip(client, exchange_client(x));
     uint64_t wait_ns = password_gate_wait_ns(a->gate, client, loop_now_ns(a->loop));
@@ -160,6 +171,12 @@ void api_authorize(struct api *a, struct exchange *x,
         secret_free(&password);
         (void)exchange_add_header(x, "Retry-After", bytes_from_str(seconds));
         api_respond_error(x, 429, "Too many failed logins");
+        return;
+    }
+    // Behind the gate: else who has to wait could go on guessing what is remembered.
+    if (is_remembered(a, secret_view(&password))) {
+        secret_free(&password);
+        then(a, x, context);
         return;
     }
     check_later(a, x, &password, then, context);
@@ -173,7 +190,6 @@ struct change {
     struct pool_task task;
     struct secret password;
     struct password_hash hash;
-    const char *path;
     int status;
     struct error why;
 };
@@ -181,7 +197,7 @@ struct change {
 static void change_run(void *context) {
     struct change *c = context;
     c->status = password_derive(&c->hash, secret_view(&c->password), &c->why);
-    if (c->status == 0) c->status = password_write(c->path, &c->hash, &c->why);
+    if (c->status == 0) c->status = password_write(c->api->secret_path, &c->hash, &c->why);
 }
 
 static void change_done(void *context) {
@@ -207,7 +223,7 @@ static void change_done(void *context) {
 
 void api_set_password(struct api *a, struct exchange *x) {
     struct bytes password = exchange_body(x);
-    if (!a->settings.values.secret_path) {
+    if (!a->secret_path) {
         exchange_respond(x, 501, (struct bytes){NULL, 0});
         return;
     }
@@ -223,7 +239,6 @@ void api_set_password(struct api *a, struct exchange *x) {
     }
     c->api = a;
     c->x = x;
-    c->path = a->settings.values.secret_path;
     c->task = (struct pool_task){
         .run = change_run, .done = change_done, .context = c, .home = &a->mailbox};
     if (!pool_submit(a->pool, &c->task)) {

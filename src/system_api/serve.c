@@ -40,7 +40,12 @@ static int restrict_self(struct api *a, struct error *why) {
     }
     (void)confine_allow(&c, "/dev/null", both);
     (void)confine_allow(&c, "/proc/self", SANDBOX_READ); // metrics of the process
-    (void)confine_allow(&c, "/etc", SANDBOX_READ);       // user names, TLS and zone settings
+    // Owners of uploads, OpenSSL's settings, the zone: what a reload reads.
+    static const char *const system[] = {"/etc/passwd", "/etc/group", "/etc/nsswitch.conf",
+                                         "/etc/ssl/openssl.cnf", "/etc/localtime"};
+    for (size_t i = 0; i < sizeof system / sizeof system[0]; i++) {
+        (void)confine_allow(&c, system[i], SANDBOX_READ);
+    }
     return confine_enter(&c, v->process.sandbox, a->log, why);
 }
 
@@ -71,22 +76,31 @@ static int make_folders(const struct settings_values *v, struct error *why) {
 
 // Start, in the deployed program's order: password, FIFO, certificate, server
 
-static int start_password(struct api *a, struct error *why) {
-    struct settings_values *v = &a->settings.values;
-    random_bytes(&a->remember_key, sizeof a->remember_key);
-    int r = password_gate_new(&a->gate, why);
-    if (r != 0 || !v->secret_path) return r;
-    r = password_read(&a->hash, v->secret_path, why);
-    if (r != 0 || password_is_set(&a->hash)) return r;
-    if (v->first_password.n) {
-        r = password_derive(&a->hash, secret_view(&v->first_password), why);
-        if (r == 0) r = password_write(v->secret_path, &a->hash, why);
+// Reads the stored hash; where none is stored, the configuration's first password becomes it.
+static int read_password(struct password_hash *ret, const struct api *a, struct error *why) {
+    const struct settings_values *v = &a->settings.values;
+    struct password_hash hash;
+    int r = password_read(&hash, v->secret_path, why);
+    if (r == 0 && !password_is_set(&hash) && v->first_password.n) {
+        r = password_derive(&hash, secret_view(&v->first_password), why);
+        if (r == 0) r = password_write(v->secret_path, &hash, why);
         if (r == 0) log_info(a->log, "first_password_set");
-    } else {
+    } else if (r == 0 && !password_is_set(&hash)) {
         log_warn(a->log, "no_password",
                  F_STR("text", "everybody who reaches the port may set the first password"));
     }
+    if (r == 0) *ret = hash;
     return r;
+}
+
+static int start_password(struct api *a, struct error *why) {
+    const char *path = a->settings.values.secret_path;
+    random_bytes(&a->remember_key, sizeof a->remember_key);
+    int r = password_gate_new(&a->gate, why);
+    if (r != 0 || !path) return r;
+    a->secret_path = strdup(path);
+    if (!a->secret_path) return error_set(why, ERR_NO_MEMORY, "no memory for a path");
+    return read_password(&a->hash, a, why);
 }
 
 static void drain_mailbox(struct loop_fd *watch, unsigned events) {
@@ -112,6 +126,7 @@ static int start_server(struct api *a, struct error *why) {
         .limits = {.connections = 1000,
                    .connections_per_client = 100,
                    .body_ns = v->http_read_timeout_ns,
+                   .whole_body_ns = v->http_read_timeout_ns,
                    .write_ns = v->http_write_timeout_ns},
         .log = a->log,
         .metrics = a->metrics,
@@ -148,7 +163,7 @@ static int start(struct api *a, struct error *why) {
     if (r == 0) r = metrics_new(&a->metrics, NULL, why);
     if (r == 0) metrics_add_process(a->metrics);
     if (r == 0) {
-        r = events_open(&a->events, (size_t)v->log_max_entries, v->events_path, &clock_system, why);
+        r = events_open(&a->events, a->settings.events_kept, v->events_path, &clock_system, why);
     }
     if (r == 0) r = start_password(a, why);
     if (r == 0 && v->pipe_file && *v->pipe_file) r = fifo_open(&a->fifo, a, v->pipe_file, why);
@@ -173,7 +188,7 @@ static void take_settings(struct api *a, struct settings *fresh) {
     settings_free(&a->settings);
     settings_move(&a->settings, fresh);
     common_log_set(a->log, &a->settings.values.log);
-    events_resize(a->events, (size_t)a->settings.values.log_max_entries);
+    events_resize(a->events, a->settings.events_kept);
 }
 
 static void reload(void *arg, int signo) {
@@ -201,7 +216,7 @@ static void reload(void *arg, int signo) {
     // A password file that was replaced by hand counts from now on.
     struct password_hash hash;
     if (a->settings.values.secret_path) {
-        r = password_read(&hash, a->settings.values.secret_path, &why);
+        r = read_password(&hash, a, &why);
         if (r == 0 && strcmp(hash.text, a->hash.text) != 0) {
             a->hash = hash;
             a->remembered_set = false;
@@ -249,6 +264,7 @@ static void stop(struct api *a) {
     loop_free(a->loop);
     events_close(a->events);
     password_gate_free(a->gate);
+    free(a->secret_path);
     metrics_free(a->metrics);
     free(a->routes);
     free(a->endpoints);

@@ -68,7 +68,7 @@ static const struct config_option options[] = {
      .toml = "general.http_read_timeout_ms",
      .unit = NS_PER_MS,
      .restart = true,
-     .help = "Longest wait for bytes of a request; 0: 30 s."},
+     .help = "Longest time that a request's body may take; 0: no limit, but 30 s without a byte."},
     {.flag = "http-write-timeout-ms",
      .type = CONFIG_TYPE_DURATION,
      .offset = offsetof(V, http_write_timeout_ns),
@@ -360,8 +360,14 @@ static int read_upload(struct settings *s, struct upload *u, const struct toml *
 // Tables
 
 static int check_name(const struct toml *v, struct error *why) {
-    if (v->key.n && !memchr(v->key.p, '/', v->key.n) && !memchr(v->key.p, 0, v->key.n)) return 0;
-    return toml_error(why, ERR_INVALID, v, "a name is a part of a path, without '/'");
+    if (v->key.n && v->key.n <= SETTINGS_NAME_MAX && !memchr(v->key.p, '/', v->key.n) &&
+        !memchr(v->key.p, 0, v->key.n)) {
+        return 0;
+    }
+    return toml_error(why, ERR_INVALID, v,
+                      "a name is a part of a path, without '/', of at most %d "
+                      "bytes",
+                      SETTINGS_NAME_MAX);
 }
 
 static int read_actions(struct settings *s, struct error *why) {
@@ -397,17 +403,18 @@ static int read_uploads(struct settings *s, struct error *why) {
 }
 
 // An integer from MAX_EVENTS; anything else is ignored, as the deployed program does.
-static uint64_t events_from_environment(void) {
+static size_t events_from_environment(void) {
     const char *text = getenv("MAX_EVENTS");
     if (!text || !*text) return EVENTS_DEFAULT;
     char *end;
     unsigned long long n = strtoull(text, &end, 10);
-    return *end || *text == '-' || n == 0 || n > EVENTS_MOST ? EVENTS_DEFAULT : n;
+    return *end || *text == '-' || n == 0 || n > EVENTS_MOST ? EVENTS_DEFAULT : (size_t)n;
 }
 
 static int complete(struct settings *s, struct error *why) {
     arena_init(&s->arena, 4u << 20);
-    if (s->values.log_max_entries == 0) s->values.log_max_entries = events_from_environment();
+    s->events_kept =
+        s->values.log_max_entries ? (size_t)s->values.log_max_entries : events_from_environment();
     int r = read_actions(s, why);
     if (r == 0) r = read_uploads(s, why);
     if (r == 0 && s->values.tls_enabled && (!s->values.tls_cert_path || !s->values.tls_key_path)) {
@@ -420,8 +427,7 @@ static int complete(struct settings *s, struct error *why) {
 int settings_load(struct settings *ret, int argc, char **argv, struct error *why) {
     *ret = (struct settings){0};
     int r = config_load(&ret->config, &settings_program, &ret->values, argc, argv, why);
-    if (r != 0 || config_output(ret->config).n) return r;
-    return complete(ret, why);
+    return r == 0 ? complete(ret, why) : r; // --print-config too refuses what would not serve
 }
 
 int settings_reload(struct settings *ret, const struct settings *old, struct buf *changes,

@@ -21,6 +21,7 @@
 #define EVENTS_DEFAULT 1000
 #define EVENTS_MOST 1000000
 #define COMMAND_WORDS_MAX 64
+#define SETTINGS_NAME_MAX 255 /* of an action or upload */
 
 /* A command, ready to be started. */
 struct command {
@@ -85,6 +86,7 @@ struct settings {
     size_t action_count;
     struct upload *uploads;
     size_t upload_count;
+    size_t events_kept; /* log_max_entries, or what stands for its 0 */
 };
 
 /* The table: flags, environment, keys, help. */

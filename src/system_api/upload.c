@@ -21,7 +21,6 @@
 struct transfer {
     struct api *api;
     struct exchange *x;
-    const struct endpoint *endpoint;
     // Copies: the configuration may be read again while the body comes.
     char *name, *path, *temporary;
     struct upload upload;
@@ -178,38 +177,53 @@ static void client_gone(struct exchange *x, void *context) {
 
 static const struct exchange_events transfer_events = {.body = body_part, .gone = client_gone};
 
+static struct transfer *transfer_new(struct api *a, struct exchange *x, const struct upload *u) {
+    struct transfer *t = calloc(1, sizeof *t);
+    if (!t) return NULL;
+    *t = (struct transfer){.api = a, .x = x, .upload = *u, .fd = -1};
+    t->name = strdup(u->name);
+    t->path = strdup(u->path);
+    if (t->name && t->path) return t;
+    transfer_free(t);
+    return NULL;
+}
+
+// Opens the temporary file. errors  ERR_NO_MEMORY, ERR_IO.
+static int open_temporary(struct transfer *t, struct error *why) {
+    size_t size = strlen(t->path) + sizeof SUFFIX;
+    char *path = malloc(size);
+    if (!path) return error_set(why, ERR_NO_MEMORY, "no memory for a path");
+    (void)snprintf(path, size, "%s" SUFFIX, t->path);
+    t->fd = mkostemp(path, O_CLOEXEC);
+    if (t->fd < 0) {
+        int os = errno;
+        free(path);
+        return error_set_os(why, ERR_IO, os, "cannot make a file beside %s", t->path);
+    }
+    t->temporary = path;
+    return 0;
+}
+
 // The caller is let in: where the body goes.
 static void begin(struct api *a, struct exchange *x, void *context) {
-    struct transfer *t = context;
-    struct bytes method = exchange_request(x)->method_text;
-    if (!bytes_equal_str(method, t->endpoint->method)) {
-        (void)exchange_add_header(x, "Allow", bytes_from_str(t->endpoint->method));
-        exchange_respond(x, 405, (struct bytes){NULL, 0});
-        end(t);
-        return;
-    }
+    const struct endpoint *e = context;
+    if (!api_endpoint_takes(e, x)) return;
     const struct upload *u = settings_upload(&a->settings, exchange_param(x, "name"));
     if (!u) {
         api_respond_error(x, 400, "Specified file upload not configured");
-        end(t);
         return;
     }
-    t->upload = *u;
-    t->name = strdup(u->name);
-    t->path = strdup(u->path);
-    t->temporary = malloc(strlen(u->path) + sizeof SUFFIX);
-    if (!t->name || !t->path || !t->temporary) {
+    struct transfer *t = transfer_new(a, x, u);
+    if (!t) {
         api_respond_error(x, 503, "No memory");
-        end(t);
         return;
     }
+    exchange_hold(x);
+    exchange_set_events(x, &transfer_events, t);
     api_event(a, "file upload: %s = %s", t->name, t->path);
-    (void)sprintf(t->temporary, "%s" SUFFIX, u->path);
-    t->fd = mkostemp(t->temporary, O_CLOEXEC);
-    if (t->fd < 0) {
-        free(t->temporary);
-        t->temporary = NULL;
-        fail(t, 500, "write", "Failed to write content to file", strerror(errno));
+    struct error why;
+    if (open_temporary(t, &why) != 0) {
+        fail(t, 500, "write", "Failed to write content to file", why.text);
         return;
     }
     int64_t length;
@@ -220,7 +234,7 @@ static void begin(struct api *a, struct exchange *x, void *context) {
     }
 }
 
-// Refused before the body was wanted.
+// Of a caller who is not let in, or not yet.
 static void unwanted_part(struct exchange *x, void *context, struct bytes in, bool last) {
     (void)x;
     (void)context;
@@ -229,17 +243,9 @@ static void unwanted_part(struct exchange *x, void *context, struct bytes in, bo
 }
 
 void api_upload(struct exchange *x, void *context) {
-    const struct endpoint *e = context;
-    struct transfer *t = calloc(1, sizeof *t);
-    if (!t) {
-        static const struct exchange_events drop = {.body = unwanted_part};
-        exchange_set_events(x, &drop, NULL);
-        api_respond_error(x, 503, "No memory");
-        return;
-    }
-    *t = (struct transfer){.api = e->api, .x = x, .endpoint = e, .fd = -1};
-    exchange_hold(x);
-    exchange_set_events(x, &transfer_events, t);
+    static const struct exchange_events drop = {.body = unwanted_part};
+    struct endpoint *e = context;
+    exchange_set_events(x, &drop, NULL);
     exchange_pause(x);
-    api_authorize(e->api, x, begin, t);
+    api_authorize(e->api, x, begin, e);
 }

@@ -1,7 +1,9 @@
 """The System API as an operator and the services of a node use it."""
 import base64
+import http.client
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -9,6 +11,7 @@ import stat
 import struct
 import subprocess
 import time
+from pathlib import Path
 
 from harness import (Folder, PROGRAM, Process, case, free_port, is_listening, main, need, request,
                      run, wait_until)
@@ -206,6 +209,11 @@ def guessing_is_slowed_down():
         seen = [api.call("GET", "/livez", auth=f"admin:{i}")[:2] for i in range(8)]
         assert [s for s, _ in seen[:5]] == [401] * 5
         assert seen[-1][0] == 429 and int(seen[-1][1]["retry-after"]) >= 1
+        # Who waits learns nothing, also after the right password was used.
+        wait_until(lambda: api.status("GET", "/livez", auth="admin:right") == 200)
+        for i in range(6):
+            api.status("GET", "/livez", auth=f"admin:{i}")
+        assert api.status("GET", "/livez", auth="admin:right") == 429
 
 
 @case
@@ -336,6 +344,76 @@ def reloads_leave_nothing_behind_that_ends_badly():
 
 
 @case
+def what_needs_a_restart_stays_as_it_was_after_a_reload():
+    with Folder() as folder, Api(folder, extra='basic_auth_first_password = "right"') as api:
+        text = api.config.read_text().replace("state/basic-auth-hash", "state/another-hash")
+        text = text.replace("tls_enabled = true", "tls_enabled = false")
+        api.config.write_text(text)
+        api.process.signal(signal.SIGHUP)
+        wait_until(lambda: "configuration_reloaded" in (folder / "log").read_text())
+        assert api.status("GET", "/livez") == 401
+        assert api.status("GET", "/livez", auth="admin:right") == 200
+        assert not (folder / "state/another-hash").exists()
+        assert "log-max-entries" not in (folder / "log").read_text()
+
+
+@case
+def a_password_file_that_goes_leaves_the_first_password():
+    with Folder() as folder, Api(folder, extra='basic_auth_first_password = "right"') as api:
+        assert api.status("POST", "/api/v1/set-basic-auth", b"new", auth="admin:right") == 200
+        (folder / "state/basic-auth-hash").unlink()
+        api.process.signal(signal.SIGHUP)
+        wait_until(lambda: "configuration_reloaded" in (folder / "log").read_text())
+        assert api.status("GET", "/livez") == 401
+        assert api.status("GET", "/livez", auth="admin:new") == 401
+        assert api.status("GET", "/livez", auth="admin:right") == 200
+
+
+@case
+def refused_uploads_leave_nothing_in_memory():
+    with Folder() as folder, Api(folder, extra='basic_auth_first_password = "right"') as api:
+        def ask(times):
+            c = http.client.HTTPSConnection("127.0.0.1", api.port, timeout=20,
+                                            context=ssl._create_unverified_context())
+            for _ in range(times):
+                c.request("POST", "/api/v1/file-upload/plain", b"")
+                r = c.getresponse()
+                assert r.status == 401 and r.read()
+            c.close()
+            with open(f"/proc/{api.process.pid}/status", encoding="ascii") as f:
+                return int(re.search(r"VmRSS:\s+(\d+)", f.read())[1])
+        before = ask(500)
+        assert ask(4000) < before + 2048  # KiB
+
+
+@case
+def browsers_of_other_sites_change_nothing():
+    with Folder() as folder, Api(folder) as api:
+        for method, path in (("GET", "/api/v1/actions/echo_test"),
+                             ("POST", "/api/v1/file-upload/plain"),
+                             ("POST", "/api/v1/set-basic-auth")):
+            assert api.status(method, path, b"x", headers={"Sec-Fetch-Site": "cross-site"}) == 403
+        assert not (folder / "ran").exists() and not (folder / "uploads/plain").exists()
+
+
+@case
+def a_client_that_leaves_while_its_password_is_checked_harms_nothing():
+    with Folder() as folder, Api(folder, extra='basic_auth_first_password = "right"') as api:
+        basic = base64.b64encode(b"admin:right").decode()
+        for request_line in ("GET /api/v1/actions/echo_test", "POST /api/v1/file-upload/plain"):
+            api.process.signal(signal.SIGHUP)
+            with socket.create_connection(("127.0.0.1", api.port)) as raw:
+                with ssl._create_unverified_context().wrap_socket(raw) as s:
+                    s.sendall(f"{request_line} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
+                              f"Authorization: Basic {basic}\r\n\r\n".encode())
+            time.sleep(0.3)
+            api.process.__exit__()  # what matched is remembered: begin anew
+            api.start()
+        assert not (folder / "ran").exists() and not (folder / "uploads/plain").exists()
+        assert api.status("GET", "/livez", auth="admin:right") == 200
+
+
+@case
 def http2_bodies_that_stop_coming_are_cut_off():
     def frame(kind, flags, stream, payload=b""):
         return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
@@ -453,6 +531,15 @@ def the_operators_command_line():
         r = tool("call", "echo_test")
         assert r.returncode == 1 and "401" in r.stderr, r
         env["SYSTEM_API_PASSWORD"] = "open sesame"
+        r = run("sh", "-c", f"(printf open; sleep 0.3; echo ' barley') | {PROGRAM} system-api "
+                "set-password", env=env, cwd=folder)
+        assert r.returncode == 0, r
+        env["SYSTEM_API_PASSWORD"] = "open barley"
+        r = tool("set-password", input="a" * 4097)
+        assert r.returncode == 2 and "4096" in r.stderr, r
+        r = tool("set-password", input="open sesame\n")
+        assert r.returncode == 0, r
+        env["SYSTEM_API_PASSWORD"] = "open sesame"
         r = tool("call", "echo_test")
         assert (r.returncode, r.stdout) == (0, "Action executed successfully\n"), r
         r = tool("call", "fails")
@@ -478,6 +565,25 @@ def help_version_and_configuration_are_printed():
     assert r.returncode == 0 and "listen_addr" in r.stdout
     r = run(PROGRAM, "system-api", "--no-such-flag")
     assert r.returncode == 1 and "no-such-flag" in r.stderr
+    with Folder() as folder:
+        (folder / "config.toml").write_text("[actions.a]\ncommand = ['a']\ntimeout_ms = 0\n")
+        r = run(PROGRAM, "system-api", "--config", folder / "config.toml", "--print-config")
+        assert r.returncode == 1 and "timeout_ms" in r.stderr and not r.stdout, r
+
+
+@case
+def the_shipped_example_serves():
+    example = Path(__file__).parents[2] / "examples/system-api.toml"
+    with Folder() as folder:
+        port = free_port()
+        with Process(PROGRAM, "system-api", "--config", example, "--listen-addr",
+                     f"127.0.0.1:{port}", cwd=folder, log=folder / "log") as process:
+            wait_until(lambda: is_listening(port) or not process.running())
+            assert process.running(), process.logged()
+            assert request(port, "GET", "/api/v1/actions/uptime")[0] == 200
+            names = [a["name"] for a in json.loads(request(port, "GET", "/api/v1/actions")[2])]
+            assert {"reboot", "fetch_config", "rbuilder_restart"} <= set(names)
+            assert request(port, "POST", "/api/v1/file-upload/rbuilder_blocklist", b"[]")[0] == 200
 
 
 main()
