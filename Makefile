@@ -20,7 +20,7 @@ all: check-deps build/build.ninja
 	ninja -C build -j$(JOBS)
 
 help:
-	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
+	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
 
 deps:
 	@tools/deps install build test
