@@ -577,6 +577,26 @@ TEST(blocks_of_addresses) {
     CHECK_ERR(socket_block_parse(&b, BYTES_LIT("host/8"), NULL), ERR_SYNTAX);
 }
 
+TEST(a_client_is_an_ipv4_address_or_a_network_of_ipv6) {
+    static const struct {
+        const char *one, *other;
+        bool same;
+    } cases[] = {{"10.0.0.1:1", "10.0.0.1:2", true},
+                 {"10.0.0.1:1", "10.0.0.2:1", false},
+                 {"10.0.0.1:1", "[::ffff:10.0.0.1]:1", true},
+                 {"[2001:db8::1]:1", "[2001:db8::ffff:0:1]:1", true},
+                 {"[2001:db8::1]:1", "[2001:db8:0:1::1]:1", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct socket_address one, other;
+        uint8_t a[16], b[16];
+        CHECK_ERR(socket_address_parse(&one, bytes_from_str(cases[i].one), 0, NULL), 0);
+        CHECK_ERR(socket_address_parse(&other, bytes_from_str(cases[i].other), 0, NULL), 0);
+        socket_address_client(a, &one);
+        socket_address_client(b, &other);
+        CHECK((memcmp(a, b, sizeof a) == 0) == cases[i].same);
+    }
+}
+
 TEST(a_unix_socket_replaces_a_stale_one) {
     struct error why = {0};
     char path[64], text[80];

@@ -48,8 +48,8 @@ struct route {
 
 struct server_limits {
     unsigned connections;            /* 0: 10,000; above it the longest idle one is closed */
-    unsigned connections_per_client; /* per address; 0: no limit */
-    unsigned requests_per_second;    /* per address, with a burst of twice that; 0: no limit */
+    unsigned connections_per_client; /* per address (IPv6: /64); 0: no limit */
+    unsigned requests_per_second;    /* likewise, with a burst of twice that; 0: no limit */
     uint64_t body_bytes;             /* 0: 1 MiB */
     unsigned header_bytes;           /* 0: 32 KiB; more is 431 */
     unsigned streams;                /* HTTP/2 streams at once; 0: 128 */

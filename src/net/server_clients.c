@@ -30,7 +30,7 @@ void clients_free(struct clients *c) {
 struct client_row *clients_enter(struct clients *c, const struct socket_address *a, uint64_t now_ns,
                                  unsigned per_second) {
     uint8_t ip[16];
-    socket_address_ip(ip, a);
+    socket_address_client(ip, a);
     struct client_row **slot =
         &c->slots[siphash13(&c->key, bytes_make(ip, sizeof ip)) & (c->capacity - 1)];
     struct client_row *row = *slot;

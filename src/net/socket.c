@@ -129,6 +129,11 @@ void socket_address_ip(uint8_t ret[16], const struct socket_address *a) {
     }
 }
 
+void socket_address_client(uint8_t ret[16], const struct socket_address *a) {
+    socket_address_ip(ret, a);
+    if (memcmp(ret, v4_mapped, 12) != 0) memset(ret + 8, 0, 8);
+}
+
 unsigned socket_address_port(const struct socket_address *a) {
     if (a->n && a->any.sa_family == AF_INET) return ntohs(a->v4.sin_port);
     if (a->n && a->any.sa_family == AF_INET6) return ntohs(a->v6.sin6_port);

@@ -48,6 +48,10 @@ unsigned socket_address_port(const struct socket_address *a);
 /* socket_address_ip: 16 bytes, IPv4 mapped (::ffff:a.b.c.d); all zero for local sockets. */
 void socket_address_ip(uint8_t ret[16], const struct socket_address *a);
 
+/* socket_address_client: as socket_address_ip, of IPv6 the first 64 bits only: what limits of one
+ * client count by, for who has one IPv6 address has its whole /64. */
+void socket_address_client(uint8_t ret[16], const struct socket_address *a);
+
 /* A block of addresses, "10.0.0.0/8", "fd00::/8", or one address; "unix" stands for all local
  * peers. */
 struct socket_block {
