@@ -33,6 +33,13 @@ static bool has_flag(const struct config_option *o) {
     return !o->file_only && o->type != CONFIG_TYPE_TABLE;
 }
 
+// A flag as --flag: one dash does as well, as with the programs whose command lines ours takes.
+static const char *flag_text(struct config *c, int at) {
+    const char *arg = c->argv[at];
+    const char *whole = arg[1] != '-' && arg[2] ? arena_printf(&c->arena, "-%s", arg) : NULL;
+    return whole ? whole : arg;
+}
+
 static const struct config_option *find_flag(const struct config *c, struct bytes name) {
     for (size_t i = 0; i < c->program->option_count; i++) {
         const struct config_option *o = &c->program->options[i];
@@ -55,7 +62,7 @@ static int built_in_flag(struct config *c, int at, int *ret_taken, struct error 
                  {"--version", "version"},
                  {"--print-config", "values"},
                  {"--man", "man"}};
-    const char *arg = c->argv[at];
+    const char *arg = flag_text(c, at);
     *ret_taken = 1;
     for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
         if (strcmp(arg, plain[i].flag) != 0) continue;
@@ -78,7 +85,7 @@ static int built_in_flag(struct config *c, int at, int *ret_taken, struct error 
 
 // --flag value, --flag=value, --bool, --no-bool. *ret_taken as above.
 static int option_flag(struct config *c, int at, int *ret_taken, struct error *why) {
-    const char *arg = c->argv[at];
+    const char *arg = flag_text(c, at);
     if (strncmp(arg, "--", 2) != 0) return unknown_flag(arg, why);
     const char *name = arg + 2;
     size_t n = strcspn(name, "=");

@@ -167,6 +167,18 @@ TEST(negative_numbers_are_arguments) {
     check_flag("-250ms", ERR_NOT_FOUND, "unknown verb -250ms (see --help)");
 }
 
+TEST(one_dash_does_as_well_as_two) {
+    write_file("drain = '2s'\n");
+    CHECK_OK(LOAD(ARG("-config"), path, ARG("-max-connections=4"), ARG("-no-debug")), &why);
+    CHECK_U64(values.drain_ns, 2000000000);
+    CHECK_U64(values.max_connections, 4);
+    config_free(config);
+    CHECK_OK(LOAD(ARG("-version")), &why);
+    CHECK(config_output(config).n > 0);
+    config_free(config);
+    CHECK_ERR(LOAD(ARG("-x")), ERR_NOT_FOUND);
+}
+
 TEST(wrong_flags_are_named) {
     check_flag("--nothing", ERR_NOT_FOUND, "unknown flag --nothing (see --help)");
     check_flag("-x", ERR_NOT_FOUND, "unknown flag -x (see --help)");
