@@ -95,7 +95,7 @@ static void check_done(void *context) {
     struct check *c = context;
     struct api *a = c->api;
     uint8_t client[16];
-    socket_address_ip(client, exchange_client(c->x));
+    socket_address_client(client, exchange_client(c->x));
     if (c->status != 0) {
         log_error(a->log, "password_check_failed", F_ERR(&c->why));
         api_respond_error(c->x, 500, "Failed to check the password");
@@ -112,7 +112,9 @@ static void check_done(void *context) {
             }
             if (exchange_is_open(c->x)) c->then(a, c->x, c->context);
         } else {
-            log_info(a->log, "login_failed", F_HEX("client", bytes_make(client, 16)));
+            char host[SOCKET_TEXT_MAX];
+            (void)socket_address_host(host, exchange_client(c->x));
+            log_info(a->log, "login_failed", F_STR("client", host));
             refuse(c->x);
         }
     }
@@ -162,7 +164,7 @@ void api_authorize(struct api *a, struct exchange *x,
         return;
     }
     uint8_t client[16];
-    socket_address_ip(client, exchange_client(x));
+    socket_address_client(client, exchange_client(x));
     uint64_t wait_ns = password_gate_wait_ns(a->gate, client, loop_now_ns(a->loop));
     if (wait_ns) {
         char seconds[24];

@@ -79,6 +79,11 @@ static bool is_due(uint64_t until_ns) {
     return clock_wall_ns(&clock_system) + RENEW_NS > until_ns;
 }
 
+// It was not made here, and so is not renewed here.
+static void warn_of_end(const struct settings *s, struct log *log) {
+    log_warn(log, "certificate_expires_soon", F_STR("path", s->values.tls_cert_path));
+}
+
 int api_certificate_prepare(const struct settings *s, struct log *log, bool *ret_own,
                             struct error *why) {
     const struct settings_values *v = &s->values;
@@ -99,6 +104,7 @@ int api_certificate_prepare(const struct settings *s, struct log *log, bool *ret
     *ret_own = true;
     if (cert) r = look(s, ret_own, &until_ns, why);
     *ret_own = *ret_own && v->tls_create_if_missing;
+    if (r == 0 && cert && !*ret_own && is_due(until_ns)) warn_of_end(s, log);
     if (r != 0 || (cert && !(*ret_own && is_due(until_ns)))) return r;
     r = make(s, why);
     if (r == 0) log_info(log, "certificate_made", F_STR("path", v->tls_cert_path));
@@ -137,8 +143,7 @@ static void look_again(struct loop_timer *timer) {
             log_info(a->log, "certificate_renewed");
             api_event(a, "certificate renewed");
         } else if (r == 0) {
-            log_warn(a->log, "certificate_expires_soon",
-                     F_STR("path", a->settings.values.tls_cert_path));
+            warn_of_end(&a->settings, a->log);
         }
     }
     if (r != 0) log_error(a->log, "certificate_not_renewed", F_ERR(&why));
