@@ -80,6 +80,8 @@ void api_action_list(struct api *a, struct exchange *x);
 void api_runs_free(struct api *a);
 void api_follow(struct api *a, struct exchange *x, uint64_t since);
 void api_followers_end(struct api *a);
+/* api_uploads_clean removes what uploads left that a kill cut off. */
+void api_uploads_clean(const struct settings *s);
 exchange_handle api_upload; /* context is the endpoint; the body comes as a stream */
 
 /* api_routes fills endpoints and routes. errors  ERR_NO_MEMORY. */

@@ -250,6 +250,10 @@ bool events_after(const struct events *e, uint64_t id, struct event *ret) {
     return true;
 }
 
+uint64_t events_last_id(const struct events *e) {
+    return e->last_id;
+}
+
 void events_follow(struct events *e, struct events_follower *f) {
     list_push_back(&e->followers, &f->link);
 }

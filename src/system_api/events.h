@@ -44,6 +44,8 @@ void events_resize(struct events *e, size_t capacity);
 /* events_after gives the first kept event with an id above `id`; false when there is none. The
  * message lives until the next change. */
 bool events_after(const struct events *e, uint64_t id, struct event *ret);
+/* events_last_id: of the newest event; 0: there was none. */
+uint64_t events_last_id(const struct events *e);
 
 /* A follower is told of each event as it is added. The struct is the caller's. */
 struct events_follower {

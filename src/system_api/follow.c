@@ -97,7 +97,8 @@ void api_follow(struct api *a, struct exchange *x, uint64_t since) {
     }
     f->api = a;
     f->x = x;
-    f->last_id = since;
+    // An id that is yet to come is of a log in memory that began anew: so does its follower.
+    f->last_id = since <= events_last_id(a->events) ? since : 0;
     f->events.added = added;
     f->heartbeat.fire = beat;
     list_push_back(&a->followers, &f->link);

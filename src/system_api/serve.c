@@ -165,6 +165,7 @@ static int start(struct api *a, struct error *why) {
     if (r == 0) {
         r = events_open(&a->events, a->settings.events_kept, v->events_path, &clock_system, why);
     }
+    if (r == 0) api_uploads_clean(&a->settings);
     if (r == 0) r = start_password(a, why);
     if (r == 0 && v->pipe_file && *v->pipe_file) r = fifo_open(&a->fifo, a, v->pipe_file, why);
     if (r == 0 && v->tls_enabled) {

@@ -11,6 +11,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -176,6 +178,28 @@ static void client_gone(struct exchange *x, void *context) {
 }
 
 static const struct exchange_events transfer_events = {.body = body_part, .gone = client_gone};
+
+// Removes what uploads to one place left when the process was killed.
+static void clean(const char *path) {
+    char pattern[PATH_MAX];
+    glob_t found;
+    // A name that is a pattern itself is left alone.
+    if (strpbrk(path, "*?[\\") ||
+        snprintf(pattern, sizeof pattern, "%s.upload-??????", path) >= (int)sizeof pattern ||
+        glob(pattern, GLOB_NOSORT, NULL, &found) != 0) {
+        return;
+    }
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        (void)unlink(found.gl_pathv[i]);
+    }
+    globfree(&found);
+}
+
+void api_uploads_clean(const struct settings *s) {
+    for (size_t i = 0; i < s->upload_count; i++) {
+        clean(s->uploads[i].path);
+    }
+}
 
 static struct transfer *transfer_new(struct api *a, struct exchange *x, const struct upload *u) {
     struct transfer *t = calloc(1, sizeof *t);

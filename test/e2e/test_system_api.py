@@ -268,6 +268,11 @@ def events_can_be_followed():
             wait_until(lambda: "after" in follower.logged())
             lines = [line for line in follower.logged().splitlines() if line.startswith("id: ")]
             assert lines == ["id: 1", "id: 2"]
+        # Who comes back with an id of a log that began anew gets all of the new one.
+        with Process(curl, "-skN", "-H", "Last-Event-ID: 999",
+                     f"https://127.0.0.1:{api.port}/api/v1/events?follow=1",
+                     log=folder / "stream") as follower:
+            wait_until(lambda: "before" in follower.logged())
             api.process.signal(signal.SIGTERM)  # the stream ends, the drain does not wait
             assert api.process.wait(5) == 0
 
@@ -317,6 +322,21 @@ def uploads_are_whole_or_nothing():
         assert sorted(p.name for p in (folder / "uploads").iterdir()) == ["checked", "small"]
         assert api.status("POST", "/api/v1/file-upload/plain", b"") == 200
         assert (folder / "uploads/plain").read_bytes() == b""
+
+
+@case
+def an_upload_that_a_kill_cut_off_leaves_no_file():
+    with Folder() as folder, Api(folder) as api:
+        with socket.create_connection(("127.0.0.1", api.port)) as raw:
+            with ssl._create_unverified_context().wrap_socket(raw) as s:
+                s.sendall(b"POST /api/v1/file-upload/small HTTP/1.1\r\nHost: x\r\n"
+                          b"Content-Length: 9\r\n\r\nhalf")
+                wait_until(lambda: list((folder / "uploads").glob("small.upload-*")))
+                api.process.signal(signal.SIGKILL)
+                api.process.wait()
+        (folder / "uploads/small.upload-of-mine").write_text("kept")
+        api.start()
+        assert [p.name for p in (folder / "uploads").iterdir()] == ["small.upload-of-mine"]
 
 
 @case
