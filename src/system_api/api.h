@@ -64,6 +64,9 @@ void api_respond_json(struct exchange *x, int status, const struct buf *body);
 [[gnu::format(printf, 3, 4)]] void api_respond_error(struct exchange *x, int status,
                                                      const char *format, ...);
 
+/* api_submit gives work to the worker; false: too much waits, or the program ends. */
+bool api_submit(struct api *a, struct pool_task *task);
+
 /* api_authorize lets `then` run when the caller may go on, at once or after a worker has checked
  * the password; otherwise it answers 401 (or 429 to one who guesses). x is held meanwhile. */
 void api_authorize(struct api *a, struct exchange *x,

@@ -143,7 +143,7 @@ static void check_later(struct api *a, struct exchange *x, struct secret *passwo
                         .salt = salt};
     c->task =
         (struct pool_task){.run = check_run, .done = check_done, .context = c, .home = &a->mailbox};
-    if (!pool_submit(a->pool, &c->task)) {
+    if (!api_submit(a, &c->task)) {
         check_free(c);
         (void)exchange_add_header(x, "Retry-After", BYTES_LIT("1"));
         api_respond_error(x, 503, "Too many logins at once");
@@ -243,7 +243,7 @@ void api_set_password(struct api *a, struct exchange *x) {
     c->x = x;
     c->task = (struct pool_task){
         .run = change_run, .done = change_done, .context = c, .home = &a->mailbox};
-    if (!pool_submit(a->pool, &c->task)) {
+    if (!api_submit(a, &c->task)) {
         secret_free(&c->password);
         free(c);
         api_respond_error(x, 503, "Too many logins at once");

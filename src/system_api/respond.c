@@ -18,6 +18,10 @@ void api_event(struct api *a, const char *format, ...) {
     }
 }
 
+bool api_submit(struct api *a, struct pool_task *task) {
+    return a->pool && pool_submit(a->pool, task);
+}
+
 void api_respond_json(struct exchange *x, int status, const struct buf *body) {
     if (body->failed) {
         exchange_respond(x, 500, (struct bytes){NULL, 0});

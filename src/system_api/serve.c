@@ -251,14 +251,16 @@ static void terminate(void *arg, int signo) {
 static void stop(struct api *a) {
     if (a->events && a->loop) api_followers_end(a);
     fifo_close(a->fifo);
-    server_free(a->server);
+    // Work that was given away holds exchanges: it comes back before their server goes.
     pool_stop(a->pool);
+    a->pool = NULL;
     if (a->loop && a->mailbox_watch.ready) loop_fd_remove(a->loop, &a->mailbox_watch);
     if (a->mailbox_watch.ready) {
         (void)pool_mailbox_drain(&a->mailbox);
         pool_mailbox_close(&a->mailbox);
     }
     command_stop(a->runner);
+    server_free(a->server);
     api_runs_free(a);
     if (a->loop) loop_timer_clear(a->loop, &a->certificate_timer);
     tls_free(a->tls);

@@ -80,7 +80,7 @@ static void succeed(struct transfer *t) {
 
 static void submit(struct transfer *t, void (*run)(void *context), void (*done)(void *context)) {
     t->task = (struct pool_task){.run = run, .done = done, .context = t, .home = &t->api->mailbox};
-    if (!pool_submit(t->api->pool, &t->task)) {
+    if (!api_submit(t->api, &t->task)) {
         fail(t, 503, "write", "Failed to write content to file", "too much work waits");
     }
 }

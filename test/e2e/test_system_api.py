@@ -10,6 +10,7 @@ import ssl
 import stat
 import struct
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -294,6 +295,33 @@ def actions_can_be_left_to_run():
         assert (ended["state"], ended["exit_status"], ended["stderr"]) == ("failed", 3, "broken\n")
         names = [a["name"] for a in json.loads(api.call("GET", "/api/v1/actions")[2])]
         assert names == ["echo_test", "fails", "slow"]
+
+
+@case
+def stopping_twice_ends_what_waits():
+    with Folder() as folder, Api(folder, extra='basic_auth_first_password = "right"',
+                                 slow="30") as api:
+        assert api.status("GET", "/livez", auth="admin:right") == 200
+        seen = []
+
+        def ask(path, auth):
+            try:
+                seen.append(api.status("GET", path, auth=auth))
+            except (OSError, http.client.HTTPException) as e:
+                seen.append(e)
+        waiting = [threading.Thread(target=ask, args=("/api/v1/actions/slow", "admin:right"))]
+        waiting += [threading.Thread(target=ask, args=("/livez", f"admin:{i}")) for i in range(4)]
+        for t in waiting:
+            t.start()
+        wait_until(lambda: "executing action: slow" in api.call(
+            "GET", "/logs", auth="admin:right")[2].decode())
+        for _ in range(2):
+            api.process.signal(signal.SIGTERM)
+            time.sleep(0.05)
+        assert api.process.wait(10) == 0
+        for t in waiting:
+            t.join()
+        assert len(seen) == 5
 
 
 @case
