@@ -29,6 +29,18 @@ struct ask {
     uint64_t timeout_ns;
 };
 
+// Reads 64 hex digits, with colons between bytes or without.
+static bool read_fingerprint(struct hash *ret, const char *text) {
+    char digits[2 * sizeof ret->b];
+    size_t n = 0;
+    for (; *text; text++) {
+        if (*text == ':' && n % 2 == 0) continue;
+        if (n == sizeof digits) return false;
+        digits[n++] = *text;
+    }
+    return n == sizeof digits && hex_decode(ret->b, bytes_make(digits, n), NULL) == 0;
+}
+
 // The pin as the option says it: a PEM file, or a fingerprint.
 static int open_tls(struct ask *a, struct error *why) {
     static const char *const alpn[] = {"http/1.1", NULL};
@@ -38,11 +50,11 @@ static int open_tls(struct ask *a, struct error *why) {
     struct hash fingerprint;
     int r = 0;
     buf_init(&pem, 1u << 20);
-    if (pin && hex_decode(fingerprint.b, bytes_from_str(pin), NULL) == 0 && strlen(pin) == 64) {
+    if (pin && read_fingerprint(&fingerprint, pin)) {
         options.trust = TLS_TRUST_PINS;
         options.pins = &fingerprint;
         options.pin_count = 1;
-    } else if (pin) {
+    } else if (pin && *pin) {
         r = file_read(&pem, pin, why);
         options.trust = TLS_TRUST_PINS;
         options.pins_pem = buf_view(&pem);
@@ -150,6 +162,7 @@ static int ask_upload(struct ask *a, const char *name, const char *path, struct 
     buf_init(&content, ANSWER_MAX);
     int r = file_read(&content, path, why);
     a->body = buf_view(&content);
+    a->timeout_ns = ACTION_WAIT_NS; // the way may be slow, and the validator is a command
     if (r == 0) r = begin(a, HTTP_POST, segment_path(a, "/api/v1/file-upload/", name, ""), why);
     if (r == 0) r = ask(a, false, why);
     a->body = (struct bytes){NULL, 0};

@@ -1,5 +1,6 @@
 """The System API as an operator and the services of a node use it."""
 import base64
+import hashlib
 import http.client
 import json
 import os
@@ -599,6 +600,11 @@ def the_operators_command_line():
         assert (r.returncode, r.stdout) == (0, "File uploaded successfully\n"), r
         r = tool("events")
         assert r.returncode == 0 and "file upload success: checked" in r.stdout, r
+        der = ssl.PEM_cert_to_DER_cert((folder / "state/cert.pem").read_text())
+        digest = hashlib.sha256(der)
+        for pin in (digest.hexdigest(), digest.digest().hex(":").upper()):  # as openssl prints it
+            env["SYSTEM_API_PIN"] = pin
+            assert tool("events").returncode == 0, pin
         env["SYSTEM_API_PIN"] = "00" * 32
         r = tool("events")
         assert r.returncode == 2, r
