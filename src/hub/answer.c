@@ -13,8 +13,13 @@ void hub_response_init(struct hub_response *r) {
 }
 
 void hub_response_free(struct hub_response *r) {
+    shared_text_drop(r->list);
     buf_free(&r->body);
     arena_free(&r->arena);
+}
+
+struct bytes hub_response_body(const struct hub_response *r) {
+    return buf_view(r->list ? &r->list->text : &r->body);
 }
 
 void hub_add_header(struct hub_response *r, const char *name, struct bytes value) {

@@ -16,6 +16,7 @@
 #include "config/config.h"
 #include "hub/admins.h"
 #include "hub/secrets.h"
+#include "hub/shared_text.h"
 #include "hub/store.h"
 #include "net/http.h"
 
@@ -80,10 +81,12 @@ struct hub_response {
     size_t header_count;
     bool waits_for_secrets;
     struct buf body;
-    struct arena arena; /* of the header values */
+    struct shared_text *list; /* the body when it is a list that others get too; NULL: body is */
+    struct arena arena;       /* of the header values */
 };
 void hub_response_init(struct hub_response *r);
 void hub_response_free(struct hub_response *r);
+struct bytes hub_response_body(const struct hub_response *r);
 
 /* hub_answer: true, and the answer is in *res. With may_block off it gives false where it would
  * have to wait for the store or a password hash; the caller asks again from a worker. *res says

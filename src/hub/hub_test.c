@@ -69,7 +69,7 @@ static int post(struct fixture *f, const char *path, const char *body) {
 }
 
 static void check_body(struct fixture *f, const char *expected) {
-    CHECK_BYTES(buf_view(&f->res.body), bytes_from_str(expected));
+    CHECK_BYTES(hub_response_body(&f->res), bytes_from_str(expected));
 }
 
 #define A "/api/admin/v1/"

@@ -62,7 +62,7 @@ void model_free(struct model *m) {
     forget_builders(m);
     while (map_next(&m->networks, &at, &key, &value)) {
         struct model_network *n = value;
-        buf_free(&n->list);
+        shared_text_drop(n->list);
         free(n->name);
         free(n);
     }
@@ -458,23 +458,24 @@ void model_peers_build(struct model *m, struct bytes network) {
             free(n);
             return;
         }
-        buf_init(&n->list, 0);
     }
-    buf_clear(&n->list);
-    write_list(m, network, NULL, &n->list);
-    write_tag(n->tag, buf_view(&n->list));
-    n->fresh = n->list.failed == 0;
+    struct buf text;
+    buf_init(&text, 0);
+    shared_text_drop(n->list);
+    write_list(m, network, NULL, &text);
+    write_tag(n->tag, buf_view(&text));
+    n->list = shared_text_new(&text);
+    n->fresh = n->list != NULL;
 }
 
-struct bytes model_peers(const struct model *m, struct bytes network,
-                         const struct model_builder *self, struct buf *scratch,
-                         struct bytes *ret_tag) {
+struct shared_text *model_peers(const struct model *m, struct bytes network,
+                                const struct model_builder *self, struct buf *own,
+                                struct bytes *ret_tag) {
     const struct model_network *n = map_get(&m->networks, network);
-    *ret_tag = (struct bytes){NULL, 0};
     if (n && n->fresh && (!self || is_listed(m, self))) {
         *ret_tag = bytes_from_str(n->tag);
-        return buf_view(&n->list);
+        return shared_text_hold(n->list);
     }
-    write_list(m, network, self, scratch);
-    return buf_view(scratch);
+    write_list(m, network, self, own);
+    return NULL;
 }

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "config/config.h"
+#include "hub/shared_text.h"
 #include "hub/store.h"
 #include "json/json.h"
 #include "json/write.h"
@@ -53,7 +54,7 @@ struct model_builder {
 
 struct model_network {
     char *name;
-    struct buf list;               /* JSON array */
+    struct shared_text *list;      /* JSON array; NULL: not made yet */
     char tag[MODEL_TAG_BYTES + 1]; /* of the list's text, the same in every hub */
     bool fresh;
     uint64_t version; /* rises with every change */
@@ -132,12 +133,13 @@ const struct model_measurement *model_measurement(const struct model *m, struct 
 
 /* model_peers gives the list's text, making it when it is not fresh (needs the writer's lock then:
  * model_peers_fresh tells). An unknown network is an empty list. self: listed even while it is
- * incomplete; the list is in `scratch` when it is not the kept one, and has no tag then. */
+ * incomplete. Gives the kept list, held for the caller, and its tag, or NULL and appends to `own`.
+ */
 bool model_peers_fresh(const struct model *m, struct bytes network);
 void model_peers_build(struct model *m, struct bytes network);
-struct bytes model_peers(const struct model *m, struct bytes network,
-                         const struct model_builder *self, struct buf *scratch,
-                         struct bytes *ret_tag);
+struct shared_text *model_peers(const struct model *m, struct bytes network,
+                                const struct model_builder *self, struct buf *own,
+                                struct bytes *ret_tag);
 
 /* model_set_secret keeps a document (copied); p NULL forgets it. model_age_secrets makes those of a
  * builder and of its shadows old, p NULL all. */

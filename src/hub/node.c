@@ -146,18 +146,16 @@ static void answer_peers(struct hub_call *c, struct bytes network, struct bytes 
     }
     const struct model_builder *self =
         self_name.p ? model_builder(&c->hub->model, self_name) : NULL;
-    struct buf scratch;
     struct bytes tag;
-    buf_init(&scratch, 0);
-    struct bytes list = model_peers(&c->hub->model, network, self, &scratch, &tag);
-    if (tag.n) hub_add_header(c->res, "ETag", tag);
-    if (tag.n && has_tag(c, tag)) {
+    struct shared_text *list = model_peers(&c->hub->model, network, self, &c->res->body, &tag);
+    if (list) hub_add_header(c->res, "ETag", tag);
+    if (list && has_tag(c, tag)) {
+        shared_text_drop(list);
         hub_status(c, 304);
     } else {
-        buf_append(&c->res->body, list);
+        c->res->list = list;
         hub_json(c, 200);
     }
-    buf_free(&scratch);
 }
 
 void node_peers(struct hub_call *c) {

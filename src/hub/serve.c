@@ -51,7 +51,10 @@ static void respond(struct exchange *x, const struct hub_response *res) {
     if (res->content_type) {
         (void)exchange_add_header(x, "Content-Type", bytes_from_str(res->content_type));
     }
-    exchange_respond(x, res->status, buf_view(&res->body));
+    if (res->list)
+        serving_send(x, res->status, res->list);
+    else
+        exchange_respond(x, res->status, buf_view(&res->body));
 }
 
 // Requests that may wait

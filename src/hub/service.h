@@ -96,4 +96,7 @@ void serving_reload(void *service, int signo);
 /* serving_reload_free ends what has run and was not taken. */
 void serving_reload_free(struct service *s);
 
+/* serving_send answers with a text that stays in one piece of memory; the caller keeps its hold. */
+void serving_send(struct exchange *x, int status, struct shared_text *text);
+
 #endif

@@ -243,6 +243,21 @@ def memory_of(hub):
     return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
 
 
+class SlowReader:
+    """Asks for the peers and reads nothing of the answer until it is told to."""
+
+    def __init__(self, hub, address):
+        self.connection = http.client.HTTPConnection("127.0.0.1", hub.public, timeout=60)
+        self.connection.request("GET", PEERS, headers={
+            "X-Flashbots-Attestation-Type": "dcap-tdx", "X-Forwarded-For": address,
+            "X-Flashbots-Measurement": json.dumps({"0": "11" * 48})})
+
+    def read(self):
+        text = self.connection.getresponse().read()
+        self.connection.close()
+        return text
+
+
 @case
 def ten_thousand_builders_are_in_the_table():
     """All of it through the program: one file, lists, peers, configurations, registrations, little
@@ -254,7 +269,7 @@ def ten_thousand_builders_are_in_the_table():
         rows = json.loads(admin(hub, "/api/admin/v2/builders")[1])
         assert len(rows) == count and all(r["enabled"] and r["has_configuration"] for r in rows)
         assert len(hub.good("builders", "list").splitlines()) == count + 1
-        certificate = json.dumps({"tls_cert": "c" * 900})
+        certificate = json.dumps({"tls_cert": "c" * 9000})  # as much as if all had one
         wrong = []
 
         def work(part):
@@ -277,6 +292,13 @@ def ten_thousand_builders_are_in_the_table():
                 assert status == 200 and peers.count('"name"') == count
                 assert peers.count('"tls_cert"') == count // 10
             assert memory_of(hub) < 64 << 10, memory_of(hub)
+            slow = [SlowReader(hub, address_of(1 + i)) for i in range(100)]
+            time.sleep(1)
+            assert memory_of(hub) < 96 << 10, memory_of(hub)  # they share the 10 MB
+            assert {r.read() for r in slow} == {peers.encode()}
+            gone = SlowReader(hub, address_of(1))
+            time.sleep(0.2)
+            gone.connection.close()
             hub.stop()
             hub.start()
         hub.good("builders", "disable", f"node-{count}")

@@ -1,0 +1,63 @@
+/* Long shared texts to slow clients: piece by piece, so that none of them has a copy of its own.
+ * SPDX-License-Identifier: MIT */
+#include "hub/service.h"
+
+#include <stdlib.h>
+
+#define PIECE_BYTES (32u << 10) /* what a slow client has of its own */
+#define COPIED_BYTES_MAX (256u << 10)
+
+struct sending {
+    struct shared_text *text;
+    size_t at;
+    bool gone, writing;
+};
+
+static void sending_free(struct sending *s) {
+    shared_text_drop(s->text);
+    free(s);
+}
+
+static void send_more(struct exchange *x, void *context) {
+    static const struct exchange_events no_events;
+    struct sending *s = context;
+    struct bytes all = buf_view(&s->text->text);
+    int r = 0;
+    exchange_hold(x);
+    s->writing = true;
+    while (r == 0 && !s->gone && s->at < all.n) {
+        struct bytes piece = bytes_slice(all, s->at, PIECE_BYTES);
+        r = exchange_write(x, piece);
+        s->at += piece.n;
+    }
+    s->writing = false;
+    bool gone = s->gone || r == ERR_CLOSED;
+    if (gone || s->at == all.n) {
+        exchange_set_events(x, &no_events, NULL);
+        sending_free(s);
+        if (!gone) exchange_end(x);
+    }
+    exchange_release(x);
+}
+
+static void client_gone(struct exchange *x, void *context) {
+    struct sending *s = context;
+    (void)x;
+    s->gone = true;
+    if (!s->writing) sending_free(s);
+}
+
+void serving_send(struct exchange *x, int status, struct shared_text *text) {
+    static const struct exchange_events events = {.drained = send_more, .gone = client_gone};
+    struct bytes all = buf_view(&text->text);
+    struct sending *s = all.n > COPIED_BYTES_MAX ? calloc(1, sizeof *s) : NULL;
+    if (!s) { // short, or no memory: then it is copied, or the connection ends
+        exchange_respond(x, status, all);
+        return;
+    }
+    s->text = shared_text_hold(text);
+    s->writing = true; // the client may be gone with the head
+    exchange_set_events(x, &events, s);
+    exchange_begin(x, status, (int64_t)all.n);
+    send_more(x, s);
+}
