@@ -279,13 +279,14 @@ static int attested_verify(SSL *s, X509 *leaf, STACK_OF(X509) * chain, void *use
                            struct error *why) {
     struct attested *a = user;
     (void)s, (void)chain;
-    CHECK(leaf != NULL);
+    if (!leaf) return error_set(why, ERR_AUTH, "nobody");
     a->verified++;
     return a->refuse ? error_set(why, ERR_UNTRUSTED, "register 1 differs") : 0;
 }
 
 static const struct tls_hooks server_hooks = {attested_hello, NULL, attested_verify};
 static const struct tls_hooks client_hooks = {NULL, attested_certificate, attested_verify};
+static const struct tls_hooks silent_hooks = {NULL, NULL, attested_verify};
 
 static void attested_run(bool wait, bool refuse, int version) {
     struct attested s = {.wait_once = wait, .refuse = refuse}, c = {.wait_once = wait};
@@ -332,6 +333,25 @@ static void attested_run(bool wait, bool refuse, int version) {
     tls_free(client);
     test_identity_free(&s.id);
     test_identity_free(&c.id);
+}
+
+TEST(attested_hooks_hear_of_a_peer_without_a_certificate) {
+    struct attested s = {0}, c = {0};
+    struct pair p;
+    test_identity_make(&s.id, "s");
+    struct tls *server = test_tls(
+        &(struct tls_options){.role = TLS_SERVER, .trust = TLS_TRUST_HOOK, .hooks = &server_hooks});
+    struct tls *client = test_tls(
+        &(struct tls_options){.role = TLS_CLIENT, .trust = TLS_TRUST_HOOK, .hooks = &silent_hooks});
+    pair_start(&p, client, server, NULL, &c, &s);
+    TURN_UNTIL(p.loop, p.server.closed);
+    CHECK_ERR((int)p.server.why.code, ERR_AUTH);
+    CHECK_STR(p.server.why.text, "nobody");
+    CHECK(s.verified == 0);
+    pair_stop(&p);
+    tls_free(server);
+    tls_free(client);
+    test_identity_free(&s.id);
 }
 
 TEST(attested_hooks_carry_nonces_both_ways) {
