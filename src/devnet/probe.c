@@ -155,6 +155,8 @@ static void send_now(struct sender *s, uint64_t nonce) {
         struct probe_order *k = &p->orders[p->count % PROBES_KEPT];
         *k = (struct probe_order){
             .tx = tx.hash, .sent_ms = now_ms(p), .target = p->head + 1, .state = PROBE_SENDING};
+        k->sender = (size_t)(s - p->senders);
+        k->nonce = nonce;
         memcpy(k->node, t->name, sizeof k->node);
         t->order = ++p->count;
         tell(p, k);
@@ -243,11 +245,24 @@ const struct probe_order *probe_proof(const struct probe *p) {
     return p->proven ? &p->proof : NULL;
 }
 
+// An order whose nonce another one of ours used: that it did not land says nothing.
+static bool gave_way(const struct probe *p, const struct probe_order *k) {
+    for (size_t i = p->count > PROBES_KEPT ? p->count - PROBES_KEPT : 0; i < p->count; i++) {
+        const struct probe_order *other = &p->orders[i % PROBES_KEPT];
+        if (other->state == PROBE_LANDED && other->sender == k->sender &&
+            other->nonce == k->nonce) {
+            return k->state != PROBE_LANDED;
+        }
+    }
+    return false;
+}
+
 void probe_fate(const struct probe *p, uint64_t block, uint64_t *ret_orders, uint64_t *ret_landed) {
     *ret_orders = *ret_landed = 0;
     for (size_t i = p->count > PROBES_KEPT ? p->count - PROBES_KEPT : 0; i < p->count; i++) {
         const struct probe_order *k = &p->orders[i % PROBES_KEPT];
         if (k->target > block || k->state == PROBE_REFUSED || k->state == PROBE_SENDING) continue;
+        if (gave_way(p, k)) continue;
         ++*ret_orders;
         *ret_landed += k->state == PROBE_LANDED;
     }

@@ -37,6 +37,8 @@ struct probe_order {
     char winner[SLOT_NAME_MAX];            /* whose block it landed in */
     uint64_t sent_ms, taken_ms, landed_ms; /* Unix time; 0: not yet */
     uint64_t block, target;
+    size_t sender;  /* which account signed it, */
+    uint64_t nonce; /* and with which nonce: of two alike, one lands at most */
     enum probe_state state;
     char reason[120]; /* of a refusal */
 };
@@ -65,7 +67,8 @@ const struct probe_order *probe_proof(const struct probe *p);
 /* probe_count: how many of the newest PROBES_KEPT are in that state. */
 uint64_t probe_count(const struct probe *p, enum probe_state state);
 
-/* probe_fate: how many bundles for blocks up to `block` were taken, and how many of them landed. */
+/* probe_fate: how many bundles for blocks up to `block` were taken, and how many of them landed;
+ * without those whose nonce another one of ours used. */
 void probe_fate(const struct probe *p, uint64_t block, uint64_t *ret_orders, uint64_t *ret_landed);
 
 /* probe_find gives the order with this transaction or bundle hash, or NULL. */
