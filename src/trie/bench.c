@@ -295,11 +295,6 @@ static void run_path(struct run *r, struct world *worlds, size_t path) {
     bool best = paths[path].path == keccak_path_best();
     const char *suffix = best ? "" : paths[path].suffix;
     r->permutation_ns = permutation_ns(paths[path].path);
-    (void)snprintf(name, sizeof name, "keccak_permutation_in_lanes%s", suffix);
-    if (strstr(name, r->only)) {
-        bench_emit(name, 1, "permutations", r->permutation_ns, 0);
-        r->ran++;
-    }
     open_state(r, &worlds[0], paths[path].lanes);
     (void)snprintf(name, sizeof name, "state_root_1000_5000%s", suffix);
     measure(r, name, large.accounts, large.slots);

@@ -97,15 +97,17 @@ def a_transaction_tells_its_sender_and_hash():
 
 @case
 def benchmarks_print_a_line_a_case_with_its_limit():
-    for arguments in (("trie", "bench", "--budget-ms", "1", "state_root_block"),
-                      ("crypto", "bench", "--budget-ms", "1", "bn254_pairing")):
-        timed = run(PROGRAM, *arguments)
+    for folder, part in (("trie", "state_root_block"), ("crypto", "bn254_pairing")):
+        timed = run(PROGRAM, folder, "bench", "--budget-ms", "1")
         assert timed.returncode == 0, timed
         lines = [json.loads(line) for line in timed.stdout.splitlines()]
-        assert len(lines) >= 2, timed
         for line in lines:
             assert line["ns"] > 0 and line["limit_ns"] > 0 and line["work"] > 0, line
-            assert line["name"].startswith(arguments[4]) and line["unit"] and line["cpu"], line
+            assert line["unit"] and line["cpu"], line
+        some = run(PROGRAM, folder, "bench", "--budget-ms", "1", part)
+        assert some.returncode == 0, some
+        names = [json.loads(line)["name"] for line in some.stdout.splitlines()]
+        assert len(names) >= 2 and names == [line["name"] for line in lines if part in line["name"]]
     assert run(PROGRAM, "crypto", "bench", "no_such_case").returncode == 1
 
 
