@@ -16,24 +16,19 @@ struct account {
 };
 
 struct admins {
-    struct account *items;
+    struct account items[ADMINS_MAX];
     size_t count;
     bool named;
 };
 
 int admins_new(struct admins **ret, struct error *why) {
     *ret = calloc(1, sizeof **ret);
-    if (*ret) (*ret)->items = calloc(ADMINS_MAX, sizeof *(*ret)->items);
-    if (*ret && (*ret)->items) return 0;
-    admins_free(*ret);
-    *ret = NULL;
-    return error_set(why, ERR_NO_MEMORY, "no memory for accounts");
+    return *ret ? 0 : error_set(why, ERR_NO_MEMORY, "no memory for accounts");
 }
 
 void admins_free(struct admins *a) {
     if (!a) return;
-    if (a->items) bytes_wipe(a->items, ADMINS_MAX * sizeof *a->items);
-    free(a->items);
+    bytes_wipe(a->items, sizeof a->items);
     free(a);
 }
 
