@@ -168,6 +168,13 @@ int logs_print(struct asker *k, const char *role, struct error *why) {
     int r = 0;
     if (k->s->slot_filter && *k->s->slot_filter) r = slot_window(&g, k->s->slot_filter, why);
     if (r == 0) r = print_new(&g, why);
+    const char *order = k->s->order_filter;
+    if (r == 0 && order && *order && g.count == 0 && !k->s->follow) {
+        r = error_set(why, ERR_NOT_FOUND,
+                      "no log names %.80s: orders are in logs of level debug only; its way is at "
+                      "%s/api/order/HASH and on the page",
+                      order, k->control);
+    }
     while (r == 0 && k->s->follow) {
         asker_forget(k);
         (void)usleep(FOLLOW_US);

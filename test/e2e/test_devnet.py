@@ -272,6 +272,9 @@ def the_verbs_show_what_happens():
         assert "begins with" in net.do("fault", "add", "nonsense", ok=False)
         assert "no role node-9" in net.do("fault", "add", "node-1->node-9", "cut", ok=False)
         assert "from 1 to 1000" in net.do("miss-slots", "3x", ok=False)
+        order = landed(net.wait_for(landed, 40))[0]["tx"]
+        told = net.do("logs", "--order", order, ok=False)
+        assert "/api/order/" in told, told  # programs do not log orders
         assert "--of-slot" in net.do("logs", "--of-slot", "zz", ok=False)
         assert "no node node-9" in net.do("rotate-cert", "node-9", ok=False)
         for name in ("x" * 32, "", "two words", "quo\"te"):
