@@ -38,7 +38,8 @@ struct sandbox_rule {
 
 /* sandbox_restrict_calls leaves the process the system calls of a network server: files, sockets,
  * memory, threads, timers, signals to itself. Running programs, tracing, mounting, loading modules,
- * changing identity, raw and packet sockets and the rest fail with EPERM. Sets no_new_privs.
+ * changing identity, raw and packet sockets, a file's mode, owner or times by its path (an open
+ * file's mode and owner may change) and the rest fail with EPERM. Sets no_new_privs.
  * errors   ERR_UNSUPPORTED, ERR_IO. */
 [[gnu::warn_unused_result]] int sandbox_restrict_calls(struct error *why);
 

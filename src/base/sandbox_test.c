@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -158,6 +159,14 @@ static int calls_body(void *arg) {
     if (!refused(syscall(SYS_setuid, 0), EPERM)) return 7;
     if (!refused(kill(getppid(), 0), EPERM)) return 8;
     if (!refused(chroot("/"), EPERM)) return 9;
+    // What Landlock does not look at; the file is not there, so that nothing changes if they pass.
+    static const char none[] = "/tmp/no-such-file-here";
+    if (!refused(chmod(none, 0666), EPERM)) return 10;
+    if (!refused(fchmodat(AT_FDCWD, none, 0666, 0), EPERM)) return 11;
+    if (!refused(chown(none, 0, 0), EPERM)) return 12;
+    if (!refused(lchown(none, 0, 0), EPERM)) return 13;
+    if (!refused(fchownat(AT_FDCWD, none, 0, 0, 0), EPERM)) return 14;
+    if (!refused(utimensat(AT_FDCWD, none, NULL, 0), EPERM)) return 15;
     // What a server needs still works, threads included.
     if (socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) < 0) return 20;
     int pair[2];
@@ -165,6 +174,8 @@ static int calls_body(void *arg) {
     pthread_t t;
     if (pthread_create(&t, NULL, thread_body, NULL) != 0 || pthread_join(t, NULL) != 0) return 22;
     if (open("/dev/null", O_RDWR) < 0) return 23;
+    int file = memfd_create("own", MFD_CLOEXEC);
+    if (fchmod(file, 0600) != 0 || fchown(file, geteuid(), getegid()) != 0) return 24;
     return 0;
 }
 

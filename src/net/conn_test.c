@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* One side: echoes when told to, counts otherwise. */
@@ -631,6 +632,27 @@ TEST(a_unix_socket_replaces_a_stale_one) {
     CHECK_OK(socket_listen(&second, &a, NULL, &why), &why);
     close(second);
     unlink(path);
+}
+
+TEST(a_unix_sockets_file_has_the_mode_that_was_asked_for) {
+    static const unsigned modes[][2] = {{0, 0660}, {0600, 0600}, {0666, 0666}};
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        struct socket_address a;
+        struct stat st;
+        struct error why;
+        char path[64], text[80];
+        int fd;
+        snprintf(path, sizeof path, "/tmp/bn-mode-test-%d", (int)getpid());
+        snprintf(text, sizeof text, "unix:%s", path);
+        CHECK_OK(socket_address_parse(&a, bytes_from_str(text), 0, &why), &why);
+        mode_t before = umask(0027);
+        CHECK_OK(
+            socket_listen(&fd, &a, &(struct socket_listen_options){.unix_mode = modes[i][0]}, &why),
+            &why);
+        CHECK(umask(before) == 0027);
+        CHECK(lstat(path, &st) == 0 && close(fd) == 0 && unlink(path) == 0);
+        CHECK_U64(st.st_mode & 07777, modes[i][1]);
+    }
 }
 
 TEST_MAIN()

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -262,6 +263,22 @@ static int set_options(int fd, const struct socket_address *a,
     return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 }
 
+// A socket's file has the socket's own mode less the umask's bits from the moment it is there:
+// never open to more, and without chmod, which a sandbox refuses. The owner's bits stay out of the
+// umask, for other threads may be making folders.
+static int bind_file(int fd, const struct socket_address *a, mode_t mode) {
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+    if (fchmod(fd, mode) < 0) return -1;
+    (void)pthread_mutex_lock(&one_at_a_time);
+    mode_t before = umask(~mode & (S_IRWXG | S_IRWXO));
+    int r = bind(fd, &a->any, a->n);
+    int os = errno;
+    (void)umask(before);
+    (void)pthread_mutex_unlock(&one_at_a_time);
+    errno = os;
+    return r;
+}
+
 int socket_listen(int *ret_fd, const struct socket_address *a,
                   const struct socket_listen_options *options, struct error *why) {
     char text[SOCKET_TEXT_MAX];
@@ -273,8 +290,9 @@ int socket_listen(int *ret_fd, const struct socket_address *a,
     int backlog = options && options->backlog ? (int)options->backlog : BACKLOG_DEFAULT;
     unsigned mode = options && options->unix_mode ? options->unix_mode : UNIX_MODE_DEFAULT;
     bool file = local && a->local.sun_path[0] != 0;
-    if (set_options(fd, a, options) < 0 || bind(fd, &a->any, a->n) < 0 ||
-        (file && chmod(a->local.sun_path, (mode_t)mode) < 0) || listen(fd, backlog) < 0) {
+    if (set_options(fd, a, options) < 0 ||
+        (file ? bind_file(fd, a, (mode_t)mode) : bind(fd, &a->any, a->n)) < 0 ||
+        listen(fd, backlog) < 0) {
         int os = errno;
         close(fd);
         enum err code = os == EADDRINUSE              ? ERR_CONFLICT

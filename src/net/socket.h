@@ -72,7 +72,8 @@ struct socket_listen_options {
 };
 
 /* socket_listen binds and listens, non-blocking, close-on-exec, without delay. A Unix socket's
- * file that no process listens on any more is replaced.
+ * file that no process listens on any more is replaced. Its mode holds from the first moment; for
+ * that the umask of the process changes while it is bound.
  * ret_fd   the caller closes it (and unlinks the file).
  * errors   ERR_CONFLICT (address in use), ERR_AUTH (no permission), ERR_IO. */
 [[gnu::warn_unused_result]] int socket_listen(int *ret_fd, const struct socket_address *a,
