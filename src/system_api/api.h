@@ -43,6 +43,7 @@ struct api {
     struct hash remember_key; // of this process
     struct hash remembered;   // keyed hash of the password that matched last
     bool remembered_set;
+    bool password_changing; // a new one is on its way through the worker
 
     struct list runs; // the newest actions, see actions.c
     size_t run_count;

@@ -94,16 +94,21 @@ static void check_free(struct check *c) {
 static void check_done(void *context) {
     struct check *c = context;
     struct api *a = c->api;
+    bool known = c->status == 0 && strcmp(c->hash.text, a->hash.text) == 0;
     uint8_t client[16];
     socket_address_client(client, exchange_client(c->x));
+    password_gate_end(a->gate, client,
+                      !known       ? PASSWORD_UNKNOWN
+                      : c->matched ? PASSWORD_RIGHT
+                                   : PASSWORD_WRONG,
+                      loop_now_ns(a->loop));
     if (c->status != 0) {
         log_error(a->log, "password_check_failed", F_ERR(&c->why));
         api_respond_error(c->x, 500, "Failed to check the password");
-    } else if (strcmp(c->hash.text, a->hash.text) != 0) {
+    } else if (!known) {
         // Another was stored meanwhile: once more.
         if (exchange_is_open(c->x)) api_authorize(a, c->x, c->then, c->context);
     } else {
-        password_gate_note(a->gate, client, c->matched, loop_now_ns(a->loop));
         if (c->matched) {
             a->remembered_set = remember_hash(&a->remembered, a, secret_view(&c->password)) == 0;
             if (c->upgrade) {
@@ -149,6 +154,9 @@ static void check_later(struct api *a, struct exchange *x, struct secret *passwo
         api_respond_error(x, 503, "Too many logins at once");
         return;
     }
+    uint8_t client[16];
+    socket_address_client(client, exchange_client(x));
+    password_gate_begin(a->gate, client, loop_now_ns(a->loop));
     exchange_hold(x);
 }
 
@@ -172,7 +180,7 @@ void api_authorize(struct api *a, struct exchange *x,
                        (unsigned long long)(wait_ns / NS_PER_S + 1));
         secret_free(&password);
         (void)exchange_add_header(x, "Retry-After", bytes_from_str(seconds));
-        api_respond_error(x, 429, "Too many failed logins");
+        api_respond_error(x, 429, "Too many logins that failed or are under way");
         return;
     }
     // Behind the gate: else who has to wait could go on guessing what is remembered.
@@ -205,6 +213,7 @@ static void change_run(void *context) {
 static void change_done(void *context) {
     struct change *c = context;
     struct api *a = c->api;
+    a->password_changing = false;
     if (c->status == 0) {
         a->hash = c->hash;
         a->remembered_set = remember_hash(&a->remembered, a, secret_view(&c->password)) == 0;
@@ -229,6 +238,11 @@ void api_set_password(struct api *a, struct exchange *x) {
         exchange_respond(x, 501, (struct bytes){NULL, 0});
         return;
     }
+    // It was let in by the password (or for want of one) that this change is about to replace.
+    if (a->password_changing) {
+        api_respond_error(x, 409, "The password is being changed");
+        return;
+    }
     if (password.n == 0) {
         api_respond_error(x, 400, "The password is empty");
         return;
@@ -249,5 +263,6 @@ void api_set_password(struct api *a, struct exchange *x) {
         api_respond_error(x, 503, "Too many logins at once");
         return;
     }
+    a->password_changing = true;
     exchange_hold(x);
 }

@@ -136,8 +136,8 @@ int password_matches(bool *ret, const struct password_hash *h, struct bytes pass
 
 struct client {
     uint8_t address[16];
-    unsigned failures;
-    uint64_t last_ns;
+    unsigned failures, under_way;
+    uint64_t last_ns; // of its newest failure, or of its first check
 };
 
 struct password_gate {
@@ -152,60 +152,81 @@ int password_gate_new(struct password_gate **ret, struct error *why) {
     return 0;
 }
 
-static void forget(struct password_gate *g, uint64_t before_ns) {
+static struct client *find(const struct password_gate *g, const uint8_t client[16]) {
+    return map_get(&g->clients, bytes_make(client, 16));
+}
+
+static void forget(struct password_gate *g, struct client *c) {
+    (void)map_remove(&g->clients, bytes_make(c->address, 16));
+    free(c);
+}
+
+static void forget_quiet(struct password_gate *g, uint64_t before_ns) {
     // Removing moves entries: begin again after each.
     for (;;) {
         size_t at = 0;
         struct bytes key;
         void *value;
-        struct client *old = NULL;
-        while (!old && map_next(&g->clients, &at, &key, &value)) {
+        struct client *quiet = NULL;
+        while (!quiet && map_next(&g->clients, &at, &key, &value)) {
             struct client *c = value;
-            if (c->last_ns < before_ns) old = c;
+            if (!c->under_way && c->last_ns < before_ns) quiet = c;
         }
-        if (!old) return;
-        (void)map_remove(&g->clients, bytes_make(old->address, 16));
-        free(old);
+        if (!quiet) return;
+        forget(g, quiet);
     }
 }
 
 void password_gate_free(struct password_gate *g) {
     if (!g) return;
-    forget(g, UINT64_MAX);
+    size_t at = 0;
+    struct bytes key;
+    void *value;
+    while (map_next(&g->clients, &at, &key, &value)) {
+        free(value);
+    }
     map_free(&g->clients);
     free(g);
 }
 
 uint64_t password_gate_wait_ns(const struct password_gate *g, const uint8_t client[16],
                                uint64_t now_ns) {
-    const struct client *c = map_get(&g->clients, bytes_make(client, 16));
-    if (!c || c->failures < PASSWORD_FREE_TRIES) return 0;
-    unsigned doublings = c->failures - PASSWORD_FREE_TRIES;
+    const struct client *c = find(g, client);
+    if (!c || c->failures + c->under_way < PASSWORD_FREE_TRIES) return 0;
+    unsigned doublings = c->failures + c->under_way - PASSWORD_FREE_TRIES;
     uint64_t wait = doublings < 6 ? NS_PER_S << doublings : WAIT_MAX_NS;
-    uint64_t until = c->last_ns + wait;
+    uint64_t until = (c->under_way ? now_ns : c->last_ns) + wait;
     return until > now_ns ? until - now_ns : 0;
 }
 
-void password_gate_note(struct password_gate *g, const uint8_t client[16], bool success,
-                        uint64_t now_ns) {
-    struct client *c = map_get(&g->clients, bytes_make(client, 16));
-    if (success) {
-        if (c) free(map_remove(&g->clients, bytes_make(client, 16)));
-        return;
-    }
+void password_gate_begin(struct password_gate *g, const uint8_t client[16], uint64_t now_ns) {
+    struct client *c = find(g, client);
     if (!c) {
         if (g->clients.n == CLIENTS_MAX) {
-            forget(g, now_ns > FORGET_NS ? now_ns - FORGET_NS : 0);
+            forget_quiet(g, now_ns > FORGET_NS ? now_ns - FORGET_NS : 0);
         }
         c = calloc(1, sizeof *c);
         if (!c) return;
         memcpy(c->address, client, 16);
+        c->last_ns = now_ns;
         if (map_put(&g->clients, bytes_make(c->address, 16), c, NULL, NULL) != 0) {
             free(c); // full of clients that fail now: the slow hash itself is the brake
             return;
         }
     }
-    if (now_ns - c->last_ns > FORGET_NS) c->failures = 0;
-    c->failures++;
-    c->last_ns = now_ns;
+    c->under_way++;
+}
+
+void password_gate_end(struct password_gate *g, const uint8_t client[16],
+                       enum password_outcome outcome, uint64_t now_ns) {
+    struct client *c = find(g, client);
+    if (!c) return;
+    if (c->under_way) c->under_way--;
+    if (outcome == PASSWORD_RIGHT) c->failures = 0;
+    if (outcome == PASSWORD_WRONG) {
+        if (now_ns - c->last_ns > FORGET_NS) c->failures = 0;
+        c->failures++;
+        c->last_ns = now_ns;
+    }
+    if (!c->failures && !c->under_way) forget(g, c);
 }

@@ -48,9 +48,16 @@ bool password_is_old(const struct password_hash *h);
                                                  struct error *why);
 
 /* Slows down guessing: after PASSWORD_FREE_TRIES failures of one client each further one doubles
- * the wait, up to a minute; success or ten quiet minutes forget it. */
+ * the wait, up to a minute; success or ten quiet minutes forget it. Checks under way count as
+ * though they failed just now, so that many guesses at once are no way around it. */
 #define PASSWORD_FREE_TRIES 5
 struct password_gate;
+
+enum password_outcome {
+    PASSWORD_WRONG,
+    PASSWORD_RIGHT,
+    PASSWORD_UNKNOWN, /* the check did not come to an end */
+};
 
 /* errors  ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int password_gate_new(struct password_gate **ret, struct error *why);
@@ -59,7 +66,10 @@ void password_gate_free(struct password_gate *g);
 /* password_gate_wait_ns: how long this client (16 address bytes) must wait now; 0: it may try. */
 uint64_t password_gate_wait_ns(const struct password_gate *g, const uint8_t client[16],
                                uint64_t now_ns);
-void password_gate_note(struct password_gate *g, const uint8_t client[16], bool success,
-                        uint64_t now_ns);
+/* password_gate_begin notes that a check of this client is under way, password_gate_end how it
+ * ended; one for each. Clients past 4096 that all fail now are not kept. */
+void password_gate_begin(struct password_gate *g, const uint8_t client[16], uint64_t now_ns);
+void password_gate_end(struct password_gate *g, const uint8_t client[16],
+                       enum password_outcome outcome, uint64_t now_ns);
 
 #endif

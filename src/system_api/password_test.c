@@ -75,6 +75,11 @@ TEST(password_file) {
     CHECK(unlink(path) == 0 && rmdir(folder) == 0);
 }
 
+static void fail(struct password_gate *g, const uint8_t client[16], uint64_t now) {
+    password_gate_begin(g, client, now);
+    password_gate_end(g, client, PASSWORD_WRONG, now);
+}
+
 TEST(password_gate_slows_guessing) {
     struct password_gate *g;
     struct error why;
@@ -83,26 +88,57 @@ TEST(password_gate_slows_guessing) {
     CHECK_OK(password_gate_new(&g, &why), &why);
     for (int i = 0; i < PASSWORD_FREE_TRIES; i++) {
         CHECK_U64(password_gate_wait_ns(g, a, now), 0);
-        password_gate_note(g, a, false, now);
+        fail(g, a, now);
     }
     CHECK_U64(password_gate_wait_ns(g, a, now), NS_PER_S);
     CHECK_U64(password_gate_wait_ns(g, b, now), 0);
-    password_gate_note(g, a, false, now);
+    fail(g, a, now);
     CHECK_U64(password_gate_wait_ns(g, a, now), 2 * NS_PER_S);
     for (int i = 0; i < 50; i++) {
-        password_gate_note(g, a, false, now);
+        fail(g, a, now);
     }
     CHECK_U64(password_gate_wait_ns(g, a, now), 60 * NS_PER_S);
-    password_gate_note(g, a, false, now + 601 * NS_PER_S); // ten quiet minutes
+    fail(g, a, now + 601 * NS_PER_S); // ten quiet minutes
     CHECK_U64(password_gate_wait_ns(g, a, now + 601 * NS_PER_S), 0);
-    password_gate_note(g, a, true, now);
+    password_gate_begin(g, a, now);
+    password_gate_end(g, a, PASSWORD_RIGHT, now);
     CHECK_U64(password_gate_wait_ns(g, a, now), 0);
     // A flood of clients does not grow without bound.
     for (uint32_t i = 0; i < 10000; i++) {
         uint8_t c[16] = {3};
         memcpy(c + 4, &i, sizeof i);
-        password_gate_note(g, c, false, now);
+        fail(g, c, now);
     }
+    password_gate_free(g);
+}
+
+TEST(password_gate_counts_checks_under_way) {
+    struct password_gate *g;
+    struct error why;
+    uint8_t a[16] = {1}, b[16] = {2};
+    uint64_t now = 1000 * NS_PER_S;
+    CHECK_OK(password_gate_new(&g, &why), &why);
+    for (int i = 0; i < PASSWORD_FREE_TRIES; i++) {
+        CHECK_U64(password_gate_wait_ns(g, a, now), 0);
+        password_gate_begin(g, a, now);
+    }
+    CHECK(password_gate_wait_ns(g, a, now) > 0);
+    CHECK_U64(password_gate_wait_ns(g, b, now), 0);
+    // One that did not come to an end leaves room for another, and no failure.
+    password_gate_end(g, a, PASSWORD_UNKNOWN, now);
+    CHECK_U64(password_gate_wait_ns(g, a, now), 0);
+    password_gate_begin(g, a, now);
+    for (int i = 0; i < PASSWORD_FREE_TRIES; i++) {
+        password_gate_end(g, a, PASSWORD_WRONG, now);
+    }
+    CHECK_U64(password_gate_wait_ns(g, a, now), NS_PER_S);
+    // After the wait they come one at a time.
+    now += NS_PER_S;
+    CHECK_U64(password_gate_wait_ns(g, a, now), 0);
+    password_gate_begin(g, a, now);
+    CHECK(password_gate_wait_ns(g, a, now) > 0);
+    password_gate_end(g, a, PASSWORD_RIGHT, now);
+    CHECK_U64(password_gate_wait_ns(g, a, now), 0);
     password_gate_free(g);
 }
 

@@ -218,6 +218,43 @@ def guessing_is_slowed_down():
         assert api.status("GET", "/livez", auth="admin:right") == 429
 
 
+def at_once(calls):
+    """What the calls give when they begin at the same moment, each in a thread of its own."""
+    answers, start = [], threading.Barrier(len(calls))
+
+    def ask(call):
+        start.wait()
+        answers.append(call())
+    threads = [threading.Thread(target=ask, args=(call,)) for call in calls]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert len(answers) == len(calls)
+    return answers
+
+
+@case
+def guessing_at_once_is_slowed_down_as_well():
+    with Folder() as folder, Api(folder, extra='basic_auth_first_password = "right"') as api:
+        began = time.monotonic()
+        seen = at_once([lambda i=i: api.status("GET", "/livez", auth=f"admin:{i}")
+                        for i in range(40)])
+        later = int(time.monotonic() - began)  # one that waited a second may try
+        assert set(seen) == {401, 429} and seen.count(401) <= 5 + later, seen
+
+
+@case
+def of_first_passwords_set_at_once_one_is_taken():
+    with Folder() as folder, Api(folder) as api:
+        def put(password):
+            return api.status("POST", "/api/v1/set-basic-auth", password.encode()), password
+        seen = at_once([lambda i=i: put(f"mine{i}") for i in range(6)])
+        taken = [password for status, password in seen if status == 200]
+        assert len(taken) == 1 and {s for s, _ in seen} <= {200, 401, 409}, seen
+        assert api.status("GET", "/livez", auth="admin:" + taken[0]) == 200
+
+
 @case
 def fifo_lines_become_events_and_none_is_lost():
     with Folder() as folder, Api(folder) as api:
