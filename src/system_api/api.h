@@ -49,7 +49,6 @@ struct api {
     size_t run_count;
     struct list followers; // of the event log, see follow.c
     struct loop_timer certificate_timer;
-    bool certificate_own; // made here, and so renewed here
 
     struct endpoint *endpoints;
     struct route *routes;
@@ -95,7 +94,7 @@ exchange_handle api_unknown; /* fallback; context is the api */
 /* Certificates: api_certificate_prepare makes the files where it may; api_certificate_options reads
  * them for tls_new and tls_reload; api_certificate_watch renews what was made here. */
 [[gnu::warn_unused_result]] int api_certificate_prepare(const struct settings *s, struct log *log,
-                                                        bool *ret_own, struct error *why);
+                                                        struct error *why);
 [[gnu::warn_unused_result]] int api_certificate_load(struct api *a, bool reload, struct error *why);
 void api_certificate_watch(struct api *a);
 

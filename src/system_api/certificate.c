@@ -37,7 +37,7 @@ static int make(const struct settings *s, struct error *why) {
     if (r == 0) r = certificate_self_sign(&cert, key, &options, why);
     if (r == 0) r = certificate_pem(&cert_pem, cert, why);
     if (r == 0) r = certificate_key_pem(&key_pem, key, why);
-    // The key first: a certificate without its key would keep the next start from making both.
+    // The key first: what a start that was cut off here leaves, api_certificate_prepare makes anew.
     if (r == 0) r = file_write_atomic(v->tls_key_path, buf_view(&key_pem), NULL, why);
     if (r == 0) r = file_write_atomic(v->tls_cert_path, buf_view(&cert_pem), NULL, why);
     if (key_pem.p) bytes_wipe(key_pem.p, key_pem.n);
@@ -59,17 +59,36 @@ static bool is_own(X509 *cert) {
            strcmp(text, ORGANIZATION) == 0;
 }
 
-// Reads who made the certificate that is there and when it ends.
-static int look(const struct settings *s, bool *ret_own, uint64_t *ret_until_ns,
-                struct error *why) {
+// What is known of the certificate that is there.
+struct looked {
+    bool own;          // made here, and so renewed here where that is allowed
+    bool other_key;    // the key file holds a key, but not its own
+    uint64_t until_ns; // when it ends
+};
+
+static bool is_other_key(const char *key_path, const X509 *cert) {
+    struct buf pem;
+    EVP_PKEY *key = NULL;
+    buf_init(&pem, CERTIFICATE_PEM_MAX);
+    bool other = file_read(&pem, key_path, NULL) == 0 &&
+                 certificate_parse_key(&key, buf_view(&pem), NULL) == 0 &&
+                 EVP_PKEY_eq(X509_get0_pubkey(cert), key) != 1;
+    EVP_PKEY_free(key);
+    if (pem.p) bytes_wipe(pem.p, pem.n);
+    buf_free(&pem);
+    return other;
+}
+
+static int look(struct looked *ret, const struct settings *s, struct error *why) {
     struct buf pem;
     X509 *cert = NULL;
     uint64_t from_ns;
     buf_init(&pem, CERTIFICATE_PEM_MAX);
     int r = certificate_read_file(&pem, s->values.tls_cert_path, why);
     if (r == 0) r = certificate_parse(&cert, buf_view(&pem), why);
-    if (r == 0) r = certificate_validity(&from_ns, ret_until_ns, cert, why);
-    if (r == 0) *ret_own = is_own(cert);
+    if (r == 0) r = certificate_validity(&from_ns, &ret->until_ns, cert, why);
+    if (r == 0) ret->own = is_own(cert) && s->values.tls_create_if_missing;
+    if (r == 0) ret->other_key = is_other_key(s->values.tls_key_path, cert);
     X509_free(cert);
     buf_free(&pem);
     return r;
@@ -84,11 +103,10 @@ static void warn_of_end(const struct settings *s, struct log *log) {
     log_warn(log, "certificate_expires_soon", F_STR("path", s->values.tls_cert_path));
 }
 
-int api_certificate_prepare(const struct settings *s, struct log *log, bool *ret_own,
-                            struct error *why) {
+int api_certificate_prepare(const struct settings *s, struct log *log, struct error *why) {
     const struct settings_values *v = &s->values;
     bool cert = access(v->tls_cert_path, F_OK) == 0, key = access(v->tls_key_path, F_OK) == 0;
-    if (cert != key) {
+    if (cert != key && !(key && v->tls_create_if_missing)) {
         return error_set(why, ERR_CONFLICT, "%s is there and %s is not: both are required",
                          cert ? v->tls_cert_path : v->tls_key_path,
                          cert ? v->tls_key_path : v->tls_cert_path);
@@ -99,13 +117,11 @@ int api_certificate_prepare(const struct settings *s, struct log *log, bool *ret
                          "off",
                          v->tls_cert_path, v->tls_key_path);
     }
-    uint64_t until_ns = 0;
-    int r = 0;
-    *ret_own = true;
-    if (cert) r = look(s, ret_own, &until_ns, why);
-    *ret_own = *ret_own && v->tls_create_if_missing;
-    if (r == 0 && cert && !*ret_own && is_due(until_ns)) warn_of_end(s, log);
-    if (r != 0 || (cert && !(*ret_own && is_due(until_ns)))) return r;
+    struct looked at = {0};
+    int r = cert ? look(&at, s, why) : 0;
+    if (r != 0) return r;
+    if (cert && !at.own && is_due(at.until_ns)) warn_of_end(s, log);
+    if (cert && !(at.own && (is_due(at.until_ns) || at.other_key))) return 0;
     r = make(s, why);
     if (r == 0) log_info(log, "certificate_made", F_STR("path", v->tls_cert_path));
     return r;
@@ -133,13 +149,12 @@ int api_certificate_load(struct api *a, bool reload, struct error *why) {
 static void look_again(struct loop_timer *timer) {
     struct api *a = LIST_ENTRY(timer, struct api, certificate_timer);
     struct error why;
-    bool own = false;
-    uint64_t until_ns = 0;
-    int r = look(&a->settings, &own, &until_ns, &why);
-    if (r == 0 && is_due(until_ns)) {
-        if (own) r = make(&a->settings, &why);
-        if (r == 0 && own) r = api_certificate_load(a, true, &why);
-        if (r == 0 && own) {
+    struct looked at = {0};
+    int r = look(&at, &a->settings, &why);
+    if (r == 0 && is_due(at.until_ns)) {
+        if (at.own) r = make(&a->settings, &why);
+        if (r == 0 && at.own) r = api_certificate_load(a, true, &why);
+        if (r == 0 && at.own) {
             log_info(a->log, "certificate_renewed");
             api_event(a, "certificate renewed");
         } else if (r == 0) {

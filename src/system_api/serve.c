@@ -169,7 +169,7 @@ static int start(struct api *a, struct error *why) {
     if (r == 0) r = start_password(a, why);
     if (r == 0 && v->pipe_file && *v->pipe_file) r = fifo_open(&a->fifo, a, v->pipe_file, why);
     if (r == 0 && v->tls_enabled) {
-        r = api_certificate_prepare(&a->settings, a->log, &a->certificate_own, why);
+        r = api_certificate_prepare(&a->settings, a->log, why);
         if (r == 0) r = api_certificate_load(a, false, why);
     }
     if (r == 0) r = start_server(a, why);

@@ -592,6 +592,24 @@ def one_certificate_file_of_two_fails_the_start():
 
 
 @case
+def a_start_that_was_cut_off_between_key_and_certificate_is_made_up_for():
+    openssl = need("openssl")
+    with Folder() as folder:
+        api = Api(folder)
+        with api:
+            assert api.status("GET", "/livez") == 200
+        (folder / "state/cert.pem").unlink()  # as at the first start
+        with api:
+            assert api.status("GET", "/livez") == 200
+        # As at a renewal: the key is new, the certificate still the old one.
+        r = run(openssl, "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out",
+                folder / "state/key.pem")
+        assert r.returncode == 0, r.stderr
+        with api:
+            assert api.status("GET", "/livez") == 200
+
+
+@case
 def the_network_process_is_sandboxed():
     with Folder() as folder, Api(folder) as api:
         assert api.status("GET", "/livez") == 200  # it answers only once it is sandboxed
