@@ -165,7 +165,7 @@ static int judge(struct work *w, struct head_verdict *v, struct error *why) {
     v->execute_ns = executed - begin;
     v->root_ns = clock_monotonic_ns(h->clock) - executed;
     if (r != 0) return r;
-    w->node->layer = layer_new();
+    w->node->layer = layer_new(&h->seed);
     if (!w->node->layer) return error_set(why, ERR_NO_MEMORY, "no memory for a block's changes");
     state_root_advance(w->tip->root);
     r = layer_fill(w->node->layer, &changes, w->tip->root, h->codes, why);

@@ -54,6 +54,7 @@ struct head {
     const struct clock *clock;
     struct trie_store *store;
     struct remote_state *remote; /* NULL: the state below the layers is in the store */
+    struct state_seed seed;      /* of all layers */
     struct evm_code_cache *codes;
     const struct precompiles *precompiles;
     struct precompiles *own_precompiles; /* NULL: they are the caller's */

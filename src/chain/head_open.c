@@ -196,7 +196,7 @@ static int plant_base(struct head *h, struct error *why) {
     if (r == 0) r = head_store_read(h, &n, there.number, why);
     if (r != 0) return error_wrap(why, "the stored state's block");
     struct u256 total = n->block.total_difficulty;
-    n->layer = layer_new();
+    n->layer = layer_new(&h->seed);
     r = n->layer ? head_node_link(n, NULL, why) : no_memory(why);
     n->block.total_difficulty = total;
     for (uint64_t number = there.number; r == 0 && number > h->genesis.header.number &&
@@ -326,6 +326,7 @@ int head_open(struct head **ret, const struct head_options *options, struct erro
     h->clock = options->clock ? options->clock : &clock_system;
     (void)pthread_mutex_init(&h->work, NULL);
     (void)pthread_rwlock_init(&h->lock, NULL);
+    state_seed_init(&h->seed);
     arena_init(&h->scratch, 0);
     list_init(&h->subscribers);
     map_init(&h->tree, 0);

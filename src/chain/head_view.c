@@ -100,7 +100,7 @@ static int base_account(struct head_view *v, struct account *ret, const struct a
 // The account's storage root; the empty one where it does not exist.
 static int storage_root_of(struct head_view *v, struct hash *ret, const struct address *address,
                            struct error *why) {
-    uint32_t hash = state_hash_address(address);
+    uint32_t hash = state_hash_address(&v->h->seed, address);
     *ret = TRIE_EMPTY_ROOT;
     for (size_t i = 0; i < v->layer_count; i++) {
         const struct layer_account *a = layer_account_find(v->layers[i], address, hash);
@@ -123,7 +123,7 @@ int head_passer_root(struct hash *ret, const struct state_root *s, struct head_v
 
 int head_view_account(struct head_view *v, struct state_base_account *ret,
                       const struct address *address, struct error *why) {
-    uint32_t hash = state_hash_address(address);
+    uint32_t hash = state_hash_address(&v->h->seed, address);
     *ret = (struct state_base_account){.code_hash = STATE_EMPTY_CODE_HASH};
     for (size_t i = 0; i < v->layer_count; i++) {
         const struct layer_account *a = layer_account_find(v->layers[i], address, hash);
@@ -146,8 +146,8 @@ int head_view_account(struct head_view *v, struct state_base_account *ret,
 
 int head_view_slot(struct head_view *v, struct u256 *ret, const struct address *address,
                    const struct u256 *key, struct error *why) {
-    uint32_t account_hash = state_hash_address(address);
-    uint32_t hash = layer_slot_hash(account_hash, key);
+    uint32_t account_hash = state_hash_address(&v->h->seed, address);
+    uint32_t hash = layer_slot_hash(&v->h->seed, account_hash, key);
     *ret = U256_ZERO;
     for (size_t i = 0; i < v->layer_count; i++) {
         const struct layer *l = v->layers[i];

@@ -11,11 +11,12 @@ static int no_memory(struct error *why) {
 
 /* Life. */
 
-struct layer *layer_new(void) {
+struct layer *layer_new(const struct state_seed *seed) {
     struct layer *l = calloc(1, sizeof *l);
     if (!l) return NULL;
     atomic_init(&l->holders, 1);
     arena_init(&l->memory, 0);
+    l->seed = *seed;
     return l;
 }
 
@@ -53,14 +54,13 @@ static void put(uint64_t *at, uint32_t mask, uint32_t hash, size_t index) {
     at[i] = place(hash, index);
 }
 
-static uint32_t node_hash(const struct hash *owner, const struct trie_path *path) {
-    uint64_t x = owner ? load_le64(owner->b) : 0;
-    for (unsigned i = 0; i < 32; i += 8) {
-        x = (x ^ load_le64(path->key + i)) * 0x9e3779b97f4a7c15u;
-        x ^= x >> 29;
+static uint32_t node_hash(const struct layer *l, const struct hash *owner,
+                          const struct trie_path *path) {
+    uint64_t x = path->depth ^ (owner ? load_le64(owner->b) : 0);
+    for (unsigned i = 0; i < 4; i++) {
+        x = state_mix(x ^ load_le64(path->key + (size_t)8 * i), l->seed.k[i] | 1);
     }
-    x = (x ^ path->depth) * 0xff51afd7ed558ccdu;
-    return (uint32_t)(x >> 32);
+    return (uint32_t)x;
 }
 
 const struct layer_account *layer_account_find(const struct layer *l, const struct address *address,
@@ -92,7 +92,7 @@ const struct layer_node *layer_node_find(const struct layer *l, const struct has
                                          const struct trie_path *path) {
     if (!l->node_count) return NULL;
     uint64_t at;
-    uint32_t hash = node_hash(owner, path), i = hash & l->node_mask;
+    uint32_t hash = node_hash(l, owner, path), i = hash & l->node_mask;
     for (; (at = l->node_at[i]) != 0; i = (i + 1) & l->node_mask) {
         if (at >> 32 != hash) continue;
         const struct layer_node *n = &l->nodes[(uint32_t)at - 1];
@@ -131,7 +131,7 @@ static int copy_flat(struct layer *l, const struct state_changes *changes, struc
     size_t at = 0;
     for (size_t i = 0; good && i < l->account_count; i++) {
         const struct state_account_change *c = &changes->accounts[i];
-        uint32_t hash = state_hash_address(&c->address);
+        uint32_t hash = state_hash_address(&l->seed, &c->address);
         size_t bytes = c->slot_count * sizeof *c->slots;
         struct bytes slots = arena_copy(a, bytes_make(c->slots, bytes));
         copies[i] = *c;
@@ -150,7 +150,7 @@ static int copy_flat(struct layer *l, const struct state_changes *changes, struc
         for (size_t k = 0; k < c->slot_count; k++, at++) {
             l->slots[at] =
                 (struct layer_slot){c->address, u256_load_be(c->slots[k].key.b), c->slots[k].value};
-            put(l->slot_at, l->slot_mask, layer_slot_hash(hash, &l->slots[at].key), at);
+            put(l->slot_at, l->slot_mask, layer_slot_hash(&l->seed, hash, &l->slots[at].key), at);
         }
     }
     return good ? 0 : no_memory(why);
@@ -221,7 +221,8 @@ static int index_nodes(struct layer *l, struct error *why) {
     if (!l->node_at) return no_memory(why);
     for (size_t k = 0; k < l->node_count; k++) {
         const struct layer_node *n = &l->nodes[k];
-        uint32_t hash = node_hash(n->owned ? &n->owner : NULL, &n->path), i = hash & l->node_mask;
+        uint32_t hash = node_hash(l, n->owned ? &n->owner : NULL, &n->path);
+        uint32_t i = hash & l->node_mask;
         while (l->node_at[i] && !same_place(&l->nodes[(uint32_t)l->node_at[i] - 1], n)) {
             i = (i + 1) & l->node_mask;
         }

@@ -44,6 +44,7 @@ struct layer {
     atomic_uint holders;
     atomic_bool stale;
     struct arena memory;
+    struct state_seed seed; /* of the tables */
     struct layer_account *accounts;
     struct layer_slot *slots;
     struct layer_node *nodes;
@@ -58,8 +59,8 @@ struct layer {
 };
 
 /* layer_new makes an empty layer with one holder; NULL without memory. layer_release gives up one
- * holder; NULL is allowed. */
-struct layer *layer_new(void);
+ * holder; NULL is allowed. seed  of all layers that are asked with the same hashes; copied. */
+struct layer *layer_new(const struct state_seed *seed);
 struct layer *layer_retain(struct layer *l);
 void layer_release(struct layer *l);
 
@@ -71,7 +72,8 @@ void layer_release(struct layer *l);
                                            struct state_root *root, struct evm_code_cache *codes,
                                            struct error *why);
 
-/* Look-ups: NULL where the layer says nothing. hash is state_hash_address of the address. */
+/* Look-ups: NULL where the layer says nothing. hash is state_hash_address of the address, with the
+ * layers' seed. */
 const struct layer_account *layer_account_find(const struct layer *l, const struct address *address,
                                                uint32_t hash);
 const struct layer_slot *layer_slot_find(const struct layer *l, const struct address *address,
@@ -81,8 +83,9 @@ const struct layer_node *layer_node_find(const struct layer *l, const struct has
 const struct layer_code *layer_code_find(const struct layer *l, const struct hash *hash);
 
 /* layer_slot_hash gives the hash that layer_slot_find takes. */
-static inline uint32_t layer_slot_hash(uint32_t address_hash, const struct u256 *key) {
-    return address_hash * 0x9e3779b1u ^ state_hash_key(key);
+static inline uint32_t layer_slot_hash(const struct state_seed *seed, uint32_t address_hash,
+                                       const struct u256 *key) {
+    return address_hash * 0x9e3779b1u ^ state_hash_key(seed, key);
 }
 
 /* layer_store collects the layer's changes in the store, for its next commit. errors  those of the

@@ -10,6 +10,10 @@
 #define SLOTS_FIRST 8u
 #define CODES_FIRST 32u
 
+// Known numbers: what is in here is the caller's own, and it is visited in the tables' order.
+static const struct state_seed seed = {
+    {0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f, 0x165667b19e3779f9, 0xff51afd7ed558ccd}};
+
 static int no_memory(struct error *why) {
     return error_set(why, ERR_NO_MEMORY, "no memory for a state");
 }
@@ -41,7 +45,7 @@ void memory_state_free(struct memory_state *m) {
 
 static struct memory_account *find(const struct memory_state *m, const struct address *address) {
     if (!m->accounts) return NULL;
-    uint32_t i = state_hash_address(address) & m->account_mask;
+    uint32_t i = state_hash_address(&seed, address) & m->account_mask;
     struct memory_account *a;
     while ((a = m->accounts[i]) != NULL && !address_equal(&a->address, address)) {
         i = (i + 1) & m->account_mask;
@@ -61,7 +65,7 @@ static bool grow_accounts(struct memory_state *m) {
     if (!at) return false;
     for (uint32_t i = 0; m->accounts && i <= m->account_mask; i++) {
         if (!m->accounts[i]) continue;
-        uint32_t j = state_hash_address(&m->accounts[i]->address) & mask;
+        uint32_t j = state_hash_address(&seed, &m->accounts[i]->address) & mask;
         while (at[j]) {
             j = (j + 1) & mask;
         }
@@ -82,7 +86,7 @@ static struct memory_account *find_or_add(struct memory_state *m, const struct a
     if (!a) return NULL;
     a->address = *address;
     a->fields.code_hash = STATE_EMPTY_CODE_HASH;
-    uint32_t i = state_hash_address(address) & m->account_mask;
+    uint32_t i = state_hash_address(&seed, address) & m->account_mask;
     while (m->accounts[i]) {
         i = (i + 1) & m->account_mask;
     }
@@ -102,7 +106,7 @@ void memory_state_each(const struct memory_state *m,
 
 static struct memory_slot *find_slot(const struct memory_account *a, const struct u256 *key) {
     if (!a->slots) return NULL;
-    uint32_t i = state_hash_key(key) & a->slot_mask;
+    uint32_t i = state_hash_key(&seed, key) & a->slot_mask;
     while (a->slots[i].used && !u256_equal(a->slots[i].key, *key)) {
         i = (i + 1) & a->slot_mask;
     }

@@ -337,4 +337,49 @@ TEST(code_that_is_taken_out_stays_for_its_users) {
     evm_code_cache_free(c);
 }
 
+/* The state's tables hold what transactions choose. */
+
+#define MANY 4096u
+#define PLACES 8192u
+
+// The most numbers that are the same after the mask.
+static unsigned most_together(const uint32_t *hashes) {
+    static unsigned counts[PLACES];
+    unsigned most = 0;
+    memset(counts, 0, sizeof counts);
+    for (unsigned i = 0; i < MANY; i++) {
+        unsigned n = ++counts[hashes[i] & (PLACES - 1)];
+        if (n > most) most = n;
+    }
+    return most;
+}
+
+TEST(keys_cannot_be_chosen_to_meet_in_the_tables) {
+    static uint32_t hashes[MANY], others[MANY], addresses[MANY];
+    unsigned same = 0;
+    struct state other;
+    struct error why;
+    begin();
+    CHECK_OK(state_init(&other, state.reader, codes, &why), &why);
+    // Families that all go to one place where words are just multiplied and added up.
+    static const uint64_t factors[] = {0, 1, 0xc2b2ae3d27d4eb4f, 0x9e3779b97f4a7c15};
+    for (size_t f = 0; f < sizeof factors / sizeof *factors; f++) {
+        for (uint64_t i = 0; i < MANY; i++) {
+            const struct u256 key = {{i * factors[f], i, 0, f == 1 ? i << 40 : 0}};
+            struct address a = {{0}};
+            store_le64(a.b + 4, i);
+            store_le64(a.b + 12, i * factors[f]);
+            hashes[i] = state_hash_key(&state.seed, &key);
+            others[i] = state_hash_key(&other.seed, &key);
+            addresses[i] = state_hash_address(&state.seed, &a);
+            same += (hashes[i] & (PLACES - 1)) == (others[i] & (PLACES - 1));
+        }
+        CHECK(most_together(hashes) <= 16);
+        CHECK(most_together(addresses) <= 16);
+    }
+    CHECK(same < MANY / 16); // every state has places of its own
+    state_free(&other);
+    end();
+}
+
 TEST_MAIN()

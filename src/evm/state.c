@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "evm/state.h"
 
+#include "base/random.h"
 #include "crypto/keccak.h"
 
 #include <stdlib.h>
@@ -45,9 +46,14 @@ static void fail_reader(struct state *s, int code, const struct error *why) {
     s->failed.code = (enum err)code;
 }
 
+void state_seed_init(struct state_seed *ret) {
+    random_bytes(ret, sizeof *ret);
+}
+
 int state_init(struct state *s, struct state_reader reader, struct evm_code_cache *codes,
                struct error *why) {
     *s = (struct state){.reader = reader, .codes = codes, .epoch = 1, .next_generation = 1};
+    state_seed_init(&s->seed);
     arena_init(&s->memory, 0);
     buf_init(&s->log_data, 0);
     s->accounts = calloc(ACCOUNTS_FIRST, sizeof *s->accounts);
@@ -159,7 +165,7 @@ static bool grow_accounts(struct state *s) {
     for (uint32_t i = 0; i <= s->account_mask; i++) {
         struct state_account *a = s->accounts[i];
         if (!a) continue;
-        uint32_t j = state_hash_address(&a->address) & mask;
+        uint32_t j = state_hash_address(&s->seed, &a->address) & mask;
         while (at[j]) {
             j = (j + 1) & mask;
         }
@@ -193,7 +199,7 @@ struct state_account *state_account_load(struct state *s, const struct address *
         a->has_storage = base.has_storage;
     }
     a->now = a->base;
-    uint32_t i = state_hash_address(address) & s->account_mask;
+    uint32_t i = state_hash_address(&s->seed, address) & s->account_mask;
     while (s->accounts[i]) {
         i = (i + 1) & s->account_mask;
     }
@@ -216,14 +222,16 @@ void state_account_enter(struct state *s, struct state_account *a) {
 
 /* Slots. */
 
-static bool grow_slots(struct state_slots *t, uint32_t (*hash)(const struct state_slot *)) {
+typedef uint32_t slot_hash(const struct state_seed *seed, const struct state_slot *slot);
+
+static bool grow_slots(struct state_slots *t, const struct state_seed *seed, slot_hash *hash) {
     uint32_t mask = t->at ? 2 * t->mask + 1 : SLOTS_FIRST - 1;
     struct state_slot **at = calloc((size_t)mask + 1, sizeof(struct state_slot *));
     if (!at) return false;
     for (uint32_t i = 0; t->at && i <= t->mask; i++) {
         struct state_slot *slot = t->at[i];
         if (!slot) continue;
-        uint32_t j = hash(slot) & mask;
+        uint32_t j = hash(seed, slot) & mask;
         while (at[j]) {
             j = (j + 1) & mask;
         }
@@ -235,25 +243,23 @@ static bool grow_slots(struct state_slots *t, uint32_t (*hash)(const struct stat
     return true;
 }
 
-static uint32_t hash_slot(const struct state_slot *slot) {
-    return state_hash_key(&slot->key);
+static uint32_t hash_slot(const struct state_seed *seed, const struct state_slot *slot) {
+    return state_hash_key(seed, &slot->key);
 }
 
-static uint32_t hash_transient(const struct state_slot *slot) {
-    return state_hash_key(&slot->key) ^ state_hash_address(&slot->account->address);
+static uint32_t hash_transient(const struct state_seed *seed, const struct state_slot *slot) {
+    return state_hash_key(seed, &slot->key) ^ state_hash_address(seed, &slot->account->address);
 }
 
 static struct state_slot *add_slot(struct state *s, struct state_slots *t, struct state_account *a,
-                                   const struct u256 *key,
-                                   uint32_t (*hash)(const struct state_slot *)) {
-    if ((!t->at || 4 * (size_t)(t->count + 1) > 3 * (size_t)t->mask) && !grow_slots(t, hash)) {
-        return NULL;
-    }
+                                   const struct u256 *key, slot_hash *hash) {
+    bool full = !t->at || 4 * (size_t)(t->count + 1) > 3 * (size_t)t->mask;
+    if (full && !grow_slots(t, &s->seed, hash)) return NULL;
     struct state_slot *slot = arena_new(&s->memory, struct state_slot);
     if (!slot) return NULL;
     slot->key = *key;
     slot->account = a;
-    uint32_t i = hash(slot) & t->mask;
+    uint32_t i = hash(&s->seed, slot) & t->mask;
     while (t->at[i]) {
         i = (i + 1) & t->mask;
     }
@@ -324,7 +330,8 @@ static struct state_slot *find_transient(struct state *s, struct state_account *
                                          const struct u256 *key) {
     struct state_slots *t = &s->transients;
     if (!t->at) return NULL;
-    uint32_t i = (state_hash_key(key) ^ state_hash_address(&a->address)) & t->mask;
+    uint32_t i =
+        (state_hash_key(&s->seed, key) ^ state_hash_address(&s->seed, &a->address)) & t->mask;
     for (struct state_slot *slot; (slot = t->at[i]) != NULL; i = (i + 1) & t->mask) {
         if (slot->account == a && u256_equal(slot->key, *key)) return slot;
     }

@@ -74,6 +74,27 @@ struct state_slot {
     bool transient;                /* a slot of EIP-1153: gone with its epoch */
 };
 
+/* Where addresses and slots go in a table. Whoever makes transactions chooses them, and could have
+ * all of them meet in one place if he knew where they go: so every table has numbers of its own
+ * that no one else knows. */
+struct state_seed {
+    uint64_t k[4];
+};
+void state_seed_init(struct state_seed *ret);
+
+static inline uint64_t state_mix(uint64_t a, uint64_t b) {
+    unsigned __int128 p = (unsigned __int128)a * b;
+    return (uint64_t)p ^ (uint64_t)(p >> 64);
+}
+static inline uint32_t state_hash_address(const struct state_seed *s, const struct address *a) {
+    return (uint32_t)(state_mix(load_le64(a->b) ^ s->k[0], load_le64(a->b + 8) ^ s->k[1]) ^
+                      state_mix(load_le32(a->b + 16) ^ s->k[2], s->k[3]));
+}
+static inline uint32_t state_hash_key(const struct state_seed *s, const struct u256 *k) {
+    return (uint32_t)(state_mix(k->w[0] ^ s->k[0], k->w[1] ^ s->k[1]) ^
+                      state_mix(k->w[2] ^ s->k[2], k->w[3] ^ s->k[3]));
+}
+
 struct state_slots { /* open addressing, power of two, at most 3/4 full */
     struct state_slot **at;
     uint32_t mask, count;
@@ -148,6 +169,7 @@ struct state_mark {
 
 struct state {
     struct state_reader reader;
+    struct state_seed seed;          /* of all tables below */
     struct evm_code_cache *codes;    /* borrowed */
     struct evm_code_user code_user;  /* of codes; so a state stays where it is */
     struct arena memory;             /* accounts and slots */
@@ -217,23 +239,11 @@ struct state_slot *state_slot_load(struct state *s, struct state_account *a,
 struct state_journal *state_journal_grow(struct state *s);
 void state_slot_enter(struct state *s, struct state_slot *slot);
 
-static inline uint32_t state_hash_address(const struct address *a) {
-    uint64_t x = load_le64(a->b + 12) ^ (load_le64(a->b + 4) * 0x9e3779b97f4a7c15u);
-    x *= 0xff51afd7ed558ccdu;
-    return (uint32_t)(x >> 32);
-}
-static inline uint32_t state_hash_key(const struct u256 *k) {
-    uint64_t x = (k->w[0] ^ (k->w[1] * 0xc2b2ae3d27d4eb4fu)) +
-                 (k->w[2] ^ (k->w[3] * 0x165667b19e3779f9u)) * 0x9e3779b97f4a7c15u;
-    x *= 0xff51afd7ed558ccdu;
-    return (uint32_t)(x >> 32);
-}
-
 /* state_account_find gives the account of an address, entered in the running transaction's list.
  * Never NULL: what does not exist has now.exists = false. */
 static inline struct state_account *state_account_find(struct state *s,
                                                        const struct address *address) {
-    uint32_t i = state_hash_address(address) & s->account_mask;
+    uint32_t i = state_hash_address(&s->seed, address) & s->account_mask;
     struct state_account *a;
     while ((a = s->accounts[i]) != NULL) {
         if (address_equal(&a->address, address)) break;
@@ -247,7 +257,7 @@ static inline struct state_account *state_account_find(struct state *s,
 /* state_slot_find gives a slot of an account, entered, with `value` valid. */
 static inline struct state_slot *state_slot_find(struct state *s, struct state_account *a,
                                                  const struct u256 *key) {
-    uint32_t i = state_hash_key(key) & a->slots.mask;
+    uint32_t i = state_hash_key(&s->seed, key) & a->slots.mask;
     struct state_slot *slot = NULL;
     if (a->slots.at) {
         while ((slot = a->slots.at[i]) != NULL) {
