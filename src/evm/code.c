@@ -12,6 +12,7 @@ struct evm_code_cache {
     uint32_t mask, count;
     size_t held_bytes;
     struct evm_code_user *users;
+    struct arena scratch;        /* for decoding */
     struct evm_code *taken_out;  /* by chain: not found any more, maybe pointed at */
     atomic_uint_least64_t epoch; /* counts the times that codes were taken out */
     atomic_uint_least64_t clock;
@@ -32,6 +33,7 @@ struct evm_code_cache *evm_code_cache_new(void) {
         free(c);
         return NULL;
     }
+    arena_init(&c->scratch, 0);
     c->mask = BUCKETS_FIRST - 1;
     c->empty.bytes = c->padding;
     c->empty.cache = c;
@@ -84,6 +86,7 @@ void evm_code_cache_free(struct evm_code_cache *c) {
         }
     }
     free_programs(&c->empty);
+    arena_free(&c->scratch);
     (void)pthread_mutex_destroy(&c->lock);
     free(c->buckets);
     free(c);
@@ -164,6 +167,24 @@ struct evm_code *evm_code_empty(struct evm_code_cache *c) {
     return &c->empty;
 }
 
+// Decodes into memory that is no larger than the program; `lock` is held.
+static struct owned_program *make_program(struct evm_code_cache *c, const struct evm_code *code,
+                                          const struct evm_schedule *schedule, bool traced) {
+    struct owned_program *o = calloc(1, sizeof *o);
+    if (!o) return NULL;
+    arena_init(&o->memory, 0);
+    o->memory.chunk_bytes = 0; // one piece, and nothing comes after it
+    const struct evm_program *made =
+        evm_decode(&o->memory, &c->scratch, code->bytes, code->size, schedule, traced);
+    if (!made) {
+        arena_free(&o->memory);
+        free(o);
+        return NULL;
+    }
+    o->program = *made;
+    return o;
+}
+
 const struct evm_program *evm_code_program_slow(struct evm_code *code,
                                                 const struct evm_schedule *schedule, bool traced) {
     struct evm_code_cache *c = code->cache;
@@ -173,20 +194,16 @@ const struct evm_program *evm_code_program_slow(struct evm_code *code,
     while (p && (p->fork != schedule->fork || p->traced != traced)) {
         p = p->next;
     }
-    struct owned_program *o = p ? NULL : calloc(1, sizeof *o);
+    struct owned_program *o = p ? NULL : make_program(c, code, schedule, traced);
     if (o) {
-        arena_init(&o->memory, 0);
-        struct evm_program *made =
-            evm_decode(&o->memory, code->bytes, code->size, schedule, traced);
-        if (made) {
-            o->program = *made;
-            o->program.next = first;
-            if (!code->taken_out) c->held_bytes += o->memory.used_bytes + sizeof *o;
-            p = &o->program;
-            atomic_store_explicit(&code->programs, p, memory_order_release);
+        p = &o->program;
+        if (!code->taken_out) c->held_bytes += o->memory.used_bytes + sizeof *o;
+        if (traced && first) { // who does not trace finds his at the first look
+            p->next = first->next;
+            first->next = p;
         } else {
-            arena_free(&o->memory);
-            free(o);
+            p->next = first;
+            atomic_store_explicit(&code->programs, p, memory_order_release);
         }
     }
     (void)pthread_mutex_unlock(&c->lock);

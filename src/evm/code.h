@@ -116,10 +116,12 @@ evm_code_program(struct evm_code *code, const struct evm_schedule *schedule, boo
     return evm_code_program_slow(code, schedule, traced);
 }
 
-/* evm_decode decodes code that has EVM_CODE_PADDING zero bytes behind it into memory of `a`. The
+/* evm_decode decodes code that has EVM_CODE_PADDING zero bytes behind it into one piece of `a`. The
  * caller keeps `code` as long as the program. NULL when there is no memory or n >= 2^31.
+ * scratch  what only decoding needs, about 110 bytes a byte of code; empty before and after, and
+ *          best the same one every time: its memory is kept.
  * cost  about 3 ns a byte of code. */
-struct evm_program *evm_decode(struct arena *a, const uint8_t *code, size_t n,
-                               const struct evm_schedule *schedule, bool traced);
+struct evm_program *evm_decode(struct arena *a, struct arena *scratch, const uint8_t *code,
+                               size_t n, const struct evm_schedule *schedule, bool traced);
 
 #endif

@@ -17,9 +17,8 @@
 #include "evm/frame.h"
 #include "evm/opcode.h"
 
-#include <stdlib.h>
-
 #define WAITING_MAX 16
+#define SCRATCH_CODE_MAX 65536u // bytes of code whose room is kept for the next
 
 // What the checks of one stretch between two entries of a line need.
 struct stretch {
@@ -616,14 +615,13 @@ static void set_jumps(struct decoder *d) {
     }
 }
 
-// Copies what was made into one block of the caller's arena.
+// Copies what was made into one piece of the caller's arena.
 static struct evm_program *finish(struct decoder *d, struct arena *a) {
     size_t insns = d->insn_count * sizeof *d->insns, entries = d->entry_count * sizeof *d->entries;
     size_t constants = d->constant_count * sizeof *d->constants;
     size_t map = d->entry_count ? d->size * sizeof *d->entry_of : 0;
-    struct evm_program *p = arena_new(a, struct evm_program);
-    uint8_t *block = arena_alloc_raw(a, insns + entries + constants + map);
-    if (!p || !block) return NULL;
+    struct evm_program *p = arena_alloc_raw(a, sizeof *p + constants + insns + entries + map);
+    if (!p) return NULL;
     *p = (struct evm_program){.fork = d->schedule->fork,
                               .traced = d->traced,
                               .code_size = (uint32_t)d->size,
@@ -631,6 +629,7 @@ static struct evm_program *finish(struct decoder *d, struct arena *a) {
                               .constant_count = d->constant_count,
                               .entry_count = d->entry_count,
                               .first = d->first};
+    uint8_t *block = (uint8_t *)(p + 1);
     p->constants = (struct u256 *)(void *)block;
     p->insns = (struct evm_insn *)(void *)(block + constants);
     p->entries = (struct evm_entry *)(void *)(block + constants + insns);
@@ -643,25 +642,32 @@ static struct evm_program *finish(struct decoder *d, struct arena *a) {
 }
 
 // Upper bounds of what decoding makes: per byte of code at most a STEP, its check, an instruction
-// and a check; a constant per byte.
-static bool make_room(struct decoder *d) {
+// and a check; a constant per byte. One piece, so that it is there again for the next code.
+static bool make_room(struct decoder *d, struct arena *scratch) {
     size_t n = d->size + 1;
-    d->insns = malloc(n * (d->traced ? 5 : 3) * sizeof *d->insns + 64);
-    d->constants = malloc(n * sizeof *d->constants);
-    d->entries = malloc(n * sizeof *d->entries);
-    d->stretches = malloc(n * sizeof *d->stretches);
-    d->entry_of = calloc(n, sizeof *d->entry_of);
-    d->jumps = malloc(n * sizeof *d->jumps);
-    return d->insns && d->constants && d->entries && d->stretches && d->entry_of && d->jumps;
+    size_t constants = n * sizeof *d->constants, stretches = n * sizeof *d->stretches;
+    size_t insns = n * (d->traced ? 5 : 3) * sizeof *d->insns + 64;
+    size_t jumps = n * sizeof *d->jumps, entries = n * sizeof *d->entries;
+    size_t map = n * sizeof *d->entry_of;
+    uint8_t *p = arena_alloc_raw(scratch, constants + insns + stretches + jumps + entries + map);
+    if (!p) return false;
+    d->constants = (struct u256 *)(void *)p;
+    d->insns = (struct evm_insn *)(void *)(p += constants);
+    d->stretches = (struct stretch *)(void *)(p += insns);
+    d->jumps = (struct jump *)(void *)(p += stretches);
+    d->entries = (struct evm_entry *)(void *)(p += jumps);
+    d->entry_of = (uint32_t *)(void *)(p += entries);
+    memset(d->entry_of, 0, map);
+    return true;
 }
 
-struct evm_program *evm_decode(struct arena *a, const uint8_t *code, size_t n,
-                               const struct evm_schedule *schedule, bool traced) {
+struct evm_program *evm_decode(struct arena *a, struct arena *scratch, const uint8_t *code,
+                               size_t n, const struct evm_schedule *schedule, bool traced) {
     struct decoder d = {.code = code, .size = n, .schedule = schedule, .traced = traced};
     struct evm_program *p = NULL;
     if (n > INT32_MAX) return NULL;
     (void)evm_interpreter_best()(NULL, &d.handlers);
-    if (make_room(&d)) {
+    if (make_room(&d, scratch)) {
         find_entries(&d);
         if (traced) {
             decode_traced(&d);
@@ -671,11 +677,10 @@ struct evm_program *evm_decode(struct arena *a, const uint8_t *code, size_t n,
         set_jumps(&d);
         p = finish(&d, a);
     }
-    free(d.insns);
-    free(d.constants);
-    free(d.entries);
-    free(d.stretches);
-    free(d.entry_of);
-    free(d.jumps);
+    if (n > SCRATCH_CODE_MAX) {
+        arena_free(scratch);
+    } else {
+        arena_reset(scratch);
+    }
     return p;
 }

@@ -21,6 +21,7 @@ int evm_init(struct evm *vm, struct evm_code_cache *codes, const struct precompi
     if (!vm->stack) return error_set(why, ERR_NO_MEMORY, "no memory for the EVM's stacks");
     vm->abort = &vm->never;
     arena_init(&vm->scratch, 0);
+    arena_init(&vm->decoding, 0);
     buf_init(&vm->return_data, 0);
     evm_schedule_init(&vm->schedule, FORK_FRONTIER);
     return 0;
@@ -34,6 +35,7 @@ void evm_free(struct evm *vm) {
     free(vm->stack);
     buf_free(&vm->return_data);
     arena_free(&vm->scratch);
+    arena_free(&vm->decoding);
     *vm = (struct evm){0};
 }
 
@@ -258,7 +260,8 @@ static void run_initcode(struct evm *vm, struct evm_frame *parent, const struct 
     if (copy) {
         if (m->input.n) memcpy(copy, m->input.p, m->input.n);
         memset(copy + m->input.n, 0, EVM_CODE_PADDING);
-        p = evm_decode(&vm->scratch, copy, m->input.n, &vm->schedule, traces_steps(vm));
+        p = evm_decode(&vm->scratch, &vm->decoding, copy, m->input.n, &vm->schedule,
+                       traces_steps(vm));
     }
     if (p) {
         run_program(vm, parent, m, p, (struct bytes){copy, m->input.n}, ret);
@@ -266,7 +269,11 @@ static void run_initcode(struct evm *vm, struct evm_frame *parent, const struct 
         error_set(&vm->state->failed, ERR_NO_MEMORY, "no memory for decoded code");
         refuse(ret, EVM_FAILED, 0);
     }
-    arena_rewind(&vm->scratch, scratch);
+    if (scratch.used_bytes == 0) {
+        arena_reset(&vm->scratch); // keeps memory for the next one
+    } else {
+        arena_rewind(&vm->scratch, scratch);
+    }
 }
 
 static bool collides(struct state_account *a) {

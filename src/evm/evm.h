@@ -135,7 +135,8 @@ struct evm {
     size_t memory_max;           /* bytes one frame may have; more runs out of gas */
     struct wide_modulus modulus; /* of the last MULMOD */
     struct buf return_data;      /* of the last call */
-    struct arena scratch;        /* programs of initcode, precompiles' workings */
+    struct arena scratch;        /* programs of initcode */
+    struct arena decoding;       /* what only their decoding needs */
 };
 
 /* evm_init makes a machine for one thread. codes and precompiles are borrowed and may be shared;

@@ -6,6 +6,7 @@
 #include "evm/wide.h"
 #include "test/harness/test.h"
 
+#include <malloc.h>
 #include <pthread.h>
 
 /* A world with one contract at 0x..c0de, called with 10 million gas. */
@@ -335,6 +336,30 @@ TEST(code_that_is_taken_out_stays_for_its_users) {
     evm_code_cache_trim(c, 0);
     evm_code_user_leave(c, &first);
     evm_code_cache_free(c);
+}
+
+// A tracer's programs stand behind those of everyone else, and none holds more than it is.
+TEST(programs_are_found_at_once_and_counted_whole) {
+    struct evm_code_cache *c = evm_code_cache_new();
+    struct evm_schedule schedule;
+    uint8_t bytes[8] = {0x63, 0, 0, 0, 0, 0x50};
+    CHECK(c);
+    evm_schedule_init(&schedule, FORK_OSAKA);
+    for (uint32_t i = 0; i < 1000; i++) {
+        struct hash hash = {{0}};
+        store_be32(bytes + 1, i);
+        store_be32(hash.b + 4, i);
+        struct evm_code *code = evm_code_add(c, &hash, bytes_make(bytes, sizeof bytes));
+        const struct evm_program *p = evm_code_program(code, &schedule, false);
+        CHECK(p && evm_code_program(code, &schedule, true));
+        CHECK(atomic_load(&code->programs) == p);
+        CHECK(evm_code_program(code, &schedule, false) == p);
+    }
+    size_t counted = evm_code_cache_bytes(c);
+    size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+    evm_code_cache_free(c);
+    size_t held = before - (mallinfo2().uordblks + mallinfo2().hblkhd);
+    CHECK(held < counted + counted / 2);
 }
 
 /* The state's tables hold what transactions choose. */
