@@ -19,7 +19,7 @@ const char *transact_fault_text(const struct transact_result *r) {
     case TRANSACT_NONCE_HIGH:
         return "nonce too high";
     case TRANSACT_SENDER_HAS_CODE:
-        return "sender is a contract";
+        return "sender not an eoa";
     case TRANSACT_BALANCE:
         return "insufficient funds for gas * price + value";
     }

@@ -69,7 +69,7 @@ struct transact_result {
                                              const struct tx *t, const struct address *sender,
                                              struct transact_result *ret, struct error *why);
 
-/* transact_fault_text gives one line for a person about an invalid result. */
+/* transact_fault_text gives one line about an invalid result, as tx_fault_text. */
 const char *transact_fault_text(const struct transact_result *r);
 
 /* transact_system_call runs a message of the protocol itself (EIP-4788, 2935, 7002, 7251): from

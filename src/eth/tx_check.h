@@ -38,7 +38,8 @@ enum tx_fault {
     TX_FAULT_COUNT,
 };
 
-/* tx_fault_text gives one line for a person; tx_fault_name a stable snake_case name. */
+/* tx_fault_text gives one line for a person, in the words of execution clients, which wallets and
+ * test fillers look for; tx_fault_name a stable snake_case name. */
 const char *tx_fault_text(enum tx_fault f);
 const char *tx_fault_name(enum tx_fault f);
 

@@ -336,21 +336,23 @@ void evm_run(struct evm *vm, struct evm_frame *parent, const struct evm_message 
     struct evm_message m = *message;
     bool creates = m.kind == EVM_CREATE || m.kind == EVM_CREATE2;
     buf_clear(&vm->return_data);
-    if (m.depth > EVM_DEPTH_MAX) {
-        refuse(ret, EVM_DEPTH_EXCEEDED, m.gas);
-        return;
-    }
     if (atomic_load_explicit(vm->abort, memory_order_relaxed)) {
         refuse(ret, EVM_ABORTED, 0);
         return;
     }
-    if (creates && !prepare_create(vm, &m, ret)) return;
+    bool begins = m.depth <= EVM_DEPTH_MAX;
+    if (!begins) {
+        refuse(ret, EVM_DEPTH_EXCEEDED, m.gas);
+    } else if (creates) {
+        begins = prepare_create(vm, &m, ret);
+    }
+    // Who traces is told of a call that cannot begin, too.
     if (vm->tracer && vm->tracer->enter) {
         vm->tracer->enter(vm->tracer->ctx, vm, &m, parent ? parent->gas : 0);
     }
-    if (creates) {
+    if (begins && creates) {
         run_create(vm, parent, &m, ret);
-    } else {
+    } else if (begins) {
         run_call(vm, parent, &m, ret);
     }
     if (vm->tracer && vm->tracer->leave) vm->tracer->leave(vm->tracer->ctx, vm, &m, ret);

@@ -31,7 +31,8 @@ struct evm_tracer {
     bool wants_steps; /* else code runs as untraced, and only calls are told */
     /* Any of these may be NULL. */
     void (*step)(void *ctx, struct evm *vm, const struct evm_step *step);
-    /* A call or creation begins. gas_now: what its caller has left, the gas passed taken off. */
+    /* A call or creation begins, or cannot (leave then says why). gas_now: what its caller has
+     * left, the gas passed taken off. */
     void (*enter)(void *ctx, struct evm *vm, const struct evm_message *m, int64_t gas_now);
     void (*leave)(void *ctx, struct evm *vm, const struct evm_message *m,
                   const struct evm_result *r);

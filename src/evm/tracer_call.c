@@ -1,5 +1,6 @@
 /* The tree of calls. Frames are kept in the order of their beginning, which is the order they are
  * written in: no recursion, whatever the depth. SPDX-License-Identifier: MIT */
+#include "eth/revert.h"
 #include "evm/tracer_internal.h"
 
 #include <stdlib.h>
@@ -92,18 +93,6 @@ static const char *kind_name(const struct tracer_call *c) {
     return c->is_destruct ? "SELFDESTRUCT" : names[c->m.kind];
 }
 
-/* The reason of Error(string), empty when there is none. */
-static struct bytes reason_of(struct bytes output) {
-    static const uint8_t selector[4] = {0x08, 0xc3, 0x79, 0xa0};
-    if (output.n < 4 + 64 || memcmp(output.p, selector, 4) != 0) return (struct bytes){0};
-    struct u256 offset = u256_load_be(output.p + 4), length = u256_load_be(output.p + 36);
-    struct bytes text = bytes_slice(output, 68, output.n);
-    if (!u256_equal(offset, u256_from_u64(32)) || !u256_fits_u64(length) || length.w[0] > text.n) {
-        return (struct bytes){0};
-    }
-    return bytes_slice(text, 0, length.w[0]);
-}
-
 static void put_log(struct json_writer *w, const struct tracer *t, const struct state *s, size_t at,
                     uint64_t position) {
     const struct state_log *l = &s->logs[at];
@@ -152,7 +141,10 @@ static void put_call(struct tracer *t, const struct state *s, uint32_t at) {
     bool failed = c->status != EVM_SUCCESS;
     json_writer_init(&w, t->out, 0);
     json_begin_object(&w, NULL);
-    json_add_data(&w, "from", BYTES_OF(c->m.sender));
+    // A DELEGATECALL's sender is that of the caller's own call: it comes from the caller all the
+    // same.
+    bool delegated = c->m.kind == EVM_DELEGATECALL && !c->is_destruct;
+    json_add_data(&w, "from", delegated ? BYTES_OF(c->m.recipient) : BYTES_OF(c->m.sender));
     json_add_quantity(&w, "gas", top ? t->transaction.gas_limit : (uint64_t)c->m.gas);
     json_add_quantity(&w, "gasUsed", top ? t->transaction.gas_used : (uint64_t)c->gas_used);
     const struct address *to = creates                                   ? &c->created
@@ -162,8 +154,8 @@ static void put_call(struct tracer *t, const struct state *s, uint32_t at) {
     json_add_data(&w, "input", c->input);
     if (c->output.n && (!failed || c->status == EVM_REVERT)) json_add_data(&w, "output", c->output);
     if (failed) json_add_str(&w, "error", evm_status_name(c->status));
-    struct bytes reason = c->status == EVM_REVERT ? reason_of(c->output) : (struct bytes){0};
-    if (reason.n) json_add_text(&w, "revertReason", reason);
+    const char *reason = c->status == EVM_REVERT ? revert_text(c->output, &t->memory) : NULL;
+    if (reason && *reason) json_add_str(&w, "revertReason", reason);
     if (t->options.with_log) put_logs(&w, t, s, at);
     if (c->m.kind != EVM_STATICCALL) json_add_quantity256(&w, "value", c->m.value);
     json_add_str(&w, "type", kind_name(c));

@@ -50,6 +50,14 @@ static char *trace(const char *name, int64_t gas) {
     return trace_with(name, NULL, gas, (struct bytes){code, sizeof code});
 }
 
+static size_t occurrences(const char *text, const char *part) {
+    size_t n = 0;
+    for (const char *at = text; (at = strstr(at, part)) != NULL; at++) {
+        n++;
+    }
+    return n;
+}
+
 TEST(tracers_structlog_tells_costs) {
     char *text = trace("structlog", 100000);
     CHECK(strstr(text, "{\"pc\":2,\"op\":84,\"gas\":\"0x1869d\",\"memSize\":0,\"stack\":[\"0x1\"],"
@@ -76,6 +84,40 @@ TEST(tracers_call_tree) {
     free(text);
 }
 
+// DELEGATECALL 0xaa, CALLCODE 0xbb; CREATE with a wei that is not there
+static const uint8_t lending[] = {
+    OP_PUSH0,    OP_PUSH0, OP_PUSH0, OP_PUSH0, 0x60,     0xaa,     OP_GAS, OP_DELEGATECALL,
+    OP_PUSH0,    OP_PUSH0, OP_PUSH0, OP_PUSH0, OP_PUSH0, 0x60,     0xbb,   OP_GAS,
+    OP_CALLCODE, OP_PUSH0, OP_PUSH0, 0x60,     1,        OP_CREATE};
+
+TEST(tracers_call_tree_tells_who_called_and_what_could_not_begin) {
+    char *text = trace_with("call", NULL, 100000, (struct bytes){lending, sizeof lending});
+    const char *from = "{\"from\":\"0x00000000000000000000000000000000000000cc\"";
+    CHECK_U64(occurrences(text, from), 3); // all but the outermost
+    CHECK_U64(occurrences(text, "\"type\":\"DELEGATECALL\""), 1);
+    CHECK_U64(occurrences(text, "\"error\":\"insufficient balance for transfer\",\"value\":"
+                                "\"0x1\",\"type\":\"CREATE\""),
+              1);
+    free(text);
+}
+
+TEST(tracers_call_tree_gives_reasons) {
+    // Panic(0x12), and Error("no") with its text where the offset says
+    static const uint8_t panic[] = {0x63,      0x4e,     0x48,      0x7b,     0x71,     0x60, 0xe0,
+                                    0x1b,      OP_PUSH0, OP_MSTORE, 0x60,     0x12,     0x60, 4,
+                                    OP_MSTORE, 0x60,     36,        OP_PUSH0, OP_REVERT};
+    static const uint8_t error[] = {
+        0x63, 0x08, 0xc3, 0x79,      0xa0, 0x60, 0xe0,      0x1b, OP_PUSH0,  OP_MSTORE, 0x60,
+        0x40, 0x60, 4,    OP_MSTORE, 0x60, 2,    0x60,      68,   OP_MSTORE, 0x61,      'n',
+        'o',  0x60, 0xf0, 0x1b,      0x60, 100,  OP_MSTORE, 0x60, 132,       OP_PUSH0,  OP_REVERT};
+    char *text = trace_with("call", NULL, 100000, (struct bytes){panic, sizeof panic});
+    CHECK(strstr(text, "\"revertReason\":\"division or modulo by zero\""));
+    free(text);
+    text = trace_with("call", NULL, 100000, (struct bytes){error, sizeof error});
+    CHECK(strstr(text, "\"revertReason\":\"no\""));
+    free(text);
+}
+
 TEST(tracers_selectors_and_lists) {
     char *text = trace("4byte", 100000);
     CHECK_STR(text, "{\"0x00000000-1\":1}\n");
@@ -94,14 +136,6 @@ TEST(tracers_selectors_and_lists) {
 static const uint8_t logging[] = {OP_PUSH0, OP_PUSH0, 0xa0, OP_PUSH0, OP_PUSH0, OP_PUSH0,
                                   OP_PUSH0, OP_PUSH0, 0x60, 0xaa,     0x5a,     OP_CALL,
                                   OP_PUSH0, OP_PUSH0, 0xa0, OP_PUSH0, OP_PUSH0, 0xfd};
-
-static size_t occurrences(const char *text, const char *part) {
-    size_t n = 0;
-    for (const char *at = text; (at = strstr(at, part)) != NULL; at++) {
-        n++;
-    }
-    return n;
-}
 
 TEST(tracers_call_tree_has_logs_with_their_places) {
     const struct tracer_options options = {.with_log = true};

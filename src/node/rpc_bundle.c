@@ -4,6 +4,7 @@
 #include "base/hex.h"
 #include "crypto/keccak.h"
 #include "eth/bundle.h"
+#include "eth/revert.h"
 #include "eth/tx_check.h"
 #include "eth/tx_sidecar.h"
 #include "node/rpc_internal.h"
@@ -137,7 +138,7 @@ static void put_tx_result(struct json_writer *w, struct arena *a, const struct t
     if (r->status == EVM_SUCCESS) {
         json_add_data(w, "value", r->output);
     } else {
-        const char *reason = r->status == EVM_REVERT ? rpc_revert_text(r->output, a) : NULL;
+        const char *reason = r->status == EVM_REVERT ? revert_text(r->output, a) : NULL;
         json_add_str(w, "error", evm_status_name(r->status));
         if (r->status == EVM_REVERT) json_add_str(w, "revert", reason ? reason : "");
     }
@@ -163,7 +164,7 @@ static int call_txs(struct stage *s, const struct json *list, struct sums *sums,
         if (r == 0) r = run_tx(s, &t, &sender, &result, &paid, why);
         if (r == 0 && result.fault != TRANSACT_VALID) {
             r = node_fail(s->c, why, RPC_ERROR_FAILED, rpc_none(), "err: %s; txhash 0x%s",
-                          rpc_fault_text(&result), hex_text(s->c->a, BYTES_OF(t.hash)));
+                          transact_fault_text(&result), hex_text(s->c->a, BYTES_OF(t.hash)));
         }
         if (r != 0) break;
         put_tx_result(w, s->c->a, &t, &sender, &result, paid, result.fee_to_coinbase);
@@ -237,10 +238,9 @@ static int call_one(struct node_call *c, struct rpc_run *run, const struct json 
     if (r != 0) return r;
     json_begin_object(w, NULL);
     if (result.fault != TRANSACT_VALID) {
-        json_add_str(w, "error", rpc_fault_text(&result));
+        json_add_str(w, "error", transact_fault_text(&result));
     } else if (result.status != EVM_SUCCESS) {
-        const char *reason =
-            result.status == EVM_REVERT ? rpc_revert_text(result.output, c->a) : NULL;
+        const char *reason = result.status == EVM_REVERT ? revert_text(result.output, c->a) : NULL;
         json_add_str(w, "error",
                      reason ? arena_printf(c->a, "execution reverted: %s", reason)
                             : evm_status_name(result.status));
@@ -359,7 +359,7 @@ static int share_tx(struct stage *s, const struct share_item *item, struct share
     if (r == 0) r = run_tx(s, &t, &sender, &result, ret_paid, why);
     if (r != 0) return r;
     if (result.fault != TRANSACT_VALID) {
-        sums->failure = rpc_fault_text(&result);
+        sums->failure = transact_fault_text(&result);
         return 0;
     }
     sums->gas += result.gas_used;

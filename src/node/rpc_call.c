@@ -1,6 +1,7 @@
 /* eth_call, eth_estimateGas, eth_createAccessList, and what others need to run a call.
  * SPDX-License-Identifier: MIT */
 #include "base/hex.h"
+#include "eth/revert.h"
 #include "eth/tx_check.h"
 #include "node/rpc_access.h"
 #include "node/rpc_internal.h"
@@ -11,60 +12,12 @@
 
 /* ---- what went wrong ---- */
 
-static const char *panic_text(uint64_t code) {
-    switch (code) {
-    case 0x00:
-        return "generic panic";
-    case 0x01:
-        return "assert(false)";
-    case 0x11:
-        return "arithmetic underflow or overflow";
-    case 0x12:
-        return "division or modulo by zero";
-    case 0x21:
-        return "enum overflow";
-    case 0x22:
-        return "invalid encoded storage byte array accessed";
-    case 0x31:
-        return "out-of-bounds array access; popping on an empty array";
-    case 0x32:
-        return "out-of-bounds access of an array or bytesN";
-    case 0x41:
-        return "out of memory";
-    case 0x51:
-        return "uninitialized function";
-    default:
-        return NULL;
-    }
-}
-
-char *rpc_revert_text(struct bytes output, struct arena *a) {
-    static const uint8_t error_string[4] = {0x08, 0xc3, 0x79, 0xa0};
-    static const uint8_t panic[4] = {0x4e, 0x48, 0x7b, 0x71};
-    if (output.n < 4 + 32) return NULL;
-    struct u256 first = u256_load_be(output.p + 4);
-    if (memcmp(output.p, panic, 4) == 0) {
-        const char *known = u256_fits_u64(first) ? panic_text(first.w[0]) : NULL;
-        char hex[67];
-        (void)u256_to_hex(hex, first);
-        return known ? arena_printf(a, "%s", known)
-                     : arena_printf(a, "unknown panic code: %s", hex);
-    }
-    if (memcmp(output.p, error_string, 4) != 0 || !u256_fits_u64(first)) return NULL;
-    struct bytes tail = bytes_slice(output, 4, output.n);
-    if (first.w[0] > tail.n || tail.n - first.w[0] < 32) return NULL;
-    struct u256 length = u256_load_be(tail.p + first.w[0]);
-    struct bytes text = bytes_slice(tail, first.w[0] + 32, tail.n);
-    if (!u256_fits_u64(length) || length.w[0] > text.n) return NULL;
-    return arena_str(a, bytes_slice(text, 0, length.w[0]));
-}
-
 int rpc_fail_halt(struct node_call *c, const struct transact_result *r, struct error *why) {
     if (r->status != EVM_REVERT) {
         return node_fail(c, why, RPC_ERROR_FAILED, rpc_none(), "%s", evm_status_name(r->status));
     }
     char *hex = arena_alloc(c->a, 2 * r->output.n + 5);
-    const char *reason = rpc_revert_text(r->output, c->a);
+    const char *reason = revert_text(r->output, c->a);
     if (!hex) return error_set(why, ERR_NO_MEMORY, "no memory for a revert's data");
     hex[0] = '"';
     hex[1] = '0';
@@ -76,25 +29,8 @@ int rpc_fail_halt(struct node_call *c, const struct transact_result *r, struct e
                      reason ? reason : "");
 }
 
-const char *rpc_fault_text(const struct transact_result *r) {
-    static const char *const known[TX_FAULT_COUNT] = {
-        [TX_FAULT_TYPE] = "transaction type not supported",
-        [TX_FAULT_NONCE_MAX] = "nonce has max value",
-        [TX_FAULT_PRIORITY_ABOVE_MAX] = "max priority fee per gas higher than max fee per gas",
-        [TX_FAULT_FEE_BELOW_BASE] = "max fee per gas less than block base fee",
-        [TX_FAULT_BLOB_FEE_BELOW_BASE] = "max fee per blob gas less than block blob gas fee",
-        [TX_FAULT_INITCODE] = "max initcode size exceeded",
-        [TX_FAULT_GAS_LEFT] = "gas limit reached",
-        [TX_FAULT_INTRINSIC_GAS] = "intrinsic gas too low",
-        [TX_FAULT_FLOOR_GAS] = "insufficient gas for floor data gas cost",
-    };
-    if (r->fault == TRANSACT_SENDER_HAS_CODE) return "sender not an eoa";
-    bool has = r->fault == TRANSACT_RULES && known[r->rules];
-    return has ? known[r->rules] : transact_fault_text(r);
-}
-
 int rpc_fail_fault(struct node_call *c, const struct transact_result *r, struct error *why) {
-    return node_fail(c, why, RPC_ERROR_FAILED, rpc_none(), "%s", rpc_fault_text(r));
+    return node_fail(c, why, RPC_ERROR_FAILED, rpc_none(), "%s", transact_fault_text(r));
 }
 
 /* ---- running a call ---- */

@@ -191,14 +191,10 @@ void rpc_run_close(struct node_call *c, struct rpc_run *run);
 [[gnu::warn_unused_result]] int rpc_run_once(struct node_call *c, struct rpc_run *run, uint64_t gas,
                                              struct transact_result *ret, struct error *why);
 
-/* rpc_fault_text says why a transaction is not valid in the words that clients look for. */
-const char *rpc_fault_text(const struct transact_result *r);
 /* rpc_fail_fault fails the call for a transaction that is not valid where it is to run. */
 int rpc_fail_fault(struct node_call *c, const struct transact_result *r, struct error *why);
 /* rpc_fail_halt fails the call for execution that did not succeed; a revert gives its reason. */
 int rpc_fail_halt(struct node_call *c, const struct transact_result *r, struct error *why);
-/* rpc_revert_text writes the reason of Error(string) and Panic(uint256) to `a`; NULL for others. */
-char *rpc_revert_text(struct bytes output, struct arena *a);
 
 /* rpc_call_gas: what a call without gas gets, and the most it may have. */
 uint64_t rpc_call_gas(const struct rpc *r, const struct rpc_run *run);

@@ -2,6 +2,7 @@
  * left. Source: ethereum/execution-apis (ethsimulatev1-notes). SPDX-License-Identifier: MIT */
 #include "chain/header_check.h"
 #include "chain/state_changes.h"
+#include "eth/revert.h"
 #include "eth/tx_check.h"
 #include "node/rpc_internal.h"
 #include "node/rpc_transfers.h"
@@ -232,7 +233,7 @@ static int fail_fault(struct simulation *s, const struct transact_result *r, str
         if (r->rules == TX_FAULT_NONCE_MAX) code = JSONRPC_INTERNAL_ERROR;
         break;
     }
-    return node_fail(s->c, why, code, rpc_none(), "%s", rpc_fault_text(r));
+    return node_fail(s->c, why, code, rpc_none(), "%s", transact_fault_text(r));
 }
 
 /* The transaction that a call stands for: `listed` stands in the block, nobody signed it; `run` is
@@ -329,7 +330,7 @@ static int take_roots(struct simulation *s, struct scene *b, struct error *why) 
 static void put_error(struct json_writer *w, struct arena *a, const struct outcome *o) {
     json_begin_object(w, "error");
     if (o->status == EVM_REVERT) {
-        const char *reason = rpc_revert_text(o->output, a);
+        const char *reason = revert_text(o->output, a);
         const char *text = reason ? arena_printf(a, "execution reverted: %s", reason) : NULL;
         json_add_i64(w, "code", RPC_ERROR_REVERTED);
         json_add_str(w, "message", text ? text : "execution reverted");

@@ -56,7 +56,7 @@ static int run_tx(struct node_call *c, struct retrace *t, size_t i, struct traci
     if (r == 0 && result.fault != TRANSACT_VALID) {
         if (tracing) tracing_drop(tracing, vm);
         return node_fail(c, why, RPC_ERROR_FAILED, rpc_none(), "transaction %zu: %s", i,
-                         rpc_fault_text(&result));
+                         transact_fault_text(&result));
     }
     if (r == 0 && tracing) {
         r = tracing_end(tracing, vm, c->result, key, &result, t->block->txs[i].gas, t->log_first,
