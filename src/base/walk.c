@@ -27,19 +27,28 @@ struct block {
     size_t room, n;
 };
 
-static bool read_entry(struct archive *a, struct block *b) {
+// NULL, or why it cannot be read; *ret_fatal when nothing of the archive can be any more.
+static const char *read_entry(struct archive *a, struct block *b, bool *ret_fatal) {
     b->n = 0;
+    *ret_fatal = true;
     for (;;) {
+        if (b->n > WALK_FILE_MAX) {
+            *ret_fatal = false;
+            return "is larger than 256 MiB";
+        }
         if (b->n == b->room) {
             size_t more = b->room ? 2 * b->room : 1u << 20;
             uint8_t *p = realloc(b->p, more);
-            if (!p) return false;
+            if (!p) return "no memory";
             b->p = p;
             b->room = more;
         }
         la_ssize_t got = archive_read_data(a, b->p + b->n, b->room - b->n);
-        if (got < 0) return false;
-        if (got == 0) return true;
+        if (got == 0) return NULL;
+        if (got < 0) {
+            const char *text = archive_error_string(a);
+            return text ? text : "cannot be read";
+        }
         b->n += (size_t)got;
     }
 }
@@ -47,9 +56,12 @@ static bool read_entry(struct archive *a, struct block *b) {
 static struct archive *open_archive(const char *path, bool tar, int *ret_code) {
     struct archive *a = archive_read_new();
     if (!a) return NULL;
-    if (tar) (void)archive_read_support_format_tar(a);
-    (void)archive_read_support_format_raw(a);
-    (void)archive_read_support_format_empty(a);
+    if (tar) {
+        (void)archive_read_support_format_tar(a);
+    } else {
+        (void)archive_read_support_format_raw(a);
+        (void)archive_read_support_format_empty(a);
+    }
     if (has_suffix(path, ".gz") || has_suffix(path, ".tgz")) {
         (void)archive_read_support_filter_gzip(a);
     }
@@ -58,24 +70,31 @@ static struct archive *open_archive(const char *path, bool tar, int *ret_code) {
     return a;
 }
 
+// The name of a member; in bytes that are none of this place's, as they stand.
+static void name_entry(char name[NAME_ROOM], const char *path, bool tar, struct archive_entry *e) {
+    const char *member = tar ? archive_entry_pathname(e) : "";
+    if (!member) member = archive_entry_pathname_utf8(e);
+    (void)snprintf(name, NAME_ROOM, "%s%s%s", path, tar ? "/" : "", member ? member : "?");
+}
+
 static bool visit_file(const char *path, const struct walk_visitor *v) {
-    bool tar = is_tar(path), go_on = true;
+    bool tar = is_tar(path), go_on = true, fatal = false;
     int r = ARCHIVE_FATAL;
     struct block block = {0};
     struct archive *a = open_archive(path, tar, &r);
     struct archive_entry *e;
-    while (go_on && r == ARCHIVE_OK && (r = archive_read_next_header(a, &e)) == ARCHIVE_OK) {
-        if (tar && archive_entry_filetype(e) != AE_IFREG) continue;
-        if (!read_entry(a, &block)) {
-            r = ARCHIVE_FATAL;
-            break;
-        }
+    while (go_on && !fatal && r == ARCHIVE_OK) {
+        r = archive_read_next_header(a, &e);
+        if (r == ARCHIVE_WARN) r = ARCHIVE_OK; // its name, or what is no content
+        if (r != ARCHIVE_OK || (tar && archive_entry_filetype(e) != AE_IFREG)) continue;
         char name[NAME_ROOM];
-        (void)snprintf(name, sizeof name, "%s%s%s", path, tar ? "/" : "",
-                       tar ? archive_entry_pathname(e) : "");
-        go_on = v->file(v->arg, name, (struct bytes){block.p, block.n});
+        name_entry(name, path, tar, e);
+        const char *reason = read_entry(a, &block, &fatal);
+        go_on = reason ? v->unreadable(v->arg, fatal ? path : name, reason)
+                       : v->file(v->arg, name, (struct bytes){block.p, block.n});
+        fatal &= reason != NULL;
     }
-    if (go_on && r != ARCHIVE_EOF) {
+    if (go_on && !fatal && r != ARCHIVE_EOF) {
         const char *text = a ? archive_error_string(a) : NULL;
         go_on = v->unreadable(v->arg, path, text ? text : "cannot be read");
     }

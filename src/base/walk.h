@@ -11,6 +11,9 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
+#define WALK_FILE_MAX                                                                              \
+    ((size_t)1 << 28) /* bytes of one file, unpacked; larger ones are unreadable */
+
 struct walk_visitor {
     void *arg;
     /* one file: the content lives during the call; returns false to end the walk. */

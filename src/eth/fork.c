@@ -234,6 +234,17 @@ void chain_config_all_at(struct chain_config *ret, enum fork f, uint64_t chain_i
     ret->blobs_count = 1;
 }
 
+int chain_config_at_name(struct chain_config *ret, struct bytes name, uint64_t chain_id) {
+    static const struct blob_params bpo1 = BLOBS_BPO1(0), bpo2 = BLOBS_BPO2(0);
+    int fork = fork_parse(name);
+    if (fork < 0) return -1;
+    chain_config_all_at(ret, (enum fork)fork, chain_id);
+    if (name.n == 4 && strncasecmp((const char *)name.p, "BPO", 3) == 0) {
+        ret->blobs[0] = name.p[3] == '1' ? bpo1 : bpo2;
+    }
+    return fork;
+}
+
 bool chain_config_add_blobs(struct chain_config *c, struct blob_params row) {
     unsigned at = 0;
     while (at < c->blobs_count && c->blobs[at].from < row.from) {

@@ -105,6 +105,11 @@ const struct chain_config *chain_config_named(struct bytes name);
  * genesis, with mainnet's blob parameters of that fork. For tests and tools. */
 void chain_config_all_at(struct chain_config *ret, enum fork f, uint64_t chain_id);
 
+/* chain_config_at_name is chain_config_all_at of a name that fork_parse reads, with the blob
+ * parameters that go with it where the name is one of their own (BPO1, BPO2; of later ones none are
+ * known, and those of BPO2 count). Gives the fork, -1 for other names. */
+int chain_config_at_name(struct chain_config *ret, struct bytes name, uint64_t chain_id);
+
 /* chain_config_add_blobs puts a row into the blob schedule at its place, replacing one of the same
  * time; false when it is full. */
 bool chain_config_add_blobs(struct chain_config *c, struct blob_params row);

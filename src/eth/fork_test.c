@@ -99,4 +99,22 @@ TEST(rules_grow_fork_by_fork) {
     CHECK_U64(fork_rules_of(FORK_OSAKA)->gas_max, 16777216);
 }
 
+TEST(chain_configs_by_name_have_its_blob_parameters) {
+    static const struct {
+        const char *name;
+        int fork;
+        uint32_t target, max;
+    } cases[] = {{"Shanghai", FORK_SHANGHAI, 0, 0}, {"Cancun", FORK_CANCUN, 3, 6},
+                 {"Prague", FORK_PRAGUE, 6, 9},     {"Osaka", FORK_OSAKA, 6, 9},
+                 {"BPO1", FORK_OSAKA, 10, 15},      {"bpo2", FORK_OSAKA, 14, 21},
+                 {"BPO3", FORK_OSAKA, 14, 21},      {"BPO", -1, 0, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct chain_config c = {0};
+        CHECK_U64(chain_config_at_name(&c, bytes_from_str(cases[i].name), 5), cases[i].fork);
+        const struct blob_params *p = chain_blobs_at(&c, 0);
+        CHECK_U64(p ? p->target : 0, cases[i].target);
+        CHECK_U64(p ? p->max : 0, cases[i].max);
+    }
+}
+
 TEST_MAIN()

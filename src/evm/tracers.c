@@ -23,12 +23,16 @@ static void write_step(struct tracer *t, const struct evm_step *s) {
     json_add_u64(&w, "pc", s->pc);
     json_add_u64(&w, "op", s->op);
     json_add_quantity(&w, "gas", (uint64_t)s->gas);
+    if (t->options.memory) json_add_data(&w, "memory", s->memory);
     json_add_u64(&w, "memSize", s->memory.n);
-    json_begin_array(&w, "stack");
-    for (size_t i = 0; i < s->stack_count; i++) {
-        json_add_quantity256(&w, NULL, s->stack[i]);
+    if (!t->options.no_stack) {
+        json_begin_array(&w, "stack");
+        for (size_t i = 0; i < s->stack_count; i++) {
+            json_add_quantity256(&w, NULL, s->stack[i]);
+        }
+        json_end(&w);
     }
-    json_end(&w);
+    if (t->options.return_data && s->return_data.n) json_add_data(&w, "returnData", s->return_data);
     json_add_u64(&w, "depth", s->depth);
     json_add_i64(&w, "refund", s->refund);
     json_add_str(&w, "opName", s->name ? s->name : "INVALID");
@@ -186,10 +190,16 @@ static void set_kind(struct tracer *t, const char *name) {
     i->ctx = t;
 }
 
+// "call", and "callTracer" as clients say.
+static bool is_named(const char *kind, const char *name) {
+    size_t n = strlen(kind);
+    return strncmp(kind, name, n) == 0 && (!name[n] || strcmp(name + n, "Tracer") == 0);
+}
+
 int tracer_new_with(struct tracer **ret, const char *name, const struct tracer_options *options,
                     struct buf *out, struct error *why) {
     size_t kind = 0;
-    while (tracer_names[kind] && strcmp(tracer_names[kind], name) != 0) {
+    while (tracer_names[kind] && !is_named(tracer_names[kind], name)) {
         kind++;
     }
     if (!tracer_names[kind]) return error_set(why, ERR_NOT_FOUND, "no tracer is named %.32s", name);
@@ -198,7 +208,7 @@ int tracer_new_with(struct tracer **ret, const char *name, const struct tracer_o
     t->out = out;
     if (options) t->options = *options;
     arena_init(&t->memory, 0);
-    set_kind(t, name);
+    set_kind(t, tracer_names[kind]);
     *ret = t;
     return 0;
 }

@@ -27,12 +27,13 @@ struct tracer_options {
     bool only_top_call, with_log;       /* call */
     bool diff, no_code, include_empty;  /* prestate */
     bool no_storage;                    /* prestate, opcodes */
-    bool memory, no_stack, return_data; /* opcodes */
+    bool memory, no_stack, return_data; /* opcodes, structlog */
     uint64_t limit;                     /* opcodes: steps written; 0: all */
 };
 
-/* tracer_new makes a tracer by its name above; its lines or document are appended to `out`, which
- * outlives it. errors  ERR_NOT_FOUND (no such tracer), ERR_NO_MEMORY. */
+/* tracer_new makes a tracer by its name above, or that with "Tracer" behind it; its lines or
+ * document are appended to `out`, which outlives it. errors  ERR_NOT_FOUND (no such tracer),
+ * ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int tracer_new(struct tracer **ret, const char *name, struct buf *out,
                                            struct error *why);
 /* tracer_new_with: the same with options (NULL: none). */

@@ -17,7 +17,11 @@ void blocktest_run_json(struct workbench *w, const struct json *doc);
 bool blocktest_is_format(const struct json *doc);
 
 /* blocktest_network reads a network's name ("Cancun", "ParisToShanghaiAtTime15k",
- * "ArrowGlacierToParisAtDiffC0000"); ret_fork is the first fork. false for unknown names. */
-bool blocktest_network(struct chain_config *ret, enum fork *ret_fork, struct bytes name);
+ * "ArrowGlacierToParisAtDiffC0000", "OsakaToBPO1AtTime15k"); ret_fork is the first fork.
+ * config  a test's own blob parameters (fixture_blob_schedule); NULL: those that are known.
+ * errors  ERR_NOT_FOUND (unknown name), those of fixture_blob_schedule. */
+[[gnu::warn_unused_result]] int blocktest_network(struct chain_config *ret, enum fork *ret_fork,
+                                                  struct bytes name, const struct json *config,
+                                                  struct error *why);
 
 #endif

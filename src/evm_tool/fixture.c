@@ -3,7 +3,7 @@
 
 #include "eth/tx.h"
 
-#include <stdio.h>
+#include <strings.h>
 
 static int digit_of(uint8_t c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -206,19 +206,30 @@ int fixture_authorizations(const struct tx_authorization **ret, size_t *ret_coun
     return 0;
 }
 
-int fixture_blob_schedule(struct chain_config *c, const struct json *config, enum fork fork,
-                          struct error *why) {
-    json_members(name, row, json_get(config, "blobSchedule")) {
-        if (fork_parse(json_text(name)) != (int)fork) continue;
-        uint64_t target, max, fraction;
-        int r = fixture_get_u64(&target, row, "target", why);
-        if (r == 0) r = fixture_get_u64(&max, row, "max", why);
-        if (r == 0) r = fixture_get_u64(&fraction, row, "baseFeeUpdateFraction", why);
+int fixture_blob_params(struct blob_params *ret, const struct json *row, uint64_t from,
+                        struct error *why) {
+    uint64_t target, max, fraction;
+    int r = fixture_get_u64(&target, row, "target", why);
+    if (r == 0) r = fixture_get_u64(&max, row, "max", why);
+    if (r == 0) r = fixture_get_u64(&fraction, row, "baseFeeUpdateFraction", why);
+    if (r != 0) return r;
+    if (target > max || max > UINT32_MAX || fraction == 0) {
+        return json_error(why, ERR_RANGE, row, "blob schedule");
+    }
+    *ret = (struct blob_params){from, (uint32_t)target, (uint32_t)max, fraction};
+    return 0;
+}
+
+int fixture_blob_schedule(struct chain_config *c, const struct json *config, struct bytes name,
+                          uint64_t from, struct error *why) {
+    json_members(key, row, json_get(config, "blobSchedule")) {
+        struct bytes text = json_text(key);
+        if (text.n != name.n ||
+            strncasecmp((const char *)text.p, (const char *)name.p, name.n) != 0)
+            continue;
+        struct blob_params p;
+        int r = fixture_blob_params(&p, row, from, why);
         if (r != 0) return r;
-        if (target > UINT32_MAX || max > UINT32_MAX || fraction == 0) {
-            return json_error(why, ERR_RANGE, row, "blob schedule");
-        }
-        struct blob_params p = {0, (uint32_t)target, (uint32_t)max, fraction};
         if (!chain_config_add_blobs(c, p)) {
             return json_error(why, ERR_LIMIT, row, "too many blob schedules");
         }

@@ -59,10 +59,14 @@ struct tx_authorization;
                                                const struct json *list, struct arena *a,
                                                struct error *why);
 
-/* fixture_blob_schedule puts {"config": {"blobSchedule": {Fork: {target, max,
- * baseFeeUpdateFraction}}}} of a test into a chain configuration made for one fork. */
+/* fixture_blob_schedule puts the row of a fork's name in {"blobSchedule": {Name: {target, max,
+ * baseFeeUpdateFraction}}}, a test's "config", into a chain configuration, to count from a time on.
+ * Nothing happens where there is none. */
 [[gnu::warn_unused_result]] int fixture_blob_schedule(struct chain_config *c,
-                                                      const struct json *config, enum fork fork,
-                                                      struct error *why);
+                                                      const struct json *config, struct bytes name,
+                                                      uint64_t from, struct error *why);
+/* fixture_blob_params reads one such row. errors  ERR_RANGE, those of fixture_get_u64. */
+[[gnu::warn_unused_result]] int fixture_blob_params(struct blob_params *ret, const struct json *row,
+                                                    uint64_t from, struct error *why);
 
 #endif

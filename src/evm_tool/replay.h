@@ -18,6 +18,7 @@ struct replay_options {
     size_t path_count;
     unsigned jobs;   /* 1: serial; more: transactions run ahead on that many threads */
     unsigned rounds; /* times each block is run; the best counts */
+    int fork;        /* only blocks of this enum fork; -1: all */
     bool json;
 };
 

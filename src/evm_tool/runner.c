@@ -51,6 +51,10 @@ void workbench_report(struct workbench *w, enum verdict verdict, const char *nam
     if (w->lock) (void)pthread_mutex_unlock(w->lock);
 }
 
+bool workbench_wants(const struct workbench *w, const char *name) {
+    return !w->filter || strstr(name, w->filter);
+}
+
 const struct json *workbench_parse(struct workbench *w, struct bytes content) {
     const struct json *doc;
     struct error why = {0};
@@ -83,6 +87,7 @@ struct job {
 struct runner {
     const struct runner_options *o;
     run_file *run;
+    const char *path;     // that is walked now
     pthread_mutex_t lock; // guards the queue
     pthread_cond_t filled, drained;
     struct job queue[QUEUE_ROOM];
@@ -126,14 +131,20 @@ static void report(void *arg, enum verdict verdict, const char *file, const char
     }
 }
 
-static bool wanted(const char *name) {
+static bool wanted(const struct runner *r, const char *name) {
+    static const char *const endings[] = {".json", ".json.gz", ".json.zst"};
     size_t n = strlen(name);
-    return n > 5 && strcmp(name + n - 5, ".json") == 0;
+    bool any = strcmp(name, r->path) == 0; // a file that was named is meant
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        size_t m = strlen(endings[i]);
+        any |= n > m && strcmp(name + n - m, endings[i]) == 0;
+    }
+    return any;
 }
 
 static bool enqueue(void *arg, const char *name, struct bytes content) {
     struct runner *r = arg;
-    if (!wanted(name)) return true;
+    if (!wanted(r, name)) return true;
     struct job job = {strdup(name), malloc(content.n + 1), content.n};
     if (!job.name || !job.content) {
         free(job.name);
@@ -186,6 +197,7 @@ static void *work(void *arg) {
     if (ready) {
         w.lock = &r->report_lock;
         w.fork = r->o->fork;
+        w.filter = r->o->filter;
     }
     while (dequeue(r, &job)) {
         if (ready) {
@@ -232,7 +244,8 @@ int runner_run(const struct runner_options *o, run_file *run) {
     }
     struct walk_visitor visitor = {&r, enqueue, unreadable};
     for (size_t i = 0; i < o->path_count; i++) {
-        if (!walk_path(o->paths[i], &visitor)) break;
+        r.path = o->paths[i];
+        if (!walk_path(r.path, &visitor)) break;
     }
     close_queue(&r);
     for (unsigned i = 0; i < started; i++) {

@@ -25,8 +25,9 @@ struct report_sink {
 /* What one thread works with. */
 struct workbench {
     const struct report_sink *sink;
-    void *lock; /* pthread_mutex_t around the sink; NULL: one thread */
-    int fork;   /* only this enum fork; -1: all */
+    void *lock;         /* pthread_mutex_t around the sink; NULL: one thread */
+    int fork;           /* only this enum fork; -1: all */
+    const char *filter; /* only cases whose name contains it; NULL: all */
     const char *file;
     struct arena arena; /* reset for every file */
     struct evm_code_cache *codes;
@@ -45,6 +46,9 @@ void workbench_free(struct workbench *w);
 [[gnu::format(printf, 4, 5)]] void workbench_report(struct workbench *w, enum verdict verdict,
                                                     const char *name, const char *text, ...);
 
+/* workbench_wants: the case is one that is to be run, by its name. */
+bool workbench_wants(const struct workbench *w, const char *name);
+
 /* workbench_parse reads the file as JSON into its arena; a failure is reported, NULL then. */
 struct json;
 const struct json *workbench_parse(struct workbench *w, struct bytes content);
@@ -58,17 +62,18 @@ void workbench_begin_file(struct workbench *w, const char *name);
 void workbench_end_file(struct workbench *w);
 
 struct runner_options {
-    int fork;      /* -1: all */
-    unsigned jobs; /* threads, at least 1 */
-    bool json;     /* a JSON line per case instead of lines for failures and skips */
-    bool verbose;  /* skips are printed too */
-    const char *filter;
+    int fork;           /* -1: all */
+    unsigned jobs;      /* threads, at least 1 */
+    bool json;          /* a JSON line per case instead of lines for failures and skips */
+    bool verbose;       /* skips are printed too */
+    const char *filter; /* as in struct workbench */
     const char *const *paths;
     size_t path_count;
 };
 
-/* runner_run runs every file under the paths whose name ends in .json or .rlp and prints the
- * closing line; gives the exit status: 0, or 1 when a case failed or there was none. */
+/* runner_run runs every file under the paths whose name ends in .json (or .json.gz, .json.zst), and
+ * every path that is itself a file, and prints the closing line; gives the exit status: 0, or 1
+ * when a case failed or there was none. */
 int runner_run(const struct runner_options *o, run_file *run);
 
 #endif

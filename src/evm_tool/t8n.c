@@ -2,26 +2,21 @@
 #include "evm_tool/t8n.h"
 
 #include "base/hex.h"
+#include "chain/requests.h"
 #include "crypto/keccak.h"
 #include "eth/rlp.h"
 #include "eth/rpc_json.h"
 #include "evm/tracers.h"
 #include "evm_tool/fixture.h"
 #include "evm_tool/t8n_env.h"
+#include "evm_tool/t8n_options.h"
 #include "trie/trie_plain.h"
 #include "json/write.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-struct t8n_options {
-    const char *alloc, *env, *txs; // inputs
-    const char *base, *alloc_to, *result_to, *body_to;
-    enum fork fork;
-    uint64_t chain_id;
-    bool trace, has_reward, no_reward;
-    struct u256 reward;
-};
+#include <sys/stat.h>
 
 struct rejected {
     size_t index;
@@ -39,81 +34,17 @@ struct t8n {
     const struct json *alloc, *env_json, *txs;
     const struct json *from_stdin;
     struct tx *included;
-    struct address *senders, *created;
+    struct address *senders;
     size_t included_count;
     struct rejected *rejected;
     size_t rejected_count;
+    const char *exception; // the block is invalid as a whole; NULL: it is not
     struct memory_state after;
 };
 
 static int fail(int status, const char *what, const struct error *why) {
     (void)fprintf(stderr, "ERROR(%d): %s: %s\n", status, what, why->text);
     return status;
-}
-
-/* Flags: "--name value" and "--name=value". */
-
-static const char *flag_value(int argc, char **argv, int *i, const char *name) {
-    size_t n = strlen(name);
-    if (!argv[*i] || strncmp(argv[*i], name, n) != 0) return NULL;
-    if (argv[*i][n] == '=') return argv[*i] + n + 1;
-    return argv[*i][n] == '\0' && *i + 1 < argc ? argv[++*i] : NULL;
-}
-
-static bool read_reward(struct t8n_options *o, const char *text) {
-    o->has_reward = true;
-    o->no_reward = strcmp(text, "-1") == 0;
-    return o->no_reward || u256_from_decimal(&o->reward, bytes_from_str(text));
-}
-
-// Flags of the original that change nothing here.
-static bool is_harmless(const char *flag) {
-    static const char *const names[] = {"--verbosity", "--trace.", "--state.test", "--opcode.count",
-                                        "--vmtrace"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strncmp(flag, names[i], strlen(names[i])) == 0) return true;
-    }
-    return false;
-}
-
-static bool read_flags(struct t8n_options *o, int argc, char **argv) {
-    *o = (struct t8n_options){.alloc = "alloc.json",
-                              .env = "env.json",
-                              .txs = "txs.json",
-                              .base = ".",
-                              .alloc_to = "alloc.json",
-                              .result_to = "result.json",
-                              .body_to = "",
-                              .fork = FORK_OSAKA,
-                              .chain_id = 1};
-    const struct {
-        const char *name;
-        const char **to;
-    } texts[] = {{"--input.alloc", &o->alloc},     {"--input.env", &o->env},
-                 {"--input.txs", &o->txs},         {"--output.basedir", &o->base},
-                 {"--output.alloc", &o->alloc_to}, {"--output.result", &o->result_to},
-                 {"--output.body", &o->body_to}};
-    for (int i = 1; i < argc; i++) {
-        const char *v = NULL;
-        for (size_t k = 0; !v && k < sizeof texts / sizeof *texts; k++) {
-            if ((v = flag_value(argc, argv, &i, texts[k].name)) != NULL) *texts[k].to = v;
-        }
-        if (v) continue;
-        if ((v = flag_value(argc, argv, &i, "--state.fork")) != NULL) {
-            int fork = fork_parse(bytes_from_str(v));
-            if (fork < 0) return false;
-            o->fork = (enum fork)fork;
-        } else if ((v = flag_value(argc, argv, &i, "--state.chainid")) != NULL) {
-            o->chain_id = strtoull(v, NULL, 0);
-        } else if ((v = flag_value(argc, argv, &i, "--state.reward")) != NULL) {
-            if (!read_reward(o, v)) return false;
-        } else if (strcmp(argv[i], "--trace") == 0) {
-            o->trace = true;
-        } else if (!is_harmless(argv[i])) {
-            return false;
-        }
-    }
-    return true;
 }
 
 /* Input. */
@@ -185,7 +116,8 @@ static void write_trace(const struct t8n *t, size_t index, const struct hash *ha
                         struct bytes text) {
     char path[4096], hex[65] = {0};
     hex_encode(hex, BYTES_OF(*hash));
-    (void)snprintf(path, sizeof path, "%s/trace-%zu-0x%s.jsonl", t->o.base, index, hex);
+    (void)snprintf(path, sizeof path, "%s/trace-%zu-0x%s.%s", t->o.base, index, hex,
+                   t->o.tracer ? "json" : "jsonl");
     FILE *f = fopen(path, "we");
     if (!f || fwrite(text.p, 1, text.n, f) != text.n) {
         (void)fprintf(stderr, "%s cannot be written\n", path);
@@ -200,6 +132,26 @@ static int reject(struct t8n *t, size_t index, const char *text, struct error *w
     return 0;
 }
 
+// Ends what a tracer tells of a transaction; EIP-3155 wants a line that sums it up.
+static int end_trace(struct t8n *t, struct tracer *tracer, const struct tx *tx,
+                     const struct transact_result *result, struct buf *trace, struct error *why) {
+    const struct tracer_transaction told = {.gas_limit = tx->gas,
+                                            .gas_used = result->gas_used,
+                                            .log_first = t->run.entries[0].log_first};
+    tracer_set_transaction(tracer, &told);
+    int r = tracer_end(tracer, &t->w.state, why);
+    if (r != 0 || t->o.tracer) return r;
+    struct json_writer w;
+    json_writer_init(&w, trace, 0);
+    json_begin_object(&w, NULL);
+    json_add_data(&w, "output", result->output);
+    json_add_quantity(&w, "gasUsed", result->gas_used);
+    if (result->status != EVM_SUCCESS) json_add_str(&w, "error", evm_status_name(result->status));
+    json_end(&w);
+    buf_append_byte(trace, '\n');
+    return buf_check(trace, why);
+}
+
 static int run_one(struct t8n *t, size_t index, const struct tx *tx, const struct address *sender,
                    struct error *why) {
     struct transact_result result;
@@ -208,7 +160,8 @@ static int run_one(struct t8n *t, size_t index, const struct tx *tx, const struc
     int r = 0;
     buf_init(&trace, 0);
     if (t->o.trace) {
-        r = tracer_new(&tracer, "structlog", &trace, why);
+        const char *name = t->o.tracer ? t->o.tracer : "structlog";
+        r = tracer_new_with(&tracer, name, &t->o.tracing, &trace, why);
         if (r == 0) t->w.vm.tracer = tracer_interface(tracer);
     }
     if (r == 0) r = block_run_tx(&t->run, tx, sender, &result, why);
@@ -216,10 +169,10 @@ static int run_one(struct t8n *t, size_t index, const struct tx *tx, const struc
     if (r == 0 && result.fault != TRANSACT_VALID) {
         r = reject(t, index, transact_fault_text(&result), why);
     } else if (r == 0) {
-        if (tracer) write_trace(t, t->included_count, &tx->hash, buf_view(&trace));
+        if (tracer) r = end_trace(t, tracer, tx, &result, &trace, why);
+        if (tracer && r == 0) write_trace(t, t->included_count, &tx->hash, buf_view(&trace));
         t->included[t->included_count] = *tx;
-        t->senders[t->included_count] = *sender;
-        t->created[t->included_count++] = result.created;
+        t->senders[t->included_count++] = *sender;
     }
     tracer_free(tracer);
     buf_free(&trace);
@@ -238,9 +191,8 @@ static int run_txs(struct t8n *t, struct error *why) {
     }
     t->included = arena_new_array(a, struct tx, count + 1);
     t->senders = arena_new_array(a, struct address, count + 1);
-    t->created = arena_new_array(a, struct address, count + 1);
     t->rejected = arena_new_array(a, struct rejected, count + 1);
-    if (!t->included || !t->senders || !t->created || !t->rejected) {
+    if (!t->included || !t->senders || !t->rejected) {
         return error_set(why, ERR_NO_MEMORY, "no memory");
     }
     const struct json *item = is_rlp ? NULL : json_first(t->txs);
@@ -253,7 +205,7 @@ static int run_txs(struct t8n *t, struct error *why) {
             if (tx_decode(&tx, raw[index], a, &why_not) == 0)
                 (void)!tx_sender(&sender, &tx, &why_not);
         } else {
-            r = t8n_tx(&tx, &sender, &t->w, item, t->o.chain_id, &why_not, why);
+            r = t8n_tx(&tx, &sender, &t->w, item, &t->config, t->env.fork, &why_not, why);
             item = json_next(t->txs, item);
         }
         if (r == 0) {
@@ -265,24 +217,59 @@ static int run_txs(struct t8n *t, struct error *why) {
     return 0;
 }
 
+// The fork, and what counts in it.
+static int configure(struct t8n *t, enum fork *ret_fork, struct error *why) {
+    const struct json *blobs = NULL;
+    int fork = chain_config_at_name(&t->config, bytes_from_str(t->o.fork), t->o.chain_id);
+    if (fork < 0) return error_set(why, ERR_INVALID, "unsupported fork \"%.64s\"", t->o.fork);
+    *ret_fork = (enum fork)fork;
+    if (!t->o.blob_params) return 0;
+    struct blob_params p;
+    int r = read_json(&blobs, t, t->o.blob_params, "blobParams", why);
+    if (r == 0) r = fixture_blob_params(&p, blobs, 0, why);
+    if (r == 0) (void)chain_config_add_blobs(&t->config, p); // in the place of the fork's own
+    return r;
+}
+
+// A block that its own system contracts make invalid has a result all the same: that it is so.
+static int finish(struct t8n *t, struct error *why) {
+    struct arena *a = &t->w.arena;
+    struct block_outcome *o = &t->outcome;
+    struct error reason = {0};
+    int r = block_run_finish(&t->run, o, a, &reason);
+    if (r == 0 && t->o.state_test) o->requests_hash = requests_hash(NULL, 0);
+    if (r != ERR_INVALID) {
+        if (r != 0) *why = reason;
+        return r;
+    }
+    t->exception = arena_str(a, bytes_from_str(reason.text));
+    if (!t->exception) return error_set(why, ERR_NO_MEMORY, "no memory");
+    o->requests_hash = requests_hash(o->requests, o->request_count);
+    return block_withdrawals_root(&o->withdrawals_root, t->env.withdrawals, t->env.withdrawal_count,
+                                  a, why);
+}
+
 static int run(struct t8n *t, struct error *why) {
     struct workbench *w = &t->w;
-    chain_config_all_at(&t->config, t->o.fork, t->o.chain_id);
-    int r = fixture_accounts(&w->memory, t->alloc, &w->arena, why);
+    enum fork fork = FORK_FRONTIER;
+    int r = configure(t, &fork, why);
+    if (r == 0) r = fixture_accounts(&w->memory, t->alloc, &w->arena, why);
     if (r == 0) r = memory_state_copy(&t->after, &w->memory, why);
     if (r == 0) {
-        r = t8n_env(&t->env, &t->hashes, t->env_json, &t->config, t->o.fork, &w->arena, why);
+        r = t8n_env(&t->env, &t->hashes, t->env_json, &t->config, fork, t->o.state_test, &w->arena,
+                    why);
     }
     if (r != 0) return r;
     t->env.state_root = root_now;
     t->env.state_root_ctx = t;
-    t->env.no_rewards = t->o.no_reward || !t->o.has_reward;
-    if (t->o.has_reward) t->env.reward = &t->o.reward;
+    t->env.no_rewards = t->o.no_reward;
+    t->env.reward = &t->o.reward;
+    t->env.replay = t->o.state_test; // nothing but the transactions
     block_run_init(&t->run, &w->vm);
     state_reset(&w->state, memory_state_reader(&w->memory));
     r = block_run_begin(&t->run, &w->state, &t->env, why);
     if (r == 0) r = run_txs(t, why);
-    if (r == 0) r = block_run_finish(&t->run, &t->outcome, &w->arena, why);
+    if (r == 0) r = finish(t, why);
     return r == 0 ? memory_state_apply(&t->after, &w->state, why) : r;
 }
 
@@ -334,7 +321,7 @@ static void write_receipts(const struct t8n *t, struct json_writer *w) {
             .has_to = tx->has_to,
             .to = tx->to,
             .has_contract = !tx->has_to,
-            .contract = t->created[i],
+            .contract = tx_create_address(&t->senders[i], tx->nonce),
             .gas_used = t->run.entries[i].gas_used,
             .effective_price = tx_effective_price(tx, t->w.vm.block.base_fee),
             .blob_gas_used = t->run.entries[i].blob_gas_used,
@@ -394,6 +381,7 @@ static int write_result(const struct t8n *t, struct json_writer *w, const char *
         }
         json_end(w);
     }
+    if (t->exception) json_add_str(w, "blockException", t->exception);
     if (t->env.fork < FORK_PARIS) {
         json_add_quantity256(w, "currentDifficulty", t->env.prevrandao);
     } else {
@@ -437,6 +425,22 @@ static void write_body(const struct t8n *t, struct json_writer *w, const char *k
     buf_free(&out);
 }
 
+// The folder of files, with those above it.
+static int make_folder(const char *path, struct error *why) {
+    char part[4096];
+    size_t n = strlen(path);
+    if (n >= sizeof part) return error_set(why, ERR_LIMIT, "the folder's name is too long");
+    for (size_t i = 1; i <= n; i++) {
+        if (path[i] != '/' && path[i]) continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (mkdir(part, 0755) != 0 && errno != EEXIST) {
+            return error_set(why, ERR_IO, "%s cannot be made", part);
+        }
+    }
+    return 0;
+}
+
 static int put_file(const struct t8n *t, const char *name, const struct buf *text,
                     struct error *why) {
     char path[4096];
@@ -472,7 +476,10 @@ static int write_stream(const struct t8n *t, const char *stream, FILE *to, struc
     }
     json_end(&w);
     if (r == 0) r = buf_check(&out, why);
-    if (r == 0 && any) (void)fprintf(to, "%.*s\n", (int)out.n, (const char *)out.p);
+    if (r == 0 && any) {
+        bool good = fwrite(out.p, 1, out.n, to) == out.n && fputc('\n', to) != EOF;
+        if (!good || fflush(to) != 0) r = error_set(why, ERR_IO, "%s cannot be written", stream);
+    }
     buf_free(&out);
     return r;
 }
@@ -502,6 +509,7 @@ static int run_tool(struct t8n *t) {
     if (r == 0) r = read_json(&t->env_json, t, t->o.env, "env", &why);
     if (r == 0) r = read_json(&t->txs, t, t->o.txs, "txs", &why);
     if (r == 0 && json_is_null(t->txs) && t->from_stdin) t->txs = json_get(t->from_stdin, "txsRlp");
+    if (r == 0) r = make_folder(t->o.base, &why);
     if (r != 0) return fail(r == ERR_IO ? 11 : 10, "input", &why);
     r = run(t, &why);
     if (r != 0) return fail(r == ERR_NOT_FOUND ? 4 : r == ERR_INVALID ? 3 : 10, "transition", &why);
@@ -513,10 +521,7 @@ int t8n_main(int argc, char **argv) {
     struct t8n t = {0};
     struct report_sink none = {0};
     struct error why = {0};
-    if (!read_flags(&t.o, argc, argv)) {
-        (void)fputs("evm t8n: an unknown flag, fork or value\n", stderr);
-        return 2;
-    }
+    if (!t8n_options_read(&t.o, argc, argv)) return 2;
     if (workbench_init(&t.w, &none, &why) != 0) return fail(11, "start", &why);
     memory_state_init(&t.after);
     int status = run_tool(&t);

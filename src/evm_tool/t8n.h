@@ -2,11 +2,18 @@
  * the block's body out. What the reference test fillers drive.
  *
  *   --input.alloc FILE  --input.env FILE  --input.txs FILE     "stdin": members of one object there
+ *   --input.blobParams FILE   {target, max, baseFeeUpdateFraction}; without it the fork's
  *   --output.basedir DIR  --output.alloc NAME  --output.result NAME  --output.body NAME
- *                       names are files in DIR, "stdout" or "stderr" (members of one object there)
+ *                       names are files in DIR (made if missing), "stdout" or "stderr" (members of
+ *                       one object there); "": not written
  *   --state.fork NAME  --state.chainid N  --state.reward N (wei; -1: none)
+ *   --state-test        nothing but the transactions: no system calls' contracts, no rewards
  *   --trace             EIP-3155 lines of transaction i to trace-i-HASH.jsonl in DIR
+ *   --trace.memory  --trace.nostack  --trace.returndata        what those lines hold
+ *   --trace.tracer NAME a tracer's document (tracers.h) to trace-i-HASH.json in DIR instead
  *
+ * A block that is invalid as a whole (a system contract is missing or fails, a deposit's log has
+ * another layout) has "blockException" in its result.
  * Source: ethereum/go-ethereum cmd/evm, "State transition tool (t8n)"; execution-spec-tests.
  * SPDX-License-Identifier: MIT */
 #ifndef EVM_TOOL_T8N_H

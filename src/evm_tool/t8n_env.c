@@ -58,19 +58,50 @@ static int ommers(struct block_env *ret, const struct json *list, struct arena *
     return 0;
 }
 
+static bool given(const struct json *env, const char *name) {
+    return !json_is_null(json_get(env, name));
+}
+
+// What the fork's blocks cannot be without, or have no more.
+static int check_names(const struct json *env, enum fork fork, bool state_test, struct error *why) {
+    struct u256 difficulty;
+    int r = fixture_get_u256(&difficulty, env, "currentDifficulty", why);
+    if (r != 0 || fork < FORK_PARIS) return r;
+    if (!given(env, "currentRandom")) {
+        return error_set(why, ERR_INVALID, "post-merge requires currentRandom");
+    }
+    if (!u256_is_zero(difficulty)) {
+        return error_set(why, ERR_INVALID, "post-merge difficulty must be zero or omitted");
+    }
+    if (state_test) return 0;
+    if (fork >= FORK_SHANGHAI && !given(env, "withdrawals")) {
+        return error_set(why, ERR_INVALID, "the fork needs withdrawals");
+    }
+    if (fork >= FORK_CANCUN && !given(env, "parentBeaconBlockRoot")) {
+        return error_set(why, ERR_INVALID, "the fork needs parentBeaconBlockRoot");
+    }
+    return 0;
+}
+
 // Difficulty, base fee and excess blob gas are given, or follow from the parent's numbers.
 static int difficulty(struct block_env *ret, const struct json *env, struct error *why) {
     if (ret->fork >= FORK_PARIS)
         return fixture_get_u256(&ret->prevrandao, env, "currentRandom", why);
-    if (!json_is_null(json_get(env, "currentDifficulty"))) {
+    if (given(env, "currentDifficulty")) {
         return fixture_get_u256(&ret->prevrandao, env, "currentDifficulty", why);
+    }
+    if (!given(env, "parentDifficulty") || ret->number == 0) {
+        return error_set(why, ERR_INVALID, "currentDifficulty or parentDifficulty is needed");
     }
     struct header parent = {.number = ret->number - 1, .ommers_hash = BLOCK_EMPTY_OMMERS};
     int r = fixture_get_u256(&parent.difficulty, env, "parentDifficulty", why);
     if (r == 0) r = fixture_get_u64(&parent.timestamp, env, "parentTimestamp", why);
-    if (r == 0 && !json_is_null(json_get(env, "parentUncleHash"))) {
+    if (r == 0 && given(env, "parentUncleHash")) {
         r = fixture_get_hash(&parent.ommers_hash, env, "parentUncleHash", why);
         if (hash_is_zero(&parent.ommers_hash)) parent.ommers_hash = BLOCK_EMPTY_OMMERS;
+    }
+    if (r == 0 && ret->timestamp <= parent.timestamp) {
+        return error_set(why, ERR_INVALID, "currentTimestamp is not after parentTimestamp");
     }
     if (r == 0) ret->prevrandao = header_difficulty(ret->fork, ret->timestamp, &parent);
     return r;
@@ -78,12 +109,12 @@ static int difficulty(struct block_env *ret, const struct json *env, struct erro
 
 static int base_fee(struct block_env *ret, const struct json *env, struct error *why) {
     if (ret->fork < FORK_LONDON) return 0;
-    if (!json_is_null(json_get(env, "currentBaseFee"))) {
+    if (given(env, "currentBaseFee")) {
         return fixture_get_u256(&ret->base_fee, env, "currentBaseFee", why);
     }
     struct u256 fee;
     uint64_t used, limit;
-    if (json_is_null(json_get(env, "parentBaseFee"))) {
+    if (!given(env, "parentBaseFee")) {
         return error_set(why, ERR_INVALID, "the fork needs currentBaseFee or parentBaseFee");
     }
     int r = fixture_get_u256(&fee, env, "parentBaseFee", why);
@@ -97,7 +128,7 @@ static int base_fee(struct block_env *ret, const struct json *env, struct error 
 
 static int excess(struct block_env *ret, const struct json *env, struct error *why) {
     if (ret->fork < FORK_CANCUN) return 0;
-    if (!json_is_null(json_get(env, "currentExcessBlobGas"))) {
+    if (given(env, "currentExcessBlobGas")) {
         return fixture_get_u64(&ret->excess_blob_gas, env, "currentExcessBlobGas", why);
     }
     uint64_t parent_excess, parent_used;
@@ -114,10 +145,12 @@ static int excess(struct block_env *ret, const struct json *env, struct error *w
 }
 
 int t8n_env(struct block_env *ret, struct t8n_hashes *ret_hashes, const struct json *env,
-            struct chain_config *config, enum fork fork, struct arena *a, struct error *why) {
+            struct chain_config *config, enum fork fork, bool state_test, struct arena *a,
+            struct error *why) {
     *ret = (struct block_env){.config = config, .fork = fork};
     *ret_hashes = (struct t8n_hashes){.list = json_get(env, "blockHashes")};
-    int r = fixture_get_address(&ret->coinbase, env, "currentCoinbase", why);
+    int r = check_names(env, fork, state_test, why);
+    if (r == 0) r = fixture_get_address(&ret->coinbase, env, "currentCoinbase", why);
     if (r == 0) r = fixture_get_u64(&ret->number, env, "currentNumber", why);
     if (r == 0) r = fixture_get_u64(&ret->timestamp, env, "currentTimestamp", why);
     if (r == 0) r = fixture_get_u64(&ret->gas_limit, env, "currentGasLimit", why);
@@ -205,12 +238,13 @@ static int signature(struct tx *t, const struct json *in, uint64_t chain_id, str
 }
 
 static int sign(struct tx *t, struct workbench *w, const struct json *in, uint64_t chain_id,
-                struct error *why) {
+                enum fork fork, struct error *why) {
     struct ecdsa_secret_key key;
     bool protected = true;
     if (json_get(in, "protected") && json_bool(&protected, json_get(in, "protected"), why) != 0) {
         return why->code;
     }
+    protected &= fork_rules_of(fork)->replay_protection;
     t->protected = t->type != TX_LEGACY || protected;
     t->chain_id = t->protected ? chain_id : 0;
     int r = fixture_fixed(key.b, sizeof key.b, json_get(in, "secretKey"), why);
@@ -218,7 +252,7 @@ static int sign(struct tx *t, struct workbench *w, const struct json *in, uint64
 }
 
 static int read_tx(struct tx *t, struct workbench *w, const struct json *in, uint64_t chain_id,
-                   struct error *why) {
+                   enum fork fork, struct error *why) {
     if (json_type_of(in) == JSON_STRING) {
         struct bytes raw;
         int r = fixture_bytes(&raw, in, &w->arena, why);
@@ -228,16 +262,19 @@ static int read_tx(struct tx *t, struct workbench *w, const struct json *in, uin
     int r = fields(t, in, &w->arena, why);
     if (r == 0) r = fixture_get_u256(&r_given, in, "r", why);
     if (r != 0) return r;
-    if (json_get(in, "secretKey") && u256_is_zero(r_given)) return sign(t, w, in, chain_id, why);
+    if (json_get(in, "secretKey") && u256_is_zero(r_given)) {
+        return sign(t, w, in, chain_id, fork, why);
+    }
     r = signature(t, in, chain_id, why);
     return r == 0 ? tx_seal(t, &w->arena, why) : r;
 }
 
 int t8n_tx(struct tx *ret, struct address *ret_sender, struct workbench *w, const struct json *in,
-           uint64_t chain_id, struct error *ret_why_not, struct error *why) {
+           const struct chain_config *config, enum fork fork, struct error *ret_why_not,
+           struct error *why) {
     struct tx t = {.type = TX_LEGACY};
     ret_why_not->text[0] = '\0';
-    int r = read_tx(&t, w, in, chain_id, ret_why_not);
+    int r = read_tx(&t, w, in, config->chain_id, fork, ret_why_not);
     if (r == 0) r = tx_sender(ret_sender, &t, ret_why_not);
     *ret = t;
     if (r == ERR_NO_MEMORY) return error_set(why, ERR_NO_MEMORY, "no memory");

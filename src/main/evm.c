@@ -27,6 +27,14 @@ static int bad(const char *verb, const char *what, const char *arg) {
     return 64;
 }
 
+// "--name value" or "--name=value"; NULL: it is another flag, or has no value.
+static const char *value_of(int argc, char **argv, int *i, const char *name) {
+    size_t n = strlen(name);
+    if (strncmp(argv[*i], name, n) != 0) return NULL;
+    if (argv[*i][n] == '=') return argv[*i] + n + 1;
+    return argv[*i][n] == '\0' && *i + 1 < argc ? argv[++*i] : NULL;
+}
+
 // Flags of the verbs that run files. Gives 0, or the exit status.
 static int read_options(struct runner_options *o, int argc, char **argv) {
     const char *verb = argv[1];
@@ -36,21 +44,20 @@ static int read_options(struct runner_options *o, int argc, char **argv) {
     if (!paths) return 71;
     o->paths = paths;
     for (int i = 2; i < argc; i++) {
-        const char *a = argv[i];
-        bool has_value = i + 1 < argc;
+        const char *a = argv[i], *v;
         if (strcmp(a, "--json") == 0) {
             o->json = true;
         } else if (strcmp(a, "--verbose") == 0) {
             o->verbose = true;
-        } else if (strcmp(a, "--fork") == 0 && has_value) {
-            o->fork = fork_parse(bytes_from_str(argv[++i]));
-            if (o->fork < 0) return bad(verb, "no fork is named", argv[i]);
-        } else if (strcmp(a, "--filter") == 0 && has_value) {
-            o->filter = argv[++i];
-        } else if (strcmp(a, "--jobs") == 0 && has_value) {
+        } else if ((v = value_of(argc, argv, &i, "--fork")) != NULL) {
+            o->fork = fork_parse(bytes_from_str(v));
+            if (o->fork < 0) return bad(verb, "no fork is named", v);
+        } else if ((v = value_of(argc, argv, &i, "--filter")) != NULL) {
+            o->filter = v;
+        } else if ((v = value_of(argc, argv, &i, "--jobs")) != NULL) {
             char *end;
-            unsigned long n = strtoul(argv[++i], &end, 10);
-            if (*end || n < 1 || n > 64) return bad(verb, "--jobs wants 1 to 64, not", argv[i]);
+            unsigned long n = strtoul(v, &end, 10);
+            if (*end || n < 1 || n > 64) return bad(verb, "--jobs wants 1 to 64, not", v);
             o->jobs = (unsigned)n;
         } else if (a[0] == '-') {
             return bad(verb, "unknown flag, or one without its value:", a);
@@ -86,7 +93,7 @@ static int replay(int argc, char **argv) {
     struct runner_options o;
     int r = read_options(&o, argc, argv);
     if (r == 0) r = need_paths(&o, argv[1]);
-    struct replay_options replayed = {o.paths, o.path_count, o.jobs, 5, o.json};
+    struct replay_options replayed = {o.paths, o.path_count, o.jobs, 5, o.fork, o.json};
     if (r == 0) r = replay_run(&replayed);
     free((void *)(uintptr_t)o.paths);
     return r;
@@ -124,12 +131,12 @@ static const struct config_verb verbs[] = {
      .arguments = "[FLAGS] PATH...",
      .help = "Run state tests.",
      .run = statetest,
-     .details = PATHS FORK JOBS JSON VERBOSE},
+     .details = PATHS FORK FILTER JOBS JSON VERBOSE},
     {.name = "blocktest",
      .arguments = "[FLAGS] PATH...",
      .help = "Run block tests.",
      .run = blocktest,
-     .details = PATHS FORK JOBS JSON VERBOSE},
+     .details = PATHS FORK FILTER JOBS JSON VERBOSE},
     {.name = "run",
      .arguments = "--code HEX [FLAGS]",
      .help = "Run one piece of code.",
@@ -143,9 +150,20 @@ static const struct config_verb verbs[] = {
          "                 stdin: members of one JSON object there\n"
          "  --output.basedir DIR, --output.alloc NAME, --output.result NAME, --output.body NAME\n"
          "                 files in DIR, or stdout, stderr: members of one JSON object there\n"
-         "  --state.fork NAME, --state.chainid N\n"
+         "  --input.blobParams FILE\n"
+         "                 target, max, baseFeeUpdateFraction of blobs\n"
+         "  --state.fork NAME\n"
+         "                 Frontier, Homestead, EIP150, EIP158, Byzantium, Constantinople,\n"
+         "                 ConstantinopleFix, Istanbul, Berlin, London, Merge, Paris, Shanghai,\n"
+         "                 Cancun, Prague, Osaka, BPO1, BPO2\n"
+         "  --state.chainid N\n"
          "  --state.reward N  wei of a block's author; -1: none\n"
-         "  --trace        EIP-3155 lines of transaction i to trace-i-HASH.jsonl in DIR\n"},
+         "  --state-test   nothing but the transactions\n"
+         "  --trace        EIP-3155 lines of transaction i to trace-i-HASH.jsonl in DIR\n"
+         "  --trace.memory, --trace.nostack, --trace.returndata\n"
+         "                 what those lines hold\n"
+         "  --trace.tracer NAME\n"
+         "                 what this tracer tells, to trace-i-HASH.json, instead\n"},
     {.name = "bench",
      .arguments = "[FLAGS] [PATH...]",
      .help = "Time state tests as programs.",
@@ -157,7 +175,7 @@ static const struct config_verb verbs[] = {
      .arguments = "[FLAGS] PATH...",
      .help = "Run blocks with their pre-state, and time them.",
      .run = replay,
-     .details = PATHS JOBS JSON},
+     .details = PATHS FORK JOBS JSON},
 };
 
 const struct config_program evm_program = {
