@@ -146,11 +146,8 @@ static int note(struct block_run *b, struct block_entry *e, const struct tx *t,
         .fee_to_coinbase = r->fee_to_coinbase,
         .log_first = r->log_first,
         .log_count = r->log_count,
+        .deposit_nonce = r->deposit_nonce,
     };
-    if (t->type == TX_DEPOSIT) {
-        struct state *s = b->vm->state;
-        e->deposit_nonce = state_nonce(state_account_find(s, &t->deposit.from)) - 1;
-    }
     b->count++;
     bool root = !b->vm->schedule.p.status_receipts && b->env.state_root;
     if (!root) return 0;

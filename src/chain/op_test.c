@@ -205,6 +205,65 @@ TEST(op_deposits_are_of_rollups_only) {
     end();
 }
 
+// What cannot begin is no less in the block: with its mint, its nonce, and all its gas.
+TEST(op_deposits_that_cannot_begin_use_all_their_gas) {
+    static uint8_t ones[49153];
+    static const struct {
+        uint64_t gas, value, data_size;
+        bool creates, runs;
+        uint64_t gas_used;
+    } cases[] = {
+        {100000, 7, 0, false, true, 21000},
+        {100000, 8, 0, false, false, 100000},  // more than the mint brought
+        {20999, 0, 0, false, false, 20999},    // intrinsic gas
+        {50000, 0, 1000, false, false, 50000}, // floor: 61000
+        {61000, 0, 1000, false, true, 61000},
+        {9000000, 0, 49153, true, false, 9000000}, // too much of initcode
+    };
+    struct error why;
+    memset(ones, 1, sizeof ones);
+    begin(OP_ISTHMUS);
+    const struct head_block *parent = head_latest(head);
+    const struct produce_attributes attributes = {
+        .timestamp = parent->block.header.timestamp + 2,
+        .fee_recipient = OP_SEQUENCER_VAULT,
+        .gas_limit = GAS_LIMIT,
+        .base_fee = {.denominator = 100, .elasticity = 4},
+    };
+    CHECK_OK(producer_begin(producer, &parent->hash, &attributes, &why), &why);
+    head_block_release(parent);
+    struct block_run *run = producer_run(producer);
+    struct state *s = run->vm->state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct address from = play_address(0xd0, i);
+        struct transact_result r;
+        struct tx t = {.type = TX_DEPOSIT,
+                       .has_to = !cases[i].creates,
+                       .protected = true,
+                       .gas = cases[i].gas,
+                       .value = u256_from_u64(cases[i].value),
+                       .to = play_address(0xa0, 60),
+                       .data = bytes_make(ones, cases[i].data_size),
+                       .deposit = {.from = from, .mint = u256_from_u64(7)}};
+        CHECK_OK(tx_seal(&t, &arena, &why), &why);
+        CHECK_OK(block_run_tx(run, &t, &from, &r, &why), &why);
+        CHECK_STR(transact_fault_text(&r), "valid");
+        CHECK((r.status == EVM_SUCCESS) == cases[i].runs);
+        CHECK_U64(r.gas_used, cases[i].gas_used);
+        CHECK_U64(run->entries[i].deposit_nonce, 0);
+        struct state_account *a = state_account_find(s, &from);
+        CHECK_U64(state_nonce(a), 1);
+        CHECK_U64(state_balance(a).w[0], cases[i].runs ? 7 - cases[i].value : 7);
+    }
+    // Only room for its gas it needs.
+    struct transact_result r;
+    struct tx t = {.type = TX_DEPOSIT, .has_to = true, .protected = true, .gas = GAS_LIMIT};
+    CHECK_OK(tx_seal(&t, &arena, &why), &why);
+    CHECK_OK(block_run_tx(run, &t, &t.deposit.from, &r, &why), &why);
+    CHECK_I64(r.rules, TX_FAULT_GAS_LEFT);
+    end();
+}
+
 TEST(op_blocks_of_isthmus) {
     check_fees(OP_ISTHMUS);
 }

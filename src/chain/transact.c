@@ -171,7 +171,7 @@ static void count_gas(struct evm *vm, const struct tx *t, const struct fork_rule
     uint64_t most = used / vm->schedule.p.refund_quotient;
     if (refund > most) refund = most;
     uint64_t floor = tx_floor_gas(t, rules);
-    if (floor > t->gas) floor = t->gas; // a deposit is not asked for it beforehand
+    if (floor > t->gas) floor = t->gas; // of a deposit that is not run
     ret->gas_refunded = refund;
     ret->gas_peak = used < floor ? floor : used;
     ret->gas_used = used - refund < floor ? floor : used - refund;
@@ -199,19 +199,34 @@ static int end(struct evm *vm, struct transact_result *ret, struct error *why) {
     return state_check(s, why);
 }
 
-/* A deposit of the OP Stack: valid by construction, pays no fees, and when it fails its mint and
- * its nonce stay. */
+// That nothing but the fork's rules on what may begin keeps a deposit from being run.
+static bool may_begin(const struct transact_context *c, const struct tx *t,
+                      struct state_account *from) {
+    const struct fork_rules *rules = c->rules;
+    if (t->gas > INT64_MAX || t->gas < tx_intrinsic_gas(t, rules)) return false;
+    if (t->gas < tx_floor_gas(t, rules)) return false;
+    if (!t->has_to && rules->initcode_max && t->data.n > rules->initcode_max) return false;
+    return u256_compare(state_balance(from), t->value) >= 0;
+}
+
+/* A deposit of the OP Stack: it stands in the block wherever there is room, and pays no fees. When it fails its mint
+ * and its nonce stay; one that would be no valid transaction fails without being run, and counts
+ * with all its gas (deposits.md, "Execution"). */
 static int run_deposit(struct evm *vm, const struct transact_context *c, const struct tx *t,
                        struct transact_result *ret, struct error *why) {
     struct state *s = vm->state;
     struct state_account *from = state_account_find(s, &t->deposit.from);
+    if (t->gas > c->gas_left) {
+        refuse(ret, TRANSACT_RULES, TX_FAULT_GAS_LEFT);
+        return 0;
+    }
     if (!u256_is_zero(t->deposit.mint)) state_add_balance(s, from, t->deposit.mint);
-    state_set_nonce(s, from, state_nonce(from) + 1);
-    warm_up(vm, t, from);
-    uint64_t intrinsic = tx_intrinsic_gas(t, c->rules);
+    ret->deposit_nonce = state_nonce(from);
+    state_set_nonce(s, from, ret->deposit_nonce + 1);
     struct evm_result r = {.status = EVM_OUT_OF_GAS};
-    if (intrinsic <= t->gas && t->gas <= INT64_MAX) {
-        execute(vm, t, &t->deposit.from, (int64_t)(t->gas - intrinsic), &r);
+    if (may_begin(c, t, from)) {
+        warm_up(vm, t, from);
+        execute(vm, t, &t->deposit.from, (int64_t)(t->gas - tx_intrinsic_gas(t, c->rules)), &r);
     }
     int code = finish_status(vm, r.status, why);
     if (code != 0) return code;

@@ -55,6 +55,7 @@ struct transact_result {
     uint64_t gas_refunded; /* what the refund counter took off */
     uint64_t gas_peak;     /* what it needed before refunds, at least the floor */
     uint64_t blob_gas_used;
+    uint64_t deposit_nonce; /* of a deposit's sender, before */
     struct u256 fee_to_coinbase;
     struct bytes output;         /* borrowed until the machine's next use */
     struct address created;      /* of creations that succeeded */
