@@ -3,6 +3,7 @@
 
 #include "evm/opcode.h"
 #include "evm/precompile.h"
+#include "evm/trace.h"
 #include "evm/wide.h"
 #include "test/harness/test.h"
 
@@ -336,6 +337,34 @@ TEST(code_that_is_taken_out_stays_for_its_users) {
     evm_code_cache_trim(c, 0);
     evm_code_user_leave(c, &first);
     evm_code_cache_free(c);
+}
+
+static void stop_at_first(void *ctx, struct evm *machine, const struct evm_step *step) {
+    (void)ctx, (void)step;
+    atomic_store(machine->abort, true);
+}
+
+TEST(evm_stops_while_code_runs) {
+    static const struct {
+        uint8_t op[6];
+        size_t size;
+    } cases[] = {
+        {{0x60, 5, OP_JUMP, 0, 0, OP_JUMPDEST}, 6}, // a jump
+        {{OP_PUSH0, OP_PUSH0, OP_KECCAK256}, 3},    // what takes long where nothing jumps
+        {{OP_PUSH0, OP_PUSH0, OP_PUSH0, OP_CREATE}, 4},
+    };
+    atomic_bool stop = false;
+    struct evm_tracer tracer = {.wants_steps = true, .step = stop_at_first};
+    begin();
+    vm.abort = &stop;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        atomic_store(&stop, false);
+        vm.tracer = NULL;
+        CHECK_I64(run(bytes_make(cases[i].op, cases[i].size)).status, EVM_SUCCESS);
+        vm.tracer = &tracer;
+        CHECK_I64(run(bytes_make(cases[i].op, cases[i].size)).status, EVM_ABORTED);
+    }
+    end();
 }
 
 // A tracer's programs stand behind those of everyone else, and none holds more than it is.

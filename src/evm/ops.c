@@ -117,6 +117,8 @@ enum evm_status evm_op_keccak256(struct evm_frame *f, uint32_t arg) {
     (void)arg;
     struct u256 *sp = f->sp;
     uint64_t at;
+    // Hashes of large memory one after another take long without any jump.
+    if (atomic_load_explicit(f->vm->abort, memory_order_relaxed)) return EVM_ABORTED;
     if (!charge_range(f, &sp[-1], &sp[-2], 6, &at)) return EVM_OUT_OF_GAS;
     struct hash h = keccak256((struct bytes){f->memory + at, sp[-2].w[0]});
     sp[-2] = u256_load_be(h.b);
