@@ -67,13 +67,25 @@ static void log_enter(void *ctx, struct evm *vm, const struct evm_message *m, in
     finish_step(t, t->pending.gas - gas_now - (creates ? m->gas : 0), NULL);
 }
 
+// The last line: what came of it all.
+static void sum_up(struct tracer *t, const struct evm_message *m, const struct evm_result *r) {
+    struct json_writer w;
+    json_writer_init(&w, t->out, 0);
+    json_begin_object(&w, NULL);
+    json_add_data(&w, "output", r->output);
+    json_add_quantity(&w, "gasUsed", (uint64_t)(m->gas - r->gas_left));
+    if (r->status != EVM_SUCCESS) json_add_str(&w, "error", evm_status_name(r->status));
+    json_end(&w);
+    buf_append_byte(t->out, '\n');
+}
+
 static void log_leave(void *ctx, struct evm *vm, const struct evm_message *m,
                       const struct evm_result *r) {
     struct tracer *t = ctx;
-    (void)m;
     bool halted = r->status != EVM_SUCCESS && r->status != EVM_REVERT;
     int64_t cost = halted ? vm->schedule.op[t->pending.op].gas : t->pending.gas - vm->gas_at_end;
     finish_step(t, cost, halted ? evm_status_name(r->status) : NULL);
+    if (m->depth == 0) sum_up(t, m, r);
 }
 
 /* Selectors. */

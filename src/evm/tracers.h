@@ -1,6 +1,6 @@
 /* The tracers of the field, each as a struct evm_tracer that writes JSON.
  *
- *   structlog   a line per instruction, EIP-3155
+ *   structlog   a line per instruction and one that sums up, EIP-3155
  *   opcodes     an object per instruction, joined by commas: structLogs of debug_traceTransaction
  *   call        the tree of calls, as geth's callTracer
  *   prestate    what was looked at, with its values before the transaction, as prestateTracer

@@ -66,13 +66,15 @@ TEST(tracers_structlog_tells_costs) {
     for (const char *p = text; (p = strchr(p, '\n')) != NULL; p++) {
         lines++;
     }
-    CHECK_U64(lines, 13); // twelve instructions and the STOP behind the code
+    CHECK_U64(lines, 14); // twelve instructions, the STOP behind the code, the sum
+    CHECK(strstr(text, "\n{\"output\":\"0x\",\"gasUsed\":\"0x1276\"}\n"));
     free(text);
 }
 
 TEST(tracers_structlog_names_a_halt) {
     char *text = trace("structlog", 1000);
     CHECK(strstr(text, "\"opName\":\"SLOAD\",\"gasCost\":\"0x0\",\"error\":\"out of gas\"}"));
+    CHECK(strstr(text, "\n{\"output\":\"0x\",\"gasUsed\":\"0x3e8\",\"error\":\"out of gas\"}\n"));
     free(text);
 }
 

@@ -81,7 +81,9 @@ static void print_result(const struct run_options *o, const struct evm_result *r
     struct buf out;
     struct json_writer w;
     buf_init(&out, 0);
-    if (o->json || o->tracer) {
+    if (o->tracer && strcmp(o->tracer, "structlog") == 0) {
+        // Its last line has said it.
+    } else if (o->json || o->tracer) {
         json_writer_init(&w, &out, 0);
         json_begin_object(&w, NULL);
         json_add_data(&w, "output", r->output);
@@ -91,7 +93,7 @@ static void print_result(const struct run_options *o, const struct evm_result *r
     } else {
         hex_append_data(&out, r->output);
     }
-    printf("%.*s\n", (int)out.n, (const char *)out.p);
+    if (out.n) printf("%.*s\n", (int)out.n, (const char *)out.p);
     if (!o->json && r->status != EVM_SUCCESS) {
         (void)fprintf(stderr, "%s\n", evm_status_name(r->status));
     }

@@ -132,24 +132,14 @@ static int reject(struct t8n *t, size_t index, const char *text, struct error *w
     return 0;
 }
 
-// Ends what a tracer tells of a transaction; EIP-3155 wants a line that sums it up.
+// Ends what a tracer tells of a transaction.
 static int end_trace(struct t8n *t, struct tracer *tracer, const struct tx *tx,
-                     const struct transact_result *result, struct buf *trace, struct error *why) {
+                     const struct transact_result *result, struct error *why) {
     const struct tracer_transaction told = {.gas_limit = tx->gas,
                                             .gas_used = result->gas_used,
                                             .log_first = t->run.entries[0].log_first};
     tracer_set_transaction(tracer, &told);
-    int r = tracer_end(tracer, &t->w.state, why);
-    if (r != 0 || t->o.tracer) return r;
-    struct json_writer w;
-    json_writer_init(&w, trace, 0);
-    json_begin_object(&w, NULL);
-    json_add_data(&w, "output", result->output);
-    json_add_quantity(&w, "gasUsed", result->gas_used);
-    if (result->status != EVM_SUCCESS) json_add_str(&w, "error", evm_status_name(result->status));
-    json_end(&w);
-    buf_append_byte(trace, '\n');
-    return buf_check(trace, why);
+    return tracer_end(tracer, &t->w.state, why);
 }
 
 static int run_one(struct t8n *t, size_t index, const struct tx *tx, const struct address *sender,
@@ -169,7 +159,7 @@ static int run_one(struct t8n *t, size_t index, const struct tx *tx, const struc
     if (r == 0 && result.fault != TRANSACT_VALID) {
         r = reject(t, index, transact_fault_text(&result), why);
     } else if (r == 0) {
-        if (tracer) r = end_trace(t, tracer, tx, &result, &trace, why);
+        if (tracer) r = end_trace(t, tracer, tx, &result, why);
         if (tracer && r == 0) write_trace(t, t->included_count, &tx->hash, buf_view(&trace));
         t->included[t->included_count] = *tx;
         t->senders[t->included_count++] = *sender;
