@@ -7,6 +7,7 @@
 #include "eth/rpc_json.h"
 #include "evm_tool/fixture.h"
 #include "evm_tool/runner.h"
+#include "evm_tool/witness.h"
 #include "json/write.h"
 
 #include <stdio.h>
@@ -15,8 +16,9 @@
 /* What was read, until everything is there. */
 struct source {
     struct source *next;
-    char *folder; /* of block.json and pre_state.json; "" for the common files */
+    char *folder; /* of block.json and pre_state.json, or what names of a pair begin with */
     struct bytes block, pre_state;
+    struct bytes rlp, witness; /* the other form */
 };
 
 struct replay {
@@ -54,12 +56,33 @@ static const struct json *parse(struct replay *r, struct bytes text, const char 
     return NULL;
 }
 
+// What the name of one half of a pair begins with: the length, 0 for other names.
+static size_t stem_of(const char *name, const char *ending) {
+    size_t n = strlen(name), m = strlen(ending);
+    if (n < m || strcmp(name + n - m, ending) != 0) return 0;
+    if (n == m || name[n - m - 1] == '/' || name[n - m - 1] == '_') return n - m;
+    return 0;
+}
+
+static bool take_pair(struct replay *r, const char *name, struct bytes content) {
+    size_t block = stem_of(name, "block.rlp"), witness = stem_of(name, "witness.rlp");
+    char stem[4096];
+    if (!block && !witness) return false;
+    (void)snprintf(stem, sizeof stem, "%.*s", (int)(block ? block : witness), name);
+    struct source *s = source_of(r, stem);
+    struct bytes copy = arena_copy(&r->arena, content);
+    if (s && block) s->rlp = copy;
+    if (s && witness) s->witness = copy;
+    if (!s) r->failed++;
+    return true;
+}
+
 bool replay_take(struct replay *r, const char *name, struct bytes content) {
     const char *slash = strrchr(name, '/');
     const char *base = slash ? slash + 1 : name;
     bool block = strcmp(base, "block.json") == 0, pre = strcmp(base, "pre_state.json") == 0;
     bool codes = strcmp(base, "codes.json") == 0, hashes = strcmp(base, "block_hashes.json") == 0;
-    if (!block && !pre && !codes && !hashes) return false;
+    if (!block && !pre && !codes && !hashes) return take_pair(r, name, content);
     struct bytes copy = arena_copy(&r->arena, content);
     if (codes) r->codes = parse(r, copy, name);
     if (hashes) r->hashes = parse(r, copy, name);
@@ -88,18 +111,22 @@ static bool unreadable(void *arg, const char *name, const char *reason) {
 
 // A block's file alone brings what stands around it.
 static void read_path(struct replay *r, const char *path) {
+    static const char *const around[] = {"block.json", "pre_state.json", "../../codes.json",
+                                         "../../block_hashes.json"};
+    static const char *const pair[] = {"block.rlp", "witness.rlp"};
     struct walk_visitor visitor = {r, take_file, unreadable};
     const char *slash = strrchr(path, '/');
     const char *base = slash ? slash + 1 : path;
-    if (strcmp(base, "block.json") != 0) {
+    bool json = strcmp(base, "block.json") == 0;
+    size_t stem = json ? (size_t)(base - path) : stem_of(path, "block.rlp");
+    size_t count = json ? sizeof around / sizeof *around : sizeof pair / sizeof *pair;
+    if (!json && !stem) {
         (void)walk_path(path, &visitor);
         return;
     }
-    static const char *const around[] = {"block.json", "pre_state.json", "../../codes.json",
-                                         "../../block_hashes.json"};
-    for (size_t i = 0; i < sizeof around / sizeof *around; i++) {
+    for (size_t i = 0; i < count; i++) {
         char sub[4096];
-        (void)snprintf(sub, sizeof sub, "%.*s%s", (int)(base - path), path, around[i]);
+        (void)snprintf(sub, sizeof sub, "%.*s%s", (int)stem, path, json ? around[i] : pair[i]);
         (void)walk_path(sub, &visitor);
     }
 }
@@ -167,13 +194,56 @@ struct subject {
     struct block block;
     struct address *senders;
     struct memory_state pre;
+    struct witness *witness; /* the pre-state in the other form; NULL: pre */
     struct block_env env;
     struct hashes hashes;
 };
 
+static int take_block(struct subject *ret, const struct chain_config *config, struct arena *a,
+                      struct error *why) {
+    int r = 0;
+    ret->senders = arena_new_array(a, struct address, ret->block.tx_count + 1);
+    if (!ret->senders) return error_set(why, ERR_NO_MEMORY, "no memory");
+    for (size_t i = 0; r == 0 && i < ret->block.tx_count; i++) {
+        r = tx_sender(&ret->senders[i], &ret->block.txs[i], why);
+    }
+    ret->env = block_env_of(config, &ret->block);
+    return r;
+}
+
+// The chain that a block's transactions are signed for; mainnet where none says.
+static const struct chain_config *chain_of(const struct block *b) {
+    static const char *const names[] = {"mainnet", "sepolia", "holesky", "hoodi"};
+    for (size_t i = 0; i < b->tx_count; i++) {
+        for (size_t k = 0; b->txs[i].protected && k < sizeof names / sizeof *names; k++) {
+            const struct chain_config *c = chain_config_named(bytes_from_str(names[k]));
+            if (c->chain_id == b->txs[i].chain_id) return c;
+        }
+    }
+    return chain_config_named(BYTES_LIT("mainnet"));
+}
+
+static int prepare_witnessed(struct subject *ret, const struct source *s, struct arena *a,
+                             struct error *why) {
+    if (!s->witness.p) return error_set(why, ERR_NOT_FOUND, "there is no witness.rlp beside it");
+    if (!s->rlp.p) return error_set(why, ERR_NOT_FOUND, "there is no block.rlp beside it");
+    int r = block_decode(&ret->block, s->rlp, a, why);
+    if (r == 0) r = witness_open(&ret->witness, s->witness, why);
+    if (r == 0) r = take_block(ret, chain_of(&ret->block), a, why);
+    if (r != 0) return r;
+    struct hash parent;
+    r = witness_block_hash(ret->witness, &parent, ret->block.header.number - 1, why);
+    if (r == 0 && !hash_equal(&parent, &ret->block.header.parent_hash)) {
+        r = error_set(why, ERR_INVALID, "the witness is of another block");
+    }
+    ret->env.block_hash = witness_block_hash;
+    ret->env.block_hash_ctx = ret->witness;
+    return r;
+}
+
 static int prepare(struct subject *ret, struct replay *r, const struct source *s, struct arena *a,
                    struct error *why) {
-    const struct chain_config *mainnet = chain_config_named(BYTES_LIT("mainnet"));
+    if (s->rlp.p || s->witness.p) return prepare_witnessed(ret, s, a, why);
     const struct json *block = parse(r, s->block, s->folder);
     const struct json *pre = parse(r, s->pre_state, s->folder);
     if (!block || !pre) return error_set(why, ERR_NOT_FOUND, "block.json or pre_state.json");
@@ -181,18 +251,30 @@ static int prepare(struct subject *ret, struct replay *r, const struct source *s
     json_members(key, account, pre) {
         if (code == 0) code = load_account(&ret->pre, &r->common, key, account, why);
     }
+    if (code == 0) code = take_block(ret, chain_config_named(BYTES_LIT("mainnet")), a, why);
     if (code != 0) return code;
-    ret->senders = arena_new_array(a, struct address, ret->block.tx_count + 1);
-    if (!ret->senders) return error_set(why, ERR_NO_MEMORY, "no memory");
-    for (size_t i = 0; code == 0 && i < ret->block.tx_count; i++) {
-        code = tx_sender(&ret->senders[i], &ret->block.txs[i], why);
-    }
     ret->hashes = (struct hashes){r->hashes, &ret->block.header};
-    ret->env = block_env_of(mainnet, &ret->block);
     ret->env.block_hash = block_hash;
     ret->env.block_hash_ctx = &ret->hashes;
     ret->env.replay = true;
     return code;
+}
+
+static void free_subject(struct subject *s) {
+    memory_state_free(&s->pre);
+    witness_close(s->witness);
+}
+
+// Where the tries are known, so is the root that must come out.
+static int check_root(struct subject *s, const struct state *state, struct arena *a,
+                      struct error *why) {
+    struct state_changes changes;
+    struct hash root;
+    if (!s->witness) return 0;
+    int r = state_changes_of(&changes, state, a, why);
+    if (r == 0) r = witness_root(s->witness, &root, &changes, why);
+    if (r != 0 || hash_equal(&root, &s->block.header.state_root)) return r;
+    return error_set(why, ERR_INVALID, "state root differs from the header's");
 }
 
 // One run with its own code cache; `cold` and `warm` get the times of the first and best run.
@@ -204,15 +286,18 @@ static int run_rounds(struct subject *s, const struct replay_options *o, double 
     int r = workbench_init(&w, &none, why);
     if (r != 0) return r;
     struct ahead *ahead = NULL;
-    if (o->jobs > 1) r = ahead_new(&ahead, o->jobs - 1, w.codes, w.precompiles, why);
+    // A witness is read by one thread.
+    if (o->jobs > 1 && !s->witness) r = ahead_new(&ahead, o->jobs - 1, w.codes, w.precompiles, why);
     block_run_init(&run, &w.vm);
     for (unsigned i = 0; r == 0 && i <= o->rounds; i++) {
         struct block_outcome outcome;
-        state_reset(&w.state, memory_state_reader(&s->pre));
+        state_reset(&w.state,
+                    s->witness ? witness_reader(s->witness) : memory_state_reader(&s->pre));
         uint64_t begin = clock_monotonic_ns(&clock_system);
         r = block_run_all(&run, &w.state, &s->env, &s->block, s->senders, ahead, &outcome, &w.arena,
                           why);
         double ns = (double)(clock_monotonic_ns(&clock_system) - begin);
+        if (r == 0 && i == 0) r = check_root(s, &w.state, &w.arena, why);
         if (i == 0) *cold = ns;
         if (i == 1 || (i > 1 && ns < *warm)) *warm = ns;
         arena_reset(&w.arena);
@@ -278,7 +363,7 @@ static void run_source(struct replay *r, const struct source *source) {
     } else {
         r->failed++;
     }
-    memory_state_free(&s.pre);
+    free_subject(&s);
     arena_free(&a);
 }
 
@@ -312,7 +397,7 @@ void replay_check(struct replay *r,
         int status = prepare(&s, r, source, &a, &why);
         if (status == 0) status = run_rounds(&s, r->o, &cold, &warm, &why);
         report(arg, source->folder, status == 0 ? NULL : why.text);
-        memory_state_free(&s.pre);
+        free_subject(&s);
         arena_free(&a);
     }
 }

@@ -4,7 +4,10 @@
  * ({address: {balance, nonce, code_hash, storage}}) beside it, codes.json ({hash: code}) and
  * block_hashes.json ({number: hash}) two folders up, in a folder or an archive.
  * Rewards, withdrawals and requests are left out: the accounts they change are not in the
- * pre-state. SPDX-License-Identifier: MIT */
+ * pre-state.
+ * Or pairs X_block.rlp and X_witness.rlp (evm_tool/witness.h; X_ may be nothing), of mainnet or the
+ * test network that the transactions are signed for: these are run whole, and the state root is
+ * compared, too. SPDX-License-Identifier: MIT */
 #ifndef EVM_TOOL_REPLAY_H
 #define EVM_TOOL_REPLAY_H
 

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 [[gnu::format(printf, 4, 0)]] static void say(const struct tally *t, const char *word,
@@ -34,7 +35,9 @@ void tally_skip(struct tally *t, const char *name, const char *format, ...) {
 }
 
 static int usage(void) {
-    (void)fputs("usage: conformance AREA DIR... | conformance --list\n\nAreas:", stderr);
+    (void)fputs("usage: conformance AREA [DIR...] | conformance --list\n\n"
+                "Without DIR: AREA's folder in the one that BN_VECTORS names.\n\nAreas:",
+                stderr);
     for (const struct area *a = areas; a->name; a++) {
         (void)fprintf(stderr, " %s", a->name);
     }
@@ -49,11 +52,15 @@ int main(int argc, char **argv) {
         }
         return 0;
     }
-    if (argc < 3) return usage();
+    char published[4096];
+    const char *vectors = getenv("BN_VECTORS");
+    if (argc < 2 || (argc == 2 && (!vectors || !*vectors))) return usage();
+    (void)snprintf(published, sizeof published, "%s/%s", vectors ? vectors : "", argv[1]);
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     for (const struct area *a = areas; a->name; a++) {
         if (strcmp(argv[1], a->name) != 0) continue;
         struct tally t = {0};
+        if (argc == 2) a->run(published, &t);
         for (int i = 2; i < argc; i++) {
             a->run(argv[i], &t);
         }
