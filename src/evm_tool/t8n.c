@@ -493,12 +493,21 @@ static int write_all(const struct t8n *t, struct error *why) {
     return r;
 }
 
+static int check_inputs(const struct t8n *t, struct error *why) {
+    enum json_type txs = json_type_of(t->txs);
+    if (!json_as_object(t->alloc)) return error_set(why, ERR_SYNTAX, "alloc is no object");
+    if (!json_as_object(t->env_json)) return error_set(why, ERR_SYNTAX, "env is no object");
+    if (txs == JSON_ARRAY || txs == JSON_STRING || txs == JSON_NULL) return 0;
+    return error_set(why, ERR_SYNTAX, "txs are no list, and no string of one");
+}
+
 static int run_tool(struct t8n *t) {
     struct error why = {0};
     int r = read_json(&t->alloc, t, t->o.alloc, "alloc", &why);
     if (r == 0) r = read_json(&t->env_json, t, t->o.env, "env", &why);
     if (r == 0) r = read_json(&t->txs, t, t->o.txs, "txs", &why);
     if (r == 0 && json_is_null(t->txs) && t->from_stdin) t->txs = json_get(t->from_stdin, "txsRlp");
+    if (r == 0) r = check_inputs(t, &why);
     if (r == 0) r = make_folder(t->o.base, &why);
     if (r != 0) return fail(r == ERR_IO ? 11 : 10, "input", &why);
     r = run(t, &why);

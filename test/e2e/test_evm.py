@@ -224,8 +224,10 @@ def what_cannot_be_run_has_its_exit_status():
     for flags in (["--state.chainid", "x"], ["--no-such"], ["--state.reward"]):
         r, _ = t8n("Cancun", env, [], *flags)
         assert r.returncode == 2 and r.stderr, r
-    r = run(PROGRAM, "evm", "t8n", "--input.alloc=stdin", input="{")
-    assert r.returncode == 10, r
+    stdin = [f"--input.{name}=stdin" for name in ("alloc", "env", "txs")]
+    for text in ("{", "[]", "{}", '{"alloc": [], "env": {}}', '{"alloc": {}, "env": {}, "txs": {}}'):
+        r = run(PROGRAM, "evm", "t8n", *stdin, input=text)
+        assert r.returncode == 10 and r.stderr.startswith("ERROR(10)"), (text, r)
     assert run(PROGRAM, "evm", "t8n", "--input.alloc=/no/such").returncode == 11
 
 
