@@ -39,15 +39,6 @@ static void record_account(struct effects_account *ret, const struct state_accou
     }
 }
 
-// Index of a slot's account in the list; the list is as long as what a transaction looks at.
-static uint32_t index_of(const struct state *s, const struct state_account *a, uint32_t hint) {
-    if (hint < s->entered_count && s->entered[hint] == a) return hint;
-    for (uint32_t i = 0; i < s->entered_count; i++) {
-        if (s->entered[i] == a) return i;
-    }
-    return 0;
-}
-
 static int record_logs(struct effects *ret, const struct state *s, struct arena *a,
                        struct error *why) {
     size_t first = ret->result.log_first, count = ret->result.log_count;
@@ -78,14 +69,12 @@ int effects_record(struct effects *ret, const struct state *s, const struct tran
     for (size_t i = 0; i < s->entered_count; i++) {
         record_account(&accounts[i], s->entered[i], s);
     }
-    uint32_t at = 0;
     for (size_t i = 0; i < s->slot_count; i++) {
         const struct state_slot *slot = s->slots[i];
-        at = index_of(s, slot->account, at);
         bool alive = slot->generation == slot->account->generation;
         struct u256 now = alive ? slot->value : U256_ZERO;
-        slots[i] = (struct effects_slot){at, !u256_equal(now, slot->original), slot->key,
-                                         slot->original, now};
+        slots[i] = (struct effects_slot){slot->account->place, !u256_equal(now, slot->original),
+                                         slot->key, slot->original, now};
     }
     ret->result.output = arena_copy(a, result->output);
     if (result->output.n && !ret->result.output.p) return no_memory(why);

@@ -217,6 +217,7 @@ void state_account_enter(struct state *s, struct state_account *a) {
         fail_memory(s);
         return;
     }
+    a->place = (uint32_t)s->entered_count;
     s->entered[s->entered_count++] = a;
 }
 

@@ -114,6 +114,7 @@ struct state_account {
     struct state_fields now; /* the present values */
     struct evm_code *code;   /* of now.code_hash once asked for, else NULL */
     uint64_t epoch;          /* last transaction that entered it */
+    uint32_t place;          /* in that transaction's `entered` */
     uint64_t warm_epoch;
     uint64_t touched_epoch;
     uint64_t created_epoch;
