@@ -656,7 +656,7 @@ static bool make_room(struct decoder *d, struct arena *scratch) {
     d->stretches = (struct stretch *)(void *)(p += insns);
     d->jumps = (struct jump *)(void *)(p += stretches);
     d->entries = (struct evm_entry *)(void *)(p += jumps);
-    d->entry_of = (uint32_t *)(void *)(p += entries);
+    d->entry_of = (uint32_t *)(void *)(p + entries);
     memset(d->entry_of, 0, map);
     return true;
 }

@@ -30,7 +30,7 @@ static int bad(const char *verb, const char *what, const char *arg) {
 // "--name value" or "--name=value"; NULL: it is another flag, or has no value.
 static const char *value_of(int argc, char **argv, int *i, const char *name) {
     size_t n = strlen(name);
-    if (strncmp(argv[*i], name, n) != 0) return NULL;
+    if (!argv[*i] || strncmp(argv[*i], name, n) != 0) return NULL;
     if (argv[*i][n] == '=') return argv[*i] + n + 1;
     return argv[*i][n] == '\0' && *i + 1 < argc ? argv[++*i] : NULL;
 }
