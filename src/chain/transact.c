@@ -209,9 +209,9 @@ static bool may_begin(const struct transact_context *c, const struct tx *t,
     return u256_compare(state_balance(from), t->value) >= 0;
 }
 
-/* A deposit of the OP Stack: it stands in the block wherever there is room, and pays no fees. When it fails its mint
- * and its nonce stay; one that would be no valid transaction fails without being run, and counts
- * with all its gas (deposits.md, "Execution"). */
+/* A deposit of the OP Stack: it stands in the block wherever there is room, and pays no fees. When
+ * it fails its mint and its nonce stay; one that would be no valid transaction fails without being
+ * run, and counts with all its gas (deposits.md, "Execution"). */
 static int run_deposit(struct evm *vm, const struct transact_context *c, const struct tx *t,
                        struct transact_result *ret, struct error *why) {
     struct state *s = vm->state;
