@@ -173,7 +173,7 @@ static struct owned_program *make_program(struct evm_code_cache *c, const struct
     struct owned_program *o = calloc(1, sizeof *o);
     if (!o) return NULL;
     arena_init(&o->memory, 0);
-    o->memory.chunk_bytes = 0; // one piece, and nothing comes after it
+    o->memory.chunk_bytes = 1; // as large as the one piece that is asked for
     const struct evm_program *made =
         evm_decode(&o->memory, &c->scratch, code->bytes, code->size, schedule, traced);
     if (!made) {

@@ -75,11 +75,13 @@ def what_is_no_test_is_a_failure_with_a_reason():
         for name, failed in (("wrong.json", 2), ("cut.json", 1), ("other.json", 1),
                              ("garbage.tar.gz", 1), ("cut.tar.gz", 1), ("none", 1)):
             status, lines = statetest(folder / name)
-            assert status == 1 and lines[-1] == f"0 passed, {failed} failed, 0 skipped", (name, lines)
+            closing = f"0 passed, {failed} failed, 0 skipped"
+            assert status == 1 and lines[-1] == closing, (name, lines)
             assert lines[0].startswith("FAILED ") and name in lines[0], lines
         status, lines = statetest("--json", folder / "wrong.json")
         told = [json.loads(line) for line in lines[:-1]]
-        assert [t["pass"] for t in told] == [False, False] and "state root" in told[0]["error"], told
+        assert [t["pass"] for t in told] == [False, False], told
+        assert "state root" in told[0]["error"], told
 
 
 @case
@@ -104,7 +106,8 @@ def an_archive_cannot_fill_the_memory():
             entry = tarfile.TarInfo("good.json")
             content = state_test()
             entry.size = len(content)
-            out.write(entry.tobuf() + content.ljust(-len(content) // 512 * -512, b"\0") + bytes(1024))
+            padded = content.ljust(-len(content) // 512 * -512, b"\0")
+            out.write(entry.tobuf() + padded + bytes(1024))
         status, lines = statetest(folder / "bomb.tar.gz")
         assert status == 1 and lines[-1] == "2 passed, 1 failed, 0 skipped", lines
         assert "larger" in lines[0], lines
@@ -225,7 +228,8 @@ def what_cannot_be_run_has_its_exit_status():
         r, _ = t8n("Cancun", env, [], *flags)
         assert r.returncode == 2 and r.stderr, r
     stdin = [f"--input.{name}=stdin" for name in ("alloc", "env", "txs")]
-    for text in ("{", "[]", "{}", '{"alloc": [], "env": {}}', '{"alloc": {}, "env": {}, "txs": {}}'):
+    for text in ("{", "[]", "{}", '{"alloc": [], "env": {}}',
+                 '{"alloc": {}, "env": {}, "txs": {}}'):
         r = run(PROGRAM, "evm", "t8n", *stdin, input=text)
         assert r.returncode == 10 and r.stderr.startswith("ERROR(10)"), (text, r)
     assert run(PROGRAM, "evm", "t8n", "--input.alloc=/no/such").returncode == 11
