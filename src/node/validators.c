@@ -44,7 +44,7 @@ int validators_make(struct validators *ret, const char *seed, size_t count,
         return error_set(why, ERR_RANGE, "between 1 and %u validators", VALIDATORS_MAX);
     }
     v.items = calloc(count, sizeof *v.items);
-    uint8_t *keys = malloc(count * sizeof(struct bytes48));
+    struct bytes48 *keys = malloc(count * sizeof *keys);
     int r = v.items && keys ? 0 : error_set(why, ERR_NO_MEMORY, "no memory for validators");
     memcpy(v.genesis_version, genesis_version, 4);
     for (size_t i = 0; i < count && r == 0; i++) {
@@ -53,10 +53,10 @@ int validators_make(struct validators *ret, const char *seed, size_t count,
                                          : seeded_key(&one->secret, seed, i, why);
         if (r != 0) break;
         bls_public_key_of(&one->pubkey, &one->secret);
-        memcpy(keys + i * sizeof one->pubkey, one->pubkey.b, sizeof one->pubkey);
+        keys[i] = one->pubkey;
     }
     if (r == 0) {
-        v.root = sha256(bytes_make(keys, count * sizeof(struct bytes48)));
+        v.root = sha256(bytes_make((const uint8_t *)keys, count * sizeof *keys));
         v.builder_domain = ssz_domain_compute(SSZ_DOMAIN_BUILDER, genesis_version, NULL);
         *ret = v;
     } else {
