@@ -129,4 +129,13 @@ struct client_answer {
                                            size_t limit_bytes, uint64_t timeout_ns,
                                            struct error *why);
 
+/* client_ask_file is client_ask with a body that is read from fd to its end and sent as it is read,
+ * its length untold. An answer that comes before the end counts: the rest is not sent.
+ * errors   as client_ask; ERR_IO when fd cannot be read. */
+[[gnu::warn_unused_result]] int client_ask_file(struct client_answer *ret, struct arena *a,
+                                                const struct client_options *options,
+                                                const struct http_request *r, int fd,
+                                                size_t limit_bytes, uint64_t timeout_ns,
+                                                struct error *why);
+
 #endif

@@ -1,10 +1,16 @@
 /* One request, waited for: for command-line tools. SPDX-License-Identifier: MIT */
 #include "net/client_internal.h"
 
+#include <errno.h>
+#include <unistd.h>
+
+#define PIECE_BYTES 65536
+
 struct asking {
     struct client_answer *ret;
     struct arena *arena;
     struct buf body;
+    int fd; // of a body that is sent as it is read; -1: none
     struct error why;
     int code;
     bool done;
@@ -40,8 +46,33 @@ static void on_failed(struct client_call *k, void *context, const struct error *
     q->done = true;
 }
 
-static const struct client_events events = {
-    .response = on_response, .body = on_body, .end = on_end, .failed = on_failed};
+// Sends what the connection takes now.
+static void send_body(struct client_call *k, void *context) {
+    struct asking *q = context;
+    uint8_t piece[PIECE_BYTES];
+    int r = 0;
+    while (r == 0) {
+        ssize_t n = read(q->fd, piece, sizeof piece);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) {
+            q->code = error_set_os(&q->why, ERR_IO, errno, "the body cannot be read");
+            q->done = true;
+            call_cancel(k);
+            return;
+        }
+        if (n == 0) {
+            call_finish(k);
+            return;
+        }
+        r = call_write(k, bytes_make(piece, (size_t)n));
+    }
+}
+
+static const struct client_events events = {.response = on_response,
+                                            .body = on_body,
+                                            .end = on_end,
+                                            .failed = on_failed,
+                                            .drained = send_body};
 
 static int wait_for(struct asking *q, struct loop *l, uint64_t timeout_ns) {
     uint64_t until = loop_now_ns(l) + timeout_ns;
@@ -54,21 +85,23 @@ static int wait_for(struct asking *q, struct loop *l, uint64_t timeout_ns) {
     return q->code;
 }
 
-int client_ask(struct client_answer *ret, struct arena *a, const struct client_options *options,
-               const struct http_request *r, struct bytes body, size_t limit_bytes,
+static int ask(struct client_answer *ret, struct arena *a, const struct client_options *options,
+               const struct http_request *r, struct bytes body, int fd, size_t limit_bytes,
                uint64_t timeout_ns, struct error *why) {
     struct loop *l = NULL;
     struct client *c = NULL;
     struct resolver *names = NULL;
     struct client_options o = *options;
-    struct asking q = {.ret = ret, .arena = a};
+    struct client_call *k = NULL;
+    struct asking q = {.ret = ret, .arena = a, .fd = fd};
     buf_init(&q.body, limit_bytes);
     memset(ret, 0, sizeof *ret);
     int code = loop_new(&l, NULL, &q.why);
     if (code == 0 && !o.names) code = resolver_new(&names, 0, &q.why);
     if (names) o.names = names;
     if (code == 0) code = client_new(&c, l, &o, &q.why);
-    if (code == 0) code = client_start(NULL, c, r, body, false, &events, &q, &q.why);
+    if (code == 0) code = client_start(&k, c, r, body, fd >= 0, &events, &q, &q.why);
+    if (code == 0 && fd >= 0) send_body(k, &q);
     if (code == 0) code = wait_for(&q, l, timeout_ns);
     q.done = true;
     struct error first = q.why;
@@ -82,4 +115,19 @@ int client_ask(struct client_answer *ret, struct arena *a, const struct client_o
     buf_free(&q.body);
     if (code < 0 && why) *why = first;
     return code;
+}
+
+int client_ask(struct client_answer *ret, struct arena *a, const struct client_options *options,
+               const struct http_request *r, struct bytes body, size_t limit_bytes,
+               uint64_t timeout_ns, struct error *why) {
+    return ask(ret, a, options, r, body, -1, limit_bytes, timeout_ns, why);
+}
+
+int client_ask_file(struct client_answer *ret, struct arena *a,
+                    const struct client_options *options, const struct http_request *r, int fd,
+                    size_t limit_bytes, uint64_t timeout_ns, struct error *why) {
+    struct http_request streamed = *r;
+    streamed.body = HTTP_BODY_STREAM;
+    return ask(ret, a, options, &streamed, (struct bytes){NULL, 0}, fd, limit_bytes, timeout_ns,
+               why);
 }

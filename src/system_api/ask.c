@@ -26,6 +26,7 @@ struct ask {
     struct http_request request;
     struct client_options options;
     struct bytes body;
+    int file; // the body instead; -1: none
     uint64_t timeout_ns;
 };
 
@@ -123,8 +124,10 @@ static int print_answer(struct ask *a, const struct client_answer *answer, bool 
 
 static int ask(struct ask *a, bool whole, struct error *why) {
     struct client_answer answer;
-    int r = client_ask(&answer, &a->arena, &a->options, &a->request, a->body, ANSWER_MAX,
-                       a->timeout_ns, why);
+    int r = a->file >= 0 ? client_ask_file(&answer, &a->arena, &a->options, &a->request, a->file,
+                                           ANSWER_MAX, a->timeout_ns, why)
+                         : client_ask(&answer, &a->arena, &a->options, &a->request, a->body,
+                                      ANSWER_MAX, a->timeout_ns, why);
     return r == 0 ? print_answer(a, &answer, whole) : r;
 }
 
@@ -158,15 +161,13 @@ static int ask_call(struct ask *a, const char *action, struct error *why) {
 }
 
 static int ask_upload(struct ask *a, const char *name, const char *path, struct error *why) {
-    struct buf content;
-    buf_init(&content, ANSWER_MAX);
-    int r = file_read(&content, path, why);
-    a->body = buf_view(&content);
+    a->file = open(path, O_RDONLY | O_CLOEXEC);
+    if (a->file < 0) return error_set_os(why, ERR_IO, errno, "cannot open %s", path);
     a->timeout_ns = ACTION_WAIT_NS; // the way may be slow, and the validator is a command
-    if (r == 0) r = begin(a, HTTP_POST, segment_path(a, "/api/v1/file-upload/", name, ""), why);
+    int r = begin(a, HTTP_POST, segment_path(a, "/api/v1/file-upload/", name, ""), why);
     if (r == 0) r = ask(a, false, why);
-    a->body = (struct bytes){NULL, 0};
-    buf_free(&content);
+    (void)close(a->file);
+    a->file = -1;
     return r;
 }
 
@@ -307,7 +308,7 @@ static int ask_events(struct ask *a, struct error *why) {
 }
 
 int system_api_ask(const struct settings *settings) {
-    struct ask a = {.settings = settings, .timeout_ns = ASK_NS};
+    struct ask a = {.settings = settings, .file = -1, .timeout_ns = ASK_NS};
     struct config_list arguments = config_arguments(settings->config);
     struct error why = {0};
     int r = ERR_INTERNAL;

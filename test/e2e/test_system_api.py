@@ -666,6 +666,41 @@ def the_operators_command_line():
 
 
 @case
+def the_command_line_uploads_files_larger_than_its_memory():
+    with Folder() as folder, Api(folder, extra='basic_auth_first_password = "right"') as api:
+        api.config.write_text(api.config.read_text() +
+                              f'large = {{path = "{folder}/uploads/large", max_bytes = 200000000}}')
+        api.process.signal(signal.SIGHUP)
+        wait_until(lambda: "configuration_reloaded" in (folder / "log").read_text())
+        env = dict(os.environ, SYSTEM_API_URL=f"https://127.0.0.1:{api.port}",
+                   SYSTEM_API_PIN=str(folder / "state/cert.pem"), SYSTEM_API_PASSWORD="right")
+        large = folder / "large"
+        with open(large, "wb") as f:
+            f.write(b"begin")
+            f.truncate(100 << 20)
+            f.seek(0, os.SEEK_END)
+            f.write(b"end")
+
+        def upload(name, path=large):
+            return run(PROGRAM, "system-api", "upload", name, path, env=env, cwd=folder)
+        tool = subprocess.Popen([PROGRAM, "system-api", "upload", "large", large], env=env,
+                                cwd=folder, stdout=subprocess.DEVNULL)
+        _, status, used = os.wait4(tool.pid, 0)
+        assert status == 0 and used.ru_maxrss < 64 << 10, (status, used.ru_maxrss)  # KiB
+        assert run("cmp", large, folder / "uploads/large").returncode == 0
+        # What is refused before the end says why.
+        for _ in range(5):
+            r = upload("small")
+            assert r.returncode == 1 and "413" in r.stderr and "10 bytes" in r.stderr, r
+        for path in (folder / "nowhere", folder):
+            r = upload("plain", path)
+            assert r.returncode == 2 and not r.stdout, r
+        env["SYSTEM_API_PASSWORD"] = "wrong"
+        r = upload("plain")
+        assert r.returncode == 1 and "401" in r.stderr, r
+
+
+@case
 def help_version_and_configuration_are_printed():
     r = run(PROGRAM, "system-api", "--help")
     assert r.returncode == 0 and "--listen-addr" in r.stdout and "set-password" in r.stdout
