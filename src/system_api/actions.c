@@ -91,6 +91,12 @@ static const char *state_name(enum command_state state) {
     return "failed";
 }
 
+static enum api_counter counter_of(enum command_state ended) {
+    return ended == RUN_SUCCEEDED   ? ACTION_SUCCEEDED
+           : ended == RUN_TIMED_OUT ? ACTION_TIMED_OUT
+                                    : ACTION_FAILED;
+}
+
 static void add_time(struct json_writer *w, const char *key, uint64_t wall_ns) {
     char text[CLOCK_TEXT_MAX];
     (void)clock_format(text, wall_ns, -1);
@@ -142,6 +148,7 @@ static void ended(void *context, const struct command_result *result) {
     struct action_run *run = context;
     struct api *a = run->api;
     run->state = result->state;
+    metric_inc(a->counters[counter_of(run->state)]);
     run->exit_status = result->exit_status;
     run->signal = result->signal;
     memcpy(run->error, result->error, sizeof run->error);
@@ -172,11 +179,13 @@ static bool is_running(const struct api *a, const char *name) {
 
 static void start(struct api *a, struct exchange *x, const struct action *action) {
     if (is_running(a, action->name)) {
+        metric_inc(a->counters[ACTION_REFUSED]);
         api_respond_error(x, 409, "Action is already running: %s", action->name);
         return;
     }
     struct action_run *run = run_new(a, action->name);
     if (!run) {
+        metric_inc(a->counters[ACTION_FAILED]);
         api_respond_error(x, 503, "No memory");
         return;
     }
@@ -184,6 +193,7 @@ static void start(struct api *a, struct exchange *x, const struct action *action
     struct error why;
     bool wait = !bytes_equal_str(exchange_query_get(x, "wait"), "false");
     if (command_run(a->runner, action->name, ended, run, &why) != 0) {
+        metric_inc(a->counters[ACTION_FAILED]);
         api_event(a, "error executing action: %s - error: %s (stderr: )", action->name, why.text);
         api_respond_error(x, 503, "Failed to execute action: %s - error: %s", action->name,
                           why.text);

@@ -32,9 +32,7 @@ static void respond_metrics(struct api *a, struct exchange *x) {
 }
 
 static void new_event(struct api *a, struct exchange *x) {
-    struct error why;
-    if (events_add(a->events, exchange_query_get(x, "message"), &why) != 0) {
-        log_error(a->log, "event_not_kept", F_ERR(&why));
+    if (api_keep_event(a, exchange_query_get(x, "message")) != 0) {
         api_respond_error(x, 500, "Failed to keep the event");
         return;
     }

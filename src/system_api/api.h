@@ -4,6 +4,7 @@
 #ifndef SYSTEM_API_API_H
 #define SYSTEM_API_API_H
 
+#include "base/metrics.h"
 #include "base/pool.h"
 #include "net/server.h"
 #include "system_api/events.h"
@@ -21,10 +22,28 @@ struct endpoint {
     void (*handle)(struct api *a, struct exchange *x);
 };
 
+/* What is counted, a series each; see counters.c. */
+enum api_counter {
+    LOGIN_GOOD,
+    LOGIN_FAILED,
+    LOGIN_WAITING,
+    ACTION_SUCCEEDED,
+    ACTION_FAILED,
+    ACTION_TIMED_OUT,
+    ACTION_REFUSED,
+    UPLOAD_STORED,
+    UPLOAD_REFUSED,
+    UPLOAD_FAILED,
+    EVENT_KEPT,
+    EVENT_FAILED,
+    API_COUNTERS
+};
+
 struct api {
     struct settings settings;
     struct log *log;
     struct metrics *metrics;
+    struct metric *counters[API_COUNTERS];
     struct loop *loop;
     struct server *server;
     struct tls *tls;
@@ -56,7 +75,13 @@ struct api {
     int exit_status;
 };
 
-/* api_event adds "[system-api] " and the text to the event log and logs a failure to keep it. */
+/* api_counters_open makes the counters in a->metrics. */
+void api_counters_open(struct api *a);
+
+/* api_keep_event adds an event to the event log, counts it, and logs a failure to keep it.
+ * errors  as events_add. */
+int api_keep_event(struct api *a, struct bytes message);
+/* api_event keeps "[system-api] " and the text. */
 [[gnu::format(printf, 2, 3)]] void api_event(struct api *a, const char *format, ...);
 
 /* Answers. Bodies end with a newline, as the deployed program's. */

@@ -29,7 +29,14 @@ struct check {
     struct error why;
 };
 
-static void refuse(struct exchange *x) {
+static void let_in(struct api *a, struct exchange *x,
+                   void (*then)(struct api *a, struct exchange *x, void *context), void *context) {
+    metric_inc(a->counters[LOGIN_GOOD]);
+    then(a, x, context);
+}
+
+static void refuse(struct api *a, struct exchange *x) {
+    metric_inc(a->counters[LOGIN_FAILED]);
     (void)exchange_add_header(x, "WWW-Authenticate", BYTES_LIT(REALM));
     api_respond_error(x, 401, "Unauthorized");
 }
@@ -115,12 +122,12 @@ static void check_done(void *context) {
                 a->hash = c->upgraded;
                 log_info(a->log, "password_hash_upgraded");
             }
-            if (exchange_is_open(c->x)) c->then(a, c->x, c->context);
+            if (exchange_is_open(c->x)) let_in(a, c->x, c->then, c->context);
         } else {
             char host[SOCKET_TEXT_MAX];
             (void)socket_address_host(host, exchange_client(c->x));
             log_info(a->log, "login_failed", F_STR("client", host));
-            refuse(c->x);
+            refuse(a, c->x);
         }
     }
     exchange_release(c->x);
@@ -168,7 +175,7 @@ void api_authorize(struct api *a, struct exchange *x,
     }
     struct secret password;
     if (!credentials(&password, x)) {
-        refuse(x);
+        refuse(a, x);
         return;
     }
     uint8_t client[16];
@@ -180,13 +187,14 @@ void api_authorize(struct api *a, struct exchange *x,
                        (unsigned long long)(wait_ns / NS_PER_S + 1));
         secret_free(&password);
         (void)exchange_add_header(x, "Retry-After", bytes_from_str(seconds));
+        metric_inc(a->counters[LOGIN_WAITING]);
         api_respond_error(x, 429, "Too many logins that failed or are under way");
         return;
     }
     // Behind the gate: else who has to wait could go on guessing what is remembered.
     if (is_remembered(a, secret_view(&password))) {
         secret_free(&password);
-        then(a, x, context);
+        let_in(a, x, then, context);
         return;
     }
     check_later(a, x, &password, then, context);

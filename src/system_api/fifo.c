@@ -26,14 +26,11 @@ struct fifo {
 };
 
 static void add_line(struct fifo *f) {
-    struct error why;
     struct bytes line = {f->line, f->n};
     f->n = 0;
     f->skipping = false;
     log_info(f->api->log, "pipe_event", F_BYTES("message", line));
-    if (events_add(f->api->events, line, &why) != 0) {
-        log_error(f->api->log, "event_not_kept", F_ERR(&why));
-    }
+    (void)api_keep_event(f->api, line);
 }
 
 static void take(struct fifo *f, struct bytes in) {

@@ -5,6 +5,14 @@
 
 #include <stdio.h>
 
+int api_keep_event(struct api *a, struct bytes message) {
+    struct error why;
+    int r = events_add(a->events, message, &why);
+    metric_inc(a->counters[r == 0 ? EVENT_KEPT : EVENT_FAILED]);
+    if (r != 0) log_error(a->log, "event_not_kept", F_ERR(&why));
+    return r;
+}
+
 void api_event(struct api *a, const char *format, ...) {
     char text[EVENT_TEXT_MAX] = "[system-api] ";
     size_t n = strlen(text);
@@ -12,10 +20,7 @@ void api_event(struct api *a, const char *format, ...) {
     va_start(args, format);
     (void)vsnprintf(text + n, sizeof text - n, format, args);
     va_end(args);
-    struct error why;
-    if (events_add(a->events, bytes_from_str(text), &why) != 0) {
-        log_error(a->log, "event_not_kept", F_ERR(&why));
-    }
+    (void)api_keep_event(a, bytes_from_str(text));
 }
 
 bool api_submit(struct api *a, struct pool_task *task) {

@@ -162,6 +162,7 @@ static int start(struct api *a, struct error *why) {
     if (r == 0) r = loop_new(&a->loop, &(struct loop_options){0}, why);
     if (r == 0) r = metrics_new(&a->metrics, NULL, why);
     if (r == 0) metrics_add_process(a->metrics);
+    if (r == 0) api_counters_open(a);
     if (r == 0) {
         r = events_open(&a->events, a->settings.events_kept, v->events_path, &clock_system, why);
     }

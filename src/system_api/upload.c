@@ -53,6 +53,7 @@ static void end(struct transfer *t) {
 
 static void fail(struct transfer *t, int status, const char *step, const char *text,
                  const char *why) {
+    metric_inc(t->api->counters[status < 500 ? UPLOAD_REFUSED : UPLOAD_FAILED]);
     api_event(t->api, "file upload error (failed to %s): %s = %s - error: %s", step, t->name,
               t->path, why);
     api_respond_error(t->x, status, "%s", text);
@@ -61,6 +62,7 @@ static void fail(struct transfer *t, int status, const char *step, const char *t
 
 static void succeed(struct transfer *t) {
     char size[24];
+    metric_inc(t->api->counters[UPLOAD_STORED]);
     (void)snprintf(size, sizeof size, "%llu", (unsigned long long)t->received);
     api_event(t->api, "file upload success: %s = %s - content: %s bytes", t->name, t->path, size);
     struct buf body;
@@ -172,6 +174,7 @@ static void client_gone(struct exchange *x, void *context) {
     (void)x;
     struct transfer *t = context;
     if (t->answered) return;
+    metric_inc(t->api->counters[UPLOAD_FAILED]);
     api_event(t->api, "file upload error (failed to read): %s = %s - error: the client is gone",
               t->name, t->path);
     end(t);

@@ -256,6 +256,41 @@ def of_first_passwords_set_at_once_one_is_taken():
 
 
 @case
+def metrics_count_what_became_of_things():
+    def counts(api, auth):
+        text = api.call("GET", "/metrics", auth=auth)[2].decode()
+        found = re.findall(r'^system_api_(\w+)_total\{outcome="(\w+)"\} (\d+)$', text, re.M)
+        return {f"{name} {outcome}": int(n) for name, outcome, n in found}
+
+    with Folder() as folder, Api(folder, extra='basic_auth_first_password = "right"',
+                                 slow="2") as api:
+        auth = "admin:right"
+        assert counts(api, auth) == {
+            "logins good": 1, "logins failed": 0, "logins waiting": 0, "actions succeeded": 0,
+            "actions failed": 0, "actions timed_out": 0, "actions refused": 0, "uploads stored": 0,
+            "uploads refused": 0, "uploads failed": 0, "events kept": 0, "events failed": 0}
+        for path in ("echo_test", "fails", "slow?wait=false", "slow"):
+            api.call("GET", "/api/v1/actions/" + path, auth=auth)
+        for content in (b"0123456789", b"0123456789A"):
+            api.call("POST", "/api/v1/file-upload/small", content, auth=auth)
+        api.call("GET", "/api/v1/new_event?message=a", auth=auth)
+        (folder / "uploads/plain").mkdir()  # a file cannot take its place
+        assert api.status("POST", "/api/v1/file-upload/plain", b"x", auth=auth) == 500
+        wait_until(lambda: counts(api, auth)["actions succeeded"] == 2)  # slow ended, too
+        events = len(json.loads(api.call("GET", "/api/v1/events", auth=auth)[2]))
+        before = counts(api, auth)["logins good"]
+        told = [api.status("GET", "/livez", auth=f"admin:{i}") for i in range(7)]
+        wait_until(lambda: counts(api, auth))
+        seen = counts(api, auth)
+        assert seen.pop("logins good") >= before + 2
+        assert seen.pop("logins waiting") >= told.count(429) > 0
+        assert seen == {
+            "logins failed": told.count(401), "actions succeeded": 2, "actions failed": 1,
+            "actions timed_out": 0, "actions refused": 1, "uploads stored": 1,
+            "uploads refused": 1, "uploads failed": 1, "events kept": events, "events failed": 0}
+
+
+@case
 def fifo_lines_become_events_and_none_is_lost():
     with Folder() as folder, Api(folder) as api:
         fifo = folder / "state/events.fifo"
