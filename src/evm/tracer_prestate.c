@@ -37,82 +37,112 @@ static bool slot_changed(const struct state_slot *slot) {
     return !u256_equal(now, slot->original);
 }
 
+/* What is written, and from what: slots by account, those of entered[i] up to end[i]. */
+struct prestate {
+    const struct tracer_options *options;
+    const struct state *s;
+    struct json_writer w;
+    const struct state_slot **slots;
+    size_t *end;
+};
+
+static bool group_slots(struct prestate *p, struct arena *memory) {
+    const struct state *s = p->s;
+    p->slots = arena_new_array(memory, const struct state_slot *, s->slot_count + 1);
+    p->end = arena_new_array(memory, size_t, s->entered_count + 1);
+    if (!p->slots || !p->end) return false;
+    // Counted one place on and added up, end[i] is where the slots of i begin; each that is put
+    // there moves it on.
+    for (size_t i = 0; i < s->slot_count; i++) {
+        if (!s->slots[i]->transient) p->end[s->slots[i]->account->place + 1]++;
+    }
+    for (size_t i = 1; i < s->entered_count; i++) {
+        p->end[i] += p->end[i - 1];
+    }
+    for (size_t i = 0; i < s->slot_count; i++) {
+        if (!s->slots[i]->transient) p->slots[p->end[s->slots[i]->account->place]++] = s->slots[i];
+    }
+    return true;
+}
+
+static size_t first_slot(const struct prestate *p, const struct state_account *a) {
+    return a->place ? p->end[a->place - 1] : 0;
+}
+
 /* Slots of an account as they were (all; in a diff the changed ones, but for zeros) or as they
  * are (the changed ones, but for zeros). */
-static void put_slots(struct json_writer *w, const struct state *s, const struct state_account *a,
-                      bool diff, bool after) {
+static void put_slots(struct prestate *p, const struct state_account *a, bool after) {
     bool open = false;
-    for (size_t i = 0; i < s->slot_count; i++) {
-        const struct state_slot *slot = s->slots[i];
-        if (slot->account != a || slot->transient) continue;
+    for (size_t i = first_slot(p, a); i < p->end[a->place]; i++) {
+        const struct state_slot *slot = p->slots[i];
         struct u256 value = after ? slot_now(slot) : slot->original;
-        if (diff && (!slot_changed(slot) || u256_is_zero(value))) continue;
-        if (!open) json_begin_object(w, "storage");
+        if (p->options->diff && (!slot_changed(slot) || u256_is_zero(value))) continue;
+        if (!open) json_begin_object(&p->w, "storage");
         open = true;
-        tracer_add_word_key(w, &slot->key);
-        tracer_add_word(w, &value);
+        tracer_add_word_key(&p->w, &slot->key);
+        tracer_add_word(&p->w, &value);
     }
-    if (open) json_end(w);
+    if (open) json_end(&p->w);
 }
 
-static void put_before(const struct tracer *t, struct json_writer *w, const struct state *s,
-                       const struct state_account *a) {
-    tracer_add_address_key(w, &a->address);
-    json_begin_object(w, NULL);
-    json_add_quantity256(w, "balance", a->start.balance);
-    if (a->start.nonce) json_add_u64(w, "nonce", a->start.nonce);
+static void put_before(struct prestate *p, const struct state_account *a) {
+    tracer_add_address_key(&p->w, &a->address);
+    json_begin_object(&p->w, NULL);
+    json_add_quantity256(&p->w, "balance", a->start.balance);
+    if (a->start.nonce) json_add_u64(&p->w, "nonce", a->start.nonce);
     bool has_code = !hash_equal(&a->start.code_hash, &STATE_EMPTY_CODE_HASH);
-    if (has_code && !t->options.no_code) put_code(w, s, &a->start.code_hash);
-    if (!t->options.no_storage) put_slots(w, s, a, t->options.diff, false);
-    json_end(w);
+    if (has_code && !p->options->no_code) put_code(&p->w, p->s, &a->start.code_hash);
+    if (!p->options->no_storage) put_slots(p, a, false);
+    json_end(&p->w);
 }
 
-static bool fields_changed(const struct tracer *t, const struct state_account *a) {
-    return !u256_equal(a->start.balance, a->now.balance) || a->start.nonce != a->now.nonce ||
-           (!t->options.no_code && !hash_equal(&a->start.code_hash, &a->now.code_hash));
+static bool code_changed(const struct prestate *p, const struct state_account *a) {
+    return !p->options->no_code && !hash_equal(&a->start.code_hash, &a->now.code_hash);
 }
 
-static bool changed(const struct tracer *t, const struct state *s, const struct state_account *a) {
-    bool any = fields_changed(t, a);
-    for (size_t i = 0; i < s->slot_count && !any && !t->options.no_storage; i++) {
-        any = s->slots[i]->account == a && !s->slots[i]->transient && slot_changed(s->slots[i]);
+static bool changed(const struct prestate *p, const struct state_account *a) {
+    bool any = !u256_equal(a->start.balance, a->now.balance) || a->start.nonce != a->now.nonce ||
+               code_changed(p, a);
+    for (size_t i = first_slot(p, a); i < p->end[a->place] && !p->options->no_storage; i++) {
+        any |= slot_changed(p->slots[i]);
     }
     return any;
 }
 
 /* Only what differs; of an account that is gone nothing. */
-static void put_after(const struct tracer *t, struct json_writer *w, const struct state *s,
-                      const struct state_account *a) {
-    tracer_add_address_key(w, &a->address);
-    json_begin_object(w, NULL);
+static void put_after(struct prestate *p, const struct state_account *a) {
+    tracer_add_address_key(&p->w, &a->address);
+    json_begin_object(&p->w, NULL);
     if (!u256_equal(a->start.balance, a->now.balance)) {
-        json_add_quantity256(w, "balance", a->now.balance);
+        json_add_quantity256(&p->w, "balance", a->now.balance);
     }
-    if (a->start.nonce != a->now.nonce) json_add_u64(w, "nonce", a->now.nonce);
-    if (!t->options.no_code && !hash_equal(&a->start.code_hash, &a->now.code_hash)) {
-        put_code(w, s, &a->now.code_hash);
-    }
-    if (!t->options.no_storage) put_slots(w, s, a, true, true);
-    json_end(w);
+    if (a->start.nonce != a->now.nonce) json_add_u64(&p->w, "nonce", a->now.nonce);
+    if (code_changed(p, a)) put_code(&p->w, p->s, &a->now.code_hash);
+    if (!p->options->no_storage) put_slots(p, a, true);
+    json_end(&p->w);
 }
 
 void tracer_prestate_end(struct tracer *t, const struct state *s) {
-    struct json_writer w;
+    struct prestate p = {.options = &t->options, .s = s};
     bool diff = t->options.diff;
-    json_writer_init(&w, t->out, 0);
-    json_begin_object(&w, NULL);
-    if (diff) json_begin_object(&w, "pre");
+    if (!group_slots(&p, &t->memory)) {
+        t->failed = true;
+        return;
+    }
+    json_writer_init(&p.w, t->out, 0);
+    json_begin_object(&p.w, NULL);
+    if (diff) json_begin_object(&p.w, "pre");
     for (size_t i = 0; i < s->entered_count; i++) {
         const struct state_account *a = s->entered[i];
         bool left_out = is_empty(&a->start) && !t->options.include_empty;
-        if (!left_out && (!diff || changed(t, s, a))) put_before(t, &w, s, a);
+        if (!left_out && (!diff || changed(&p, a))) put_before(&p, a);
     }
-    if (diff) json_end(&w);
-    if (diff) json_begin_object(&w, "post");
+    if (diff) json_end(&p.w);
+    if (diff) json_begin_object(&p.w, "post");
     for (size_t i = 0; i < s->entered_count && diff; i++) {
         const struct state_account *a = s->entered[i];
-        if (a->now.exists && changed(t, s, a)) put_after(t, &w, s, a);
+        if (a->now.exists && changed(&p, a)) put_after(&p, a);
     }
-    if (diff) json_end(&w);
-    json_end(&w);
+    if (diff) json_end(&p.w);
+    json_end(&p.w);
 }

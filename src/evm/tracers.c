@@ -248,10 +248,10 @@ void tracer_set_transaction(struct tracer *t, const struct tracer_transaction *t
 }
 
 int tracer_end(struct tracer *t, const struct state *s, struct error *why) {
-    if (t->failed) return error_set(why, ERR_LIMIT, "more was traced than is kept");
-    if (t->end) {
+    if (t->end && !t->failed) {
         t->end(t, s);
         buf_append_byte(t->out, '\n');
     }
+    if (t->failed) return error_set(why, ERR_LIMIT, "more was traced than is kept");
     return buf_check(t->out, why);
 }

@@ -201,6 +201,43 @@ TEST(tracers_prestate_tells_differences) {
     free(text);
 }
 
+// Slots of several accounts in turn: each account has its own, in the order they were looked at.
+TEST(tracers_prestate_puts_slots_to_their_accounts) {
+    struct error why;
+    struct state state;
+    struct tracer *tracer;
+    struct buf out;
+    struct evm_code_cache *codes = evm_code_cache_new();
+    const struct tracer_options options = {.include_empty = true};
+    CHECK_OK(state_init(&state, STATE_NOTHING, codes, &why), &why);
+    state_begin(&state);
+    for (uint64_t round = 0; round < 2; round++) {
+        for (uint8_t i = 0; i < 4; i++) { // the third one has none
+            const struct address address = {{[19] = i}};
+            const struct u256 key = u256_from_u64(16 * (1 + (uint64_t)i) + round);
+            struct state_account *a = state_account_find(&state, &address);
+            if (i != 2) (void)state_slot_find(&state, a, &key);
+            state_transient_set(&state, a, &key, U256_ONE);
+        }
+    }
+    buf_init(&out, 0);
+    CHECK_OK(tracer_new_with(&tracer, "prestate", &options, &out, &why), &why);
+    CHECK_OK(tracer_end(tracer, &state, &why), &why);
+#define ZEROS "00000000000000000000000000000000000000"
+#define ACCOUNT(N) "\"0x" ZEROS N "\":{\"balance\":\"0x0\""
+#define SLOT(N)                                                                                    \
+    "\"0x" ZEROS "000000000000000000000000" N "\":\"0x" ZEROS "00000000000000000000000000\""
+#define SLOTS(A, B) ",\"storage\":{" SLOT(A) "," SLOT(B) "}}"
+    buf_append_byte(&out, 0);
+    CHECK_STR((const char *)out.p,
+              "{" ACCOUNT("00") SLOTS("10", "11") "," ACCOUNT("01")
+                  SLOTS("20", "21") "," ACCOUNT("02") "}," ACCOUNT("03") SLOTS("40", "41") "}\n");
+    tracer_free(tracer);
+    buf_free(&out);
+    state_free(&state);
+    evm_code_cache_free(codes);
+}
+
 TEST(tracers_are_known_by_name) {
     struct tracer *t;
     struct error why;
