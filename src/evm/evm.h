@@ -132,7 +132,8 @@ struct evm {
     uint8_t no_memory[32]; /* what a frame without memory points to */
     struct evm_memory_chunk *chunks;
     size_t chunk_room;
-    int64_t gas_at_end;          /* what the last frame had left when its code ended, for tracers */
+    int64_t gas_at_end;          /* what the last frame had left when its code ended; below zero by
+                                    what it could not pay; for tracers */
     size_t memory_max;           /* bytes one frame may have; more runs out of gas */
     struct wide_modulus modulus; /* of the last MULMOD */
     struct buf return_data;      /* of the last call */

@@ -126,7 +126,7 @@ static inline struct u256 load_padded(struct bytes in, const struct u256 *at) {
     uint64_t words = (end + 31) / 32;
     if (UNLIKELY(words * 32 > f->memory_zeroed)) {
         f->gas = gas;
-        return evm_memory_grow(f, end) ? f->gas : -1;
+        return evm_memory_grow(f, end) || f->gas < 0 ? f->gas : -1;
     }
     uint64_t cost = evm_memory_cost(words);
     gas -= (int64_t)(cost - f->memory_gas);

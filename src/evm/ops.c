@@ -44,11 +44,10 @@ static bool move_memory(struct evm_frame *f, size_t need) {
 
 bool evm_memory_grow(struct evm_frame *f, uint64_t end) {
     if (end <= f->memory_size) return true;
-    if (end > f->vm->memory_max) return false;
     uint64_t words = (end + 31) / 32;
     uint64_t cost = evm_memory_cost(words);
     f->gas -= (int64_t)(cost - f->memory_gas);
-    if (f->gas < 0) return false;
+    if (f->gas < 0 || end > f->vm->memory_max) return false;
     f->memory_gas = cost;
     size_t size = words * 32;
     if (size > f->memory_capacity && !move_memory(f, size)) {
@@ -87,11 +86,17 @@ static uint64_t words_of(uint64_t bytes) {
     return (bytes + 31) / 32;
 }
 
+// evm_memory_range where a charge follows, which fails when the gas is gone already: so that who
+// traces learns the whole cost of what could not be paid.
+static bool charge_memory(struct evm_frame *f, const struct u256 *offset, const struct u256 *size,
+                          uint64_t *ret_offset) {
+    return evm_memory_range(f, offset, size, ret_offset) || f->gas < 0;
+}
+
 // Charges for a range that is copied or hashed, and makes it accessible.
 static bool charge_range(struct evm_frame *f, const struct u256 *offset, const struct u256 *size,
                          uint64_t word_gas, uint64_t *ret_offset) {
-    return evm_memory_range(f, offset, size, ret_offset) &&
-           charge(f, word_gas * words_of(size->w[0]));
+    return charge_memory(f, offset, size, ret_offset) && charge(f, word_gas * words_of(size->w[0]));
 }
 
 // Copies from `in` at an offset, zeros where it ends.
@@ -308,7 +313,7 @@ enum evm_status evm_op_log(struct evm_frame *f, uint32_t arg) {
     struct u256 *sp = f->sp;
     uint64_t at;
     if (f->is_static) return EVM_STATIC_VIOLATION;
-    if (!evm_memory_range(f, &sp[-1], &sp[-2], &at)) return EVM_OUT_OF_GAS;
+    if (!charge_memory(f, &sp[-1], &sp[-2], &at)) return EVM_OUT_OF_GAS;
     if (!charge(f, 8 * sp[-2].w[0])) return EVM_OUT_OF_GAS;
     struct hash topics[4];
     for (uint32_t i = 0; i < arg; i++) {
@@ -460,7 +465,7 @@ enum evm_status evm_op_create(struct evm_frame *f, uint32_t op) {
     const struct u256 *size = &sp[-3];
     uint64_t at;
     if (f->is_static) return EVM_STATIC_VIOLATION;
-    if (!evm_memory_range(f, &sp[-2], size, &at)) return EVM_OUT_OF_GAS;
+    if (!charge_memory(f, &sp[-2], size, &at)) return EVM_OUT_OF_GAS;
     if (size->w[0] > p->initcode_size_max) return EVM_OUT_OF_GAS;
     uint64_t word_gas = p->initcode_word + (op == OP_CREATE2 ? 6u : 0u);
     if (!charge(f, word_gas * words_of(size->w[0]))) return EVM_OUT_OF_GAS;

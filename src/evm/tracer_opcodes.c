@@ -132,8 +132,7 @@ static void leave(void *ctx, struct evm *vm, const struct evm_message *m,
     struct tracer *t = ctx;
     (void)m;
     bool halted = r->status != EVM_SUCCESS && r->status != EVM_REVERT;
-    int64_t cost = halted ? vm->schedule.op[t->pending.op].gas : t->pending.gas - vm->gas_at_end;
-    finish(t, cost, halted ? evm_status_name(r->status) : NULL);
+    finish(t, t->pending.gas - vm->gas_at_end, halted ? evm_status_name(r->status) : NULL);
 }
 
 void tracer_opcodes_init(struct tracer *t) {

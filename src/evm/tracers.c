@@ -83,8 +83,7 @@ static void log_leave(void *ctx, struct evm *vm, const struct evm_message *m,
                       const struct evm_result *r) {
     struct tracer *t = ctx;
     bool halted = r->status != EVM_SUCCESS && r->status != EVM_REVERT;
-    int64_t cost = halted ? vm->schedule.op[t->pending.op].gas : t->pending.gas - vm->gas_at_end;
-    finish_step(t, cost, halted ? evm_status_name(r->status) : NULL);
+    finish_step(t, t->pending.gas - vm->gas_at_end, halted ? evm_status_name(r->status) : NULL);
     if (m->depth == 0) sum_up(t, m, r);
 }
 

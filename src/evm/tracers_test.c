@@ -5,6 +5,7 @@
 #include "evm/precompile.h"
 #include "test/harness/test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 // PUSH1 1; SLOAD; POP; four words of nothing; CALL 0xaa with 5 bytes of input; POP
@@ -71,11 +72,48 @@ TEST(tracers_structlog_tells_costs) {
     free(text);
 }
 
-TEST(tracers_structlog_names_a_halt) {
-    char *text = trace("structlog", 1000);
-    CHECK(strstr(text, "\"opName\":\"SLOAD\",\"gasCost\":\"0x0\",\"error\":\"out of gas\"}"));
-    CHECK(strstr(text, "\n{\"output\":\"0x\",\"gasUsed\":\"0x3e8\",\"error\":\"out of gas\"}\n"));
-    free(text);
+// The cost of an instruction that halts is what it asked for, not what there was.
+TEST(tracers_tell_what_a_halt_would_have_cost) {
+#define MEMORY_64K 0x62, 1, 0, 0
+    static const struct {
+        uint8_t code[16];
+        size_t size;
+        int64_t gas;
+        const char *name;
+        uint64_t cost;
+    } cases[] = {
+        {{0x60, 1, OP_SLOAD}, 3, 1000, "SLOAD", 2100},
+        {{0x60, 0xaa, OP_BALANCE}, 3, 1000, "BALANCE", 2600},
+        {{OP_PUSH0, OP_PUSH0, OP_ADD}, 3, 6, "ADD", 3},
+        {{0x60, 1, 0x61, 1, 0, OP_EXP}, 6, 60, "EXP", 60},
+        {{0x60, 1, 0x60, 1, OP_SSTORE}, 5, 10000, "SSTORE", 22100},
+        {{OP_PUSH0, MEMORY_64K, OP_MSTORE}, 6, 1000, "MSTORE", 14350},
+        // 2048 words of memory, and 6 for each that is hashed
+        {{MEMORY_64K, OP_PUSH0, OP_KECCAK256}, 6, 1000, "KECCAK256", 26654},
+        // memory and 3 for each word that is copied
+        {{MEMORY_64K, OP_PUSH0, OP_PUSH0, OP_CALLDATACOPY}, 7, 1000, "CALLDATACOPY", 20483},
+        // memory and 8 for each byte that is logged
+        {{MEMORY_64K, OP_PUSH0, 0xa0}, 6, 1000, "LOG0", 538999},
+        {{OP_ADD}, 1, 1000, "ADD", 3},
+        {{OP_PUSH0, OP_JUMP}, 2, 1000, "JUMP", 8},
+        {{0xfe}, 1, 1000, "INVALID", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct bytes program = {cases[i].code, cases[i].size};
+        char line[160], object[160], sum[160];
+        (void)snprintf(line, sizeof line, "\"opName\":\"%s\",\"gasCost\":\"0x%llx\",\"error\":\"",
+                       cases[i].name, (unsigned long long)cases[i].cost);
+        (void)snprintf(object, sizeof object, "\"gasCost\":%llu,\"error\":\"",
+                       (unsigned long long)cases[i].cost);
+        (void)snprintf(sum, sizeof sum, "\n{\"output\":\"0x\",\"gasUsed\":\"0x%llx\",\"error\":\"",
+                       (unsigned long long)cases[i].gas);
+        char *text = trace_with("structlog", NULL, cases[i].gas, program);
+        if (!strstr(text, line) || !strstr(text, sum)) FAIL("%s: %s", cases[i].name, text);
+        free(text);
+        text = trace_with("opcodes", NULL, cases[i].gas, program);
+        if (!strstr(text, object)) FAIL("%s: %s", cases[i].name, text);
+        free(text);
+    }
 }
 
 TEST(tracers_call_tree) {
