@@ -5,6 +5,7 @@
 #include <archive_entry.h>
 #include <dirent.h>
 #include <errno.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -103,23 +104,82 @@ static bool visit_file(const char *path, const struct walk_visitor *v) {
     return go_on;
 }
 
-bool walk_path(const char *path, const struct walk_visitor *visitor) {
-    struct stat st;
-    if (stat(path, &st) != 0) return visitor->unreadable(visitor->arg, path, strerror(errno));
-    if (!S_ISDIR(st.st_mode)) return visit_file(path, visitor);
+/* Folders, and where links among them lead. */
+
+struct folder {
+    dev_t device;
+    ino_t inode;
+};
+
+struct walk {
+    const struct walk_visitor *visitor;
+    void *folders; /* tree of struct folder: those walked already */
+    unsigned depth;
+};
+
+static int compare_folders(const void *a, const void *b) {
+    const struct folder *x = a, *y = b;
+    if (x->device != y->device) return x->device < y->device ? -1 : 1;
+    return x->inode < y->inode ? -1 : x->inode > y->inode;
+}
+
+static bool skip(const struct walk *w, const char *path, const char *reason) {
+    return !w->visitor->skipped || w->visitor->skipped(w->visitor->arg, path, reason);
+}
+
+static bool cannot_read(const struct walk *w, const char *path, const char *reason) {
+    return w->visitor->unreadable(w->visitor->arg, path, reason);
+}
+
+static bool visit(struct walk *w, const char *path);
+
+static bool visit_folder(struct walk *w, const char *path) {
     struct dirent **names;
     int n = scandir(path, &names, NULL, alphasort);
-    if (n < 0) return visitor->unreadable(visitor->arg, path, strerror(errno));
+    if (n < 0) return cannot_read(w, path, strerror(errno));
     bool go_on = true;
+    w->depth++;
     for (int i = 0; i < n; i++) {
         char sub[NAME_ROOM];
         bool fits = snprintf(sub, sizeof sub, "%s/%s", path, names[i]->d_name) < NAME_ROOM;
         if (go_on && names[i]->d_name[0] != '.') {
-            go_on = fits ? walk_path(sub, visitor)
-                         : visitor->unreadable(visitor->arg, path, "a name in it is too long");
+            go_on = fits ? visit(w, sub) : cannot_read(w, path, "a name in it is too long");
         }
         free(names[i]);
     }
+    w->depth--;
     free(names);
+    return go_on;
+}
+
+static bool visit_folder_once(struct walk *w, const char *path, const struct stat *st) {
+    if (w->depth == WALK_DEPTH_MAX) return cannot_read(w, path, "is nested too deep");
+    struct folder *folder = malloc(sizeof *folder), *const *kept = NULL;
+    if (folder) {
+        *folder = (struct folder){st->st_dev, st->st_ino};
+        kept = tsearch(folder, &w->folders, compare_folders);
+    }
+    if (kept && *kept == folder) return visit_folder(w, path);
+    free(folder);
+    return kept ? skip(w, path, "a folder that was walked already")
+                : cannot_read(w, path, "no memory");
+}
+
+static bool visit(struct walk *w, const char *path) {
+    struct stat st;
+    if (stat(path, &st) != 0) return cannot_read(w, path, strerror(errno));
+    if (S_ISDIR(st.st_mode)) return visit_folder_once(w, path, &st);
+    if (w->depth && !S_ISREG(st.st_mode)) return skip(w, path, "no regular file");
+    return visit_file(path, w->visitor);
+}
+
+bool walk_path(const char *path, const struct walk_visitor *visitor) {
+    struct walk w = {.visitor = visitor};
+    bool go_on = visit(&w, path);
+    while (w.folders) {
+        struct folder *folder = *(struct folder **)w.folders;
+        (void)tdelete(folder, &w.folders, compare_folders);
+        free(folder);
+    }
     return go_on;
 }

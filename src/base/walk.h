@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
+#define WALK_DEPTH_MAX 64 /* folders in folders; what is deeper is unreadable */
 #define WALK_FILE_MAX                                                                              \
     ((size_t)1 << 28) /* bytes of one file, unpacked; larger ones are unreadable */
 
@@ -20,10 +21,14 @@ struct walk_visitor {
     bool (*file)(void *arg, const char *name, struct bytes content);
     /* a file or folder that cannot be read, and why; returns false to end the walk. */
     bool (*unreadable)(void *arg, const char *name, const char *reason);
+    /* what is left out, and why: pipes, sockets and devices in a folder; a folder that was walked
+     * already, which a link leads to once more. NULL: no one is told; else as the others. */
+    bool (*skipped)(void *arg, const char *name, const char *reason);
 };
 
-/* walk_path visits every regular file under path, or path itself. Names that begin with a dot are
- * left out. Returns false when a visitor ended the walk. */
+/* walk_path visits every regular file under path, or path itself, whatever it is. Links are
+ * followed, each folder is walked once. Names that begin with a dot are left out. Returns false
+ * when a visitor ended the walk. */
 bool walk_path(const char *path, const struct walk_visitor *visitor);
 
 #endif

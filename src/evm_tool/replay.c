@@ -109,12 +109,18 @@ static bool unreadable(void *arg, const char *name, const char *reason) {
     return true;
 }
 
+static bool skipped(void *arg, const char *name, const char *reason) {
+    (void)arg;
+    (void)fprintf(stderr, "%s: skipped: %s\n", name, reason);
+    return true;
+}
+
 // A block's file alone brings what stands around it.
 static void read_path(struct replay *r, const char *path) {
     static const char *const around[] = {"block.json", "pre_state.json", "../../codes.json",
                                          "../../block_hashes.json"};
     static const char *const pair[] = {"block.rlp", "witness.rlp"};
-    struct walk_visitor visitor = {r, take_file, unreadable};
+    struct walk_visitor visitor = {r, take_file, unreadable, skipped};
     const char *slash = strrchr(path, '/');
     const char *base = slash ? slash + 1 : path;
     bool json = strcmp(base, "block.json") == 0;

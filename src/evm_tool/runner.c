@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "evm_tool/runner.h"
 
+#include "base/clock.h"
 #include "json/json.h"
 #include "json/write.h"
 
@@ -11,7 +12,9 @@
 
 #define QUEUE_ROOM 16
 #define CODE_BYTES_KEPT (64u << 20)
-#define STACK_BYTES (16u << 20) // nested calls live on the thread's stack
+#define PROGRESS_TERMINAL_NS 100000000u
+#define PROGRESS_LINE_NS 10000000000u // where each is a line that stays
+#define STACK_BYTES (16u << 20)       // nested calls live on the thread's stack
 
 /* Workbenches. */
 
@@ -96,8 +99,8 @@ struct runner {
 
     pthread_mutex_t report_lock; // guards what follows, and standard output
     unsigned tally[3];
-    bool progress; // standard error is a terminal
-    unsigned shown;
+    bool terminal; // standard error is one
+    uint64_t progress_ns, shown_ns;
 };
 
 static void report(void *arg, enum verdict verdict, const char *file, const char *name,
@@ -120,15 +123,15 @@ static void report(void *arg, enum verdict verdict, const char *file, const char
         printf("%.*s\n", (int)line.n, (const char *)line.p);
         buf_free(&line);
     } else if (verdict == VERDICT_FAILED || (verdict == VERDICT_SKIPPED && r->o->verbose)) {
-        if (r->progress) (void)fputs("\r\033[K", stderr);
+        if (r->terminal) (void)fputs("\r\033[K", stderr);
         printf("%s %s [%s]: %s\n", words[verdict], file, name, text);
     }
-    unsigned done = r->tally[0] + r->tally[1] + r->tally[2];
-    if (r->progress && done - r->shown >= 256) {
-        r->shown = done;
-        (void)fprintf(stderr, "\r\033[K%u passed, %u failed, %u skipped  %.100s", r->tally[0],
-                      r->tally[1], r->tally[2], file);
-    }
+    uint64_t now = clock_monotonic_ns(&clock_system);
+    if (now - r->shown_ns < r->progress_ns) return;
+    r->shown_ns = now;
+    (void)fprintf(stderr, "%s%u passed, %u failed, %u skipped  %.100s%s",
+                  r->terminal ? "\r\033[K" : "", r->tally[0], r->tally[1], r->tally[2], file,
+                  r->terminal ? "" : "\n");
 }
 
 static bool wanted(const struct runner *r, const char *name) {
@@ -163,12 +166,18 @@ static bool enqueue(void *arg, const char *name, struct bytes content) {
     return true;
 }
 
-static bool unreadable(void *arg, const char *name, const char *reason) {
-    struct runner *r = arg;
+static bool report_file(struct runner *r, enum verdict verdict, const char *name,
+                        const char *reason) {
     (void)pthread_mutex_lock(&r->report_lock);
-    report(r, VERDICT_FAILED, name, "-", reason);
+    report(r, verdict, name, "-", reason);
     (void)pthread_mutex_unlock(&r->report_lock);
     return true;
+}
+static bool unreadable(void *arg, const char *name, const char *reason) {
+    return report_file(arg, VERDICT_FAILED, name, reason);
+}
+static bool skipped(void *arg, const char *name, const char *reason) {
+    return report_file(arg, VERDICT_SKIPPED, name, reason);
 }
 
 static bool dequeue(struct runner *r, struct job *ret) {
@@ -228,7 +237,11 @@ int runner_run(const struct runner_options *o, run_file *run) {
                        .filled = PTHREAD_COND_INITIALIZER,
                        .drained = PTHREAD_COND_INITIALIZER,
                        .report_lock = PTHREAD_MUTEX_INITIALIZER,
-                       .progress = isatty(STDERR_FILENO) == 1};
+                       .terminal = isatty(STDERR_FILENO) == 1,
+                       .shown_ns = clock_monotonic_ns(&clock_system)};
+    r.progress_ns = o->progress_ns ? o->progress_ns
+                    : r.terminal   ? PROGRESS_TERMINAL_NS
+                                   : PROGRESS_LINE_NS;
     pthread_t threads[64];
     unsigned started = 0, jobs = o->jobs < 64 ? o->jobs : 64;
     pthread_attr_t attributes;
@@ -242,7 +255,7 @@ int runner_run(const struct runner_options *o, run_file *run) {
         (void)fputs("no thread could be started\n", stderr);
         return 71;
     }
-    struct walk_visitor visitor = {&r, enqueue, unreadable};
+    struct walk_visitor visitor = {&r, enqueue, unreadable, skipped};
     for (size_t i = 0; i < o->path_count; i++) {
         r.path = o->paths[i];
         if (!walk_path(r.path, &visitor)) break;
@@ -251,7 +264,7 @@ int runner_run(const struct runner_options *o, run_file *run) {
     for (unsigned i = 0; i < started; i++) {
         (void)pthread_join(threads[i], NULL);
     }
-    if (r.progress) (void)fputs("\r\033[K", stderr);
+    if (r.terminal) (void)fputs("\r\033[K", stderr);
     printf("%u passed, %u failed, %u skipped\n", r.tally[0], r.tally[1], r.tally[2]);
     return r.tally[1] > 0 || r.tally[0] + r.tally[2] == 0 ? 1 : 0;
 }

@@ -69,10 +69,12 @@ struct runner_options {
     const char *filter; /* as in struct workbench */
     const char *const *paths;
     size_t path_count;
+    uint64_t progress_ns; /* between two signs of progress; 0: 10 s, on a terminal 0.1 s */
 };
 
 /* runner_run runs every file under the paths whose name ends in .json (or .json.gz, .json.zst), and
- * every path that is itself a file, and prints the closing line; gives the exit status: 0, or 1
+ * every path that is itself a file, and prints the closing line; how far it is goes to standard
+ * error meanwhile, on a terminal in place, else a line each time. Gives the exit status: 0, or 1
  * when a case failed or there was none. */
 int runner_run(const struct runner_options *o, run_file *run);
 

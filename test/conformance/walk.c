@@ -27,11 +27,19 @@ static bool visit_unreadable(void *arg, const char *name, const char *reason) {
     return true;
 }
 
+static bool visit_skipped(void *arg, const char *name, const char *reason) {
+    const struct visit *v = arg;
+    v->t->file = name;
+    tally_skip(v->t, "-", "%s", reason);
+    v->t->file = NULL;
+    return true;
+}
+
 void conformance_walk(const char *path, struct tally *t,
                       void (*each)(const char *path, struct bytes content, struct tally *t,
                                    void *arg),
                       void *arg) {
     struct visit v = {t, each, arg};
-    struct walk_visitor visitor = {&v, visit_file, visit_unreadable};
+    struct walk_visitor visitor = {&v, visit_file, visit_unreadable, visit_skipped};
     (void)walk_path(path, &visitor);
 }

@@ -2,6 +2,7 @@
 import gzip
 import io
 import json
+import os
 import tarfile
 
 from harness import PROGRAM, Folder, case, main, run
@@ -57,6 +58,19 @@ def files_of_tests_come_as_files_folders_and_archives():
         assert statetest("--fork=London", folder / "a")[1] == ["1 passed, 0 failed, 0 skipped"]
         assert statetest("--fork", "London", "--jobs=2", folder / "a")[1][-1].startswith("1 passed")
         assert statetest("--filter", "/Shanghai/", folder / "a")[1][-1].startswith("1 passed")
+
+
+@case
+def a_folder_with_a_loop_and_a_pipe_is_read_once():
+    with Folder() as folder:
+        (folder / "a").mkdir()
+        (folder / "a" / "test.json").write_bytes(state_test())
+        (folder / "a" / "up").symlink_to("..")
+        os.mkfifo(folder / "a" / "pipe.json")
+        status, lines = statetest("--verbose", folder)
+        assert (status, lines[-1]) == (0, "2 passed, 0 failed, 2 skipped"), lines
+        assert any("pipe.json" in line and "no regular file" in line for line in lines), lines
+        assert any("a/up" in line and "walked already" in line for line in lines), lines
 
 
 @case
