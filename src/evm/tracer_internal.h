@@ -2,6 +2,7 @@
 #ifndef EVM_TRACER_INTERNAL_H
 #define EVM_TRACER_INTERNAL_H
 
+#include "evm/tracer_access.h"
 #include "evm/tracers.h"
 #include "json/write.h"
 
@@ -37,8 +38,7 @@ struct tracer {
     struct selector *selectors;
     size_t selector_count;
 
-    enum fork fork;
-    struct address origin, to;
+    struct access_list access;
 };
 
 void tracer_call_init(struct tracer *t);

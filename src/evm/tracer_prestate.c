@@ -2,6 +2,12 @@
 #include "base/hex.h"
 #include "evm/tracer_internal.h"
 
+void tracer_add_word(struct json_writer *w, const struct u256 *v) {
+    uint8_t word[32];
+    u256_store_be(word, *v);
+    json_add_data(w, NULL, (struct bytes){word, 32});
+}
+
 void tracer_add_word_key(struct json_writer *w, const struct u256 *v) {
     uint8_t word[32];
     char hex[66] = "0x";

@@ -2,7 +2,7 @@
 #include "evm/tracer_internal.h"
 
 #include "base/hex.h"
-#include "evm/opcode.h"
+#include "eth/rpc_json.h"
 #include "evm/precompile.h"
 
 #include <stdlib.h>
@@ -128,47 +128,30 @@ static void selector_end(struct tracer *t, const struct state *unused) {
     json_end(&w);
 }
 
-/* What the state has listed. */
+/* What code looks at. */
 
-void tracer_add_word(struct json_writer *w, const struct u256 *v) {
-    uint8_t word[32];
-    u256_store_be(word, *v);
-    json_add_data(w, NULL, (struct bytes){word, 32});
-}
-
-static void begin_message(void *ctx, struct evm *vm, const struct evm_message *m, int64_t gas_now) {
+static void access_enter(void *ctx, struct evm *vm, const struct evm_message *m, int64_t gas_now) {
     struct tracer *t = ctx;
     (void)gas_now;
     if (m->depth != 0) return;
-    t->fork = vm->schedule.fork;
-    t->origin = m->sender;
-    t->to = m->recipient;
+    access_list_begin(&t->access, &t->memory, vm->schedule.fork, &m->sender, &m->recipient);
+}
+
+static void access_step(void *ctx, struct evm *vm, const struct evm_step *step) {
+    struct tracer *t = ctx;
+    (void)vm;
+    access_list_step(&t->access, step);
 }
 
 static void access_end(struct tracer *t, const struct state *s) {
+    const struct tx_access *list = NULL;
+    size_t count = 0;
     struct json_writer w;
+    (void)s;
+    // Nothing has begun where a transaction could not.
+    if (t->access.a && access_list_end(&t->access, &list, &count, NULL) != 0) t->failed = true;
     json_writer_init(&w, t->out, 0);
-    json_begin_array(&w, NULL);
-    for (size_t i = 0; i < s->entered_count; i++) {
-        const struct state_account *a = s->entered[i];
-        size_t slots = 0;
-        for (size_t k = 0; k < s->slot_count; k++) {
-            slots += s->slots[k]->account == a;
-        }
-        // Warm without being listed: sender, recipient, contracts of the machine.
-        bool warm = address_equal(&a->address, &t->origin) || address_equal(&a->address, &t->to) ||
-                    evm_is_precompile(t->fork, &a->address);
-        if (warm && slots == 0) continue;
-        json_begin_object(&w, NULL);
-        json_add_data(&w, "address", BYTES_OF(a->address));
-        json_begin_array(&w, "storageKeys");
-        for (size_t k = 0; k < s->slot_count; k++) {
-            if (s->slots[k]->account == a) tracer_add_word(&w, &s->slots[k]->key);
-        }
-        json_end(&w);
-        json_end(&w);
-    }
-    json_end(&w);
+    access_list_json_encode(&w, NULL, list, count);
 }
 
 /* All of them. */
@@ -195,7 +178,7 @@ static void set_kind(struct tracer *t, const char *name) {
     } else if (strcmp(name, "noop") == 0) {
         t->end = noop_end;
     } else {
-        *i = (struct evm_tracer){.enter = begin_message};
+        *i = (struct evm_tracer){.wants_steps = true, .step = access_step, .enter = access_enter};
         t->end = access_end;
     }
     i->ctx = t;

@@ -5,14 +5,13 @@
  *   call        the tree of calls, as geth's callTracer
  *   prestate    what was looked at, with its values before the transaction, as prestateTracer
  *   4byte       selectors that were called, with sizes of call data, as 4byteTracer
- *   accesslist  addresses and slots that were looked at, in the machine's own view
+ *   accesslist  addresses and slots that code names, as eth_createAccessList (tracer_access.h)
  *   noop        nothing, as noopTracer
  *
  * A tracer watches one transaction: tracer_begin, run it, tracer_end. Memory is the tracer's until
- * tracer_free. One thread. What is read is taken from the state's own lists (state.h), so that
- * prestate and access list need no instruction to be watched.
- * Source: EIP-3155; ethereum/execution-apis (OpcodeTransactionTrace, CallFrame); go-ethereum
- * documentation, "Built-in tracers".
+ * tracer_free. One thread. What prestate tells is taken from the state's own lists (state.h), so
+ * that it needs no instruction to be watched. Source: EIP-3155; ethereum/execution-apis
+ * (OpcodeTransactionTrace, CallFrame); go-ethereum documentation, "Built-in tracers".
  *
  * SPDX-License-Identifier: MIT */
 #ifndef EVM_TRACERS_H

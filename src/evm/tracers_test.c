@@ -172,6 +172,21 @@ TEST(tracers_selectors_and_lists) {
     free(text);
 }
 
+// What code names, not what the machine touches: coinbase, created accounts, transient storage.
+TEST(tracers_access_list_is_what_code_names) {
+    static const uint8_t touching[] = {OP_PUSH0, OP_PUSH0, OP_PUSH0, OP_CREATE,
+                                       OP_PUSH0, OP_PUSH0, OP_TSTORE};
+    static const uint8_t naming[] = {0x60, 0xaa, OP_BALANCE, OP_CALLER,  OP_BALANCE,
+                                     0x60, 1,    OP_BALANCE, OP_ADDRESS, OP_BALANCE};
+    char *text = trace_with("accesslist", NULL, 100000, (struct bytes){touching, sizeof touching});
+    CHECK_STR(text, "[]\n");
+    free(text);
+    text = trace_with("accesslist", NULL, 100000, (struct bytes){naming, sizeof naming});
+    CHECK_STR(text, "[{\"address\":\"0x00000000000000000000000000000000000000aa\","
+                    "\"storageKeys\":[]}]\n");
+    free(text);
+}
+
 // LOG0 of nothing; CALL 0xaa; LOG0; REVERT, when `fails`
 static const uint8_t logging[] = {OP_PUSH0, OP_PUSH0, 0xa0, OP_PUSH0, OP_PUSH0, OP_PUSH0,
                                   OP_PUSH0, OP_PUSH0, 0x60, 0xaa,     0x5a,     OP_CALL,

@@ -3,7 +3,7 @@
 #include "base/hex.h"
 #include "eth/revert.h"
 #include "eth/tx_check.h"
-#include "node/rpc_access.h"
+#include "evm/tracer_access.h"
 #include "node/rpc_internal.h"
 
 #define ACCESS_ROUNDS_MAX 64u // a list that does not settle is an error

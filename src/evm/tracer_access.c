@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "node/rpc_access.h"
+#include "evm/tracer_access.h"
 
 #include "evm/opcode.h"
 #include "evm/precompile.h"
@@ -43,11 +43,9 @@ static void add_slot(struct access_list *l, const struct address *address, struc
     e->slots++;
 }
 
-static void step(void *ctx, struct evm *vm, const struct evm_step *s) {
-    struct access_list *l = ctx;
+void access_list_step(struct access_list *l, const struct evm_step *s) {
     size_t n = s->stack_count;
     struct address address;
-    (void)vm;
     switch (s->op) {
     case OP_SLOAD:
     case OP_SSTORE:
@@ -73,6 +71,11 @@ static void step(void *ctx, struct evm *vm, const struct evm_step *s) {
     default:
         return;
     }
+}
+
+static void step(void *ctx, struct evm *vm, const struct evm_step *s) {
+    (void)vm;
+    access_list_step(ctx, s);
 }
 
 void access_list_begin(struct access_list *l, struct arena *a, enum fork fork,

@@ -1,11 +1,11 @@
-/* Access lists: what code looks at, as eth_createAccessList gives it.
+/* Access lists: what code looks at, as eth_createAccessList and the accesslist tracer give it.
  *
  * Only what instructions name counts: slots of SLOAD and SSTORE, addresses of calls, of code and
  * balance queries and of SELFDESTRUCT; sender, recipient and the machine's own contracts are warm
  * anyway and are listed only for their slots.
  * Source: EIP-2930; ethereum/execution-apis. One thread. SPDX-License-Identifier: MIT */
-#ifndef NODE_RPC_ACCESS_H
-#define NODE_RPC_ACCESS_H
+#ifndef EVM_TRACER_ACCESS_H
+#define EVM_TRACER_ACCESS_H
 
 #include "eth/tx.h"
 #include "evm/trace.h"
@@ -42,8 +42,10 @@ void access_list_begin(struct access_list *l, struct arena *a, enum fork fork,
 [[gnu::warn_unused_result]] int access_list_add(struct access_list *l, const struct tx_access *list,
                                                 size_t count, struct error *why);
 
-/* access_list_tracer is what is set as the machine's tracer. */
+/* access_list_tracer is what is set as the machine's tracer. access_list_step is what it does at
+ * each instruction, for a tracer that watches more. */
 struct evm_tracer *access_list_tracer(struct access_list *l);
+void access_list_step(struct access_list *l, const struct evm_step *s);
 
 /* access_list_end gives the list, in the arena. errors  ERR_LIMIT. */
 [[gnu::warn_unused_result]] int access_list_end(struct access_list *l, const struct tx_access **ret,
