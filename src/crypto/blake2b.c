@@ -54,8 +54,10 @@ done:
     return;
 }
 
+#define ROUNDS_AT_ONCE 10000u // a multiple of the ten schedules
+
 void blake2b_compress(uint64_t h[8], const uint64_t m[16], const uint64_t t[2], bool final,
-                      uint32_t rounds) {
+                      uint32_t rounds, const atomic_bool *stop) {
     uint64_t v[16];
     for (size_t i = 0; i < 8; i++) {
         v[i] = h[i];
@@ -64,7 +66,10 @@ void blake2b_compress(uint64_t h[8], const uint64_t m[16], const uint64_t t[2], 
     v[12] ^= t[0];
     v[13] ^= t[1];
     if (final) v[14] = ~v[14];
-    run_rounds(v, m, rounds);
+    for (; rounds > ROUNDS_AT_ONCE && !stop_asked(stop); rounds -= ROUNDS_AT_ONCE) {
+        run_rounds(v, m, ROUNDS_AT_ONCE);
+    }
+    run_rounds(v, m, rounds < ROUNDS_AT_ONCE ? rounds : ROUNDS_AT_ONCE);
     for (size_t i = 0; i < 8; i++) {
         h[i] ^= v[i] ^ v[8 + i];
     }

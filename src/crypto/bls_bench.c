@@ -144,7 +144,7 @@ static void body_g1_mul(void *arg) {
 static void body_g1_msm(void *arg) {
     struct bench *b = arg;
     struct bls_g1 r;
-    b->sink = bls_g1_msm(&r, b->g1, b->scalars, 128, NULL);
+    b->sink = bls_g1_msm(&r, b->g1, b->scalars, 128, NULL, NULL);
 }
 
 static int prepare(struct bench *b) {

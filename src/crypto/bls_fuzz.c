@@ -179,7 +179,7 @@ static void fuzz_groups(struct input *in) {
     struct bls_g1_affine two[2] = {pa, bls_g1_generator};
     struct u256 scalars[2] = {j, k};
     struct bls_g1 sum, t;
-    REQUIRE(bls_g1_msm(&sum, two, scalars, 2, &why) == 0);
+    REQUIRE(bls_g1_msm(&sum, two, scalars, 2, NULL, &why) == 0);
     bls_g1_mul(&r, &pa, &j);
     bls_g1_mul(&t, &bls_g1_generator, &k);
     bls_g1_add(&r, &r, &t);
@@ -215,9 +215,9 @@ static void fuzz_precompiles(struct input *in) {
     struct bytes b = bytes_make(in->p, in->n);
     (void)!bls_precompile_g1_add(out, b, &why);
     (void)!bls_precompile_g2_add(out, b, &why);
-    (void)!bls_precompile_g1_msm(out, b, &why);
-    (void)!bls_precompile_g2_msm(out, b, &why);
-    (void)!bls_precompile_pairing_check(out, b, &why);
+    (void)!bls_precompile_g1_msm(out, b, NULL, &why);
+    (void)!bls_precompile_g2_msm(out, b, NULL, &why);
+    (void)!bls_precompile_pairing_check(out, b, NULL, &why);
     (void)!bls_precompile_map_fp_to_g1(out, b, &why);
     (void)!bls_precompile_map_fp2_to_g2(out, b, &why);
 }

@@ -13,6 +13,7 @@
 #define CRYPTO_BLS_GROUP_H
 
 #include "base/error.h"
+#include "base/stop.h"
 #include "base/u256.h"
 #include "crypto/bls_tower.h"
 
@@ -61,9 +62,10 @@ extern const struct bls_g2_affine bls_g2_generator;
     void G##_add_affine(struct G *ret, const struct G *a, const struct G##_affine *b);             \
     /* [|x|]a */                                                                                   \
     void G##_mul_x(struct G *ret, const struct G *a);                                              \
-    /* Sum of k[i] a[i]; subgroup. Allocates for the call; ERR_NO_MEMORY. */                       \
+    /* Sum of k[i] a[i]; subgroup. Allocates for the call. errors ERR_NO_MEMORY, ERR_CANCELLED. */ \
     [[gnu::warn_unused_result]] int G##_msm(struct G *ret, const struct G##_affine *a,             \
-                                            const struct u256 *k, size_t n, struct error *why);    \
+                                            const struct u256 *k, size_t n,                        \
+                                            const atomic_bool *stop, struct error *why);           \
     /* k a; subgroup. */                                                                           \
     void G##_mul(struct G *ret, const struct G##_affine *a, const struct u256 *k);                 \
     /* k a in constant time for a secret k in 1..r-1; subgroup, a not infinity. */                 \

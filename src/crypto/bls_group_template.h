@@ -273,12 +273,12 @@ struct stream {
     int count;
 };
 
-static void sum_streams(POINT *ret, const struct stream *s, size_t n) {
+static void sum_streams(POINT *ret, const struct stream *s, size_t n, const atomic_bool *stop) {
     POINT r = {0};
     int top = 0;
     for (size_t i = 0; i < n; i++)
         top = s[i].count > top ? s[i].count : top;
-    for (int bit = top - 1; bit >= 0; bit--) {
+    for (int bit = top - 1; bit >= 0 && !stop_asked(stop); bit--) {
         G(double)(&r, &r);
         for (size_t i = 0; i < n; i++) {
             if (bit >= s[i].count || s[i].digits[bit] == 0) continue;
@@ -324,13 +324,13 @@ void G(mul)(POINT *ret, const AFFINE *a, const struct u256 *k) {
     odd_multiples(multiples, a);
     G(to_affine_many)(tables[0], multiples, TABLE, scratch);
     prepare_streams(s, tables, k);
-    sum_streams(ret, s, PARTS);
+    sum_streams(ret, s, PARTS, NULL);
 }
 
 /* Few points: all share the doublings (Straus). */
 
 static int msm_straus(POINT *ret, const AFFINE *a, const struct u256 *k, size_t n,
-                      struct error *why) {
+                      const atomic_bool *stop, struct error *why) {
     POINT *multiples = calloc(n * TABLE, sizeof *multiples);
     FIELD *scratch = calloc(n * TABLE, sizeof *scratch);
     AFFINE *first = calloc(n * TABLE, sizeof *first);
@@ -348,7 +348,7 @@ static int msm_straus(POINT *ret, const AFFINE *a, const struct u256 *k, size_t 
         memcpy(tables[i][0], first + i * TABLE, sizeof tables[i][0]);
         prepare_streams(streams + i * PARTS, tables[i], &k[i]);
     }
-    sum_streams(ret, streams, n * PARTS);
+    sum_streams(ret, streams, n * PARTS, stop);
 out:
     free(multiples);
     free(scratch);
@@ -415,7 +415,7 @@ static void sum_window(POINT *ret, struct pippenger *w, unsigned window) {
 }
 
 static int msm_pippenger(POINT *ret, const AFFINE *a, const struct u256 *k, size_t n,
-                         struct error *why) {
+                         const atomic_bool *stop, struct error *why) {
     struct pippenger w = {.count = n * PARTS};
     w.c = window_bits(w.count);
     w.windows = PART_BITS / w.c + 1;
@@ -444,6 +444,7 @@ static int msm_pippenger(POINT *ret, const AFFINE *a, const struct u256 *k, size
     for (unsigned i = w.windows; i-- > 0;) {
         for (unsigned j = 0; j < w.c; j++)
             G(double)(&r, &r);
+        if (stop_asked(stop)) break;
         sum_window(&t, &w, i);
         G(add)(&r, &r, &t);
     }
@@ -457,14 +458,18 @@ out:
 
 #define STRAUS_MAX 96 /* measured: from here on the buckets win */
 
-int G(msm)(POINT *ret, const AFFINE *a, const struct u256 *k, size_t n, struct error *why) {
+int G(msm)(POINT *ret, const AFFINE *a, const struct u256 *k, size_t n, const atomic_bool *stop,
+           struct error *why) {
     *ret = (POINT){0};
     if (n == 0) return 0;
     if (n == 1) {
         G(mul)(ret, &a[0], &k[0]);
         return 0;
     }
-    return n <= STRAUS_MAX ? msm_straus(ret, a, k, n, why) : msm_pippenger(ret, a, k, n, why);
+    int r = n <= STRAUS_MAX ? msm_straus(ret, a, k, n, stop, why)
+                            : msm_pippenger(ret, a, k, n, stop, why);
+    if (r == 0 && stop_asked(stop)) r = error_set(why, ERR_CANCELLED, "stopped");
+    return r;
 }
 
 /* Secret scalars: complete formulas in homogeneous coordinates (Renes, Costello, Batina, eprint

@@ -23,6 +23,10 @@ static int check_items(struct bytes in, size_t size, struct error *why) {
                      size);
 }
 
+static int go_on(const atomic_bool *stop, struct error *why) {
+    return stop_asked(stop) ? error_set(why, ERR_CANCELLED, "stopped") : 0;
+}
+
 static int read_fp(struct bls_fp *ret, const uint8_t *in, struct error *why) {
     uint8_t padding = 0;
     for (int i = 0; i < 16; i++)
@@ -116,7 +120,8 @@ int bls_precompile_g2_add(uint8_t ret[BLS_G2_ENCODED], struct bytes in, struct e
     return 0;
 }
 
-int bls_precompile_g1_msm(uint8_t ret[BLS_G1_ENCODED], struct bytes in, struct error *why) {
+int bls_precompile_g1_msm(uint8_t ret[BLS_G1_ENCODED], struct bytes in, const atomic_bool *stop,
+                          struct error *why) {
     int r = check_items(in, G1_SCALAR, why);
     if (r < 0) return r;
     size_t n = in.n / G1_SCALAR;
@@ -129,10 +134,10 @@ int bls_precompile_g1_msm(uint8_t ret[BLS_G1_ENCODED], struct bytes in, struct e
     }
     for (size_t i = 0; i < n; i++) {
         const uint8_t *item = in.p + i * G1_SCALAR;
-        if ((r = read_g1(&p[i], item, true, why)) < 0) goto out;
+        if ((r = go_on(stop, why)) < 0 || (r = read_g1(&p[i], item, true, why)) < 0) goto out;
         bls_scalar_reduce(&k[i], u256_load_be(item + BLS_G1_ENCODED));
     }
-    if ((r = bls_g1_msm(&sum, p, k, n, why)) < 0) goto out;
+    if ((r = bls_g1_msm(&sum, p, k, n, stop, why)) < 0) goto out;
     write_g1(ret, &sum);
 out:
     free(p);
@@ -140,7 +145,8 @@ out:
     return r;
 }
 
-int bls_precompile_g2_msm(uint8_t ret[BLS_G2_ENCODED], struct bytes in, struct error *why) {
+int bls_precompile_g2_msm(uint8_t ret[BLS_G2_ENCODED], struct bytes in, const atomic_bool *stop,
+                          struct error *why) {
     int r = check_items(in, G2_SCALAR, why);
     if (r < 0) return r;
     size_t n = in.n / G2_SCALAR;
@@ -153,10 +159,10 @@ int bls_precompile_g2_msm(uint8_t ret[BLS_G2_ENCODED], struct bytes in, struct e
     }
     for (size_t i = 0; i < n; i++) {
         const uint8_t *item = in.p + i * G2_SCALAR;
-        if ((r = read_g2(&p[i], item, true, why)) < 0) goto out;
+        if ((r = go_on(stop, why)) < 0 || (r = read_g2(&p[i], item, true, why)) < 0) goto out;
         bls_scalar_reduce(&k[i], u256_load_be(item + BLS_G2_ENCODED));
     }
-    if ((r = bls_g2_msm(&sum, p, k, n, why)) < 0) goto out;
+    if ((r = bls_g2_msm(&sum, p, k, n, stop, why)) < 0) goto out;
     write_g2(ret, &sum);
 out:
     free(p);
@@ -164,7 +170,8 @@ out:
     return r;
 }
 
-int bls_precompile_pairing_check(uint8_t ret[32], struct bytes in, struct error *why) {
+int bls_precompile_pairing_check(uint8_t ret[32], struct bytes in, const atomic_bool *stop,
+                                 struct error *why) {
     int r = check_items(in, PAIR, why);
     if (r < 0) return r;
     struct bls_g1_affine p[BLS_PAIRS_AT_ONCE];
@@ -173,7 +180,7 @@ int bls_precompile_pairing_check(uint8_t ret[32], struct bytes in, struct error 
     size_t n = in.n / PAIR, held = 0;
     for (size_t i = 0; i < n; i++) {
         const uint8_t *item = in.p + i * PAIR;
-        if ((r = read_g1(&p[held], item, true, why)) < 0) return r;
+        if ((r = go_on(stop, why)) < 0 || (r = read_g1(&p[held], item, true, why)) < 0) return r;
         if ((r = read_g2(&q[held], item + BLS_G1_ENCODED, true, why)) < 0) return r;
         if (++held < BLS_PAIRS_AT_ONCE && i + 1 < n) continue;
         bls_miller_loop(&part, p, q, held);

@@ -29,7 +29,7 @@ static void g1_times(uint8_t ret[128], uint64_t k) {
     struct error why;
     g1_generator(in);
     store_be64(in + 152, k);
-    CHECK_OK(bls_precompile_g1_msm(ret, bytes_make(in, 160), &why), &why);
+    CHECK_OK(bls_precompile_g1_msm(ret, bytes_make(in, 160), NULL, &why), &why);
 }
 
 static void g2_times(uint8_t ret[256], uint64_t k) {
@@ -37,7 +37,7 @@ static void g2_times(uint8_t ret[256], uint64_t k) {
     struct error why;
     g2_generator(in);
     store_be64(in + 280, k);
-    CHECK_OK(bls_precompile_g2_msm(ret, bytes_make(in, 288), &why), &why);
+    CHECK_OK(bls_precompile_g2_msm(ret, bytes_make(in, 288), NULL, &why), &why);
 }
 
 TEST(addition_agrees_with_multiplication) {
@@ -60,10 +60,10 @@ TEST(scalars_above_the_order_are_reduced) {
     struct error why;
     g1_generator(in);
     memset(in + 128, 0xff, 32); // 2^256 - 1 = 2r + rest
-    CHECK_OK(bls_precompile_g1_msm(out, bytes_make(in, 160), &why), &why);
+    CHECK_OK(bls_precompile_g1_msm(out, bytes_make(in, 160), NULL, &why), &why);
     struct u256 rest = u256_sub(u256_sub(U256_MAX, BLS_ORDER), BLS_ORDER);
     u256_store_be(in + 128, rest);
-    CHECK_OK(bls_precompile_g1_msm(expected, bytes_make(in, 160), &why), &why);
+    CHECK_OK(bls_precompile_g1_msm(expected, bytes_make(in, 160), NULL, &why), &why);
     CHECK_BYTES(bytes_make(out, 128), bytes_make(expected, 128));
 }
 
@@ -79,14 +79,14 @@ TEST(pairing_is_bilinear) {
     bls_fp_neg(&y, &y);
     encode_fp(in + 384 + 64, &y);
     g2_times(in + 384 + 128, 3);
-    CHECK_OK(bls_precompile_pairing_check(out, bytes_make(in, 768), &why), &why);
+    CHECK_OK(bls_precompile_pairing_check(out, bytes_make(in, 768), NULL, &why), &why);
     CHECK_U64(out[31], 1);
     g2_times(in + 384 + 128, 4);
-    CHECK_OK(bls_precompile_pairing_check(out, bytes_make(in, 768), &why), &why);
+    CHECK_OK(bls_precompile_pairing_check(out, bytes_make(in, 768), NULL, &why), &why);
     CHECK_U64(out[31], 0);
     memset(in, 0, 128); // infinity
     memset(in + 512, 0, 256);
-    CHECK_OK(bls_precompile_pairing_check(out, bytes_make(in, 768), &why), &why);
+    CHECK_OK(bls_precompile_pairing_check(out, bytes_make(in, 768), NULL, &why), &why);
     CHECK_U64(out[31], 1);
 }
 
@@ -95,12 +95,12 @@ TEST(wrong_lengths_fail) {
     struct error why;
     CHECK_ERR(bls_precompile_g1_add(out, bytes_make(in, 255), &why), ERR_SYNTAX);
     CHECK_ERR(bls_precompile_g2_add(out, bytes_make(in, 513), &why), ERR_SYNTAX);
-    CHECK_ERR(bls_precompile_g1_msm(out, bytes_make(in, 0), &why), ERR_SYNTAX);
-    CHECK_ERR(bls_precompile_g1_msm(out, bytes_make(in, 161), &why), ERR_SYNTAX);
-    CHECK_ERR(bls_precompile_g2_msm(out, bytes_make(in, 0), &why), ERR_SYNTAX);
-    CHECK_ERR(bls_precompile_g2_msm(out, bytes_make(in, 287), &why), ERR_SYNTAX);
-    CHECK_ERR(bls_precompile_pairing_check(out, bytes_make(in, 0), &why), ERR_SYNTAX);
-    CHECK_ERR(bls_precompile_pairing_check(out, bytes_make(in, 383), &why), ERR_SYNTAX);
+    CHECK_ERR(bls_precompile_g1_msm(out, bytes_make(in, 0), NULL, &why), ERR_SYNTAX);
+    CHECK_ERR(bls_precompile_g1_msm(out, bytes_make(in, 161), NULL, &why), ERR_SYNTAX);
+    CHECK_ERR(bls_precompile_g2_msm(out, bytes_make(in, 0), NULL, &why), ERR_SYNTAX);
+    CHECK_ERR(bls_precompile_g2_msm(out, bytes_make(in, 287), NULL, &why), ERR_SYNTAX);
+    CHECK_ERR(bls_precompile_pairing_check(out, bytes_make(in, 0), NULL, &why), ERR_SYNTAX);
+    CHECK_ERR(bls_precompile_pairing_check(out, bytes_make(in, 383), NULL, &why), ERR_SYNTAX);
     CHECK_ERR(bls_precompile_map_fp_to_g1(out, bytes_make(in, 63), &why), ERR_SYNTAX);
     CHECK_ERR(bls_precompile_map_fp2_to_g2(out, bytes_make(in, 64), &why), ERR_SYNTAX);
 }
@@ -135,8 +135,8 @@ TEST(points_outside_the_subgroup_are_added_but_not_multiplied) {
     encode_fp(in, &p.x);
     encode_fp(in + 64, &p.y);
     CHECK_OK(bls_precompile_g1_add(out, bytes_make(in, 256), &why), &why);
-    CHECK_ERR(bls_precompile_g1_msm(out, bytes_make(in, 160), &why), ERR_INVALID);
-    CHECK_ERR(bls_precompile_pairing_check(out, bytes_make(in, 384), &why), ERR_INVALID);
+    CHECK_ERR(bls_precompile_g1_msm(out, bytes_make(in, 160), NULL, &why), ERR_INVALID);
+    CHECK_ERR(bls_precompile_pairing_check(out, bytes_make(in, 384), NULL, &why), ERR_INVALID);
     memset(in, 0, sizeof in);
     packed[47] = 0;
     do
@@ -147,14 +147,14 @@ TEST(points_outside_the_subgroup_are_added_but_not_multiplied) {
     encode_fp(in + 192, &q.x.c1);
     encode_fp(in + 256, &q.y.c0);
     encode_fp(in + 320, &q.y.c1);
-    CHECK_ERR(bls_precompile_pairing_check(out, bytes_make(in, 384), &why), ERR_INVALID);
+    CHECK_ERR(bls_precompile_pairing_check(out, bytes_make(in, 384), NULL, &why), ERR_INVALID);
     CHECK_OK(bls_precompile_g2_add(out, bytes_make(in + 128, 512), &why), &why);
-    CHECK_ERR(bls_precompile_g2_msm(out, bytes_make(in + 128, 288), &why), ERR_INVALID);
+    CHECK_ERR(bls_precompile_g2_msm(out, bytes_make(in + 128, 288), NULL, &why), ERR_INVALID);
 }
 
 TEST(large_sums_agree_with_small_ones) {
     enum { N = 200 };
-    uint8_t *in = calloc(N, 160), out[128], expected[128];
+    uint8_t *in = calloc(N, 160), out[256], expected[128];
     struct error why;
     uint64_t sum = 0;
     for (uint64_t i = 0; i < N; i++) {
@@ -163,10 +163,31 @@ TEST(large_sums_agree_with_small_ones) {
         store_be64(in + i * 160 + 152, k);
         sum += k * (i + 1);
     }
-    CHECK_OK(bls_precompile_g1_msm(out, bytes_make(in, N * 160), &why), &why);
+    CHECK_OK(bls_precompile_g1_msm(out, bytes_make(in, N * 160), NULL, &why), &why);
     g1_times(expected, sum);
     CHECK_BYTES(bytes_make(out, 128), bytes_make(expected, 128));
+    const atomic_bool stop = true;
+    CHECK_ERR(bls_precompile_g1_msm(out, bytes_make(in, N * 160), &stop, &why), ERR_CANCELLED);
+    CHECK_ERR(bls_precompile_g2_msm(out, bytes_make(in, 288), &stop, &why), ERR_CANCELLED);
+    CHECK_ERR(bls_precompile_pairing_check(out, bytes_make(in, 384), &stop, &why), ERR_CANCELLED);
     free(in);
+}
+
+TEST(sums_of_many_points_can_be_stopped) {
+    enum { N = 200 };
+    struct bls_g1_affine *p = calloc(N, sizeof *p);
+    struct u256 *k = calloc(N, sizeof *k);
+    struct bls_g1 sum;
+    struct error why;
+    const atomic_bool stop = true, go = false;
+    for (size_t i = 0; i < N; i++) {
+        p[i].infinity = true;
+    }
+    CHECK_OK(bls_g1_msm(&sum, p, k, N, &go, &why), &why);
+    CHECK_ERR(bls_g1_msm(&sum, p, k, N, &stop, &why), ERR_CANCELLED);
+    CHECK_ERR(bls_g1_msm(&sum, p, k, 9, &stop, &why), ERR_CANCELLED);
+    free(p);
+    free(k);
 }
 
 TEST_MAIN()

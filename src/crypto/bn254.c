@@ -58,6 +58,7 @@ void bn254_g1_mul(struct bn254_g1 *ret, const struct bn254_g1 *p, const uint8_t 
     bn254_core()->g1_mul(ret, p, scalar);
 }
 
-bool bn254_pairing_check(const struct bn254_g1 *p, const struct bn254_g2 *q, size_t count) {
-    return bn254_core()->pairing_check(p, q, count);
+bool bn254_pairing_check(const struct bn254_g1 *p, const struct bn254_g2 *q, size_t count,
+                         const atomic_bool *stop) {
+    return bn254_core()->pairing_check(p, q, count, stop);
 }

@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/stop.h"
 
 struct bn254_fp {
     uint64_t w[4];
@@ -44,7 +45,9 @@ void bn254_g1_add(struct bn254_g1 *ret, const struct bn254_g1 *a, const struct b
 /* bn254_g1_mul: scalar * p, the scalar any 256-bit number, big-endian. ret may be p. */
 void bn254_g1_mul(struct bn254_g1 *ret, const struct bn254_g1 *p, const uint8_t scalar[32]);
 
-/* bn254_pairing_check: whether the product of e(p[i], q[i]) is one; true for count 0. */
-bool bn254_pairing_check(const struct bn254_g1 *p, const struct bn254_g2 *q, size_t count);
+/* bn254_pairing_check: whether the product of e(p[i], q[i]) is one; true for count 0.
+ * stop is looked at every eight pairs. */
+bool bn254_pairing_check(const struct bn254_g1 *p, const struct bn254_g2 *q, size_t count,
+                         const atomic_bool *stop);
 
 #endif

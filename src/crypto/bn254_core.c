@@ -525,7 +525,7 @@ static void final_exponentiation(struct fp12 *ret, const struct fp12 *f) {
 
 // The unreduced product of all pairs, in groups that share squarings.
 static void miller_product(struct fp12 *ret, const struct bn254_g1 *p, const struct bn254_g2 *q,
-                           size_t count) {
+                           size_t count, const atomic_bool *stop) {
     struct pair pairs[PAIRS_AT_ONCE];
     size_t n = 0;
     bool empty = true;
@@ -540,6 +540,7 @@ static void miller_product(struct fp12 *ret, const struct bn254_g1 *p, const str
         }
         if (n == PAIRS_AT_ONCE || (i + 1 == count && n > 0)) {
             struct fp12 f;
+            if (stop_asked(stop)) break;
             miller_loop(&f, pairs, n);
             if (empty) {
                 *ret = f;
@@ -556,16 +557,18 @@ static void miller_product(struct fp12 *ret, const struct bn254_g1 *p, const str
     }
 }
 
-static bool pairing_check(const struct bn254_g1 *p, const struct bn254_g2 *q, size_t count) {
+static bool pairing_check(const struct bn254_g1 *p, const struct bn254_g2 *q, size_t count,
+                          const atomic_bool *stop) {
     struct fp12 f;
-    miller_product(&f, p, q, count);
+    miller_product(&f, p, q, count, stop);
+    if (stop_asked(stop)) return false;
     final_exponentiation(&f, &f);
     return fp12_is_one(&f);
 }
 
 static void pairing(uint8_t ret[12][32], const struct bn254_g1 *p, const struct bn254_g2 *q) {
     struct fp12 f;
-    miller_product(&f, p, q, 1);
+    miller_product(&f, p, q, 1, NULL);
     final_exponentiation(&f, &f);
     const fp2 *c[6] = {&f.c0.c0, &f.c1.c0, &f.c0.c1, &f.c1.c1, &f.c0.c2, &f.c1.c2};
     for (int k = 0; k < 6; k++) {

@@ -12,7 +12,8 @@ struct bn254_core {
     void (*g2_store)(uint8_t ret[128], const struct bn254_g2 *p);
     void (*g1_add)(struct bn254_g1 *ret, const struct bn254_g1 *a, const struct bn254_g1 *b);
     void (*g1_mul)(struct bn254_g1 *ret, const struct bn254_g1 *p, const uint8_t scalar[32]);
-    bool (*pairing_check)(const struct bn254_g1 *p, const struct bn254_g2 *q, size_t count);
+    bool (*pairing_check)(const struct bn254_g1 *p, const struct bn254_g2 *q, size_t count,
+                          const atomic_bool *stop);
     /* For the tests: the reduced pairing as 12 numbers, coefficient k = a_k + b_k i of w^k. */
     void (*pairing)(uint8_t ret[12][32], const struct bn254_g1 *p, const struct bn254_g2 *q);
     /* For the benchmark: so many multiplications and sums of two products, eight at a time that do

@@ -295,19 +295,19 @@ TEST(bn254_pairing_is_bilinear) {
         scalar_of(scalar, ab);
         bn254_g1_mul(&ps[1], &p, scalar);
         qs[1] = g2;
-        CHECK(bn254_pairing_check(ps, qs, 2));
-        CHECK(!bn254_pairing_check(ps, qs, 1));
+        CHECK(bn254_pairing_check(ps, qs, 2, NULL));
+        CHECK(!bn254_pairing_check(ps, qs, 1, NULL));
         // infinity on either side counts as one
         memset(&ps[2], 0, sizeof ps[2]);
         qs[2] = g2;
         ps[3] = p;
         memset(&qs[3], 0, sizeof qs[3]);
-        CHECK(bn254_pairing_check(ps, qs, 4));
-        CHECK(bn254_pairing_check(ps + 2, qs + 2, 2));
+        CHECK(bn254_pairing_check(ps, qs, 4, NULL));
+        CHECK(bn254_pairing_check(ps + 2, qs + 2, 2, NULL));
         mpz_add_ui(ab, ab, 1);
         scalar_of(scalar, ab);
         bn254_g1_mul(&ps[1], &p, scalar);
-        CHECK(!bn254_pairing_check(ps, qs, 2));
+        CHECK(!bn254_pairing_check(ps, qs, 2, NULL));
         bn254_model_point_clear(&q);
     }
     mpz_clears(a, b, ab, NULL);
@@ -343,11 +343,14 @@ TEST(bn254_pairing_of_many_pairs) {
         struct error why;
         CHECK_OK(bn254_g1_parse(&ps[n], bytes, &why), &why);
         for (size_t c = 0; c < core_count; c++) {
-            CHECK(core[c]->pairing_check(ps, qs, n + 1));
-            CHECK(!core[c]->pairing_check(ps, qs, n));
+            CHECK(core[c]->pairing_check(ps, qs, n + 1, NULL));
+            CHECK(!core[c]->pairing_check(ps, qs, n, NULL));
         }
     }
-    CHECK(bn254_pairing_check(ps, qs, 0));
+    CHECK(bn254_pairing_check(ps, qs, 0, NULL));
+    const atomic_bool stop = true, go = false;
+    CHECK(bn254_pairing_check(ps, qs, MOST + 1, &go));
+    CHECK(!bn254_pairing_check(ps, qs, MOST + 1, &stop));
 }
 
 TEST(bn254_reads_and_writes_points) {

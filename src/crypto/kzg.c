@@ -144,7 +144,7 @@ int kzg_verify_proof(const struct kzg *k, const struct bytes48 *commitment, cons
         return r;
     }
     bls_g1_neg_affine(&points[0], &bls_g1_generator);
-    if ((r = bls_g1_msm(&sum, points, scalars, 2, why)) < 0) return r;
+    if ((r = bls_g1_msm(&sum, points, scalars, 2, NULL, why)) < 0) return r;
     bls_g1_add_affine(&sum, &sum, &c);
     bls_g1_from_affine(&right, &points[1]);
     return kzg_check_pairs(k, &sum, &right, &k->tau_g2, why);

@@ -87,7 +87,7 @@ static int commit_values(const struct kzg *k, struct bytes48 *ret, struct polyno
     struct bls_g1_affine affine;
     for (size_t i = 0; i < KZG_SIZE; i++)
         bls_fr_to_u256(&p->plain[i], &value[i]);
-    int r = bls_g1_msm(&sum, k->lagrange, p->plain, KZG_SIZE, why);
+    int r = bls_g1_msm(&sum, k->lagrange, p->plain, KZG_SIZE, NULL, why);
     if (r < 0) return r;
     bls_g1_to_affine(&affine, &sum);
     bls_g1_compress(ret->b, &affine);
@@ -245,8 +245,8 @@ static int check_openings(const struct kzg *k, const struct opening *o,
     }
     points[2 * n] = bls_g1_generator;
     bls_fr_to_u256(&left[2 * n], &y_sum);
-    if ((r = bls_g1_msm(&a, points, left, 2 * n + 1, why)) < 0) goto out;
-    if ((r = bls_g1_msm(&b, points, right, n, why)) < 0) goto out;
+    if ((r = bls_g1_msm(&a, points, left, 2 * n + 1, NULL, why)) < 0) goto out;
+    if ((r = bls_g1_msm(&b, points, right, n, NULL, why)) < 0) goto out;
     r = kzg_check_pairs(k, &a, &b, &k->tau_g2, why);
 out:
     free(points);

@@ -133,7 +133,7 @@ static int write_proofs(const struct kzg *k, struct extended *x, struct bytes48 
         for (size_t j = 0; j < KZG_CELL_SIZE; j++)
             bls_fr_to_u256(&scalars[j], &x->spectrum[j][i]);
         int r = bls_g1_msm(&c->point[i], k->cell_table + i * KZG_CELL_SIZE, scalars, KZG_CELL_SIZE,
-                           why);
+                           NULL, why);
         if (r < 0) return r;
     }
     g1_fft(k, c, true);
@@ -320,8 +320,8 @@ static int batch_check(const struct kzg *k, struct cell_batch *b, struct error *
         b->points[at + i] = k->powers[i];
         bls_fr_to_u256(&b->left[at + i], &sum[i]);
     }
-    if ((r = bls_g1_msm(&left, b->points, b->left, at + KZG_CELL_SIZE, why)) < 0) return r;
-    if ((r = bls_g1_msm(&right, b->points, b->right, b->n, why)) < 0) return r;
+    if ((r = bls_g1_msm(&left, b->points, b->left, at + KZG_CELL_SIZE, NULL, why)) < 0) return r;
+    if ((r = bls_g1_msm(&right, b->points, b->right, b->n, NULL, why)) < 0) return r;
     return kzg_check_pairs(k, &left, &right, &k->tau64_g2, why);
 }
 

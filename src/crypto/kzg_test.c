@@ -39,8 +39,8 @@ TEST(setup_is_one_geometric_series) {
     struct error why;
     for (size_t i = 0; i < KZG_SIZE; i++)
         w[i] = u256_from_u64(next_random(&seed));
-    CHECK_OK(bls_g1_msm(&low, k->powers, w, KZG_SIZE - 1, &why), &why);
-    CHECK_OK(bls_g1_msm(&high, k->powers + 1, w, KZG_SIZE - 1, &why), &why);
+    CHECK_OK(bls_g1_msm(&low, k->powers, w, KZG_SIZE - 1, NULL, &why), &why);
+    CHECK_OK(bls_g1_msm(&high, k->powers + 1, w, KZG_SIZE - 1, NULL, &why), &why);
     CHECK_OK(kzg_check_pairs(k, &high, &low, &k->tau_g2, &why), &why);
     bls_g1_from_affine(&low, &k->powers[0]);
     bls_g1_from_affine(&high, &k->powers[64]);
@@ -50,12 +50,12 @@ TEST(setup_is_one_geometric_series) {
     // coefficients w committed by powers, their values by the Lagrange points
     for (size_t i = 0; i < KZG_SIZE; i++)
         bls_fr_from_u256(&c[i], &w[i]);
-    CHECK_OK(bls_g1_msm(&low, k->powers, w, KZG_SIZE, &why), &why);
+    CHECK_OK(bls_g1_msm(&low, k->powers, w, KZG_SIZE, NULL, &why), &why);
     bls_fr_fft(c, KZG_SIZE, k->roots, KZG_EXTENDED, false);
     for (size_t i = 0; i < KZG_SIZE; i++) {
         bls_fr_to_u256(&w[kzg_reverse_bits(i, KZG_SIZE)], &c[i]);
     }
-    CHECK_OK(bls_g1_msm(&t, k->lagrange, w, KZG_SIZE, &why), &why);
+    CHECK_OK(bls_g1_msm(&t, k->lagrange, w, KZG_SIZE, NULL, &why), &why);
     CHECK(bls_g1_equal(&low, &t));
     free(w);
     free(c);
@@ -181,7 +181,7 @@ TEST(cell_proofs_are_the_quotients_commitments) {
         struct bls_g1_affine a;
         for (size_t i = 0; i < KZG_SIZE; i++)
             bls_fr_to_u256(&plain[i], &q[i]);
-        CHECK_OK(bls_g1_msm(&p, k->powers, plain, KZG_SIZE, &why), &why);
+        CHECK_OK(bls_g1_msm(&p, k->powers, plain, KZG_SIZE, NULL, &why), &why);
         bls_g1_to_affine(&a, &p);
         bls_g1_compress(expected.b, &a);
         CHECK_BYTES(BYTES_OF(proofs[some[s]]), BYTES_OF(expected));

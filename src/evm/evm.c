@@ -126,8 +126,11 @@ static void run_precompile(struct evm *vm, const struct precompile *p, const str
     }
     // The input may lie in the memory of the caller, never in the return data.
     buf_clear(&vm->return_data);
-    int r = p->run(vm->precompiles, m->input, &vm->return_data);
-    if (r == ERR_NO_MEMORY || vm->return_data.failed) {
+    int r = p->run(vm->precompiles, m->input, vm->abort, &vm->return_data);
+    if (stop_asked(vm->abort)) {
+        buf_clear(&vm->return_data);
+        refuse(ret, EVM_ABORTED, 0);
+    } else if (r == ERR_NO_MEMORY || vm->return_data.failed) {
         error_set(&vm->state->failed, ERR_NO_MEMORY, "no memory for a precompiled contract");
         refuse(ret, EVM_FAILED, 0);
     } else if (r != 0) {

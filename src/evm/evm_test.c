@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "evm/evm.h"
 
+#include "base/clock.h"
 #include "evm/opcode.h"
 #include "evm/precompile.h"
 #include "evm/trace.h"
@@ -9,6 +10,7 @@
 
 #include <malloc.h>
 #include <pthread.h>
+#include <unistd.h>
 
 /* A world with one contract at 0x..c0de, called with 10 million gas. */
 
@@ -364,6 +366,40 @@ TEST(evm_stops_while_code_runs) {
         vm.tracer = &tracer;
         CHECK_I64(run(bytes_make(cases[i].op, cases[i].size)).status, EVM_ABORTED);
     }
+    end();
+}
+
+static void *stop_soon(void *arg) {
+    (void)usleep(20000);
+    atomic_store((atomic_bool *)arg, true);
+    return NULL;
+}
+
+// All rounds of BLAKE2F would last half a minute.
+TEST(evm_stops_while_a_precompiled_contract_runs) {
+    uint8_t input[213];
+    struct evm_result r;
+    const struct address blake2f = {{[19] = 9}};
+    struct evm_message m = {.kind = EVM_CALL,
+                            .gas = INT64_MAX,
+                            .recipient = blake2f,
+                            .code_address = blake2f,
+                            .input = bytes_make(input, sizeof input)};
+    atomic_bool stop = false;
+    pthread_t thread;
+    memset(input, 0, sizeof input);
+    memset(input, 0xff, 4);
+    begin();
+    vm.abort = &stop;
+    evm_use(&vm, &state, FORK_OSAKA);
+    state_begin(&state);
+    uint64_t start = clock_monotonic_ns(&clock_system);
+    CHECK_I64(pthread_create(&thread, NULL, stop_soon, &stop), 0);
+    evm_execute(&vm, &m, &r);
+    CHECK(clock_monotonic_ns(&clock_system) - start < 5 * NS_PER_S);
+    CHECK_I64(pthread_join(thread, NULL), 0);
+    CHECK_I64(r.status, EVM_ABORTED);
+    CHECK_U64(r.output.n, 0);
     end();
 }
 

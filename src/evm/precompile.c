@@ -59,8 +59,9 @@ static uint64_t ecrecover_gas(struct bytes in) {
     return 3000;
 }
 
-static int ecrecover_run(const struct precompiles *p, struct bytes in, struct buf *out) {
-    (void)p;
+static int ecrecover_run(const struct precompiles *p, struct bytes in, const atomic_bool *stop,
+                         struct buf *out) {
+    (void)p, (void)stop;
     uint8_t word[128];
     read_padded(word, sizeof word, in, 0);
     struct u256 v = u256_load_be(word + 32);
@@ -82,8 +83,9 @@ static int ecrecover_run(const struct precompiles *p, struct bytes in, struct bu
 static uint64_t sha256_gas(struct bytes in) {
     return 60 + 12 * words_of(in.n);
 }
-static int sha256_run(const struct precompiles *p, struct bytes in, struct buf *out) {
-    (void)p;
+static int sha256_run(const struct precompiles *p, struct bytes in, const atomic_bool *stop,
+                      struct buf *out) {
+    (void)p, (void)stop;
     struct hash h = sha256(in);
     buf_append(out, BYTES_OF(h));
     return 0;
@@ -92,8 +94,9 @@ static int sha256_run(const struct precompiles *p, struct bytes in, struct buf *
 static uint64_t ripemd160_gas(struct bytes in) {
     return 600 + 120 * words_of(in.n);
 }
-static int ripemd160_run(const struct precompiles *p, struct bytes in, struct buf *out) {
-    (void)p;
+static int ripemd160_run(const struct precompiles *p, struct bytes in, const atomic_bool *stop,
+                         struct buf *out) {
+    (void)p, (void)stop;
     struct address h = ripemd160(in);
     buf_append_fill(out, 0, 12);
     buf_append(out, BYTES_OF(h));
@@ -103,8 +106,9 @@ static int ripemd160_run(const struct precompiles *p, struct bytes in, struct bu
 static uint64_t identity_gas(struct bytes in) {
     return 15 + 3 * words_of(in.n);
 }
-static int identity_run(const struct precompiles *p, struct bytes in, struct buf *out) {
-    (void)p;
+static int identity_run(const struct precompiles *p, struct bytes in, const atomic_bool *stop,
+                        struct buf *out) {
+    (void)p, (void)stop;
     buf_append(out, in);
     return 0;
 }
@@ -179,8 +183,9 @@ static uint64_t modexp_gas_osaka(struct bytes in) {
     return modexp_price(&m, m.longest <= 32 ? 16 : 2 * words * words, 16, 1, 500);
 }
 
-static int modexp_run(const struct precompiles *p, struct bytes in, struct buf *out) {
-    (void)p;
+static int modexp_run(const struct precompiles *p, struct bytes in, const atomic_bool *stop,
+                      struct buf *out) {
+    (void)p, (void)stop;
     struct modexp_input m = modexp_read(in);
     if (u256_is_zero(m.modulus_size)) return 0;
     if (m.longest == UINT64_MAX || !u256_fits_u64(m.exponent_size)) return ERR_LIMIT;
@@ -202,14 +207,15 @@ static int modexp_run(const struct precompiles *p, struct bytes in, struct buf *
 
 #define MODEXP_SIZE_MAX 1024 // bytes, EIP-7823
 
-static int modexp_run_osaka(const struct precompiles *p, struct bytes in, struct buf *out) {
+static int modexp_run_osaka(const struct precompiles *p, struct bytes in, const atomic_bool *stop,
+                            struct buf *out) {
     struct modexp_input m = modexp_read(in);
     struct u256 most = u256_from_u64(MODEXP_SIZE_MAX);
     if (u256_compare(m.base_size, most) > 0 || u256_compare(m.exponent_size, most) > 0 ||
         u256_compare(m.modulus_size, most) > 0) {
         return ERR_LIMIT;
     }
-    return modexp_run(p, in, out);
+    return modexp_run(p, in, stop, out);
 }
 
 /* 6, 7, 8: bn254 (EIP-196, 197, 1108). */
@@ -248,8 +254,9 @@ static int put_g1(struct buf *out, const struct bn254_g1 *point) {
     return 0;
 }
 
-static int bn254_add_run(const struct precompiles *p, struct bytes in, struct buf *out) {
-    (void)p;
+static int bn254_add_run(const struct precompiles *p, struct bytes in, const atomic_bool *stop,
+                         struct buf *out) {
+    (void)p, (void)stop;
     uint8_t word[128];
     struct bn254_g1 a, b;
     read_padded(word, sizeof word, in, 0);
@@ -260,8 +267,9 @@ static int bn254_add_run(const struct precompiles *p, struct bytes in, struct bu
     return put_g1(out, &a);
 }
 
-static int bn254_mul_run(const struct precompiles *p, struct bytes in, struct buf *out) {
-    (void)p;
+static int bn254_mul_run(const struct precompiles *p, struct bytes in, const atomic_bool *stop,
+                         struct buf *out) {
+    (void)p, (void)stop;
     uint8_t word[96];
     struct bn254_g1 a;
     read_padded(word, sizeof word, in, 0);
@@ -271,7 +279,8 @@ static int bn254_mul_run(const struct precompiles *p, struct bytes in, struct bu
     return put_g1(out, &a);
 }
 
-static int bn254_pairing_run(const struct precompiles *p, struct bytes in, struct buf *out) {
+static int bn254_pairing_run(const struct precompiles *p, struct bytes in, const atomic_bool *stop,
+                             struct buf *out) {
     (void)p;
     if (in.n % BN254_PAIR != 0) return ERR_SYNTAX;
     size_t count = in.n / BN254_PAIR;
@@ -279,12 +288,12 @@ static int bn254_pairing_run(const struct precompiles *p, struct bytes in, struc
     struct bn254_g2 *g2 = malloc((count + 1) * sizeof *g2);
     int r = g1 && g2 ? 0 : ERR_NO_MEMORY;
     for (size_t i = 0; r == 0 && i < count; i++) {
-        r = bn254_g1_parse(&g1[i], in.p + i * BN254_PAIR, NULL);
+        r = stop_asked(stop) ? ERR_CANCELLED : bn254_g1_parse(&g1[i], in.p + i * BN254_PAIR, NULL);
         if (r == 0) r = bn254_g2_parse(&g2[i], in.p + i * BN254_PAIR + 64, NULL);
     }
     if (r == 0) {
         buf_append_fill(out, 0, 31);
-        buf_append_byte(out, bn254_pairing_check(g1, g2, count));
+        buf_append_byte(out, bn254_pairing_check(g1, g2, count, stop));
     }
     free(g1);
     free(g2);
@@ -296,7 +305,8 @@ static int bn254_pairing_run(const struct precompiles *p, struct bytes in, struc
 static uint64_t blake2f_gas(struct bytes in) {
     return in.n == 213 ? load_be32(in.p) : 0;
 }
-static int blake2f_run(const struct precompiles *p, struct bytes in, struct buf *out) {
+static int blake2f_run(const struct precompiles *p, struct bytes in, const atomic_bool *stop,
+                       struct buf *out) {
     (void)p;
     if (in.n != 213 || in.p[212] > 1) return ERR_SYNTAX;
     uint64_t h[8], m[16], t[2];
@@ -308,7 +318,7 @@ static int blake2f_run(const struct precompiles *p, struct bytes in, struct buf 
     }
     t[0] = load_le64(in.p + 196);
     t[1] = load_le64(in.p + 204);
-    blake2b_compress(h, m, t, in.p[212] == 1, load_be32(in.p));
+    blake2b_compress(h, m, t, in.p[212] == 1, load_be32(in.p), stop);
     uint8_t *to = buf_reserve(out, 64);
     if (!to) return ERR_NO_MEMORY;
     for (unsigned i = 0; i < 8; i++) {
@@ -324,7 +334,9 @@ static uint64_t kzg_gas(struct bytes in) {
     (void)in;
     return 50000;
 }
-static int kzg_run(const struct precompiles *p, struct bytes in, struct buf *out) {
+static int kzg_run(const struct precompiles *p, struct bytes in, const atomic_bool *stop,
+                   struct buf *out) {
+    (void)stop;
     uint8_t *to = buf_reserve(out, 64);
     if (!to) return ERR_NO_MEMORY;
     int r = kzg_point_evaluation(p->kzg, to, in, NULL);
@@ -387,28 +399,24 @@ static uint64_t map_fp2_gas(struct bytes in) {
     return 23800;
 }
 
-// The shape of all of them: an output of fixed size, written or not.
-static int bls_run(int (*run)(uint8_t *ret, struct bytes in, struct error *why), struct bytes in,
-                   size_t size, struct buf *out) {
-    uint8_t *to = buf_reserve(out, size);
-    if (!to) return ERR_NO_MEMORY;
-    int r = run(to, in, NULL);
-    if (r == 0) buf_commit(out, size);
-    return r;
-}
-
-#define BLS_RUN(NAME, FUNCTION, SIZE)                                                              \
-    static int NAME(const struct precompiles *p, struct bytes in, struct buf *out) {               \
-        (void)p;                                                                                   \
-        return bls_run(FUNCTION, in, SIZE, out);                                                   \
+// The shape of all of them: an output of fixed size, written to `to` or not.
+#define BLS_RUN(NAME, CALL, SIZE)                                                                  \
+    static int NAME(const struct precompiles *p, struct bytes in, const atomic_bool *stop,         \
+                    struct buf *out) {                                                             \
+        (void)p, (void)stop;                                                                       \
+        uint8_t *to = buf_reserve(out, SIZE);                                                      \
+        if (!to) return ERR_NO_MEMORY;                                                             \
+        int r = CALL;                                                                              \
+        if (r == 0) buf_commit(out, SIZE);                                                         \
+        return r;                                                                                  \
     }
-BLS_RUN(g1_add_run, bls_precompile_g1_add, BLS_G1_ENCODED)
-BLS_RUN(g1_msm_run, bls_precompile_g1_msm, BLS_G1_ENCODED)
-BLS_RUN(g2_add_run, bls_precompile_g2_add, BLS_G2_ENCODED)
-BLS_RUN(g2_msm_run, bls_precompile_g2_msm, BLS_G2_ENCODED)
-BLS_RUN(bls_pairing_run, bls_precompile_pairing_check, 32)
-BLS_RUN(map_fp_run, bls_precompile_map_fp_to_g1, BLS_G1_ENCODED)
-BLS_RUN(map_fp2_run, bls_precompile_map_fp2_to_g2, BLS_G2_ENCODED)
+BLS_RUN(g1_add_run, bls_precompile_g1_add(to, in, NULL), BLS_G1_ENCODED)
+BLS_RUN(g1_msm_run, bls_precompile_g1_msm(to, in, stop, NULL), BLS_G1_ENCODED)
+BLS_RUN(g2_add_run, bls_precompile_g2_add(to, in, NULL), BLS_G2_ENCODED)
+BLS_RUN(g2_msm_run, bls_precompile_g2_msm(to, in, stop, NULL), BLS_G2_ENCODED)
+BLS_RUN(bls_pairing_run, bls_precompile_pairing_check(to, in, stop, NULL), 32)
+BLS_RUN(map_fp_run, bls_precompile_map_fp_to_g1(to, in, NULL), BLS_G1_ENCODED)
+BLS_RUN(map_fp2_run, bls_precompile_map_fp2_to_g2(to, in, NULL), BLS_G2_ENCODED)
 
 /* 0x100: P256VERIFY. What is no valid signature gives no output and no failure. */
 
@@ -416,7 +424,9 @@ static uint64_t p256_gas(struct bytes in) {
     (void)in;
     return 6900;
 }
-static int p256_run(const struct precompiles *p, struct bytes in, struct buf *out) {
+static int p256_run(const struct precompiles *p, struct bytes in, const atomic_bool *stop,
+                    struct buf *out) {
+    (void)stop;
     if (in.n != 160) return 0;
     struct hash digest;
     memcpy(digest.b, in.p, 32);

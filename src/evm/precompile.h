@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/stop.h"
 #include "eth/fork.h"
 
 struct precompiles; /* what the contracts need besides their input: curves, setups */
@@ -25,8 +26,11 @@ struct precompile {
     const char *name;
     /* gas of an input; UINT64_MAX: more than any call has. */
     uint64_t (*gas)(struct bytes in);
-    /* appends the output; 0, or negative: the call fails and its gas is gone. */
-    int (*run)(const struct precompiles *p, struct bytes in, struct buf *out);
+    /* appends the output; 0, or negative: the call fails and its gas is gone. What comes out once
+     * stop (may be NULL) is set means nothing; pairings, sums of products and BLAKE2F then end
+     * within 4 ms (docs/evm.md says how long the others last). */
+    int (*run)(const struct precompiles *p, struct bytes in, const atomic_bool *stop,
+               struct buf *out);
 };
 
 /* precompile_find gives the contract at an address in a fork, NULL for none. */

@@ -60,7 +60,7 @@ static void run_case(const struct precompiles *p, const struct precompile *c,
     uint64_t gas = 0, got_gas = c->gas(in);
     struct buf out;
     buf_init(&out, 0);
-    int r = c->run(p, in, &out);
+    int r = c->run(p, in, NULL, &out);
     if ((r != 0) != fails) {
         tally_fail(t, name, "%s, expected %s", r ? "failed" : "succeeded",
                    fails ? "failure" : "success");
