@@ -129,16 +129,16 @@ static int get_pck_check(struct verifier *v, const struct pck_check **ret, struc
     return 0;
 }
 
-/* The quoting key is named by everything its verification depends on: the chain (whose leaf signs
- * the QE report), the report with its signature, and the attestation key. */
+/* The quoting key is named by everything its verification depends on: the PCK's key itself (which
+ * leaf it is depends on the quote's certificates and, for a leaf alone, on the collateral's), the
+ * report with its signature, and the attestation key. */
 static int get_quoting_key(struct verifier *v, const struct quoting_key **ret,
-                           const struct quote *q, const struct pck_check *pck,
-                           const uint8_t pem_hash[32], struct error *why) {
-    uint8_t parts[32 + 384 + 64 + 64], key[32];
-    memcpy(parts, pem_hash, 32);
-    memcpy(parts + 32, q->qe_report_bytes.p, 384);
-    memcpy(parts + 416, q->qe_report_signature.p, 64);
-    memcpy(parts + 480, q->attestation_key.p, 64);
+                           const struct quote *q, const struct pck_check *pck, struct error *why) {
+    uint8_t parts[64 + 384 + 64 + 64], key[32];
+    es256_key_point(pck->leaf_key, parts);
+    memcpy(parts + 64, q->qe_report_bytes.p, 384);
+    memcpy(parts + 448, q->qe_report_signature.p, 64);
+    memcpy(parts + 512, q->attestation_key.p, 64);
     digest_sha256((struct bytes){parts, sizeof parts}, key);
     struct quoting_key *k = verify_cache_get(&v->quoting_keys, key);
     if (!k) {
@@ -230,12 +230,11 @@ static void evaluate_tcb(struct verdict *r, const struct collateral *c,
 
 // VerifyQuote, steps f to i, once the documents fit.
 static int check_signatures(struct verdict *r, struct verifier *v, const struct pck_check *pck,
-                            const uint8_t pem_hash[32], const struct collateral *c,
-                            struct error *why) {
+                            const struct collateral *c, struct error *why) {
     const struct quote *q = &r->quote;
     const struct quoting_key *k = NULL;
     uint8_t bound[32];
-    int code = get_quoting_key(v, &k, q, pck, pem_hash, why);
+    int code = get_quoting_key(v, &k, q, pck, why);
     if (code < 0 || !k) return code;
     if (!k->signature_good) {
         r->quote_code = QVL_INVALID_QE_REPORT_SIGNATURE;
@@ -268,7 +267,7 @@ static int check_signatures(struct verdict *r, struct verifier *v, const struct 
 }
 
 static int check_quote(struct verdict *r, struct verifier *v, const struct pck_check *pck,
-                       const uint8_t pem_hash[32], const struct collateral *c, struct error *why) {
+                       const struct collateral *c, struct error *why) {
     enum qvl_code code = QVL_OK;
     if (!r->parsed) {
         code = QVL_UNSUPPORTED_QUOTE_FORMAT;
@@ -286,7 +285,7 @@ static int check_quote(struct verdict *r, struct verifier *v, const struct pck_c
         code = check_fit(&r->quote, &c->tcb_info, &pck->extension);
     }
     r->quote_code = code;
-    return code == QVL_OK ? check_signatures(r, v, pck, pem_hash, c, why) : 0;
+    return code == QVL_OK ? check_signatures(r, v, pck, c, why) : 0;
 }
 
 static void note_findings(struct verdict *r, const struct collateral_check *k,
@@ -374,7 +373,7 @@ int verifier_check(struct verdict *ret, struct verifier *v, struct bytes quote,
         document_at(&k->tcb_info, c, c->tcb_info.next_update, QVL_SGX_TCB_INFO_EXPIRED, now);
     ret->qe_identity = document_at(&k->qe_identity, c, c->qe_identity.next_update,
                                    QVL_SGX_ENCLAVE_IDENTITY_EXPIRED, now);
-    if ((code = check_quote(ret, v, p, pem_hash, c, why)) < 0) return code;
+    if ((code = check_quote(ret, v, p, c, why)) < 0) return code;
     note_findings(ret, k, p, c);
     if (collateral_window_of(&ret->window, c, NULL) < 0) {
         memset(&ret->window, 0, sizeof ret->window);
