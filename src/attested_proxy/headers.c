@@ -50,3 +50,11 @@ int headers_tell(struct http_fields *f, struct arena *a, const struct attested_p
     }
     return r;
 }
+
+void headers_limit_upgrade(struct http_request *r) {
+    static const char only[] = "websocket";
+    struct bytes wish = http_get(&r->fields, HTTP_FIELD_UPGRADE);
+    if (wish.n == sizeof only - 1 && http_has_token(&r->fields, HTTP_FIELD_UPGRADE, only)) return;
+    http_fields_remove(&r->fields, BYTES_LIT("upgrade"));
+    r->upgrade = false;
+}

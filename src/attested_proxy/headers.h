@@ -20,4 +20,8 @@ void headers_clean(struct http_fields *f, bool forwarded);
 [[gnu::warn_unused_result]] int headers_tell(struct http_fields *f, struct arena *a,
                                              const struct attested_peer *peer, struct error *why);
 
+/* headers_limit_upgrade takes the wish for another protocol than WebSocket back. What follows an
+ * upgrade passes unread: in HTTP/2 (h2c) a peer could ask the service with fields of its own. */
+void headers_limit_upgrade(struct http_request *r);
+
 #endif

@@ -77,4 +77,26 @@ TEST(only_what_was_proved_is_told) {
     arena_free(&m.arena);
 }
 
+TEST(only_websockets_pass_unread) {
+    static const struct {
+        const char *wish;
+        bool passes;
+    } cases[] = {{"websocket", true},       {"WebSocket", true}, {"h2c", false},
+                 {"h2c, websocket", false}, {"", false},         {"websocket, h2c", false},
+                 {"TLS/1.0", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct error why = {0};
+        struct arena a;
+        struct http_request r = {.upgrade = true};
+        arena_init(&a, 0);
+        CHECK_OK(http_fields_add(&r.fields, &a, BYTES_LIT("upgrade"), bytes_from_str(cases[i].wish),
+                                 &why),
+                 &why);
+        headers_limit_upgrade(&r);
+        CHECK(r.upgrade == cases[i].passes);
+        CHECK(http_has(&r.fields, HTTP_FIELD_UPGRADE) == cases[i].passes);
+        arena_free(&a);
+    }
+}
+
 TEST_MAIN()

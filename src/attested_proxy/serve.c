@@ -24,6 +24,7 @@ static int server_request(struct exchange *x, struct http_request *r, struct are
     struct app *a = context;
     const struct attested_peer *peer = attested_peer(exchange_session(x));
     headers_clean(&r->fields, true);
+    headers_limit_upgrade(r);
     // A judged peer that is no longer good gets no further answer, whatever is in flight.
     if (!peer || peer->ended || (a->settings.policy && !peer->attested)) {
         exchange_respond_text(x, 403, "text/plain; charset=utf-8",
