@@ -207,6 +207,44 @@ void collateral_check_signatures(struct collateral_check *ret, const struct coll
     es256_key_free(qe_key);
 }
 
+// The PCK's list against its issuer, and that against the trust root.
+static enum qvl_code check_pck_list(const struct collateral *c, const struct trust_root *root) {
+    const struct cert *top = find_root(&c->pck_issuer_chain), *issuer = NULL;
+    struct es256_key *key = NULL;
+    for (size_t i = 0; i < c->pck_issuer_chain.n; i++) {
+        const struct cert *at = &c->pck_issuer_chain.at[i];
+        if (!cert_is_self_issued(at)) issuer = at;
+    }
+    if (!top || !bytes_equal(top->signature_der, root->cert.signature_der)) {
+        return QVL_SGX_PCK_CERT_CHAIN_UNTRUSTED;
+    }
+    if (!issuer || !issuer->is_ca || !bytes_equal(issuer->issuer, root->cert.subject) ||
+        !cert_signed_by(issuer, root->key) || es256_key_public(&key, issuer->point, NULL) < 0) {
+        return QVL_SGX_INTERMEDIATE_CA_INVALID_ISSUER;
+    }
+    enum qvl_code code = check_crl(&c->pck_crl, issuer, key);
+    es256_key_free(key);
+    return code;
+}
+
+int collateral_check_origin(const struct collateral *c, const struct trust_root *root,
+                            struct error *why) {
+    struct collateral_check k;
+    collateral_check_signatures(&k, c, root);
+    const struct {
+        const char *what;
+        enum qvl_code code;
+    } parts[] = {{"root CRL", k.root_crl},
+                 {"TCB Info", k.tcb_info.code},
+                 {"QE identity", k.qe_identity.code},
+                 {"PCK CRL", check_pck_list(c, root)}};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (parts[i].code == QVL_OK || parts[i].code == QVL_SGX_TCB_SIGNING_CERT_REVOKED) continue;
+        return error_set(why, ERR_UNTRUSTED, "%s: %s", parts[i].what, qvl_name(parts[i].code));
+    }
+    return 0;
+}
+
 // The three certificates of a PCK chain by the names they carry.
 struct pck_chain {
     const struct cert *root, *issuer, *leaf;

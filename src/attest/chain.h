@@ -32,6 +32,14 @@ struct collateral_check {
 void collateral_check_signatures(struct collateral_check *ret, const struct collateral *c,
                                  const struct trust_root *root);
 
+/* collateral_check_origin tells whether every document and list of a collateral was signed under a
+ * root: what keeps unsigned papers out of a store. Says nothing of times; a signer that the list
+ * revokes passes here, for the list must reach the verifier. Up to 9 signatures.
+ * errors  ERR_UNTRUSTED, which names the part and its code. */
+[[gnu::warn_unused_result]] int collateral_check_origin(const struct collateral *c,
+                                                        const struct trust_root *root,
+                                                        struct error *why);
+
 /* A PCK chain and its leaf's data. */
 struct pck_check {
     enum qvl_code code;      /* VerifyPCKCertificate, without the times */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "attest/collateral_store.h"
+#include "attest/chain.h"
 #include "attest/files.h"
 #include "base/hex.h"
 
@@ -34,6 +35,7 @@ struct collateral_store {
     struct collateral_store_options o;
     char folder[PATH_MAX / 2];
     pthread_mutex_t lock; // guards everything below
+    struct trust_root root;
     pthread_cond_t wake;
     struct slot slots[COLLATERAL_STORE_ITEMS_MAX];
     size_t n;
@@ -50,6 +52,10 @@ static bool key_equal(const struct collateral_key *a, const struct collateral_ke
            memcmp(a->fmspc, b->fmspc, 6) == 0;
 }
 
+static int read_root(struct trust_root *ret, struct bytes root, struct error *why) {
+    return root.n ? trust_root_parse(ret, root, why) : trust_root_intel(ret, why);
+}
+
 int collateral_store_new(struct collateral_store **ret, const struct collateral_store_options *o,
                          struct error *why) {
     struct collateral_store *s = calloc(1, sizeof *s);
@@ -63,9 +69,27 @@ int collateral_store_new(struct collateral_store **ret, const struct collateral_
         return error_set(why, ERR_LIMIT, "collateral store: path too long");
     }
     if (o->folder) memcpy(s->folder, o->folder, strlen(o->folder) + 1);
+    int code = read_root(&s->root, o->root, why);
+    if (code < 0) {
+        free(s);
+        return code;
+    }
+    s->o.root = (struct bytes){NULL, 0}; // the caller's bytes
     (void)pthread_mutex_init(&s->lock, NULL);
     (void)pthread_cond_init(&s->wake, NULL);
     *ret = s;
+    return 0;
+}
+
+int collateral_store_trust(struct collateral_store *s, struct bytes root, struct error *why) {
+    struct trust_root fresh, old;
+    int code = read_root(&fresh, root, why);
+    if (code < 0) return code;
+    (void)pthread_mutex_lock(&s->lock);
+    old = s->root;
+    s->root = fresh;
+    (void)pthread_mutex_unlock(&s->lock);
+    trust_root_free(&old);
     return 0;
 }
 
@@ -91,7 +115,19 @@ void collateral_store_free(struct collateral_store *s) {
     }
     (void)pthread_cond_destroy(&s->wake);
     (void)pthread_mutex_destroy(&s->lock);
+    trust_root_free(&s->root);
     free(s);
+}
+
+// Of the slots that may go (nothing was to be had for them), the one that failed most often.
+static struct slot *slot_to_spare(struct collateral_store *s) {
+    struct slot *found = NULL;
+    for (size_t i = 0; i < s->n; i++) {
+        struct slot *at = &s->slots[i];
+        if (at->item || at->busy || at->failures == 0) continue;
+        if (!found || at->failures > found->failures) found = at;
+    }
+    return found;
 }
 
 // The slot of a key, made when there is room; with the lock held.
@@ -99,10 +135,18 @@ static struct slot *slot_of(struct collateral_store *s, const struct collateral_
     for (size_t i = 0; i < s->n; i++) {
         if (key_equal(&s->slots[i].key, key)) return &s->slots[i];
     }
-    if (s->n == COLLATERAL_STORE_ITEMS_MAX) return NULL;
-    struct slot *slot = &s->slots[s->n++];
-    *slot = (struct slot){.key = *key};
+    struct slot *slot = s->n < COLLATERAL_STORE_ITEMS_MAX ? &s->slots[s->n++] : slot_to_spare(s);
+    if (slot) *slot = (struct slot){.key = *key};
     return slot;
+}
+
+static bool is_of_platform(const struct collateral *c, const struct collateral_key *key) {
+    static const char platform[] = "Platform";
+    struct bytes cn = c->pck_crl.issuer_cn;
+    bool is_platform_ca = cn.n > 0 && memmem(cn.p, cn.n, platform, sizeof platform - 1) != NULL;
+    return memcmp(c->tcb_info.fmspc, key->fmspc, sizeof key->fmspc) == 0 &&
+           (c->tcb_info.id == TCB_INFO_TDX) == (key->tee == QUOTE_TEE_TDX) &&
+           is_platform_ca == key->platform_ca;
 }
 
 static void folder_of(const struct collateral_store *s, const struct collateral_key *key,
@@ -129,6 +173,13 @@ static int save(const struct collateral_store *s, const struct collateral_key *k
     return code;
 }
 
+static int check_origin(struct collateral_store *s, const struct collateral *c, struct error *why) {
+    (void)pthread_mutex_lock(&s->lock); // a millisecond: the root may be exchanged meanwhile
+    int code = collateral_check_origin(c, &s->root, why);
+    (void)pthread_mutex_unlock(&s->lock);
+    return code;
+}
+
 // Takes over *c; *ret is a reference to the item made of it. An item whose documents are older than
 // the present one's is refused: a service that serves old collateral must not undo a revocation.
 static int install(struct collateral_store *s, const struct collateral_key *key,
@@ -136,6 +187,10 @@ static int install(struct collateral_store *s, const struct collateral_key *key,
     struct collateral_item *item = calloc(1, sizeof *item);
     int code = item ? collateral_window_of(&item->window, c, why)
                     : error_set(why, ERR_NO_MEMORY, "collateral store");
+    if (code == 0 && !is_of_platform(c, key)) {
+        code = error_set(why, ERR_INVALID, "collateral of another platform");
+    }
+    if (code == 0) code = check_origin(s, c, why);
     if (code < 0) {
         collateral_free(c);
         free(item);

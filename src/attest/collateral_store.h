@@ -1,6 +1,9 @@
 /* The collateral store: what was fetched or loaded, kept in memory and on disk, renewed ahead of
  * its expiry by a thread of its own, so that verification never waits for a network.
  *
+ * The service is not trusted: only what is signed under the root, of the platform asked for and
+ * not older than what is there becomes an item.
+ *
  * One store a process. Items are shared by count: `get` gives one reference. A failed renewal
  * leaves the old item in use until it expires; after that it is given out only as long as
  * `stale_s` says (and a verdict over it says "expired" all the same).
@@ -25,6 +28,7 @@ struct collateral_origin {
 
 struct collateral_store_options {
     const char *folder;              /* kept here; NULL: memory only */
+    struct bytes root;               /* PEM or DER; empty: Intel's */
     struct collateral_origin origin; /* fetch NULL: nothing is fetched */
     const struct clock *clock;
     uint64_t renew_ahead_s; /* before the earliest expiry; 0: 6 hours */
@@ -35,6 +39,7 @@ struct collateral_store_options {
 struct collateral_store;
 struct collateral_item; /* a collateral and its count of references */
 
+/* collateral_store_new: errors  ERR_LIMIT, ERR_NO_MEMORY, those of trust_root_parse. */
 [[gnu::warn_unused_result]] int collateral_store_new(struct collateral_store **ret,
                                                      const struct collateral_store_options *o,
                                                      struct error *why);
@@ -42,14 +47,22 @@ struct collateral_item; /* a collateral and its count of references */
 /* collateral_store_free stops the thread and drops the store's references. */
 void collateral_store_free(struct collateral_store *s);
 
-/* collateral_store_put makes parts the current item of a key; they must parse whole and not be
- * older than what is there. errors  ERR_INVALID, ERR_STALE, ERR_LIMIT, ERR_NO_MEMORY. */
+/* collateral_store_trust exchanges the root; items that are there stay until they are renewed.
+ * errors  those of trust_root_parse. */
+[[gnu::warn_unused_result]] int collateral_store_trust(struct collateral_store *s,
+                                                       struct bytes root, struct error *why);
+
+/* collateral_store_put makes parts the current item of a key.
+ * errors  ERR_INVALID (a part does not parse, or is of another platform), ERR_UNTRUSTED (not
+ *         signed under the root), ERR_STALE (older than what is there), ERR_LIMIT, ERR_NO_MEMORY.
+ */
 [[gnu::warn_unused_result]] int collateral_store_put(struct collateral_store *s,
                                                      const struct collateral_key *key,
                                                      const struct collateral_parts *parts,
                                                      struct error *why);
 
 /* collateral_store_get gives the current item; a key that is new is put down for fetching.
+ * Peers choose keys: when the table is full, a key for which the service had nothing makes room.
  * errors  ERR_NOT_FOUND: not there (yet); ERR_STALE: expired beyond stale_s. Never blocks on I/O.
  * The caller gives the reference back with collateral_item_free. */
 [[gnu::warn_unused_result]] int collateral_store_get(struct collateral_item **ret,

@@ -36,7 +36,8 @@ TEST(items_are_fetched_kept_renewed_and_refused_when_stale) {
     uint64_t next;
     testing_start(&t, &spec);
     clock_fake_init(&clock, TESTING_NOW * NS_PER_S);
-    struct collateral_store_options o = {.origin = {serve, &origin}, .clock = &clock.clock};
+    struct collateral_store_options o = {
+        .root = simulator_root(t.simulator), .origin = {serve, &origin}, .clock = &clock.clock};
     CHECK_OK(collateral_store_new(&store, &o, &why), &why);
     CHECK_ERR(collateral_store_get(&item, store, &key, &why), ERR_NOT_FOUND);
     CHECK_U64(collateral_store_renew(store, &next), 1);
@@ -75,9 +76,9 @@ TEST(older_collateral_does_not_replace_newer) {
     struct simulator_spec spec = testing_spec();
     struct error why = {0};
     struct collateral_store *store;
-    struct collateral_store_options o = {0};
-    struct collateral_key key = {QUOTE_TEE_TDX, {1}, true};
+    struct collateral_key key = {QUOTE_TEE_TDX, {1, 2, 3, 4, 5, 6}, true};
     testing_start(&t, &spec);
+    struct collateral_store_options o = {.root = simulator_root(t.simulator)};
     CHECK_OK(collateral_store_new(&store, &o, &why), &why);
     struct collateral_parts parts = simulator_collateral(t.simulator);
     CHECK_OK(collateral_store_put(store, &key, &parts, &why), &why);
@@ -91,6 +92,83 @@ TEST(older_collateral_does_not_replace_newer) {
     testing_end(&t);
 }
 
+// What a hostile service can put together of what it has: nothing of it may take a place that the
+// genuine documents need.
+TEST(only_what_is_signed_under_the_root_becomes_an_item) {
+    struct testing t, other;
+    struct simulator_spec spec = testing_spec();
+    struct error why = {0};
+    struct collateral_store *store;
+    struct collateral_key key = {QUOTE_TEE_TDX, {1, 2, 3, 4, 5, 6}, true};
+    testing_start(&t, &spec);
+    spec.now += 86400;
+    testing_start(&other, &spec);
+    struct collateral_store_options o = {.root = simulator_root(t.simulator)};
+    CHECK_OK(collateral_store_new(&store, &o, &why), &why);
+    struct collateral_parts good = simulator_collateral(t.simulator);
+    struct collateral_parts bad = simulator_collateral(other.simulator);
+    for (size_t i = 0; i < COLLATERAL_PARTS; i++) {
+        struct collateral_parts mixed = good;
+        if (collateral_part(&bad, i)->n == 0) continue;
+        *collateral_part(&mixed, i) = *collateral_part(&bad, i);
+        CHECK_ERR(collateral_store_put(store, &key, &mixed, &why), ERR_UNTRUSTED);
+    }
+    CHECK_ERR(collateral_store_put(store, &key, &bad, &why), ERR_UNTRUSTED);
+    struct collateral_key foreign[] = {key, key, key};
+    foreign[0].tee = QUOTE_TEE_SGX;
+    foreign[1].fmspc[5]++;
+    foreign[2].platform_ca = false;
+    for (size_t i = 0; i < 3; i++)
+        CHECK_ERR(collateral_store_put(store, &foreign[i], &good, &why), ERR_INVALID);
+    CHECK_OK(collateral_store_put(store, &key, &good, &why), &why);
+    // Another root: what was trusted is no longer, and the other way about.
+    CHECK_ERR(collateral_store_trust(store, BYTES_LIT("0"), &why), ERR_SYNTAX);
+    CHECK_OK(collateral_store_trust(store, simulator_root(other.simulator), &why), &why);
+    CHECK_ERR(collateral_store_put(store, &key, &good, &why), ERR_UNTRUSTED);
+    CHECK_OK(collateral_store_put(store, &key, &bad, &why), &why);
+    collateral_store_free(store);
+    testing_end(&other);
+    testing_end(&t);
+}
+
+TEST(keys_that_peers_make_up_do_not_keep_out_the_next) {
+    struct testing t;
+    struct simulator_spec spec = testing_spec();
+    struct clock_fake clock;
+    struct error why = {0};
+    struct collateral_store *store;
+    struct collateral_item *item;
+    struct origin origin = {&t, 0, 0};
+    struct collateral_key key = {QUOTE_TEE_TDX, {1, 2, 3, 4, 5, 6}, true};
+    struct collateral_key made_up = {QUOTE_TEE_TDX, {9}, true};
+    uint64_t next;
+    testing_start(&t, &spec);
+    clock_fake_init(&clock, TESTING_NOW * NS_PER_S);
+    struct collateral_store_options o = {
+        .root = simulator_root(t.simulator), .origin = {serve, &origin}, .clock = &clock.clock};
+    CHECK_OK(collateral_store_new(&store, &o, &why), &why);
+    for (unsigned i = 0; i < COLLATERAL_STORE_ITEMS_MAX; i++) {
+        store_le32(made_up.fmspc + 1, i);
+        CHECK_ERR(collateral_store_get(&item, store, &made_up, &why), ERR_NOT_FOUND);
+    }
+    CHECK_U64(collateral_store_renew(store, &next), COLLATERAL_STORE_ITEMS_MAX);
+    CHECK_ERR(collateral_store_get(&item, store, &key, &why), ERR_NOT_FOUND);
+    CHECK_U64(collateral_store_renew(store, &next), 1);
+    CHECK_OK(collateral_store_get(&item, store, &key, &why), &why);
+    // What is there stays, whatever is made up.
+    for (unsigned i = 0; i < 2 * COLLATERAL_STORE_ITEMS_MAX; i++) {
+        struct collateral_item *none;
+        store_le32(made_up.fmspc + 1, i + 1000);
+        CHECK_ERR(collateral_store_get(&none, store, &made_up, &why), ERR_NOT_FOUND);
+        (void)collateral_store_renew(store, &next);
+    }
+    collateral_item_free(item);
+    CHECK_OK(collateral_store_get(&item, store, &key, &why), &why);
+    collateral_item_free(item);
+    collateral_store_free(store);
+    testing_end(&t);
+}
+
 TEST(the_folder_survives_the_process_and_the_thread_fetches) {
     char folder[] = "/tmp/attest-store-XXXXXX", command[64];
     struct testing t;
@@ -100,12 +178,14 @@ TEST(the_folder_survives_the_process_and_the_thread_fetches) {
     struct collateral_store *store;
     struct collateral_item *item = NULL;
     struct origin origin = {&t, 0, 0};
-    struct collateral_key key = {QUOTE_TEE_SGX, {9, 8, 7, 6, 5, 4}, false};
+    struct collateral_key key = {QUOTE_TEE_TDX, {1, 2, 3, 4, 5, 6}, true};
     CHECK(mkdtemp(folder) != NULL);
     testing_start(&t, &spec);
     clock_fake_init(&clock, TESTING_NOW * NS_PER_S);
-    struct collateral_store_options o = {
-        .folder = folder, .origin = {serve, &origin}, .clock = &clock.clock};
+    struct collateral_store_options o = {.folder = folder,
+                                         .root = simulator_root(t.simulator),
+                                         .origin = {serve, &origin},
+                                         .clock = &clock.clock};
     CHECK_OK(collateral_store_new(&store, &o, &why), &why);
     CHECK_OK(collateral_store_start(store, &why), &why);
     CHECK_ERR(collateral_store_get(&item, store, &key, &why), ERR_NOT_FOUND);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "attested/setup.h"
 
+#include "attest/files.h"
 #include "base/hex.h"
 
 #include <stdlib.h>
 
 #define PCS_WAIT_MS 15000
+#define ROOT_BYTES_MAX (1u << 20)
 
 #define SETUP_METRICS(X)                                                                           \
     X(SETUP_EXPIRY, METRIC_GAUGE, "attested_collateral_expiry_seconds",                            \
@@ -78,22 +80,49 @@ static int keep(struct attested_setup *s, const struct attested_values *v, struc
     return 0;
 }
 
+// The configured trust root; empty: Intel's.
+static int read_root(struct bytes *ret, const struct attested_values *v, struct arena *a,
+                     struct error *why) {
+    *ret = (struct bytes){NULL, 0};
+    int r = v->root ? files_read(ret, v->root, ROOT_BYTES_MAX, a, why) : 0;
+    return r < 0 ? error_wrap(why, "trust root %s", v->root) : 0;
+}
+
 static int open_store(struct attested_setup *s, const struct attested_values *v,
                       struct error *why) {
     if (!v->pccs_url && !v->collateral_cache) return 0;
-    int r = keep(s, v, why);
+    struct arena a;
+    struct bytes root;
+    arena_init(&a, 0);
+    int r = read_root(&root, v, &a, why);
+    if (r == 0) r = keep(s, v, why);
     const struct collateral_store_options o = {
         .folder = v->collateral_cache,
+        .root = root,
         .origin = {v->pccs_url ? fetch : NULL, s},
         .clock = &clock_system,
         .renew_ahead_s = v->collateral_renew_ns / NS_PER_S,
         .stale_s = v->collateral_stale_ns / NS_PER_S,
     };
     if (r == 0) r = collateral_store_new(&s->store, &o, why);
+    arena_free(&a);
     if (r == 0 && v->collateral_cache) r = collateral_store_load(s->store, why);
     for (size_t i = 0; r == 0 && i < v->collateral_ahead.count; i++)
         r = ask_ahead(s, v->collateral_ahead.items[i], why);
     if (r == 0 && v->pccs_url) r = collateral_store_start(s->store, why);
+    return r;
+}
+
+// What is fetched from now on must be signed under the root that judges ask for.
+static int trust_anew(struct attested_setup *s, const struct attested_values *v,
+                      struct error *why) {
+    struct arena a;
+    struct bytes root;
+    if (!s->store) return 0;
+    arena_init(&a, 0);
+    int r = read_root(&root, v, &a, why);
+    if (r == 0) r = collateral_store_trust(s->store, root, why);
+    arena_free(&a);
     return r;
 }
 
@@ -106,7 +135,8 @@ int attested_setup_judge(struct judge **ret, struct attested_setup *s,
                                     .require_ak_certificate = v->require_ak_certificate,
                                     .ak_roots = v->ak_roots,
                                     .clock = &clock_system};
-    int r = judge_new(ret, &o, why);
+    int r = trust_anew(s, v, why);
+    if (r == 0) r = judge_new(ret, &o, why);
     if (r < 0) return r;
     if (!judge_root_is_intel(*ret)) {
         log_warn(s->log, "trust_root_is_not_intel", F_STR("root", v->root),
