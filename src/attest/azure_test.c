@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "attest/azure.h"
+#include "attest/digest.h"
 #include "attest/files.h"
-#include "test/harness/test.h"
+#include "attest/testing.h"
+#include "base/base64.h"
+#include "base/hex.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -121,6 +124,66 @@ TEST(every_link_of_the_chain_is_needed) {
     g.expectation.input[0] = 0;
     g.expectation.exporter_form = false;
     CHECK_ERR(verify_at(&g, EVIDENCE_TIME)->why.code, ERR_STALE);
+    unload(&g);
+}
+
+// Runtime data that names a genuine guest's vTPM key, with the user data of another session.
+static void write_borrowed(struct buf *out, const struct rsa_public *ak, const uint8_t input[64]) {
+    buf_append_str(out, "{\"keys\":[{\"kid\":\"HCLAkPub\",\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\"");
+    base64_append(out, ak->n, BASE64_URL | BASE64_NO_PAD);
+    buf_append_str(out, "\"}],\"user-data\":\"");
+    hex_append(out, bytes_make(input, 64));
+    buf_append_str(out, "\"}");
+}
+
+/* A TPM quote over the key half of a client without a certificate, zeros, fits every session. A TD
+ * of any image can claim the key it is of: only the paravisor's own measurement tells. */
+TEST(a_td_that_borrows_a_guest_is_told_by_its_paravisor) {
+    struct genuine g;
+    struct testing t;
+    struct simulator_spec spec = testing_spec();
+    struct error why = {0};
+    struct buf runtime, hcl, text;
+    struct policy policy;
+    struct policy_decision decision;
+    load(&g);
+    struct rsa_public ak = verify_at(&g, EVIDENCE_TIME)->runtime.ak;
+    struct bytes mr_td =
+        arena_copy(&g.arena, bytes_make(verify_at(&g, EVIDENCE_TIME)->verdict.quote.td.mr_td, 48));
+    spec.now = EVIDENCE_TIME - 1;
+    testing_start(&t, &spec);
+    buf_init(&runtime, 4096);
+    buf_init(&hcl, HCL_REPORT_BYTES_MAX);
+    buf_init(&text, 4096);
+    memset(g.expectation.input + 32, 0xee, 32); // a session of the borrower's
+    write_borrowed(&runtime, &ak, g.expectation.input);
+    memset(t.td.mr_td, 0x66, 48);
+    digest_sha256(buf_view(&runtime), t.td.report_data);
+    hcl_write(&hcl, t.td.mr_td, buf_view(&runtime));
+    CHECK_OK(simulator_quote(&t.quote, t.simulator, &t.td, 4, QUOTE_BODY_TD10, &why), &why);
+    g.evidence.quote = buf_view(&t.quote);
+    g.evidence.hcl = buf_view(&hcl);
+    struct azure_result r;
+    CHECK_OK(azure_verify(&r, t.verifier, &g.evidence, t.collateral, &g.expectation, EVIDENCE_TIME,
+                          &g.arena, &why),
+             &why);
+    CHECK(r.valid && r.ak_certified); // nothing in the evidence itself tells
+    buf_append_str(&text, "{\"accept\":[{\"attestation_type\":\"azure-tdx\"}],\"mr_td\":[\"");
+    hex_append(&text, mr_td);
+    buf_append_str(&text, "\"]}");
+    CHECK_OK(policy_parse(&policy, buf_view(&text), &g.arena, &why), &why);
+    policy_decide(&decision, &policy,
+                  &(struct policy_subject){.verdict = &r.verdict, .measurements = &r.measurements});
+    CHECK(!decision.accepted);
+    CHECK_STR(decision.rule, "mr_td");
+    memcpy(r.verdict.quote.td.mr_td, mr_td.p, 48);
+    policy_decide(&decision, &policy,
+                  &(struct policy_subject){.verdict = &r.verdict, .measurements = &r.measurements});
+    CHECK(decision.accepted);
+    buf_free(&runtime);
+    buf_free(&hcl);
+    buf_free(&text);
+    testing_end(&t);
     unload(&g);
 }
 

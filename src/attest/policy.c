@@ -130,6 +130,7 @@ static bool check_td(struct policy_decision *d, const struct policy *p,
     store_le64(xfam, td->xfam);
     return check_attributes(d, p, td) &&
            check_field(d, "xfam", &p->xfam, false, bytes_make(xfam, 8)) &&
+           check_field(d, "mr_td", &p->mr_td, false, bytes_make(td->mr_td, 48)) &&
            check_field(d, "mr_seam", &p->mr_seam, false, bytes_make(td->mr_seam, 48)) &&
            check_field(d, "mr_service_td", &p->mr_service_td, true,
                        bytes_make(td->mr_service_td, 48)) &&

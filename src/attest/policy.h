@@ -6,11 +6,11 @@
  * HEX}, "dcap_image_hashes"?}]; an entry without measurements takes any of its type object  ours:
  * {"accept": [entries as above], "tcb": {"statuses", "advisories", "minimum_date",
  *           "minimum_evaluation_number", "status_grace_days"}, "allow_debug", "td_attributes":
- *           {"value", "mask"}, "xfam": [HEX], "mr_seam": [HEX], "mr_service_td": [HEX],
- *           "mr_config_id", "mr_owner", "mr_owner_config": [HEX], "roots": [SHA-256],
- *           "fmspc": [HEX], "platforms": [shapes]}; see docs/security.md
- * An entry with image hashes fixes RTMR1..3; MRTD and RTMR0 must be those of one of the platforms.
- * Unknown keys are refused: a misspelt rule must not pass for a rule.
+ *           {"value", "mask"}, "mr_td": [HEX], "xfam": [HEX], "mr_seam": [HEX], "mr_service_td":
+ * [HEX], "mr_config_id", "mr_owner", "mr_owner_config": [HEX], "roots": [SHA-256], "fmspc": [HEX],
+ * "platforms": [shapes]}; see docs/security.md An entry with image hashes fixes RTMR1..3; MRTD and
+ * RTMR0 must be those of one of the platforms. Unknown keys are refused: a misspelt rule must not
+ * pass for a rule.
  *
  * What no policy can let through: a verdict that is not valid. What must be asked for: debug TDs,
  * TCB statuses other than UpToDate, a MRSERVICETD, a TD without SEPT_VE_DISABLE or with reserved
@@ -78,6 +78,7 @@ struct policy {
     uint64_t status_grace_s; /* OutOfDate is taken so long after the newest level's date */
     bool allow_debug;
     uint64_t td_attributes_value, td_attributes_mask;
+    struct policy_values mr_td; /* of whatever kind; the only hold on Azure's paravisor */
     struct policy_values xfam, mr_seam, mr_service_td, mr_config_id, mr_owner, mr_owner_config;
     struct policy_values roots, fmspc;
     const struct policy_platform *platforms; /* for entries with image hashes */

@@ -379,13 +379,10 @@ static int read_attributes(struct parse *p, const struct json *object, struct po
 }
 
 static int read_object(struct parse *p, const struct json *v, struct policy *ret) {
-    static const char *const known[] = {"accept",        "tcb",
-                                        "allow_debug",   "td_attributes",
-                                        "xfam",          "mr_seam",
-                                        "mr_service_td", "mr_config_id",
-                                        "mr_owner",      "mr_owner_config",
-                                        "roots",         "fmspc",
-                                        "platforms",     NULL};
+    static const char *const known[] = {
+        "accept",  "tcb",           "allow_debug",  "td_attributes", "xfam",
+        "mr_seam", "mr_service_td", "mr_config_id", "mr_owner",      "mr_owner_config",
+        "roots",   "fmspc",         "platforms",    "mr_td",         NULL};
     int code = only_keys(p, v, known);
     if (code < 0) return code;
     const struct json *accept = json_get(v, "accept"), *debug = json_get(v, "allow_debug");
@@ -398,6 +395,7 @@ static int read_object(struct parse *p, const struct json *v, struct policy *ret
         size_t n;
         struct policy_values *to;
     } lists[] = {
+        {"mr_td", 48, &ret->mr_td},
         {"xfam", 8, &ret->xfam},
         {"mr_seam", 48, &ret->mr_seam},
         {"mr_service_td", 48, &ret->mr_service_td},
