@@ -204,6 +204,7 @@ static int install(struct collateral_store *s, const struct collateral_key *key,
     if (!slot) {
         code = error_set(why, ERR_LIMIT, "collateral store: full");
     } else if (old && (c->tcb_info.issue_date < old->collateral->tcb_info.issue_date ||
+                       c->qe_identity.issue_date < old->collateral->qe_identity.issue_date ||
                        c->pck_crl.this_update < old->collateral->pck_crl.this_update ||
                        c->root_crl.this_update < old->collateral->root_crl.this_update)) {
         code = error_set(why, ERR_STALE, "collateral older than what is there");

@@ -77,15 +77,27 @@ TEST(older_collateral_does_not_replace_newer) {
     struct error why = {0};
     struct collateral_store *store;
     struct collateral_key key = {QUOTE_TEE_TDX, {1, 2, 3, 4, 5, 6}, true};
+    struct collateral_item *item;
+    struct clock_fake clock;
     testing_start(&t, &spec);
-    struct collateral_store_options o = {.root = simulator_root(t.simulator)};
+    clock_fake_init(&clock, TESTING_NOW * NS_PER_S);
+    struct collateral_store_options o = {.root = simulator_root(t.simulator),
+                                         .clock = &clock.clock};
     CHECK_OK(collateral_store_new(&store, &o, &why), &why);
     struct collateral_parts parts = simulator_collateral(t.simulator);
     CHECK_OK(collateral_store_put(store, &key, &parts, &why), &why);
+    CHECK_OK(collateral_store_get(&item, store, &key, &why), &why);
+    const struct collateral *first = collateral_item_view(item);
     spec.now -= 86400;
     CHECK_OK(simulator_issue(t.simulator, &spec, &why), &why);
     parts = simulator_collateral(t.simulator);
     CHECK_ERR(collateral_store_put(store, &key, &parts, &why), ERR_STALE);
+    for (size_t i = 0; i < 4; i++) { // the documents and lists, each alone
+        struct collateral_parts mixed = first->parts;
+        *collateral_part(&mixed, i) = *collateral_part(&parts, i);
+        CHECK_ERR(collateral_store_put(store, &key, &mixed, &why), ERR_STALE);
+    }
+    collateral_item_free(item);
     parts.tcb_info.n = 10;
     CHECK_ERR(collateral_store_put(store, &key, &parts, &why), ERR_INVALID);
     collateral_store_free(store);

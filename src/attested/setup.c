@@ -135,9 +135,13 @@ int attested_setup_judge(struct judge **ret, struct attested_setup *s,
                                     .require_ak_certificate = v->require_ak_certificate,
                                     .ak_roots = v->ak_roots,
                                     .clock = &clock_system};
-    int r = trust_anew(s, v, why);
-    if (r == 0) r = judge_new(ret, &o, why);
+    int r = judge_new(ret, &o, why);
     if (r < 0) return r;
+    if ((r = trust_anew(s, v, why)) < 0) {
+        judge_free(*ret);
+        *ret = NULL;
+        return r;
+    }
     if (!judge_root_is_intel(*ret)) {
         log_warn(s->log, "trust_root_is_not_intel", F_STR("root", v->root),
                  F_STR("text", "simulated platforms may pass as genuine"));
