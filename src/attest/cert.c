@@ -92,6 +92,19 @@ static bool read_basic(struct bytes value, struct cert *c) {
     if (!der_peek(seq.content, DER_BOOLEAN)) return true;
     if (!der_take(&seq.content, DER_BOOLEAN, &ca) || ca.content.n != 1) return false;
     c->is_ca = ca.content.p[0] != 0;
+    if (seq.content.n == 0) return true;
+    return der_take(&seq.content, DER_INTEGER, &ca) && seq.content.n == 0 &&
+           der_u64(ca.content, &c->path_length);
+}
+
+static bool read_key_usage(struct bytes value, struct cert *c) {
+    enum { SIGNS = 0x06 }; // keyCertSign, cRLSign
+    struct der_item bits;
+    if (!der_take(&value, DER_BIT_STRING, &bits) || value.n != 0 || bits.content.n < 2 ||
+        bits.content.p[0] > 7) {
+        return false;
+    }
+    c->may_sign = (bits.content.p[1] & SIGNS) == SIGNS;
     return true;
 }
 
@@ -114,6 +127,7 @@ static bool read_cert_extensions(struct bytes in, struct cert *c) {
         if (*flag) return false; // RFC 5280, 4.2: no extension twice
         *flag = true;
         if (e.id == EXT_BASIC && !read_basic(e.value, c)) return false;
+        if (e.id == EXT_KEY_USAGE && !read_key_usage(e.value, c)) return false;
         if (bytes_equal(e.oid, (struct bytes){oid_sgx, sizeof oid_sgx})) {
             if (c->sgx.n > 0) return false;
             c->sgx = e.value;
@@ -156,6 +170,7 @@ int cert_parse(struct cert *ret, struct bytes der, struct error *why) {
     struct der_item tbs;
     memset(ret, 0, sizeof *ret);
     ret->der = der;
+    ret->path_length = UINT64_MAX;
     if (!open_signed(der, &tbs, ret->signature, &ret->signature_der) ||
         !read_tbs(tbs.content, ret)) {
         return error_set(why, ERR_SYNTAX, "certificate: not of the expected form");

@@ -35,7 +35,14 @@ struct cert {
     struct bytes sgx;           /* SGX extension's value, empty when absent */
     bool has_aki, has_crl_dp, has_ski, has_key_usage, has_basic;
     bool is_ca;
+    bool may_sign;        /* key usage: certificates and lists */
+    uint64_t path_length; /* UINT64_MAX: no limit */
 };
+
+/* cert_is_issuer tells whether a certificate may have `below` further issuers under it. */
+static inline bool cert_is_issuer(const struct cert *c, uint64_t below) {
+    return c->is_ca && c->may_sign && c->path_length >= below;
+}
 
 /* cert_parse reads one DER certificate.
  * errors  ERR_SYNTAX: not DER, not version 3, trailing bytes; ERR_UNSUPPORTED: another algorithm

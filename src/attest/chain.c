@@ -113,6 +113,7 @@ static enum qvl_code check_signer(struct document_check *d, struct es256_key **r
         code = QVL_SGX_TCB_SIGNING_CERT_CHAIN_UNTRUSTED;
     } else {
         d->root_differs = root_key.key != root->key;
+        d->ca_flags_wrong = !cert_is_issuer(top, 0) || signer->is_ca;
     }
 out:
     chain_key_free(&root_key);
@@ -330,7 +331,8 @@ static enum qvl_code check_issuers(struct pck_check *p, const struct pck_chain *
         return QVL_SGX_PCK_CERT_CHAIN_UNTRUSTED;
     }
     p->root_differs = root_key->key != root->key;
-    p->ca_flags_wrong = !k->root->is_ca || !k->issuer->is_ca || k->leaf->is_ca;
+    p->ca_flags_wrong =
+        !cert_is_issuer(k->root, 1) || !cert_is_issuer(k->issuer, 0) || k->leaf->is_ca;
     code = check_root_crl(c, k->root, root_key, root, root_crl);
     if (code == QVL_OK) code = check_crl(&c->pck_crl, k->issuer, issuer_key->key);
     if (code != QVL_OK) return code;

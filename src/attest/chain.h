@@ -20,6 +20,7 @@ struct document_check {
     uint64_t not_before; /* latest of the two */
     bool text_differs;   /* signed text and served text differ in white space */
     bool root_differs;   /* equal signature, other bytes: see finding */
+    bool ca_flags_wrong; /* as in pck_check */
 };
 
 struct collateral_check {
@@ -45,7 +46,7 @@ struct pck_check {
     enum qvl_code code;      /* VerifyPCKCertificate, without the times */
     enum qvl_code leaf_code; /* the leaf alone, as VerifyQuote sees it */
     bool root_differs;
-    bool ca_flags_wrong; /* an issuer is no CA by its basic constraints, or the leaf is one */
+    bool ca_flags_wrong; /* an issuer is none by basic constraints or key usage, or the leaf is */
     uint64_t not_after;  /* earliest of the three */
     uint64_t not_before; /* latest of the three */
     struct pck_extension extension; /* when leaf_code is OK */

@@ -306,7 +306,9 @@ static void note_findings(struct verdict *r, const struct collateral_check *k,
     if (p->root_differs || k->tcb_info.root_differs || k->qe_identity.root_differs) {
         f |= FINDING_ROOT_BYTES;
     }
-    if (p->ca_flags_wrong) f |= FINDING_CA_FLAGS;
+    if (p->ca_flags_wrong || k->tcb_info.ca_flags_wrong || k->qe_identity.ca_flags_wrong) {
+        f |= FINDING_CA_FLAGS;
+    }
     if (r->time < p->not_before || r->time < k->tcb_info.not_before ||
         r->time < k->qe_identity.not_before) {
         f |= FINDING_CERT_NOT_YET_VALID;

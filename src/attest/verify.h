@@ -27,7 +27,7 @@
     X(QE_IDENTITY_TEXT, "qe_identity_text",                                                        \
       "the QE identity text is not byte for byte what was signed")                                 \
     X(ROOT_BYTES, "root_bytes", "the chain's root differs from the trusted one in its bytes")      \
-    X(CA_FLAGS, "ca_flags", "basic constraints do not fit the certificates' places")               \
+    X(CA_FLAGS, "ca_flags", "basic constraints or key usage do not fit the certificates' places")  \
     X(CERT_NOT_YET_VALID, "certificate_not_yet_valid", "a certificate is from the future")         \
     X(TCB_INFO_FUTURE, "tcb_info_from_future", "the TCB Info's issue date is in the future")       \
     X(QE_IDENTITY_FUTURE, "qe_identity_from_future",                                               \

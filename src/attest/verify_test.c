@@ -1,5 +1,6 @@
 /* What the verifier remembers must not be led astray by what it was shown before.
  * SPDX-License-Identifier: MIT */
+#include "attest/der_write.h"
 #include "attest/simulator_state.h"
 #include "attest/testing.h"
 
@@ -73,6 +74,90 @@ TEST(a_quoting_key_is_known_by_the_key_that_vouched_for_it) {
     buf_free(&quote);
     testing_end(&forger);
     testing_end(&genuine);
+}
+
+// A certificate again, by the same issuer, with the key usage of one who signs data only.
+static void put_disabled(struct buf *out, const struct cert *c, const struct es256_key *issuer) {
+    static const uint8_t signs[] = {DER_BIT_STRING, 2, 1, 0x06},
+                         not_so[] = {DER_BIT_STRING, 2, 6, 0xc0};
+    uint8_t signature[64];
+    struct error why = {0};
+    struct buf der;
+    buf_init(&der, 4096);
+    buf_append(&der, c->tbs);
+    uint8_t *at = memmem(der.p, der.n, signs, sizeof signs);
+    CHECK(at != NULL);
+    memcpy(at, not_so, sizeof not_so);
+    CHECK_OK(es256_sign_message(issuer, buf_view(&der), signature, &why), &why);
+    struct bytes rest = bytes_slice(c->der, (size_t)(c->tbs.p + c->tbs.n - c->der.p), c->der.n);
+    struct der_item algorithm;
+    CHECK(der_take(&rest, DER_SEQUENCE, &algorithm));
+    buf_append(&der, algorithm.whole);
+    size_t bits = der.n;
+    buf_append_byte(&der, 0);
+    der_put_ecdsa(&der, signature);
+    der_wrap_from(&der, bits, DER_BIT_STRING);
+    der_wrap_from(&der, 0, DER_SEQUENCE);
+    der_put_pem(out, "CERTIFICATE", buf_view(&der));
+    buf_free(&der);
+}
+
+static void check_flags(struct testing *t, const struct collateral_parts *parts) {
+    struct error why = {0};
+    struct collateral *c = NULL;
+    struct verdict v;
+    CHECK_OK(collateral_make(&c, parts, &why), &why);
+    CHECK_OK(verifier_check(&v, t->verifier, buf_view(&t->quote), c, TESTING_NOW, &why), &why);
+    CHECK_STR(qvl_name(v.pck_chain), qvl_name(QVL_OK));
+    CHECK_STR(qvl_name(v.tcb_info), qvl_name(QVL_OK));
+    CHECK_U64(v.findings, FINDING_CA_FLAGS);
+    CHECK(!v.valid);
+    collateral_free(c);
+}
+
+// Intel's PKI issues none of these, and its library would not mind.
+TEST(certificates_do_only_what_they_are_for) {
+    struct testing t;
+    struct simulator_spec spec = testing_spec();
+    struct error why = {0};
+    struct buf pem, chain, quote;
+    struct arena a;
+    struct cert_chain certs;
+    testing_start(&t, &spec);
+    arena_init(&a, 0);
+    buf_init(&pem, 1u << 16);
+    buf_init(&chain, 1u << 16);
+    buf_init(&quote, QUOTE_BYTES_MAX);
+    const struct pki_party *parties = t.simulator->parties;
+    struct bytes own = chain_of(&t);
+    CHECK_OK(cert_chain_parse(&certs, own, &a, &why), &why);
+    struct collateral_parts parts = simulator_collateral(t.simulator);
+    // The PCK's issuer may not sign certificates.
+    buf_append(&chain, first_of(own));
+    put_disabled(&chain, &certs.at[1], parties[SIM_ROOT].key);
+    buf_append(&chain, simulator_root(t.simulator));
+    put_with_chain(&quote, buf_view(&t.quote), buf_view(&chain));
+    buf_clear(&t.quote);
+    buf_append(&t.quote, buf_view(&quote));
+    check_flags(&t, &parts);
+    // The signer of TCB Info may.
+    CHECK(!testing_check(&t, 4, QUOTE_BODY_TD10, TESTING_NOW)->findings);
+    struct buf der;
+    buf_init(&der, 4096);
+    CHECK_OK(pki_certificate(&der, &parties[SIM_SIGNER], &parties[SIM_ROOT],
+                             (struct pki_times){TESTING_NOW - 1, TESTING_NOW + 1000}, 0, NULL,
+                             &why),
+             &why);
+    der_put_pem(&pem, "CERTIFICATE", buf_view(&der));
+    buf_append(&pem, simulator_root(t.simulator));
+    parts.signing_chain = buf_view(&pem);
+    check_flags(&t, &parts);
+    buf_free(&der);
+    buf_free(&pem);
+    buf_free(&chain);
+    buf_free(&quote);
+    arena_free(&a);
+    testing_end(&t);
 }
 
 TEST_MAIN()
