@@ -15,8 +15,9 @@ static const struct bytes reserved[] = {NAME(TYPE),        NAME(MEASUREMENT),
 static bool is_like(struct bytes name, struct bytes known) {
     if (name.n != known.n) return false;
     for (size_t i = 0; i < name.n; i++) {
-        uint8_t c = name.p[i] == '_' ? '-' : name.p[i];
-        if (c != known.p[i]) return false;
+        uint8_t c = name.p[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        if ((plain ? c : '-') != known.p[i]) return false;
     }
     return true;
 }

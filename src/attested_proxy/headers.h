@@ -2,7 +2,8 @@
  *
  * X-Flashbots-Attestation-Type, X-Flashbots-Measurement, and X-Buildernet-Attestation-Root, which
  * is there only when another trust root than Intel's vouches: simulated evidence is never silent.
- * Names that differ in case or in "_" for "-" are the same to some servers and are removed too.
+ * Names that differ in case, or in another sign for "-", are the same to some servers and are
+ * removed too.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef ATTESTED_PROXY_HEADERS_H

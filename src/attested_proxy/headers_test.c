@@ -33,6 +33,8 @@ TEST(the_family_is_removed_in_every_spelling) {
                                         "x-flashbots-attestation_type",
                                         "x-buildernet-attestation-root",
                                         "x_buildernet_attestation_root",
+                                        "x.flashbots.measurement",
+                                        "x-flashbots~attestation!type",
                                         "x-flashbots-signature",
                                         "x-forwarded-for",
                                         NULL};
