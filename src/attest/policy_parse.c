@@ -115,6 +115,7 @@ static int read_registers(struct parse *p, const struct json *object, struct pol
     json_members(key, value, object) {
         struct policy_register *r = &list[entry->register_count];
         struct bytes name = json_text(key);
+        *r = (struct policy_register){0}; // one that takes any value may have stood here
         if (!measurement_index_parse(&r->index, entry->type, name)) {
             return json_error(p->why, ERR_INVALID, value, "policy: no register '%.*s' in %s",
                               (int)(name.n < 40 ? name.n : 40), (const char *)name.p,
@@ -182,6 +183,11 @@ static int read_entry(struct parse *p, const struct json *v, struct policy_entry
                               "policy: empty measurements; leave them out to accept any");
         }
         if ((code = read_registers(p, registers, ret)) < 0) return code;
+        if (ret->register_count == 0) {
+            return json_error(p->why, ERR_INVALID, registers,
+                              "policy: no register has a value; leave measurements out to accept "
+                              "any");
+        }
     }
     return image ? read_image(p, image, ret) : 0;
 }

@@ -168,6 +168,21 @@ TEST(misspelt_and_empty_policies_are_refused) {
               ERR_INVALID);
 }
 
+// A register that may have any value takes its warnOnly along.
+TEST(a_skipped_register_leaves_nothing_to_the_next) {
+    struct testing t;
+    struct simulator_spec spec = testing_spec();
+    testing_start(&t, &spec);
+    CHECK(testing_check(&t, 4, QUOTE_BODY_TD10, TESTING_NOW)->valid);
+    refused(&t,
+            "[{\"attestation_type\":\"dcap-tdx\",\"measurements\":{\"0\":{\"expected\":\"\","
+            "\"warnOnly\":true},\"1\":\"" ONES48 "\"}}]",
+            "measurement");
+    CHECK_ERR(parse("[{\"attestation_type\":\"dcap-tdx\",\"measurements\":{\"0\":\"\"}}]"),
+              ERR_INVALID);
+    testing_end(&t);
+}
+
 #define HASHES                                                                                     \
     "{\"uki_authenticode\":\"" ONES48 "\",\"kernel_authenticode\":\"" ZERO48                       \
     "\",\"cmdline_hash\":\"" ONES48 "\",\"initrd_hash\":\"" ZERO48                                 \
