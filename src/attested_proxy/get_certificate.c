@@ -51,8 +51,9 @@ static int deliver(struct errand *e) {
 }
 
 int attested_proxy_get_certificate(struct proxy_settings *settings) {
-    struct errand e = {.app = {.settings = *settings}};
+    struct errand e = {0};
     const struct log_options o = {.fd = 2, .level = LOG_WARN, .program = "attested-proxy"};
+    proxy_settings_move(&e.app.settings, settings);
     if (log_open(&e.app.log, &o, &e.why) < 0) return 1;
     (void)signal(SIGPIPE, SIG_IGN);
     buf_init(&e.pem, CERTIFICATE_PEM_MAX);

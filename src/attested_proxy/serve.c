@@ -189,7 +189,7 @@ static int reload(void *context, struct error *why) {
     if (r == 0) {
         if (judge) attested_set_judge(a->attested, judge);
         proxy_settings_free(&a->settings);
-        a->settings = fresh;
+        proxy_settings_move(&a->settings, &fresh);
         common_log_set(a->log, &a->settings.values.log);
         log_info(a->log, "configuration_reloaded", F_BYTES("changes", buf_view(&changes)));
     } else {
@@ -220,8 +220,9 @@ static int run(struct app *a, struct error *why) {
 }
 
 int attested_proxy_serve(struct proxy_settings *settings) {
-    struct app a = {.settings = *settings};
+    struct app a = {0};
     struct error why = {0};
+    proxy_settings_move(&a.settings, settings);
     if (common_log_open(&a.log, &settings->values.log, "attested-proxy", &why) < 0) return 1;
     (void)signal(SIGPIPE, SIG_IGN);
     return run(&a, &why) < 0 ? error_class_of(why.code)->exit_status : 0;

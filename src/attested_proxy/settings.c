@@ -230,6 +230,11 @@ int proxy_settings_reload(struct proxy_settings *ret, const struct proxy_setting
     return r;
 }
 
+void proxy_settings_move(struct proxy_settings *ret, const struct proxy_settings *from) {
+    *ret = *from;
+    config_moved(ret->config, &ret->values);
+}
+
 void proxy_settings_free(struct proxy_settings *s) {
     config_free(s->config);
     s->config = NULL;

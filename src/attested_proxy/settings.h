@@ -52,6 +52,8 @@ extern const struct config_program proxy_settings_program;
 [[gnu::warn_unused_result]] int proxy_settings_reload(struct proxy_settings *ret,
                                                       const struct proxy_settings *old,
                                                       struct buf *changes, struct error *why);
+/* proxy_settings_move: to a place that lasts; *from is not used any more. */
+void proxy_settings_move(struct proxy_settings *ret, const struct proxy_settings *from);
 void proxy_settings_free(struct proxy_settings *s);
 
 #endif

@@ -186,6 +186,10 @@ def a_reload_ends_sessions_that_are_no_longer_good(world, service):
         s.signal(1)
         wait_until(lambda: s.logged().count("event=service_reloaded") >= 2)
         wait_until(lambda: get(c.port)[0] == 200)
+        assert s.logged().count('event=configuration_reloaded changes=""') == 2, s.logged()
+        c.signal(15)
+        s.signal(15)
+        assert s.wait() == 0 and c.wait() == 0, s.logged()
 
 
 @each_form
