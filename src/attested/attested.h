@@ -92,7 +92,9 @@ struct attested_peer {
     const char *root;          /* name of a trust root that is not Intel's; NULL: Intel's */
 };
 
-/* attested_peer: NULL when the session is not one of these. Valid as long as the session. */
+/* attested_peer: NULL when the session is not one of these. Valid as long as the session. After
+ * attested_set_judge nobody is told what only the judge before would say: who asks first has the
+ * peer judged again, without waiting for the timer's turn. */
 const struct attested_peer *attested_peer(const SSL *session);
 
 #endif

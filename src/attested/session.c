@@ -108,6 +108,13 @@ static void judge_again(struct session *s) {
     cut(s);
 }
 
+const struct attested_peer *session_peer(struct session *s) {
+    if (s->peer.attested && s->generation != s->a->generation && s->a->options.judge) {
+        judge_again(s);
+    }
+    return &s->peer;
+}
+
 static bool is_due(const struct session *s, uint64_t now) {
     return s->generation != s->a->generation || now - s->judged_ns >= s->a->options.again_ns;
 }
@@ -274,8 +281,8 @@ void attested_admit(struct attested *a, struct conn *c) {
 }
 
 const struct attested_peer *attested_peer(const SSL *session) {
-    const struct session *s = session ? tls_session_user(session) : NULL;
-    return s ? &s->peer : NULL;
+    struct session *s = session ? tls_session_user(session) : NULL;
+    return s ? session_peer(s) : NULL;
 }
 
 unsigned attested_sessions(const struct attested *a) {

@@ -57,6 +57,9 @@ struct session {
 [[gnu::warn_unused_result]] int session_judge(struct session *s, const struct judge_question *q,
                                               struct error *why);
 
+/* session_peer is what the peer proved; under a judge that came since, it is judged again first. */
+const struct attested_peer *session_peer(struct session *s);
+
 /* session_refuse counts and logs a refusal that no judge was needed for. Returns code. */
 int session_refuse(struct session *s, enum judge_outcome outcome, enum err code, const char *text,
                    struct error *why);
