@@ -2,6 +2,8 @@
 #include "relay/check.h"
 
 #include "base/hex.h"
+#include "eth/fork.h"
+#include "eth/tx_sidecar.h"
 
 static enum check_result refuse(struct error *why, const char *text) {
     (void)error_set(why, ERR_INVALID, "%s", text);
@@ -61,6 +63,15 @@ static enum check_result check_duty(const struct check_view *v, const struct sub
     return CHECK_GO_ON;
 }
 
+// A block whose blobs are not all there can be signed for, but nobody takes it then. Whether they
+// are the right ones is the simulation's to say: to a node, a bundle without any is one left out.
+static bool has_its_blobs(const struct submission *s) {
+    uint64_t n = s->commitments.count, proofs = s->fork >= CONSENSUS_FULU ? n * CELLS_PER_BLOB : n;
+    if (!s->types->blobs_bundle) return true;
+    if (s->header.blob_gas_used != n * GAS_PER_BLOB) return false;
+    return s->header_only || (s->num_blobs == n && s->request.blobs_bundle.proofs.count == proofs);
+}
+
 // Trace and payload tell the same.
 static enum check_result check_trace(const struct submission *s, struct error *why) {
     const struct bid_trace *t = &s->request.message;
@@ -72,6 +83,7 @@ static enum check_result check_trace(const struct submission *s, struct error *w
     }
     if (t->gas_limit != s->header.gas_limit) return refuse(why, "gasLimit mismatch");
     if (t->gas_used != s->header.gas_used) return refuse(why, "gasUsed mismatch");
+    if (!has_its_blobs(s)) return refuse(why, "blobs bundle does not match the blob gas used");
     return CHECK_GO_ON;
 }
 

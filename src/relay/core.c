@@ -77,6 +77,13 @@ void relay_mark(struct relay *r, struct bid *bid, enum records_mark mark) {
     }
 }
 
+bool relay_passes(const struct relay *r, enum simulation_result result, const char *text) {
+    if (result != SIMULATION_INVALID) return result == SIMULATION_VALID;
+    return r->values->ignore_known_blocks &&
+           (strcmp(text, "simulation failed: block already known") == 0 ||
+            strcmp(text, "simulation failed: block requires a reorg") == 0);
+}
+
 static void note_standing(void *context, struct builder *changed) {
     struct relay *r = context;
     struct error why;

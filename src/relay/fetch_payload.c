@@ -61,7 +61,8 @@ struct fetch {
 
 static void end(struct loop_task *t) {
     struct fetch *f = (struct fetch *)((char *)t - offsetof(struct fetch, ending));
-    if (!f->full) relay_demote(f->relay, f->bid, f->why.text);
+    bool own = f->why.code == ERR_BUSY || f->why.code == ERR_NO_MEMORY; // no fault of the builder's
+    if (!f->full && !own) relay_demote(f->relay, f->bid, f->why.text);
     f->done(f->context, f->full, f->why.text);
     client_free(f->client);
     bid_release(f->bid);
@@ -70,11 +71,15 @@ static void end(struct loop_task *t) {
     free(f);
 }
 
-// On a worker: the answer must be what the header promised.
+// On a worker: the answer must be what the header promised. The bid that stands beside it counts
+// for nothing: the one that was signed and offered is what the builder is held to.
 static void check_run(void *context) {
     struct fetch *f = context;
     struct submission s;
     f->status = submission_decode(&s, &f->input, &f->network, &f->arena, &f->why);
+    s.request.message = f->bid->trace;
+    s.request.signature = f->bid->signature;
+    s.ssz = (struct bytes){NULL, 0}; // written again, with that bid
     if (f->status == 0) f->status = submission_complete(&s, &f->arena, &f->why);
     if (f->status == 0) {
         f->status = bid_make(&f->full, &s, &f->network, &f->relay->signer, &f->arena, &f->why);
@@ -94,7 +99,6 @@ static void check_done(void *context) {
     if (f->full) {
         f->full->received_ns = f->bid->received_ns;
         f->full->optimistic = true;
-        f->full->signature = f->bid->signature;
     }
     loop_defer(f->relay->loop, &f->ending);
 }

@@ -99,7 +99,8 @@ static void on_simulated(void *context, enum simulation_result result, const cha
                          uint64_t took_ns) {
     struct get_payload_job *j = context;
     (void)took_ns;
-    if (result == SIMULATION_INVALID) relay_demote(j->relay, j->bid, text);
+    bool invalid = result == SIMULATION_INVALID && !relay_passes(j->relay, result, text);
+    if (invalid) relay_demote(j->relay, j->bid, text);
     drop(j);
 }
 

@@ -135,6 +135,9 @@ void relay_settle(struct relay *r, struct auction *b);
 /* relay_mark marks a bid's stored payload (records.h); what fails is logged. */
 void relay_mark(struct relay *r, struct bid *bid, enum records_mark mark);
 
+/* relay_passes: the simulation leaves nothing against a block. text  as simulate gives it. */
+bool relay_passes(const struct relay *r, enum simulation_result result, const char *text);
+
 /* relay_demote takes a builder's optimistic mark away because of this bid. */
 void relay_demote(struct relay *r, struct bid *bid, const char *reason);
 

@@ -170,17 +170,10 @@ static void note_failure(struct submit *j, const char *text, uint64_t took_ns) {
     }
 }
 
-static bool is_ignorable(const struct relay *r, const char *text) {
-    return r->values->ignore_known_blocks &&
-           (strcmp(text, "simulation failed: block already known") == 0 ||
-            strcmp(text, "simulation failed: block requires a reorg") == 0);
-}
-
 static void on_simulated(void *context, enum simulation_result result, const char *text,
                          uint64_t took_ns) {
     struct submit *j = context;
-    if (result == SIMULATION_VALID ||
-        (result == SIMULATION_INVALID && is_ignorable(j->relay, text))) {
+    if (relay_passes(j->relay, result, text)) {
         take_bid(j, took_ns);
         return;
     }
@@ -203,8 +196,7 @@ static void on_simulated_later(void *context, enum simulation_result result, con
                                uint64_t took_ns) {
     struct later *l = context;
     (void)took_ns;
-    bool good = result == SIMULATION_VALID ||
-                (result == SIMULATION_INVALID && is_ignorable(l->relay, text));
+    bool good = relay_passes(l->relay, result, text);
     const struct bid_trace *t = &l->bid->trace;
     struct auction *b =
         auctions_find(&l->relay->auctions, t->slot, &t->parent_hash, &t->proposer_pubkey);

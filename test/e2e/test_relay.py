@@ -199,6 +199,12 @@ def submissions_are_refused_with_the_known_texts():
         p = w.submission(payload={"withdrawals": []})
         status, text = w.submit(p)
         same((status, text[:32]), (400, "incorrect withdrawals root - got"))
+        for part in ("commitments", "proofs", "blobs"):  # one that nobody could propose
+            p = w.submission()
+            p["blobs_bundle"][part] = []
+            same(w.submit(p), (400, "blobs bundle does not match the blob gas used"))
+        p = w.submission(payload={"blob_gas_used": "0"})
+        same(w.submit(p), (400, "blobs bundle does not match the blob gas used"))
         p = w.submission()
         p["message"]["value"] = "2"  # after it was signed
         same(w.submit(p), (400, "invalid signature"))
@@ -568,6 +574,21 @@ def header_comes_first_and_the_payload_when_it_is_needed():
             asked = payloads.asked[-1]
             same(asked["message"]["block_hash"], body["message"]["block_hash"])
             assert abs(int(asked["message"]["request_ts"]) / 1000 - time.time()) < 10
+            # What stands beside the payload then is not what was signed and offered.
+            w.validation.error = "block already known"  # it is published, after all
+            w.open_slot(2)
+            body = w.submission(key=key, value=650)
+            same(send(body), (200, ""))
+            lie = dict(body["message"], value="1", builder_pubkey=w.chain.tool.pubkey(key_of(9)))
+            payloads.blocks[body["message"]["block_hash"]] = dict(body, message=lie)
+            same(w.give(w.blinded())[0], 200)
+            row = w.data("bidtraces/proposer_payload_delivered?limit=1")[0]
+            same((row["value"], row["builder_pubkey"]), ("650", pubkey))
+            wait_until(lambda: w.validation.calls and w.validation.calls[-1]["params"][0]
+                       ["message"]["block_hash"] == body["message"]["block_hash"], 5,
+                       "the delivered block was not validated")
+            same(w.validation.calls[-1]["params"][0]["message"], body["message"])
+            w.validation.error = None
         # It cannot give this one.
         w.open_slot(2)
         same(send(w.submission(key=key, value=700)), (200, ""))
