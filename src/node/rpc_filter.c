@@ -28,6 +28,7 @@ struct rpc_filters {
     pthread_mutex_t lock;
     struct filter *filters[FILTERS_MAX]; // NULL: free
     unsigned count;
+    size_t bytes; // of what all have to tell
 };
 
 static void filter_free(struct filter *f) {
@@ -96,25 +97,25 @@ static void tell(struct filter *f, const struct rpc_event *e) {
     }
 }
 
-static void end_filter(struct rpc_filters *fs, unsigned at) {
-    filter_free(fs->filters[at]);
+/* Takes a filter out of the table; the caller frees it. */
+static struct filter *take_out(struct rpc_filters *fs, unsigned at) {
+    struct filter *f = fs->filters[at];
     fs->filters[at] = NULL;
     fs->count--;
+    fs->bytes -= f->out.capacity;
+    return f;
 }
 
-/* Ends filters, those with most to tell first, until all have room together. */
+/* Ends the filters with most to tell, until all have room together. */
 static void make_room(struct rpc_filters *fs) {
-    for (;;) {
-        size_t sum = 0;
+    while (fs->bytes > FILTERS_BYTES_MAX) {
         unsigned most = FILTERS_MAX;
         for (unsigned i = 0; i < FILTERS_MAX; i++) {
             const struct filter *f = fs->filters[i];
             if (!f) continue;
-            sum += f->out.capacity;
             if (most == FILTERS_MAX || f->out.capacity > fs->filters[most]->out.capacity) most = i;
         }
-        if (sum <= FILTERS_BYTES_MAX || most == FILTERS_MAX) return;
-        end_filter(fs, most);
+        filter_free(take_out(fs, most));
     }
 }
 
@@ -122,17 +123,15 @@ void rpc_filters_take(struct rpc *r, const struct rpc_event *e) {
     struct rpc_filters *fs = r->filters;
     uint64_t now = clock_monotonic_ns(&clock_system);
     pthread_mutex_lock(&fs->lock);
-    for (unsigned i = 0, seen = 0; i < FILTERS_MAX && seen < fs->count; i++) {
+    for (unsigned i = 0; i < FILTERS_MAX && fs->count; i++) {
         struct filter *f = fs->filters[i];
         if (!f) continue;
-        seen++;
+        fs->bytes -= f->out.capacity;
         tell(f, e);
-        if (f->out.failed || now - f->polled_ns > FILTER_AGE_NS) {
-            end_filter(fs, i);
-            seen--;
-        }
+        fs->bytes += f->out.capacity;
+        if (f->out.failed || now - f->polled_ns > FILTER_AGE_NS) filter_free(take_out(fs, i));
+        make_room(fs); // one event told to all can be much
     }
-    if (!e->tx) make_room(fs); // blocks bring the many
     pthread_mutex_unlock(&fs->lock);
 }
 
@@ -230,8 +229,7 @@ static int uninstall(struct node_call *c, struct error *why) {
     struct filter *f = find(c, &at, &r, why);
     if (r != 0) return r;
     if (f) {
-        fs->filters[at] = NULL;
-        fs->count--;
+        (void)take_out(fs, at);
         pthread_mutex_unlock(&fs->lock);
         filter_free(f);
     }
@@ -248,6 +246,7 @@ static int changes(struct node_call *c, struct error *why) {
     json_begin_array(c->result, NULL);
     if (f->out.n) json_add_raw(c->result, NULL, buf_view(&f->out));
     json_end(c->result);
+    rpc_of(c)->filters->bytes -= f->out.capacity;
     buf_free(&f->out); // forgets its memory too: most filters are polled often and have little
     buf_init(&f->out, FILTER_BYTES_MAX);
     pthread_mutex_unlock(&rpc_of(c)->filters->lock);

@@ -375,6 +375,33 @@ TEST(filters_tell_what_came_since) {
     end();
 }
 
+TEST(filters_that_nobody_polls_end_when_they_have_too_much_to_tell) {
+    enum { FILTERS = 1500, DATA = 120000 }; // 360 MB together
+    char *asked[FILTERS];
+    begin();
+    for (size_t i = 0; i < FILTERS; i++) {
+        const struct json *id = rpc_result(&f, "eth_newPendingTransactionFilter", "[true]");
+        asked[i] = arena_printf(&f.arena, "[%s]", rpc_raw(&f, id));
+    }
+    uint8_t *data = arena_alloc(&f.arena, DATA);
+    memset(data, 0, DATA);
+    struct tx t = {.type = TX_FEE_MARKET,
+                   .has_to = true,
+                   .gas = 5000000,
+                   .max_fee = u256_from_u64(100000000000),
+                   .max_priority_fee = u256_from_u64(1000000000),
+                   .data = bytes_make(data, DATA)};
+    CHECK_OK(rpc_fixture_send(&f, 2, &t, &why), &why);
+    rpc_events_drain(f.node.rpc);
+    size_t living = 0;
+    for (size_t i = 0; i < FILTERS; i++) {
+        const struct json *gone = rpc_result(&f, "eth_uninstallFilter", asked[i]);
+        living += strcmp(rpc_raw(&f, gone), "true") == 0;
+    }
+    CHECK(living > 0 && living * 2 * DATA < (256u << 20)); // what waits for all is bounded
+    end();
+}
+
 static size_t notifications(const char *part) {
     rpc_events_drain(f.node.rpc);
     size_t n = 0;
