@@ -141,9 +141,10 @@ static int verify(struct backtest *b, struct block_fill *f, struct backtest_resu
         r = scene_replay(&b->scene, txs, senders, f->tx_count, &outcome, ret_value, why);
     }
     block_run_rewind(f->run, mark);
-    if (r == 0 && !u256_equal(*ret_value, built)) {
+    if (r == 0 && !u256_equal(*ret_value, u256_add(built, f->owed))) {
         r = error_set(why, ERR_INVALID, "execution gives another value than building");
     }
+    *ret_value = built;
     ret->txs = f->tx_count;
     ret->gas = f->run->gas_used;
     ret->orders = 0;

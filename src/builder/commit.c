@@ -94,6 +94,7 @@ static int commit_refund(struct commit *c, struct u256 paid_by_tx) {
     struct u256 value = percent_of(paid_by_tx, refund->percent);
     if (refund->delayed) {
         c->ret->delayed = value;
+        c->f->owed = u256_add(c->f->owed, value);
         return 0;
     }
     return pay(c, &refund->recipient, value);
@@ -262,7 +263,7 @@ int commit_order(struct block_fill *f, const struct job_order *o, struct commit_
     bool share = o->order->kind == BUILD_SHARE;
     int r = share ? commit_share(&c, g) : commit_list(&c, g);
     if (r != 0 || ret->status != COMMIT_DONE) return r;
-    struct u256 gain = u256_sub(f->coinbase->now.balance, balance);
+    struct u256 gain = u256_sub(u256_sub(f->coinbase->now.balance, balance), ret->delayed);
     ret->profit = wei_gain(gain);
     ret->gas_used = f->run->gas_used - before.gas_used;
     ret->blob_gas_used = f->run->blob_gas_used - before.blob_gas_used;

@@ -105,6 +105,7 @@ int fill_begin(struct block_fill *f, struct block_run *run, const struct fill_op
     f->effects = effects;
     f->tx_count = f->payout_count = f->step_count = f->cursor = f->bytes = 0;
     f->bytes_max = 0;
+    f->owed = U256_ZERO;
     size_t kept = FILL_BLOCK_RESERVE_BYTES + options->reserved_bytes;
     if (rules->block_rlp_max > kept) f->bytes_max = rules->block_rlp_max - kept;
     f->coinbase = state_account_find(s, &run->env.coinbase);
@@ -113,7 +114,8 @@ int fill_begin(struct block_fill *f, struct block_run *run, const struct fill_op
 }
 
 struct fill_mark fill_mark_now(const struct block_fill *f) {
-    return (struct fill_mark){block_run_mark(f->run), f->tx_count, f->payout_count, f->bytes};
+    return (struct fill_mark){block_run_mark(f->run), f->tx_count, f->payout_count, f->bytes,
+                              f->owed};
 }
 
 void fill_rewind(struct block_fill *f, const struct fill_mark *mark) {
@@ -121,6 +123,7 @@ void fill_rewind(struct block_fill *f, const struct fill_mark *mark) {
     f->tx_count = mark->tx_count;
     f->payout_count = mark->payout_count;
     f->bytes = mark->bytes;
+    f->owed = mark->owed;
 }
 
 /* Transactions. */
@@ -398,7 +401,7 @@ void fill_end(struct block_fill *f) {
 }
 
 struct u256 fill_profit(const struct block_fill *f) {
-    return wei_gain(u256_sub(f->coinbase->now.balance, f->base_balance));
+    return wei_gain(u256_sub(u256_sub(f->coinbase->now.balance, f->base_balance), f->owed));
 }
 
 void fill_step_txs(const struct block_fill *f, size_t step, size_t *ret_from, size_t *ret_to) {

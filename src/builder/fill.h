@@ -84,9 +84,9 @@ struct commit_result {
     enum commit_status status;
     uint32_t tx;                /* the transaction that decided a failure */
     struct transact_result why; /* COMMIT_INVALID, NONCE_*, REVERTED: of that transaction */
-    struct u256 profit;         /* what the coinbase gained, payouts paid; 0 for a loss */
+    struct u256 profit;         /* what the coinbase gained, refunds deducted; 0 for a loss */
     struct u256 kickbacks;      /* refunds paid, wei that reached recipients */
-    struct u256 delayed;        /* refunds that are recorded only */
+    struct u256 delayed;        /* refunds that are recorded, and kept to be paid later */
     uint64_t gas_used, blob_gas_used;
 };
 
@@ -108,6 +108,7 @@ struct fill_tx {
 struct fill_mark {
     struct block_mark run;
     size_t tx_count, payout_count, bytes;
+    struct u256 owed;
 };
 
 /* A decision and what came of it. */
@@ -148,6 +149,7 @@ struct block_fill {
     size_t cursor;            /* steps that the present decisions share with the remembered ones */
     size_t bytes, bytes_max;  /* of transactions; 0: no limit */
     struct u256 base_balance; /* of the coinbase before orders */
+    struct u256 owed;         /* delayed refunds: the coinbase has them, and they are not its own */
     struct fill_mark before_pay; /* of fill_pay */
     uint64_t executed, applied;  /* transactions, for metrics */
     uint32_t *seen;              /* of fill_check: 1 + index of a transaction, by its hash */
@@ -189,8 +191,8 @@ void fill_restart(struct block_fill *f);
 /* fill_end takes back what was decided before and not any more; the run is then the candidate. */
 void fill_end(struct block_fill *f);
 
-/* fill_profit gives what the coinbase has gained since fill_begin, 0 for a loss. After fill_end,
- * or between steps. */
+/* fill_profit gives what the coinbase has gained since fill_begin, less the delayed refunds; 0 for
+ * a loss. After fill_end, or between steps. */
 struct u256 fill_profit(const struct block_fill *f);
 
 /* fill_step_txs gives the transactions of a step below the cursor: indexes [*ret_from, *ret_to). */

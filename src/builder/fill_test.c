@@ -84,7 +84,10 @@ static const struct scenario scenarios[] = {
     {"less than the payout's gas", "bundle a.pay:0 pct=50 to=c", "", "refund_too_small", 0},
     {"the refunded one was dropped", "bundle a.pay:10 b.revert pct=50 drop=2", "",
      "refund_too_small", 0},
-    {"a delayed refund is not paid now", "bundle a.pay:10 pct=50 to=c delayed", "a0", "done", 10},
+    {"a delayed refund is not paid now, and kept", "bundle a.pay:10 pct=50 to=c delayed", "a0",
+     "done", 5},
+    {"what a delayed refund leaves is less",
+     "bundle a.once:10 pct=90 to=c delayed; bundle b.once:2", "b0", "done done", 2},
     {"two refunds", "bundle a.pay:10 pct=50 to=c; bundle b.pay:20 pct=50 to=d", "b0 >d a0 >c",
      "done done", 15},
     /* Conflicts. */

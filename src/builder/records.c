@@ -45,6 +45,10 @@ static void put_orders(struct json_writer *w, const struct refund_party *p) {
         put_address(w, "address", &p->identity);
         json_add_decimal256(w, "landedCoinbaseProfit", p->orders[i].paid);
         json_add_decimal256(w, "redistributionValueReceived", p->orders[i].refund);
+        if (!u256_is_zero(p->orders[i].delayed)) {
+            json_add_decimal256(w, "delayedRefund", p->orders[i].delayed);
+            put_address(w, "refundRecipient", &o->refund.recipient);
+        }
         json_end(w);
     }
 }
@@ -199,6 +203,9 @@ static void explain_text(struct buf *out, const struct json *r, const struct add
             put_row(out, order,
                     "    {id}  paid [landedCoinbaseProfit], "
                     "gets back [redistributionValueReceived]\n");
+            if (!json_get(order, "delayedRefund")) continue;
+            put_row(out, order,
+                    "      its refund is due: [delayedRefund] ETH to {refundRecipient}\n");
         }
     }
     json_each(joint, json_get(r, "jointContribution")) {
@@ -210,6 +217,11 @@ static void explain_csv(struct buf *out, const struct json *r) {
     json_each(party, json_get(r, "identities")) {
         put_row(out, r, "{blockNumber},{blockHash},");
         put_row(out, party, "{address},{redistributionValueReceived}\n");
+    }
+    json_each(order, json_get(r, "landedOrders")) {
+        if (!json_get(order, "delayedRefund")) continue;
+        put_row(out, r, "{blockNumber},{blockHash},");
+        put_row(out, order, "{refundRecipient},{delayedRefund}\n");
     }
 }
 

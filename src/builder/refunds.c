@@ -43,7 +43,8 @@ static int count_step(struct refunds *r, const struct fill_step *step) {
     struct refund_order *orders = arena_new_array(r->a, struct refund_order, p->order_count + 1);
     if (!orders) return no_memory(r->why);
     if (p->order_count) memcpy(orders, p->orders, p->order_count * sizeof *orders);
-    orders[p->order_count] = (struct refund_order){.entry = e, .paid = step->result.profit};
+    orders[p->order_count] = (struct refund_order){
+        .entry = e, .paid = step->result.profit, .delayed = step->result.delayed};
     p->orders = orders;
     p->order_count++;
     p->paid = u256_add(p->paid, step->result.profit);

@@ -21,6 +21,7 @@ struct refund_order {
     const struct job_entry *entry;
     struct u256 paid; /* what it brought the coinbase where it stands */
     struct u256 refund;
+    struct u256 delayed; /* owed to the order's recipient besides, whatever the rule says */
 };
 
 struct refund_party {

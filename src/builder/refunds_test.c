@@ -152,4 +152,30 @@ TEST(records_are_signed_and_read_back) {
     end();
 }
 
+TEST(delayed_refunds_are_due_besides) {
+    static const char *const orders[] = {"bundle a.pay:30 pct=50 to=c signer=a delayed",
+                                         "bundle b.pay:10 signer=b"};
+    struct refund_report r = report_of(orders, 2, 0);
+    const struct landed_block b = {.number = 77, .builder = "mp-ordering"};
+    const struct json *record;
+    struct address signer;
+    struct buf out, text;
+    CHECK(u256_equal(r.value, world_finney(25))); // what may be bid
+    check_party(&r, 'a', 15, 15, 0);
+    CHECK(u256_equal(party_of(&r, 'a')->orders[0].delayed, world_finney(15)));
+    CHECK(u256_is_zero(party_of(&r, 'b')->orders[0].delayed));
+    buf_init(&out, 0);
+    buf_init(&text, 0);
+    CHECK_OK(record_write(&out, &b, &r, w.signer, &w.keys[3], &why), &why);
+    CHECK_OK(record_check(&record, &signer, buf_view(&out), &a, &why), &why);
+    CHECK_OK(record_explain(&text, record, &signer, RECORD_TEXT, &why), &why);
+    CHECK_OK(record_explain(&text, record, &signer, RECORD_CSV, &why), &why);
+    buf_append_byte(&text, 0);
+    CHECK(strstr((const char *)text.p, "its refund is due: 0.015000000") != NULL);
+    CHECK(strstr((const char *)text.p, ",15000000000000000\n") != NULL);
+    buf_free(&out);
+    buf_free(&text);
+    end();
+}
+
 TEST_MAIN()

@@ -462,7 +462,7 @@ void world_verify(struct world *w, struct block_fill *f) {
     struct block_mark mark = block_run_mark(f->run);
     CHECK_OK(block_run_finish(f->run, &outcome, &a, &why), &why);
     CHECK_OK(scene_replay(&w->scene, txs, senders, f->tx_count, &outcome, &value, &why), &why);
-    CHECK(u256_equal(value, fill_profit(f)));
+    CHECK(u256_equal(value, u256_add(fill_profit(f), f->owed)));
     block_run_rewind(f->run, mark);
     arena_free(&a);
 }
