@@ -5,6 +5,7 @@
 #include "builder/order_params.h"
 #include "builder/relay_wire.h"
 #include "builder/settings.h"
+#include "builder/slot_work.h"
 
 #include "test/harness/test.h"
 
@@ -127,6 +128,25 @@ TEST(answers_of_relays_are_told_apart) {
         enum relay_answer a = relay_classify(cases[i].status, bytes_from_str(cases[i].body));
         if (a != cases[i].answer) FAIL("%s: %s", cases[i].body, relay_answer_name(a));
     }
+}
+
+TEST(a_block_that_cannot_be_sealed_does_not_lower_the_next_bid) {
+    const struct slot_work values = {.slot = 1};
+    struct slot_work *w;
+    struct u256 ten = u256_from_u64(10), eleven = u256_from_u64(11), twelve = u256_from_u64(12);
+    CHECK_OK(slot_work_new(&w, &values, &why), &why);
+    CHECK(slot_work_offer(w, ten, 0));
+    slot_work_left(w, ten);
+    CHECK(slot_work_offer(w, eleven, 0));
+    slot_work_retract(w, eleven);
+    CHECK(!slot_work_offer(w, ten, 0)); // it left: less would take its place
+    CHECK(slot_work_offer(w, eleven, 0));
+    CHECK(slot_work_offer(w, twelve, 0)); // of another builder, at the same time
+    slot_work_retract(w, twelve);
+    slot_work_left(w, eleven);
+    CHECK(!slot_work_offer(w, eleven, 0));
+    CHECK(slot_work_offer(w, twelve, 0));
+    slot_work_release(w);
 }
 
 TEST(proposers_are_read) {

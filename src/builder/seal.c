@@ -280,6 +280,7 @@ int seal_candidate(struct sealer *s, struct producer *p, struct block_fill *f,
         if (r == 0) *ret_reason = "the builder's account cannot pay";
         return r;
     }
+    slot_work_left(s->work, d.payout);
     *ret = b;
     return 0;
 }

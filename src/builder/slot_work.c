@@ -84,8 +84,15 @@ bool slot_work_offer(struct slot_work *w, struct u256 value, uint64_t auction_ve
     return better;
 }
 
+void slot_work_left(struct slot_work *w, struct u256 value) {
+    pthread_mutex_lock(&w->lock);
+    if (u256_compare(value, w->left_value) > 0) w->left_value = value;
+    if (u256_compare(value, w->best_value) > 0) w->best_value = value;
+    pthread_mutex_unlock(&w->lock);
+}
+
 void slot_work_retract(struct slot_work *w, struct u256 value) {
     pthread_mutex_lock(&w->lock);
-    if (u256_equal(w->best_value, value)) w->best_value = U256_ZERO;
+    if (u256_equal(w->best_value, value)) w->best_value = w->left_value;
     pthread_mutex_unlock(&w->lock);
 }

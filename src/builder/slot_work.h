@@ -35,7 +35,8 @@ struct slot_work {
     struct u256 best; /* highest bid of others */
     bool must_win, halted;
     struct u256 spent_day;
-    struct u256 best_value;   /* of what was sealed */
+    struct u256 best_value;   /* of what was sealed, or is about to be */
+    struct u256 left_value;   /* of what was sealed */
     uint64_t sealed;          /* blocks */
     uint64_t auction_version; /* of the bidding inputs */
 };
@@ -62,7 +63,9 @@ void slot_work_halt(struct slot_work *w, bool halted);
 
 /* slot_work_offer: whether a bid of that value would be the highest of ours; then it is noted. */
 bool slot_work_offer(struct slot_work *w, struct u256 value, uint64_t auction_version);
-/* slot_work_retract takes an offer back whose block could not be sealed. */
+/* slot_work_left: an offer's block was sealed. slot_work_retract takes an offer back whose block
+ * could not be: what was sealed before it is the highest again. */
+void slot_work_left(struct slot_work *w, struct u256 value);
 void slot_work_retract(struct slot_work *w, struct u256 value);
 
 #endif
