@@ -9,7 +9,9 @@
 struct pooled {
     struct list_node link;     // by arrival, in `publics` or `privates`
     struct list_node key_link; // among those of one key
+    struct key_state *key;     // NULL: none
     const struct build_order *order;
+    bool far; // counted in `far_count`
     uint64_t added_ns;
     uint64_t until; // last block, by the head at arrival where the order names none
 };
@@ -21,7 +23,7 @@ struct key_state {
     uint64_t nonce; // the highest that was seen
     bool cancelled; // that nonce was a cancellation
     uint64_t touched_ns;
-    struct list_node link; // by age
+    struct list_node link; // in `idle_keys`, as long as no order of it lives
 };
 
 struct order_pool {
@@ -29,7 +31,8 @@ struct order_pool {
     struct map by_id;
     struct map keys;
     struct list publics, privates; // oldest first
-    struct list key_list;
+    struct list idle_keys;         // oldest first
+    size_t far_count, far_bytes;
     struct map recent_ids;
     struct hash *recent; // ring
     size_t recent_at, recent_count;
@@ -53,12 +56,13 @@ int order_pool_new(struct order_pool **ret, const struct order_pool_options *opt
     map_init(&p->recent_ids, 0);
     list_init(&p->publics);
     list_init(&p->privates);
-    list_init(&p->key_list);
+    list_init(&p->idle_keys);
     *ret = p;
     return 0;
 }
 
-static void forget_key(struct order_pool *p, struct key_state *k) {
+static void forget_oldest_key(struct order_pool *p) {
+    struct key_state *k = LIST_ENTRY(list_first(&p->idle_keys), struct key_state, link);
     (void)map_remove(&p->keys, bytes_make(k->key, sizeof k->key));
     list_remove(&k->link);
     free(k);
@@ -72,12 +76,23 @@ const char *pool_removal_name(enum pool_removal reason) {
     return names[reason];
 }
 
+static void forget_far(struct order_pool *p, struct pooled *one) {
+    if (!one->far) return;
+    one->far = false;
+    p->far_count--;
+    p->far_bytes -= one->order->bytes;
+}
+
 static void remove_one(struct order_pool *p, struct pooled *one, bool tell,
                        enum pool_removal reason) {
     const struct build_order *o = one->order;
     (void)map_remove(&p->by_id, BYTES_OF(o->id));
     list_remove(&one->link);
     list_remove(&one->key_link);
+    if (one->key && list_is_empty(&one->key->orders)) {
+        list_push_back(&p->idle_keys, &one->key->link);
+    }
+    forget_far(p, one);
     p->counts.bytes -= o->bytes;
     if (o->kind == BUILD_TX) {
         p->counts.txs--;
@@ -99,8 +114,8 @@ void order_pool_free(struct order_pool *p) {
         remove_one(p, LIST_ENTRY(list_first(&p->privates), struct pooled, link), false,
                    POOL_EXPIRED);
     }
-    while (!list_is_empty(&p->key_list)) {
-        forget_key(p, LIST_ENTRY(list_first(&p->key_list), struct key_state, link));
+    while (!list_is_empty(&p->idle_keys)) {
+        forget_oldest_key(p);
     }
     map_free(&p->by_id);
     map_free(&p->keys);
@@ -149,9 +164,15 @@ static struct key_state *key_of(struct order_pool *p, const struct order_replace
             return NULL;
         }
     }
-    list_remove(&k->link);
-    list_push_back(&p->key_list, &k->link);
+    if (list_is_empty(&k->orders)) {
+        list_remove(&k->link);
+        list_push_back(&p->idle_keys, &k->link);
+    }
     k->touched_ns = now_ns;
+    while (p->keys.n > POOL_KEYS_MAX && !list_is_empty(&p->idle_keys) &&
+           list_first(&p->idle_keys) != &k->link) {
+        forget_oldest_key(p);
+    }
     return k;
 }
 
@@ -202,6 +223,16 @@ static bool renews(const struct build_order *old, const struct build_order *o) {
            address_equal(&o->key.signer, &old->key.signer);
 }
 
+// Orders for blocks far ahead wait long: they must not fill the pool by and by.
+static bool is_far(const struct order_pool *p, const struct build_order *o) {
+    return p->head && o->last_block > p->head && o->last_block - p->head > POOL_OPEN_BLOCKS;
+}
+
+static bool has_far_room(const struct order_pool *p, const struct build_order *o) {
+    return p->far_count < p->o.orders_max / POOL_FAR_PART &&
+           p->far_bytes + o->bytes <= p->o.bytes_max / POOL_FAR_PART;
+}
+
 static int admit(struct order_pool *p, const struct build_order *o, struct error *why) {
     if (p->o.ignore_cancellable && o->has_key) {
         return error_set(why, ERR_UNSUPPORTED, "orders with a replacement key are not taken");
@@ -217,6 +248,9 @@ static int admit(struct order_pool *p, const struct build_order *o, struct error
     bool repeat = known ? !renews(known->order, o) : !o->has_key && is_recent(p, &o->id);
     if (repeat) {
         return error_set(why, ERR_CONFLICT, "the order is known");
+    }
+    if (is_far(p, o) && !has_far_room(p, o)) {
+        return error_set(why, ERR_LIMIT, "too many orders are for blocks far ahead");
     }
     while (p->counts.txs + p->counts.bundles >= p->o.orders_max ||
            p->counts.bytes + o->bytes > p->o.bytes_max) {
@@ -249,7 +283,16 @@ static int add(struct order_pool *p, const struct build_order *o, uint64_t now_n
     }
     (void)build_order_retain(o);
     list_push_back(o->source == BUILD_FROM_MEMPOOL ? &p->publics : &p->privates, &one->link);
-    if (k) list_push_back(&k->orders, &one->key_link);
+    if (k) {
+        one->key = k;
+        list_remove(&k->link);
+        list_push_back(&k->orders, &one->key_link);
+    }
+    if (is_far(p, o)) {
+        one->far = true;
+        p->far_count++;
+        p->far_bytes += o->bytes;
+    }
     p->counts.bytes += o->bytes;
     if (o->kind == BUILD_TX) {
         p->counts.txs++;
@@ -281,13 +324,14 @@ void order_pool_head(struct order_pool *p, uint64_t number, uint64_t now_ns) {
             struct pooled *one = LIST_ENTRY(node, struct pooled, link);
             bool old = i == 0 && now_ns > one->added_ns + p->o.public_age_ns;
             bool over = one->until <= number;
+            if (!is_far(p, one->order)) forget_far(p, one);
             if (old || over) remove_one(p, one, true, over ? POOL_EXPIRED : POOL_AGED);
         }
     }
-    while (!list_is_empty(&p->key_list)) {
-        struct key_state *k = LIST_ENTRY(list_first(&p->key_list), struct key_state, link);
-        if (!list_is_empty(&k->orders) || now_ns < k->touched_ns + POOL_CANCEL_KEEP_NS) break;
-        forget_key(p, k);
+    while (!list_is_empty(&p->idle_keys)) {
+        const struct key_state *k = LIST_ENTRY(list_first(&p->idle_keys), struct key_state, link);
+        if (now_ns < k->touched_ns + POOL_CANCEL_KEEP_NS) break;
+        forget_oldest_key(p);
     }
 }
 
@@ -310,5 +354,7 @@ void order_pool_each(const struct order_pool *p, uint64_t block,
 }
 
 struct order_pool_counts order_pool_counts_now(const struct order_pool *p) {
-    return p->counts;
+    struct order_pool_counts c = p->counts;
+    c.keys = p->keys.n;
+    return c;
 }

@@ -3,8 +3,8 @@
  * Never validates: it keeps orders by their block range, drops those whose time has passed, and
  * holds to the rules of replacement: of one key only the highest nonce lives, a cancellation ends
  * everything up to its nonce. Memory is bounded; when it is full, the oldest public transactions
- * go first, and then new orders are refused.
- * One thread (the loop's). Source: flashbots/rbuilder, live_builder/order_input.
+ * go first, and then new orders are refused. Orders whose last block is far ahead have a part of
+ * it. One thread (the loop's). Source: flashbots/rbuilder, live_builder/order_input.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef BUILDER_ORDER_POOL_H
@@ -15,6 +15,8 @@
 #define POOL_OPEN_BLOCKS 25u               /* how long an order without a block may wait */
 #define POOL_CANCEL_KEEP_NS 60000000000ull /* cancellations are remembered for */
 #define POOL_RECENT_MAX 10000u             /* ids of past orders, against repeats */
+#define POOL_KEYS_MAX 400000u              /* replacement keys that are remembered */
+#define POOL_FAR_PART 4u /* of the pool: orders more than POOL_OPEN_BLOCKS ahead */
 
 struct order_pool;
 
@@ -72,7 +74,7 @@ void order_pool_each(const struct order_pool *p, uint64_t block,
                      void (*each)(void *arg, const struct build_order *o), void *arg);
 
 struct order_pool_counts {
-    size_t txs, bundles, bytes;
+    size_t txs, bundles, bytes, keys;
     uint64_t refused, evicted;
 };
 struct order_pool_counts order_pool_counts_now(const struct order_pool *p);

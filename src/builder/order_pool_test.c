@@ -153,6 +153,38 @@ TEST(a_full_pool_gives_up_public_transactions_first) {
     end();
 }
 
+TEST(keys_are_forgotten_whatever_lives_longer) {
+    struct build_cancel c = {.key = {.nonce = 1}};
+    begin((struct order_pool_options){0});
+    CHECK_OK(add("bundle a.pay:1 uuid=1 nonce=1 signer=a block=1000", BUILD_FROM_RPC), &why);
+    for (uint32_t i = 0; i < POOL_KEYS_MAX + 10; i++) { // a flood between two blocks
+        store_le32(c.key.uuid.b + 4, i);
+        CHECK(!order_pool_cancel(pool, &c, SECOND));
+    }
+    CHECK_U64(order_pool_counts_now(pool).keys, POOL_KEYS_MAX);
+    CHECK_ERR(add("bundle a.pay:2@0 uuid=1 nonce=1 signer=a", BUILD_FROM_RPC), ERR_STALE);
+    order_pool_head(pool, 1, 2 * SECOND + POOL_CANCEL_KEEP_NS);
+    CHECK_U64(order_pool_counts_now(pool).keys, 1); // of the order that lives
+    order_pool_head(pool, 1000, 3 * SECOND + POOL_CANCEL_KEEP_NS);
+    CHECK_U64(order_pool_counts_now(pool).keys, 0);
+    end();
+}
+
+TEST(orders_for_blocks_far_ahead_do_not_fill_the_pool) {
+    begin((struct order_pool_options){.orders_max = 4 * POOL_FAR_PART});
+    order_pool_head(pool, 10, SECOND);
+    for (unsigned i = 0; i < 4; i++) {
+        CHECK_OK(add("bundle a.pay:1 block=1000", BUILD_FROM_RPC), &why);
+    }
+    CHECK_ERR(add("bundle a.pay:1 block=1000", BUILD_FROM_RPC), ERR_LIMIT);
+    CHECK_ERR(add("share a.pay:1 block=11..1000", BUILD_FROM_RPC), ERR_LIMIT);
+    CHECK_OK(add("bundle a.pay:1 block=11", BUILD_FROM_RPC), &why);
+    order_pool_head(pool, 999, SECOND); // they are near now
+    CHECK_OK(add("bundle a.pay:1 block=2000", BUILD_FROM_RPC), &why);
+    CHECK_U64(count(1000), 4);
+    end();
+}
+
 TEST(what_is_ignored_is_not_taken) {
     begin((struct order_pool_options){.ignore_cancellable = true, .ignore_blobs = true});
     CHECK_ERR(add("bundle a.pay:1@0 uuid=1 nonce=1 signer=a", BUILD_FROM_RPC), ERR_UNSUPPORTED);
