@@ -47,13 +47,15 @@ struct slot_tally {
     const char *builder;
 };
 
-#define BIDS_KEPT 128u
+#define BIDS_KEPT 4096u   /* proposers take one of seconds ago, and hundreds follow it */
 #define BID_SLOTS_KEPT 4u /* slots after which a bid cannot land any more */
 
-/* A bid that left, so that it is known when it lands. */
+/* A bid that left, so that it is known when it lands: what its record needs, not the block. */
 struct kept_bid {
-    struct hash hash;
-    struct built_block *block; /* held; NULL: free */
+    struct landed_block landed;
+    struct slot_work *work;            /* held; NULL: free */
+    const struct job_entry **included; /* owned; the entries are the work's */
+    size_t orders;
 };
 
 struct top_bid_link;

@@ -206,12 +206,13 @@ void order_log_bid(struct order_log *l, const struct built_block *b, uint64_t no
     (void)pthread_mutex_unlock(&l->lock);
 }
 
-void order_log_landed(struct order_log *l, const struct built_block *b) {
+void order_log_landed(struct order_log *l, uint64_t slot, uint64_t block,
+                      const struct job_entry *const *included, size_t count) {
     if (!l) return;
     (void)pthread_mutex_lock(&l->lock);
-    for (size_t i = 0; i < b->orders; i++) {
-        struct traced *t = find(l, b->included[i]->job.order);
-        if (t) stay_of(t, b->work->slot, b->produced.header.number)->landed = true;
+    for (size_t i = 0; i < count; i++) {
+        struct traced *t = find(l, included[i]->job.order);
+        if (t) stay_of(t, slot, block)->landed = true;
     }
     (void)pthread_mutex_unlock(&l->lock);
 }

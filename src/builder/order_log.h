@@ -35,7 +35,8 @@ void order_log_simulated(struct order_log *l, const struct job_entry *e, uint64_
 /* order_log_bid: a block that left; its orders are in a bid, and the reasons of those that it does
  * not hold are kept. order_log_landed: it became the head. */
 void order_log_bid(struct order_log *l, const struct built_block *b, uint64_t now_ns);
-void order_log_landed(struct order_log *l, const struct built_block *b);
+void order_log_landed(struct order_log *l, uint64_t slot, uint64_t block,
+                      const struct job_entry *const *included, size_t count);
 /* order_log_unsimulated: an order that no simulation reached before its slot was over. */
 void order_log_unsimulated(struct order_log *l, const struct job_entry *e, uint64_t slot,
                            uint64_t block);

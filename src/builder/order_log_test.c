@@ -99,7 +99,7 @@ TEST(order_log_tells_of_bids_and_ends) {
     b.produced.hash = (struct hash){{0xbb}};
     order_log_bid(orders, &b, NOON + SECOND);
     order_log_bid(orders, &b, NOON + 2 * SECOND);
-    order_log_landed(orders, &b);
+    order_log_landed(orders, 9, 100, &in, 1);
     order_log_removed(orders, in->job.order, POOL_NONCE_USED, NOON + 3 * SECOND);
     const struct json *o = json_at(ask(&in->job.order->id, &n), 0);
     const struct json *slot = json_at(json_get(o, "slots"), 0);

@@ -16,7 +16,8 @@ static uint64_t wall_now(void) {
 }
 
 static void forget_bid(struct kept_bid *bid) {
-    built_block_release(bid->block);
+    slot_work_release(bid->work);
+    free((void *)bid->included);
     *bid = (struct kept_bid){0};
 }
 
@@ -177,7 +178,7 @@ static int make_work(struct app *a, const struct slot_attributes *s, const struc
 static void forget_old_bids(struct app *a, uint64_t slot) {
     for (size_t i = 0; i < BIDS_KEPT; i++) {
         struct kept_bid *bid = &a->bids[i];
-        if (bid->block && bid->block->work->slot + BID_SLOTS_KEPT < slot) forget_bid(bid);
+        if (bid->work && bid->work->slot + BID_SLOTS_KEPT < slot) forget_bid(bid);
     }
 }
 
@@ -277,36 +278,19 @@ void build_slots_duties(void *app, struct relay_link *r) {
     try_all(a);
 }
 
-static void record(struct app *a, const struct built_block *b) {
-    const struct landed_block landed = {
-        .number = b->produced.header.number,
-        .slot = b->work->slot,
-        .timestamp = b->produced.header.timestamp,
-        .hash = b->produced.hash,
-        .parent_hash = b->work->parent_hash,
-        .proposer = b->work->proposer,
-        .coinbase = a->setup.keys.address,
-        .bid = b->value,
-        .true_value = b->true_value,
-        .own = b->own,
-        .builder = b->builder,
-    };
-    if (a->accounts) accounts_landed(a->accounts, b->work, &landed, b->included, b->orders);
-}
-
 // A block of ours is the head: what it cost is spent.
 static void note_landed(struct app *a, const struct head_block *h) {
     for (size_t i = 0; i < BIDS_KEPT; i++) {
         struct kept_bid *bid = &a->bids[i];
-        if (!bid->block || !hash_equal(&bid->hash, &h->hash)) continue;
-        const struct built_block *b = bid->block;
+        const struct landed_block *b = &bid->landed;
+        if (!bid->work || !hash_equal(&b->hash, &h->hash)) continue;
         a->spent_day = u256_add(a->spent_day, b->own);
         telemetry_landed(&a->telemetry, b->own);
-        log_info(a->log, "block_landed", F_U64("block", h->block.header.number),
-                 F_HEX("hash", BYTES_OF(h->hash)), F_U256("bid_wei", b->value),
+        log_info(a->log, "block_landed", F_U64("block", b->number),
+                 F_HEX("hash", BYTES_OF(b->hash)), F_U256("bid_wei", b->bid),
                  F_U256("own_wei", b->own));
-        order_log_landed(a->order_log, b);
-        record(a, b);
+        order_log_landed(a->order_log, b->slot, b->number, bid->included, bid->orders);
+        if (a->accounts) accounts_landed(a->accounts, bid->work, b, bid->included, bid->orders);
         forget_bid(bid);
         return;
     }
@@ -326,12 +310,33 @@ void build_slots_head(void *app) {
 
 /* Built blocks. */
 
-static void keep_bid(struct app *a, struct built_block *b) {
+static void keep_bid(struct app *a, const struct built_block *b) {
     struct kept_bid *bid = &a->bids[a->bids_at];
-    forget_bid(bid);
-    *bid = (struct kept_bid){b->produced.hash, built_block_retain(b)};
-    a->bids_at = (a->bids_at + 1) % BIDS_KEPT;
     if (!u256_is_zero(b->own)) telemetry_subsidy(&a->telemetry, b->own);
+    forget_bid(bid);
+    bid->included = calloc(b->orders + 1, sizeof(struct job_entry *));
+    if (!bid->included) {
+        log_error(a->log, "bid_not_kept", F_HEX("hash", BYTES_OF(b->produced.hash)));
+        return;
+    }
+    memcpy((void *)bid->included, (const void *)b->included,
+           b->orders * sizeof(struct job_entry *));
+    bid->orders = b->orders;
+    bid->work = slot_work_retain(b->work);
+    bid->landed = (struct landed_block){
+        .number = b->produced.header.number,
+        .slot = b->work->slot,
+        .timestamp = b->produced.header.timestamp,
+        .hash = b->produced.hash,
+        .parent_hash = b->work->parent_hash,
+        .proposer = b->work->proposer,
+        .coinbase = a->setup.keys.address,
+        .bid = b->value,
+        .true_value = b->true_value,
+        .own = b->own,
+        .builder = b->builder,
+    };
+    a->bids_at = (a->bids_at + 1) % BIDS_KEPT;
 }
 
 static void log_built(struct app *a, const struct built_block *b) {
