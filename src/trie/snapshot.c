@@ -2,6 +2,7 @@
 #include "trie/snapshot.h"
 
 #include "base/file.h"
+#include "crypto/keccak.h"
 #include "crypto/sha256.h"
 #include "trie/store_backend.h"
 
@@ -224,6 +225,13 @@ static int put_mark(struct import *i, struct error *why) {
     return r;
 }
 
+// Accounts name their code by its hash: whoever has the hash believes what stands under it.
+static bool is_foreign_code(enum store_table table, struct bytes key, struct bytes value) {
+    if (table != STORE_BESIDE + (int)TRIE_STORE_CODES) return false;
+    struct hash hash = keccak256(value);
+    return !bytes_equal(key, BYTES_OF(hash));
+}
+
 // The records of a frame, each within it, with keys and tables that the store has.
 static int check_records(struct bytes in, bool *ret_has_head, struct error *why) {
     while (in.n) {
@@ -232,6 +240,10 @@ static int check_records(struct bytes in, bool *ret_has_head, struct error *why)
         if (in.n < RECORD_HEAD || in.p[0] >= STORE_TABLES || key == 0 || key > STORE_KEY_MAX ||
             value == REMOVES_ALL || in.n - RECORD_HEAD < key + value) {
             return error_set(why, ERR_SYNTAX, "a frame's records are damaged");
+        }
+        if (is_foreign_code(in.p[0], bytes_make(in.p + RECORD_HEAD, key),
+                            bytes_make(in.p + RECORD_HEAD + key, value))) {
+            return error_set(why, ERR_INVALID, "a code has another hash than the accounts know");
         }
         if (in.p[0] == STORE_HEAD) *ret_has_head = true;
         in = bytes_slice(in, RECORD_HEAD + key + value, in.n);

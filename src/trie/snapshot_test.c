@@ -160,6 +160,30 @@ TEST(damage_is_found) {
     CHECK(close(fd) == 0 && unlink(path) == 0);
 }
 
+TEST(codes_are_those_of_their_hashes) {
+    struct bytes code = BYTES_LIT("\x60\x01"), other = BYTES_LIT("\x60\x02");
+    struct hash hash = keccak256(code);
+    for (int forged = 0; forged < 2; forged++) {
+        struct trie_store_head head;
+        struct trie_store *from = make(&head), *to;
+        enum snapshot_result result;
+        char path[32];
+        int fd = file_of(path);
+        CHECK_OK(
+            trie_store_put(from, TRIE_STORE_CODES, BYTES_OF(hash), forged ? other : code, &why),
+            &why);
+        CHECK_OK(trie_store_commit(from, &head, &why), &why);
+        CHECK_OK(snapshot_export(from, fd, NULL, &why), &why);
+        CHECK_OK(trie_store_open_memory(&to, &why), &why);
+        int r = import(to, fd, &result);
+        CHECK_I64(r, forged ? ERR_INVALID : 0);
+        if (forged) CHECK(snapshot_is_unfinished(to) || trie_store_head(to, &head, NULL) != 0);
+        trie_store_close(from);
+        trie_store_close(to);
+        CHECK(close(fd) == 0 && unlink(path) == 0);
+    }
+}
+
 TEST(another_snapshot_is_not_mixed_in) {
     struct trie_store_head head;
     struct trie_store *from = make(&head), *to;
