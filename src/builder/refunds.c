@@ -27,7 +27,6 @@ static struct refund_party *party_of(struct refunds *r, const struct address *id
     for (size_t i = 0; i < ret->party_count; i++) {
         if (address_equal(&ret->parties[i].identity, identity)) return &ret->parties[i];
     }
-    if (ret->party_count == REFUND_IDENTITIES_MAX) return NULL;
     struct refund_party *p = &ret->parties[ret->party_count++];
     p->identity = *identity;
     return p;
@@ -39,7 +38,6 @@ static int count_step(struct refunds *r, const struct fill_step *step) {
     if (!pays || build_order_is_public(e->job.order)) return 0;
     struct address identity = build_order_identity(e->job.order);
     struct refund_party *p = party_of(r, &identity);
-    if (!p) return error_set(r->why, ERR_LIMIT, "more than %u identities", REFUND_IDENTITIES_MAX);
     struct refund_order *orders = arena_new_array(r->a, struct refund_order, p->order_count + 1);
     if (!orders) return no_memory(r->why);
     if (p->order_count) memcpy(orders, p->orders, p->order_count * sizeof *orders);
@@ -55,13 +53,28 @@ static int by_address(const void *a, const void *b) {
     return memcmp(a, b, sizeof(struct address)); // the identity comes first in a party
 }
 
+static int by_paid(const void *a, const void *b) {
+    const struct refund_party *x = a, *y = b;
+    int order = u256_compare(y->paid, x->paid);
+    return order ? order : by_address(a, b);
+}
+
+// Building a block takes its time: many who pay next to nothing keep nobody from a refund.
+static void choose(struct refund_report *ret) {
+    qsort(ret->parties, ret->party_count, sizeof *ret->parties, by_paid);
+    for (size_t i = 0; i < ret->party_count && i < REFUND_IDENTITIES_MAX; i++) {
+        ret->parties[i].tried = true;
+    }
+    qsort(ret->parties, ret->party_count, sizeof *ret->parties, by_address);
+}
+
 static int measure(struct refunds *r, const struct sequence *landed) {
     int code = sequence_run(r->f, landed, NULL, r->why);
     r->ret->value = fill_profit(r->f);
     for (size_t i = 0; code == 0 && i < r->f->step_count; i++) {
         code = count_step(r, &r->f->steps[i]);
     }
-    qsort(r->ret->parties, r->ret->party_count, sizeof *r->ret->parties, by_address);
+    choose(r->ret);
     return code;
 }
 
@@ -97,6 +110,7 @@ static int deltas(struct refunds *r) {
     if (u256_compare(r->ret->value, r->full) > 0) r->full = r->ret->value;
     for (size_t i = 0; code == 0 && i < r->ret->party_count; i++) {
         struct u256 reduced;
+        if (!r->ret->parties[i].tried) continue;
         code = value_without(r, &r->ret->parties[i].identity, NULL, &reduced);
         r->ret->parties[i].delta = less(r->full, reduced);
     }
@@ -117,6 +131,7 @@ static int joints(struct refunds *r, struct groups *g) {
     for (size_t i = 0; i < ret->party_count; i++) {
         for (size_t k = i + 1; k < ret->party_count; k++) {
             struct refund_party *x = &ret->parties[i], *y = &ret->parties[k];
+            if (!x->tried || !y->tried) continue;
             if (ret->joint_count == REFUND_PAIRS_MAX || !touch(g, x, y)) continue;
             struct u256 reduced;
             int code = value_without(r, &x->identity, &y->identity, &reduced);
@@ -182,7 +197,7 @@ int refunds_compute(struct refund_report *ret, struct algorithm *alg, struct blo
     struct refunds r = {ret, alg, f, plan, *plan, U256_ZERO, a, why};
     struct groups *g = NULL;
     *ret = (struct refund_report){0};
-    ret->parties = arena_new_array(a, struct refund_party, REFUND_IDENTITIES_MAX);
+    ret->parties = arena_new_array(a, struct refund_party, landed->count + 1);
     ret->joints = arena_new_array(a, struct refund_joint, REFUND_PAIRS_MAX);
     r.without.orders = arena_new_array(a, struct plan_order, plan->count + 1);
     if (!ret->parties || !ret->joints || !r.without.orders) return no_memory(why);

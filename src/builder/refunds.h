@@ -14,7 +14,7 @@
 #include "builder/algorithm.h"
 #include "eth/refund.h"
 
-#define REFUND_IDENTITIES_MAX 512u
+#define REFUND_IDENTITIES_MAX 512u /* without whom the block is built: those that paid most */
 #define REFUND_PAIRS_MAX 512u
 
 struct refund_order {
@@ -29,6 +29,7 @@ struct refund_party {
     struct u256 paid, delta, refund; /* delta: what the block is worth less without it */
     struct refund_order *orders;
     size_t order_count;
+    bool tried; /* else the delta is taken for none: of too many, one that paid little */
 };
 
 struct refund_joint {
@@ -50,7 +51,7 @@ struct refund_report {
  * plan     all orders that there were.
  * kept     wei of the value that did not go to the proposer (nor for its payment).
  * ret      lives in `a`.
- * errors   those of the fill, ERR_LIMIT (identities), ERR_RANGE, ERR_NO_MEMORY. */
+ * errors   those of the fill, ERR_RANGE, ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int refunds_compute(struct refund_report *ret, struct algorithm *alg,
                                                 struct block_fill *f, const struct sequence *landed,
                                                 const struct plan *plan, struct u256 kept,

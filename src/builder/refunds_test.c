@@ -4,9 +4,17 @@
 
 #include "test/harness/test.h"
 
+#include <stdio.h>
+
 static struct world w;
 static struct arena a;
 static struct error why;
+
+static void name_identity(const struct job_entry *e, size_t n) {
+    struct build_order *o = (struct build_order *)(uintptr_t)e->job.order;
+    o->has_refund_identity = true;
+    store_be64(o->refund_identity.b, n);
+}
 
 /* Orders, built by profit; then the refunds of that block. */
 static struct refund_report report_of(const char *const *orders, size_t count, uint64_t kept) {
@@ -19,7 +27,8 @@ static struct refund_report report_of(const char *const *orders, size_t count, u
     arena_init(&a, 0);
     world_begin(&w);
     for (size_t i = 0; i < count; i++) {
-        (void)world_add(&w, orders[i]);
+        const struct job_entry *e = world_add(&w, orders[i]);
+        if (count > REFUND_IDENTITIES_MAX) name_identity(e, i);
     }
     world_simulate(&w);
     CHECK_OK(algorithm_new(&alg, &settings, &why), &why);
@@ -149,6 +158,27 @@ TEST(records_are_signed_and_read_back) {
     CHECK(code == ERR_INVALID);
     buf_free(&out);
     buf_free(&text);
+    end();
+}
+
+TEST(many_who_pay_little_keep_nobody_from_a_refund) {
+    enum { COUNT = REFUND_IDENTITIES_MAX + 1 };
+    static char texts[COUNT][32];
+    static const char *orders[COUNT];
+    size_t tried = 0;
+    for (size_t i = 0; i < COUNT; i++) {
+        (void)snprintf(texts[i], sizeof texts[i], "bundle %c.pay:%d", (int)('a' + i % 15),
+                       i == 500 ? 50 : 1);
+        orders[i] = texts[i];
+    }
+    struct refund_report r = report_of(orders, COUNT, 50);
+    CHECK_U64(r.party_count, COUNT);
+    for (size_t i = 0; i < COUNT; i++) {
+        tried += r.parties[i].tried;
+    }
+    CHECK_U64(tried, REFUND_IDENTITIES_MAX);
+    CHECK(r.parties[500].tried && u256_equal(r.parties[500].delta, world_finney(50)));
+    CHECK(u256_compare(r.parties[500].refund, world_finney(4)) > 0);
     end();
 }
 
