@@ -44,6 +44,12 @@ static int number_param(struct node_call *c, uint64_t *ret, size_t i, uint64_t o
     return v ? number(c, ret, v, why) : 0;
 }
 
+/* A time that far ahead could never be followed by another block's. */
+static int check_time(struct node_call *c, uint64_t timestamp, struct error *why) {
+    if (timestamp <= (uint64_t)SHIFT_MAX_S + rpc_now_s()) return 0;
+    return node_fail(c, why, JSONRPC_INVALID_PARAMS, rpc_none(), "too far into the future");
+}
+
 static int mine_blocks(struct node_call *c, uint64_t count, uint64_t interval_s,
                        struct error *why) {
     struct hash hash;
@@ -51,6 +57,9 @@ static int mine_blocks(struct node_call *c, uint64_t count, uint64_t interval_s,
     if (count > DEV_MINE_MAX) {
         return node_fail(c, why, JSONRPC_INVALID_PARAMS, rpc_none(), "at most %u blocks at once",
                          DEV_MINE_MAX);
+    }
+    if (interval_s > (uint64_t)SHIFT_MAX_S / count) {
+        return node_fail(c, why, JSONRPC_INVALID_PARAMS, rpc_none(), "too far into the future");
     }
     struct error own = {.code = ERR_INTERNAL};
     int r = dev_mine(dev_of(c), (unsigned)count, interval_s, &hash, &own);
@@ -70,6 +79,7 @@ static int evm_mine(struct node_call *c, struct error *why) {
     }
     if (r == 0 && !json_is_null(at)) {
         r = number(c, &timestamp, at, why);
+        if (r == 0) r = check_time(c, timestamp, why);
         if (r == 0) dev_set_next_timestamp(dev_of(c), timestamp);
     }
     if (r == 0) r = mine_blocks(c, count, 0, why);
@@ -112,6 +122,8 @@ static int set_next_timestamp(struct node_call *c, struct error *why) {
                          "timestamp %llu is not after the last block's, %llu",
                          (unsigned long long)timestamp, (unsigned long long)last);
     }
+    r = check_time(c, timestamp, why);
+    if (r != 0) return r;
     dev_set_next_timestamp(dev_of(c), timestamp);
     json_add_null(c->result, NULL);
     return 0;
@@ -123,9 +135,8 @@ static int set_time(struct node_call *c, struct error *why) {
     int r = rpc_expect_params(c, 1, why);
     if (r == 0) r = number_param(c, &timestamp, 0, 0, why);
     if (r != 0) return r;
-    if (timestamp > (uint64_t)SHIFT_MAX_S + rpc_now_s()) {
-        return node_fail(c, why, JSONRPC_INVALID_PARAMS, rpc_none(), "too far into the future");
-    }
+    r = check_time(c, timestamp, why);
+    if (r != 0) return r;
     int64_t by = (int64_t)(timestamp - dev_clock_s(dev_of(c)));
     json_add_i64(c->result, NULL, dev_shift_clock(dev_of(c), by));
     return 0;

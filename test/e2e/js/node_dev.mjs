@@ -31,6 +31,15 @@ for (const mode of ["anvil", "hardhat"]) {
   await test.mine({ blocks: 1 });
   assert.ok((await latest()).timestamp > BigInt(Math.floor(Date.now() / 1000)) + 4000n);
 
+  // A time that no block could follow is none.
+  before = await number();
+  const end = "0xffffffffffffffff";
+  for (const [method, params] of [["evm_mine", [end]], ["evm_setNextBlockTimestamp", [end]], ["evm_setTime", [end]],
+    ["hardhat_mine", ["0x2", end]]]) {
+    await assert.rejects(client.request({ method, params }), /too far into the future/);
+  }
+  assert.equal(await number(), before);
+
   // A snapshot brings back balances, nonces and the block number; what was undone stays undone.
   before = await number();
   const balance = await client.getBalance({ address: to }), nonce = await client.getTransactionCount(account);
