@@ -95,6 +95,55 @@ unsigned link_accepted_of(const struct share *s, const struct peer *p) {
     return n;
 }
 
+/* ---- strangers: whoever connects, and has proved nothing yet ---- */
+
+static bool is_stranger(const struct peer_link *l) {
+    return !l->dialed && !l->peer && !l->requests.proved;
+}
+
+static void end_stranger(struct peer_link *l, const char *text) {
+    struct error why = {0};
+    metric_inc(l->share->accepted_refused);
+    error_set(&why, ERR_LIMIT, "%s", text);
+    link_end(l, &why);
+}
+
+/* Ends the oldest stranger of an address (NULL: of all) when there are `most`. */
+static void bound_strangers(struct share *s, const uint8_t *client, unsigned most) {
+    struct peer_link *oldest = NULL;
+    unsigned n = 0;
+    list_each(node, &s->links) {
+        struct peer_link *l = LIST_ENTRY(node, struct peer_link, node);
+        if (!is_stranger(l)) continue;
+        if (client && memcmp(l->client, client, sizeof l->client) != 0) continue;
+        if (n++ == 0) oldest = l;
+    }
+    if (n >= most) end_stranger(oldest, "too many sessions of strangers");
+}
+
+/* Who only connects keeps nobody out: an address displaces its own first. */
+static void make_room(struct share *s, const uint8_t client[16]) {
+    bound_strangers(s, client, SHARE_STRANGERS_CLIENT_MAX);
+    bound_strangers(s, NULL, SHARE_STRANGERS_MAX);
+}
+
+void link_bound_bytes(struct peer_link *l) {
+    if (l->ended || !is_stranger(l) || l->in.n <= LOOP_SCRATCH_BYTES) return;
+    for (;;) {
+        struct peer_link *largest = l;
+        size_t bytes = 0;
+        list_each(node, &l->share->links) {
+            struct peer_link *o = LIST_ENTRY(node, struct peer_link, node);
+            if (!is_stranger(o)) continue;
+            bytes += o->in.n;
+            if (o->in.n > largest->in.n) largest = o;
+        }
+        if (bytes <= SHARE_STRANGERS_BYTES) return;
+        end_stranger(largest, "strangers' frames take too much memory");
+        if (l->ended) return;
+    }
+}
+
 bool link_certificate(struct hash *ret, const struct peer_link *l) {
     X509 *leaf = l->conn && l->conn->tls ? SSL_get0_peer_certificate(l->conn->tls) : NULL;
     if (leaf) certificate_fingerprint(ret, leaf);
@@ -405,6 +454,9 @@ void share_admit(struct server *server, struct conn *c, void *context) {
         return;
     }
     struct peer_link *l = NULL;
+    uint8_t client[16];
+    socket_address_client(client, &c->peer);
+    make_room(s, client);
     if (!s->stopping && s->link_count < SHARE_LINKS_MAX) l = link_new(s, false);
     if (!l) {
         metric_inc(s->accepted_refused);
@@ -413,6 +465,7 @@ void share_admit(struct server *server, struct conn *c, void *context) {
     }
     l->server = server;
     l->conn = c;
+    memcpy(l->client, client, sizeof l->client);
     conn_rebind(c, &link_events, l);
     tune(c->watch.fd);
     link_set_timer(l, SHARE_HELLO_NS);

@@ -249,6 +249,7 @@ static void end_stranger(struct peer_link *l) {
 
 void link_frames_answered(struct peer_link *l, struct share_ticket *t) {
     if (l->ended) return;
+    l->requests.proved |= t->status == PEER_SUCCESS;
     give_answer(l, t);
     end_stranger(l);
     link_flush(l);
@@ -399,7 +400,8 @@ void link_frames_feed(struct peer_link *l, struct bytes in) {
             buf_append(&l->in, in);
         }
         if (l->in.n == 0) buf_free(&l->in);
-        if (r == ERR_BUSY) link_hold_back(l);
+        link_bound_bytes(l);
+        if (!l->ended && r == ERR_BUSY) link_hold_back(l);
         end_stranger(l);
         link_flush(l);
         if (!l->ended && l->peer && l->kind == LINK_FRAMES_OUT) share_pump_later(l->peer);

@@ -151,7 +151,8 @@ struct raw {
 static void raw_open(struct conn *c) {
     struct raw *r = c->owner;
     r->open = true;
-    CHECK(conn_write(c, r->send) == 0);
+    int status = conn_write(c, r->send);
+    CHECK(status == 0 || status == ERR_AGAIN);
 }
 static void raw_readable(struct conn *c) {
     struct raw *r = c->owner;
@@ -228,6 +229,70 @@ TEST(the_first_byte_tells_frames_from_http_and_garbage_is_closed) {
     buf_free(&ping);
     buf_free(&many);
     TURN_UNTIL(l, n.share->link_count == 0);
+    node_close(&n);
+    loop_free(l);
+}
+
+/* Whoever connects and says nothing more may neither keep peers out nor fill the memory. */
+TEST(strangers_that_only_connect_keep_no_peer_out) {
+    enum { STRANGERS = SHARE_LINKS_MAX + 20 };
+    struct loop *l = new_loop();
+    struct node n[2];
+    struct raw *r = calloc(STRANGERS, sizeof *r);
+    CHECK(r != NULL);
+    node_open(&n[0], l, "a");
+    node_open(&n[1], l, "b");
+    for (unsigned i = 0; i < STRANGERS; i++) {
+        raw_connect(&r[i], &n[1], NULL, BYTES_LIT("\x02"));
+        TURN_UNTIL(l, r[i].open);
+    }
+    TURN_UNTIL(l, r[0].closed); // the oldest
+    CHECK(n[1].share->link_count <= SHARE_STRANGERS_CLIENT_MAX);
+    CHECK(!r[STRANGERS - 1].closed);
+    introduce(n, 2, SHARE_FRAMES);
+    give(&n[0], 0, 10);
+    give(&n[1], 10, 20);
+    TURN_UNTIL(l, all_seen(&n[1], 0, 10) && all_seen(&n[0], 10, 20));
+    for (unsigned i = 0; i < STRANGERS; i++) {
+        conn_close(&r[i].conn);
+    }
+    free(r);
+    node_close(&n[0]);
+    node_close(&n[1]);
+    loop_free(l);
+}
+
+static size_t waiting_bytes(const struct node *n) {
+    size_t bytes = 0;
+    list_each(node, &n->share->links) {
+        bytes += LIST_ENTRY(node, struct peer_link, node)->in.n;
+    }
+    return bytes;
+}
+
+TEST(pieces_of_strangers_frames_are_bounded) {
+    enum { STRANGERS = 12, PIECE = 8u << 20 };
+    struct loop *l = new_loop();
+    struct node n;
+    struct raw *r = calloc(STRANGERS, sizeof *r);
+    uint8_t *piece = calloc(1, PIECE);
+    unsigned closed = 0;
+    CHECK(r && piece);
+    node_open(&n, l, "a");
+    piece[0] = PEER_FRAME_MAGIC;
+    store_be32(piece + 6, PIECE); // its last bytes never come
+    for (unsigned i = 0; i < STRANGERS; i++) {
+        raw_connect(&r[i], &n, NULL, bytes_make(piece, PIECE));
+        TURN_UNTIL(l, r[i].closed || (r[i].open && conn_pending(&r[i].conn) == 0));
+        CHECK(waiting_bytes(&n) <= SHARE_STRANGERS_BYTES + LOOP_SCRATCH_BYTES);
+    }
+    for (unsigned i = 0; i < STRANGERS; i++) {
+        closed += r[i].closed;
+        conn_close(&r[i].conn);
+    }
+    CHECK(closed > 0 && closed < STRANGERS);
+    free(piece);
+    free(r);
     node_close(&n);
     loop_free(l);
 }

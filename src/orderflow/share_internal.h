@@ -29,12 +29,15 @@
 #define SHARE_RECENT_MAX 4096u    /* orders that a new peer gets, and their bytes */
 #define SHARE_RECENT_BYTES (UINT64_C(16) << 20)
 #define SHARE_PINS_MAX 2u
-#define SHARE_PEERS_MAX 256u            /* more are skipped */
-#define SHARE_LINKS_MAX 1024u           /* connections, both ways */
-#define SHARE_LINKS_PEER_MAX 16u        /* accepted from one known peer */
-#define SHARE_CONNECT_NS (3 * NS_PER_S) /* name, TCP and TLS together */
-#define SHARE_HELLO_NS (5 * NS_PER_S)   /* until the peer has introduced itself */
-#define SHARE_PROVE_NS (20 * NS_PER_S)  /* for the evidence of both sides: quotes take seconds */
+#define SHARE_PEERS_MAX 256u              /* more are skipped */
+#define SHARE_LINKS_MAX 1024u             /* connections, both ways */
+#define SHARE_LINKS_PEER_MAX 16u          /* accepted from one known peer */
+#define SHARE_STRANGERS_MAX 256u          /* accepted from who has proved nothing yet */
+#define SHARE_STRANGERS_CLIENT_MAX 64u    /* and of those from one address */
+#define SHARE_STRANGERS_BYTES (64u << 20) /* pieces of frames that wait in those */
+#define SHARE_CONNECT_NS (3 * NS_PER_S)   /* name, TCP and TLS together */
+#define SHARE_HELLO_NS (5 * NS_PER_S)     /* until the peer has introduced itself */
+#define SHARE_PROVE_NS (20 * NS_PER_S)    /* for the evidence of both sides: quotes take seconds */
 #define SHARE_TICK_NS (500 * NS_PER_MS)
 #define SHARE_EXPIRE_NS NS_PER_S
 #define SHARE_DIAL_FIRST_NS (20 * NS_PER_MS) /* pause before the first new try, doubling */
@@ -85,6 +88,7 @@ struct frames_out {
 struct frames_in {
     unsigned open;    /* requests without answer */
     unsigned invalid; /* wrong signatures in a row */
+    bool proved;      /* an order was taken: a peer signed it */
 };
 
 struct peer_link {
@@ -100,6 +104,7 @@ struct peer_link {
     struct conn own; /* dialed */
     struct loop_timer timer;
     unsigned holds;
+    uint8_t client[16];  /* accepted: whose address (socket_address_client) */
     uint64_t begun_ns;   /* monotonic */
     uint64_t suspect_ns; /* stream: doubted since; 0: not */
     uint64_t old_ns;     /* its certificate is no longer the listed one, since; 0: it is */
@@ -237,6 +242,9 @@ void link_hold_back(struct peer_link *l);
 void link_go_on(struct peer_link *l);
 /* link_accepted_of: how many a peer has dialed. */
 unsigned link_accepted_of(const struct share *s, const struct peer *p);
+/* link_bound_bytes ends strangers' links, those with the most bytes first, while pieces of frames
+ * take too much; l: the one that grew, which may be among them. */
+void link_bound_bytes(struct peer_link *l);
 /* link_attested: the peer's evidence was accepted, and still is. */
 bool link_attested(const struct peer_link *l);
 /* link_settled, link_aged: events of attested.h; context: the share. */
