@@ -282,7 +282,7 @@ static void read_signature(struct intake_job *job, const struct exchange *x) {
 static struct gate_pass ask_client(struct door *d, const struct exchange *x, uint8_t ip[16]) {
     struct gate_pass none = {.priority = -1};
     if (d->kind != INTAKE_USER) return none;
-    socket_address_ip(ip, exchange_client(x));
+    socket_address_client(ip, exchange_client(x));
     return gate_client(d->app->gate, ip, exchange_header(x, "x-api-key"),
                        loop_now_ns(d->app->loop));
 }

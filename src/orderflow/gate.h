@@ -47,7 +47,7 @@ void gate_free(struct gate *g);
 /* gate_set_rules swaps the rules (taken over; NULL: none). */
 void gate_set_rules(struct gate *g, struct rules *rules);
 
-/* ip: 16 bytes (socket_address_ip). key: of the request, empty when it has none.
+/* ip: 16 bytes (socket_address_client). key: of the request, empty when it has none.
  * now_ns  monotonic. */
 struct gate_pass gate_client(struct gate *g, const uint8_t ip[16], struct bytes key,
                              uint64_t now_ns);

@@ -257,6 +257,17 @@ def behind_a_balancer_the_real_address_is_limited():
 
 
 @case
+def who_has_one_address_of_ipv6_has_a_whole_network():
+    flags = ("--max-client-requests-per-second", "1", "--trusted-proxy", "127.0.0.0/8")
+    with Folder() as folder, Node(folder, *flags) as node:
+        def ask(client, number):
+            return node.send("eth_sendBundle", {"txs": RAW[:1], "minTimestamp": number}, USER,
+                             **{"X-Forwarded-For": client})[0]
+        assert 429 in [ask(f"2001:db8::{n:x}", n) for n in range(1, 9)]
+        assert [ask(f"2001:db8:0:{n:x}::1", n) for n in range(11, 19)] == [200] * 8
+
+
+@case
 def the_builder_tells_what_senders_are_worth():
     """What the statistics listener takes lowers a spammer's score, and so raises his priority."""
     with Folder() as folder:
