@@ -27,7 +27,10 @@ void model_set_secret(struct model_builder *b, struct bytes document) {
     b->secret = NULL;
     b->secret_bytes = 0;
     b->secret_old = false;
-    if (!document.p) return;
+    if (!document.p) {
+        b->secret_turn++;
+        return;
+    }
     b->secret = malloc(document.n + 1);
     if (!b->secret) return; // read again the next time
     memcpy(b->secret, document.p, document.n);
@@ -289,6 +292,7 @@ static void inherit(struct model_builder *b, struct model_builder *old) {
     b->secret = old->secret;
     b->secret_bytes = old->secret_bytes;
     b->secret_old = old->secret_old;
+    b->secret_turn = old->secret_turn;
     old->secret = NULL;
     atomic_store(&b->seen_ns, atomic_load(&old->seen_ns));
 }
@@ -400,6 +404,7 @@ void model_age_secrets(struct model *m, struct bytes name) {
         struct model_builder *b = m->sorted[i];
         if (!name.p || bytes_equal_str(name, b->name) || bytes_equal_str(name, b->shadow_of)) {
             b->secret_old = true;
+            b->secret_turn++;
         }
     }
 }

@@ -47,6 +47,7 @@ struct model_builder {
     char *secret; /* its document when it was read, else NULL; secret_bytes may be 0 */
     size_t secret_bytes;
     bool secret_old;          /* to be read again; good only while that fails */
+    uint64_t secret_turn;     /* rises when it becomes old: what was read before that is not kept */
     _Atomic uint64_t seen_ns; /* last answered request, wall clock; 0: never */
 };
 

@@ -212,9 +212,11 @@ static void answer_document(struct hub_call *c, struct bytes document) {
     hub_json(c, 200);
 }
 
-// From the backend; keeps the document in memory. last: the one that was good before, p NULL when
-// there is none to fall back to. The lock is not held.
-static void fetch_document(struct hub_call *c, struct bytes name, struct bytes last) {
+// From the backend; keeps the document in memory, unless it was changed while it was read (turn:
+// the builder's secret_turn before). last: the one that was good before, p NULL when there is none
+// to fall back to. The lock is not held.
+static void fetch_document(struct hub_call *c, struct bytes name, uint64_t turn,
+                           struct bytes last) {
     struct error why;
     int r = hub_document(c->hub, name, &c->res->body, &c->arena, &why);
     bool away = r == ERR_CLOSED || r == ERR_BUSY;
@@ -231,9 +233,8 @@ static void fetch_document(struct hub_call *c, struct bytes name, struct bytes l
     }
     (void)pthread_rwlock_wrlock(&c->hub->lock);
     struct model_builder *b = model_builder(&c->hub->model, name);
-    if (b)
-        model_set_secret(
-            b, bytes_make(c->res->body.p ? c->res->body.p : (const uint8_t *)"", c->res->body.n));
+    struct bytes document = buf_view(&c->res->body);
+    if (b && b->secret_turn == turn) model_set_secret(b, document.p ? document : BYTES_LIT(""));
     unlock(c);
     hub_json(c, 200);
 }
@@ -241,6 +242,7 @@ static void fetch_document(struct hub_call *c, struct bytes name, struct bytes l
 void node_configuration(struct hub_call *c) {
     struct caller caller;
     struct bytes name = {NULL, 0}, last = {NULL, 0};
+    uint64_t turn = 0;
     read_lock(c);
     if (identify(c, &caller)) {
         const struct model_builder *b = caller.builder;
@@ -249,7 +251,8 @@ void node_configuration(struct hub_call *c) {
         if (!model_has_config(&c->hub->model, b)) {
             hub_status(c, 500);
         } else if (!known && !c->may_block) {
-            c->blocked = c->res->waits_for_secrets = true;
+            c->blocked = true;
+            c->res->waits = HUB_WAITS_FOR_SECRETS;
         } else if ((atomic_load(&c->hub->events_failing) || !note_event(c->hub, &caller)) &&
                    !stale_ok) {
             hub_status(c, 503);
@@ -258,6 +261,7 @@ void node_configuration(struct hub_call *c) {
             answer_document(c, bytes_make(b->secret, b->secret_bytes));
         } else {
             name = arena_copy(&c->arena, bytes_from_str(b->name));
+            turn = b->secret_turn;
             if (stale_ok && b->secret) {
                 last = arena_copy(&c->arena, bytes_make(b->secret, b->secret_bytes));
                 if (!last.p) last = BYTES_LIT("");
@@ -265,7 +269,7 @@ void node_configuration(struct hub_call *c) {
         }
     }
     unlock(c);
-    if (name.p) fetch_document(c, name, last);
+    if (name.p) fetch_document(c, name, turn, last);
     if (last.n) bytes_wipe((void *)(uintptr_t)last.p, last.n);
 }
 
