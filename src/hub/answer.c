@@ -200,20 +200,6 @@ static void refuse_password(struct hub_call *c) {
     hub_add_header(c->res, "X-Content-Type-Options", BYTES_LIT("nosniff"));
 }
 
-// What the request will ask for when its password turns out right.
-static bool asks_secrets(struct hub_call *c, struct bytes target) {
-    struct bytes path, params[3];
-    if (!path_to_match(&path, target, &c->arena)) return false;
-    for (size_t i = 0; i < hub_route_count; i++) {
-        const struct hub_route *r = &hub_routes[i];
-        if (r->waits == HUB_ASKS_SECRETS && r->listeners & c->req->listener &&
-            matches(r->pattern, path, params)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void answer(struct hub_call *c) {
     struct bytes target = c->req->target, path;
     const uint8_t *mark = target.n ? memchr(target.p, '?', target.n) : NULL;
@@ -224,7 +210,7 @@ static void answer(struct hub_call *c) {
     if (c->req->listener == HUB_ADMIN && !c->hub->options.admin_open) {
         if (!c->may_block && !hub_password_known(c)) {
             c->blocked = true;
-            c->res->waits_for_secrets = asks_secrets(c, target);
+            c->res->waits = HUB_WAITS_FOR_PASSWORD;
             return;
         }
         if (c->may_block && !hub_password(c)) {
@@ -240,7 +226,7 @@ static void answer(struct hub_call *c) {
     if (!r) return;
     if (r->waits != HUB_QUICK && !c->may_block) {
         c->blocked = true;
-        c->res->waits_for_secrets = r->waits == HUB_ASKS_SECRETS;
+        c->res->waits = r->waits == HUB_ASKS_SECRETS ? HUB_WAITS_FOR_SECRETS : HUB_WAITS_FOR_STORE;
         return;
     }
     c->res->header_count = 0; // of other methods on this path

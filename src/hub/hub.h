@@ -68,6 +68,12 @@ struct hub_request {
     const struct hub_proof *proof; /* not NULL: headers say nothing, and only nodes are served */
 };
 
+enum hub_wait {
+    HUB_WAITS_FOR_STORE,
+    HUB_WAITS_FOR_SECRETS,
+    HUB_WAITS_FOR_PASSWORD, /* that is not known yet: whoever guesses costs much time */
+    HUB_WAIT_COUNT
+};
 #define HUB_HEADERS_MAX 12
 struct hub_header {
     const char *name; /* literal */
@@ -79,7 +85,7 @@ struct hub_response {
     const char *route;        /* pattern, "" when none matched */
     struct hub_header headers[HUB_HEADERS_MAX];
     size_t header_count;
-    bool waits_for_secrets;
+    enum hub_wait waits; /* of a request that was not answered: for what */
     struct buf body;
     struct shared_text *list; /* the body when it is a list that others get too; NULL: body is */
     struct arena arena;       /* of the header values */

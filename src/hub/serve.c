@@ -17,6 +17,8 @@
 #define FLUSH_NS (200 * NS_PER_MS)
 #define PRUNE_NS (3600 * NS_PER_S)
 #define QUEUE_MAX 4096
+#define PASSWORD_WORKERS 2
+#define PASSWORD_QUEUE_MAX 64 /* some seconds of bcrypt */
 #define BODY_BYTES_MAX (1u << 20)
 #define LISTEN_MS 1000
 
@@ -99,8 +101,11 @@ static bool copy_request(struct hub_request *req, struct arena *a) {
 }
 
 static void submit(struct door *d, struct exchange *x, const struct hub_request *req,
-                   bool asks_secrets) {
-    struct pool *pool = asks_secrets ? d->service->secrets_pool : d->service->pool;
+                   enum hub_wait wait) {
+    struct service *s = d->service;
+    struct pool *pool = wait == HUB_WAITS_FOR_PASSWORD  ? s->password_pool
+                        : wait == HUB_WAITS_FOR_SECRETS ? s->secrets_pool
+                                                        : s->pool;
     struct job *j = calloc(1, sizeof *j);
     bool taken = false;
     if (j) {
@@ -169,7 +174,7 @@ static void serve(struct exchange *x, void *context) {
     struct hub_response res;
     hub_response_init(&res);
     if (!hub_answer(s->hub, &req, &res, false)) {
-        submit(d, x, &req, res.waits_for_secrets);
+        submit(d, x, &req, res.waits);
     } else if (was_ready && !hub_is_ready(s->hub) && strcmp(res.route, "/drain") == 0) {
         hold(s, x);
     } else {
@@ -209,7 +214,7 @@ static void serve_attested(struct exchange *x, void *context) {
                                     .proof = &proof};
     hub_response_init(&res);
     if (!hub_answer(d->service->hub, &req, &res, false)) {
-        submit(d, x, &req, res.waits_for_secrets);
+        submit(d, x, &req, res.waits);
     } else {
         respond(x, &res);
     }
@@ -274,6 +279,7 @@ static void chore_due(struct loop_timer *t) {
 
 void serving_hurry(struct service *s, int chore) {
     struct chore *c = &s->chores[chore];
+    if (atomic_load(&s->stopping)) return; // the workers are gone
     c->again = c->running;
     if (c->running) return;
     loop_timer_clear(s->loop, &c->timer);
@@ -476,6 +482,7 @@ static int start(struct service *s, struct error *why) {
     if (r == 0) r = open_hub(s, why);
     if (r == 0) r = pool_start(&s->pool, (unsigned)s->values->workers, QUEUE_MAX, why);
     if (r == 0) r = pool_start(&s->secrets_pool, (unsigned)s->values->workers, QUEUE_MAX, why);
+    if (r == 0) r = pool_start(&s->password_pool, PASSWORD_WORKERS, PASSWORD_QUEUE_MAX, why);
     atomic_store(&s->keep_events_ns, s->values->keep_events_ns);
     retention_trust(&s->retention, &clock_system);
     if (r == 0) r = pool_mailbox_open(&s->mailbox, why);
@@ -525,6 +532,7 @@ static void stop(struct service *s) {
     }
     pool_stop(s->pool);
     pool_stop(s->secrets_pool);
+    pool_stop(s->password_pool);
     if (s->mailbox_watch.ready) {
         (void)pool_mailbox_drain(&s->mailbox);
         loop_fd_remove(s->loop, &s->mailbox_watch);

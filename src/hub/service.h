@@ -57,8 +57,9 @@ struct service {
     struct log *log;
     struct metrics *metrics;
     struct loop *loop;
-    struct pool *pool;         /* for what asks the store */
-    struct pool *secrets_pool; /* for what asks the backend of the secrets */
+    struct pool *pool;          /* for what asks the store */
+    struct pool *secrets_pool;  /* for what asks the backend of the secrets */
+    struct pool *password_pool; /* for passwords, so that guessing them delays no node */
     struct pool_mailbox mailbox;
     struct loop_fd mailbox_watch;
     struct door doors[LISTENERS];

@@ -1,9 +1,14 @@
 """The hub as a process: what it refuses to start with, SIGHUP, accounts, exit statuses."""
+import base64
+import http.client
 import json
+import os
+import signal
+import time
 import urllib.error
 import urllib.request
 
-from harness import PROGRAM, case, free_port, main, need, run
+from harness import PROGRAM, case, free_port, main, need, run, wait_until
 from hub_process import FLEET, Hub, node_document
 
 SECRET = "$2y$04$gdTB.Ixy9QZaWQZ1v5aBQeFfvN5LuvVLiCpJKFSdBcWsko6Syc/yu"  # of "secret"
@@ -82,6 +87,46 @@ def settings_are_reloaded_all_or_none():
         line = hub.reload()
         assert "workers: 4 -> 9 (needs a restart)" in line, line
         assert node_document(hub)[0] == 200
+
+
+@case
+def a_reload_may_end_after_the_hub_was_told_to_stop():
+    hub = Hub("--admin-accounts", "accounts", open_admin=False)
+    accounts = hub.write("accounts", f"olga:{SECRET}\n")
+    with hub:
+        accounts.unlink()
+        os.mkfifo(accounts)
+        hub.process.send_signal(signal.SIGHUP)
+        with open(accounts, "w", encoding="ascii") as writer:  # opens when the reload reads
+            hub.process.terminate()
+            wait_until(lambda: "event=stopping" in hub.said(), 20, hub.said)
+            writer.write(f"olga:{SECRET}\n")
+        assert hub.process.wait(20) == 0, hub.said()
+        assert "configuration_reloaded" in hub.said()
+
+
+@case
+def guessing_passwords_delays_no_node():
+    # Of "secret", at a cost that keeps a core busy for half a second.
+    slow = "$2b$13$abcdefghijklmnopqrstuu" + SECRET[29:]
+    hub = Hub("--admin-accounts", "accounts", "--workers", "1", open_admin=False)
+    hub.write("accounts", f"olga:{SECRET}\nkim:{slow}\n")
+    hub.tells = {"HUB_ADMIN_PASSWORD": "secret", "HUB_ADMIN_USER": "olga"}
+    with hub:
+        hub.good("apply", hub.write("fleet.yaml", FLEET.replace("*no", "{}")), "--yes")
+        guesses = []
+        for number in range(20):
+            guess = http.client.HTTPConnection("127.0.0.1", hub.admin, timeout=60)
+            word = base64.b64encode(f"kim:{number}".encode()).decode()
+            guess.request("GET", "/api/admin/v2/builders", headers={"Authorization": "Basic " + word})
+            guesses.append(guess)
+        begun = time.monotonic()
+        assert node_document(hub, "/api/l1-builder/v1/register_credentials/instance",
+                             body=json.dumps({"tls_cert": "c"}))[0] == 200
+        assert node_document(hub)[0] == 200
+        assert time.monotonic() - begun < 5
+        for guess in guesses:
+            guess.close()
 
 
 @case
