@@ -23,7 +23,7 @@ const char *trace_stage_name(enum trace_stage s) {
 
 struct entry {
     struct hash id, answer;
-    struct entry *older; /* of the same answer */
+    struct entry *older, *newer; /* of the same answer */
     enum order_method method;
     enum flow_source source;
     enum order_priority priority;
@@ -77,14 +77,12 @@ void trace_free(struct trace *t) {
 static void forget(struct trace *t, struct entry *e) {
     if (e->bytes == 0 && hash_is_zero(&e->id)) return;
     if (map_get(&t->by_id, BYTES_OF(e->id)) == e) (void)map_remove(&t->by_id, BYTES_OF(e->id));
-    struct entry *newest = map_get(&t->by_answer, BYTES_OF(e->answer));
-    if (newest == e) {
+    // The ring forgets the oldest first, which is the chain's end. Cancellations have one answer
+    // all.
+    if (e->newer) {
+        e->newer->older = NULL;
+    } else if (map_get(&t->by_answer, BYTES_OF(e->answer)) == e) {
         (void)map_remove(&t->by_answer, BYTES_OF(e->answer));
-    } else {
-        // The ring forgets the oldest first, which is the chain's end.
-        for (struct entry *at = newest; at; at = at->older) {
-            if (at->older == e) at->older = NULL;
-        }
     }
     *e = (struct entry){.older = NULL};
 }
@@ -118,6 +116,7 @@ void trace_order(struct trace *t, const struct flow_order *o, const uint64_t tim
         (void)!map_put(&t->by_id, BYTES_OF(e->id), e, &old, NULL);
         old = NULL;
         if (map_put(&t->by_answer, BYTES_OF(e->answer), e, &old, NULL) == 0) e->older = old;
+        if (e->older) e->older->newer = e;
     }
     pthread_mutex_unlock(&t->lock);
 }
