@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/clock.h"
+#include "crypto/keccak.h"
 #include "eth/request_signature.h"
 #include "orderflow/order_envelope.h"
 #include "orderflow/priority.h"
 
 #include "test/harness/test.h"
+
+#include <stdlib.h>
 
 #define HASH_A "\"0xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\""
 #define ADDRESS_A "\"0xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\""
@@ -88,6 +92,37 @@ TEST(second_generation_names_the_field) {
     CHECK_STR(judge("eth_sendBundle", "{\"uuid\":" UUID_A ",\"replacementNonce\":1}", &c, &o),
               "signingAddress: is missing");
     arena_free(&a);
+}
+
+/* n transactions, all listed behind n - 1 other hashes. */
+static uint64_t ns_for_priority(size_t n) {
+    struct bytes *txs = calloc(n, sizeof *txs);
+    struct hash *hashes = calloc(n, sizeof *hashes);
+    struct order o = {.method = ORDER_SEND_BUNDLE};
+    CHECK(txs && hashes);
+    for (size_t i = 0; i < n; i++) {
+        txs[i] = BYTES_LIT("\x01");
+        store_be64(hashes[i].b, i);
+    }
+    hashes[n - 1] = keccak256(txs[0]);
+    o.bundle.txs.items = txs;
+    o.bundle.reverting.items = hashes;
+    o.bundle.txs.count = o.bundle.reverting.count = n;
+    uint64_t begun = clock_monotonic_ns(&clock_system);
+    CHECK_U64(order_priority_of(&o, 9), ORDER_HIGH);
+    uint64_t took = clock_monotonic_ns(&clock_system) - begun;
+    txs[n / 2] = BYTES_LIT("\x02");
+    CHECK_U64(order_priority_of(&o, 9), ORDER_LOW);
+    free(txs);
+    free(hashes);
+    return took;
+}
+
+/* The first generation has no limit on transactions: one bundle may not hold a worker for minutes.
+ */
+TEST(the_priority_of_a_huge_bundle_costs_no_more_for_each_of_its_transactions) {
+    uint64_t few = ns_for_priority(2000), many = ns_for_priority(32000);
+    CHECK(many < 80 * few); // each with each: 256 times
 }
 
 TEST(envelopes_answer_as_each_generation_does) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "orderflow/priority.h"
 
+#include "base/map.h"
 #include "crypto/keccak.h"
 
 #include <math.h>
@@ -93,19 +94,27 @@ static bool has_blobs(const struct order *o) {
     return o->method == ORDER_SEND_RAW_TX && o->raw.n > 0 && o->raw.p[0] == TX_BLOB;
 }
 
-/* Bundle tx by bundle tx: the hash of the bytes as they came is listed as one that may revert. */
-static bool all_listed(const struct bundle *b) {
-    for (size_t i = 0; i < b->txs.count; i++) {
-        bool listed = false;
-        struct hash h;
-        if (b->reverting.count == 0) return false;
-        h = keccak256(b->txs.items[i]);
-        for (size_t k = 0; !listed && k < b->reverting.count; k++) {
-            listed = hash_equal(&h, &b->reverting.items[k]);
-        }
-        if (!listed) return false;
+static bool has_each(const struct map *listed, const struct bytes *txs, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        struct hash h = keccak256(txs[i]);
+        if (!map_get(listed, BYTES_OF(h))) return false;
     }
     return true;
+}
+
+/* Of each transaction the hash of its bytes as they came is listed as one that may revert. There
+ * may be hundreds of thousands of both. */
+static bool all_listed(const struct bundle *b) {
+    struct map listed;
+    int r = 0;
+    if (b->reverting.count == 0) return b->txs.count == 0;
+    map_init(&listed, 0);
+    for (size_t i = 0; r == 0 && i < b->reverting.count; i++) {
+        r = map_put(&listed, BYTES_OF(b->reverting.items[i]), &listed, NULL, NULL); // a set
+    }
+    bool all = r == 0 && has_each(&listed, b->txs.items, b->txs.count);
+    map_free(&listed);
+    return all;
 }
 
 enum order_priority order_priority_of(const struct order *o, double score) {
