@@ -57,13 +57,15 @@ static void drain_mailbox(struct loop_fd *watch, unsigned events) {
 
 /* ---- reload ---- */
 
-static int load_rules(struct app *a, const char *path, struct error *why) {
-    struct rules *rules = NULL;
-    int r = path && *path ? rules_load(&rules, path, why) : 0;
-    if (r != 0) return r;
+static int read_rules(struct rules **ret, const char *path, struct error *why) {
+    *ret = NULL;
+    return path && *path ? rules_load(ret, path, why) : 0;
+}
+
+/* Takes them over. */
+static void take_rules(struct app *a, struct rules *rules) {
     log_info(a->log, "rules", F_U64("senders", rules_count(rules)));
     gate_set_rules(a->gate, rules);
-    return 0;
 }
 
 static int reload(void *context, struct error *why) {
@@ -71,15 +73,19 @@ static int reload(void *context, struct error *why) {
     struct config *fresh;
     struct orderflow_values values;
     struct judge *judge = NULL;
+    struct rules *rules = NULL;
     struct buf changes;
     buf_init(&changes, 64u << 10);
     int r = config_reload(&fresh, a->config, &values, &changes, why);
     if (r == 0) {
         r = app_evidence_reload(&judge, a, &values, why);
-        if (r == 0) r = load_rules(a, values.rules_file, why);
+        if (r == 0) r = read_rules(&rules, values.rules_file, why);
         if (r == 0) r = app_load_certificate(a, why);
-        if (r != 0) judge_free(judge);
-        if (r == 0) {
+        if (r != 0) {
+            judge_free(judge);
+            rules_free(rules);
+        } else {
+            take_rules(a, rules);
             if (judge) attested_set_judge(a->attested, judge);
             common_log_set(a->log, &values.log);
             if (a->certificate_changed) a->certificate_changed(a);
@@ -162,13 +168,15 @@ static int open_state(struct app *a, struct error *why) {
     };
     const struct custody_options custody = {.log = a->log, .kept = kept};
     const struct book_options book = {.ids_max = v->order_cache, .id_ns = v->order_cache_ns};
+    struct rules *rules;
     int r = 0;
     if (trusted) r = address_from_text(&trusted_address, bytes_from_str(trusted), why);
     if (r != 0) return error_wrap(why, "flashbots-signer");
     r = peers_new(&a->peers, trusted ? &trusted_address : NULL, why);
     if (r == 0) r = gate_new(&a->gate, &gate, why);
     if (r == 0) r = open_fair(a, why);
-    if (r == 0) r = load_rules(a, v->rules_file, why);
+    if (r == 0) r = read_rules(&rules, v->rules_file, why);
+    if (r == 0) take_rules(a, rules);
     if (r == 0) r = book_new(&a->book, &book, why);
     if (r == 0) r = trace_new(&a->trace, 0, (unsigned)v->trace_sample, why);
     if (r == 0) r = sender_cache_new(&a->signers, v->signer_cache, why);

@@ -188,8 +188,11 @@ def a_certificate_is_rotated_without_dropping_sessions():
     with Folder() as folder:
         hub = Hub()
         cert, key = make_certificate(folder, "node")
+        rules = folder / "rules.toml"
+        rules.write_text("")
         with Node(folder, "--user-tls", "--certificate-pem-file", cert, "--private-key-pem-file",
-                  key, "--builder-hub-url", f"http://127.0.0.1:{hub.port}") as node:
+                  key, "--builder-hub-url", f"http://127.0.0.1:{hub.port}", "--rules-file",
+                  rules) as node:
             old = connect(node.user)
             first = old.getpeercert(True)
             assert ask_live(old)
@@ -199,6 +202,7 @@ def a_certificate_is_rotated_without_dropping_sessions():
             fresh_cert, fresh_key = make_certificate(folder, "fresh")
             fresh_key.replace(key)
             fresh_cert.replace(cert)
+            new_pem = cert.read_text()
             node.process.signal(signal.SIGHUP)
             wait_until(lambda: len(hub.registrations) == 2)
             assert hub.registrations[1][1]["tls_cert"] == cert.read_text()
@@ -206,9 +210,14 @@ def a_certificate_is_rotated_without_dropping_sessions():
             assert new.getpeercert(True) != first
             assert ask_live(old) and ask_live(new)
             cert.write_text("damaged")
+            rules.write_text('[[sender]]\nkey = "a key of sixteen bytes"\npriority = "high"\n')
             node.process.signal(signal.SIGHUP)
             wait_until(lambda: "level=error" in node.process.logged())
             assert ask_live(old) and ask_live(connect(node.user))
+            assert "senders=1" not in node.process.logged()  # all or nothing
+            cert.write_text(new_pem)
+            node.process.signal(signal.SIGHUP)
+            wait_until(lambda: "senders=1" in node.process.logged())
         hub.close()
 
 
