@@ -163,6 +163,25 @@ static struct bytes tag_of(const struct fixture *f) {
     return (struct bytes){NULL, 0};
 }
 
+/* One node may not make everybody's list too large to be taken. */
+TEST(services_of_a_node_are_bounded) {
+    struct fixture f;
+    char path[100], body[200100];
+    unsigned taken = 0;
+    open_with(&f, (struct hub_options){.admin_open = true}, "sqlite::memory:");
+    add_builder(&f, "b1", "1.2.3.4");
+    add_measurement(&f);
+    CHECK_I64(post(&f, A "builders/activation/b1", "{\"enabled\":true}"), 200);
+    as_node(&f, "1.2.3.4");
+    (void)snprintf(body, sizeof body, "{\"tls_cert\":\"%0200000d\"}", 1);
+    for (unsigned i = 0; i < 5; i++) {
+        (void)snprintf(path, sizeof path, "/api/l1-builder/v1/register_credentials/s%u", i);
+        taken += ask(&f, HUB_PUBLIC, "POST", path, body) == 200;
+    }
+    CHECK_U64(taken, 2);
+    close_it(&f);
+}
+
 TEST(peer_lists_have_tags) {
     static const char list[] = "/api/internal/l1-builder/v1/builders";
     static const char *required[] = {"instance"};

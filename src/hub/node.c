@@ -13,6 +13,7 @@
 #define CERTIFICATE_MAX (256u << 10)
 #define SERVICE_MAX 128
 #define REGION_MAX 128
+#define PEER_BYTES_MAX (512u << 10) /* of a builder in everybody's list: clients take 16 MiB */
 
 struct caller {
     struct model_builder *builder;
@@ -311,7 +312,9 @@ static int read_credential(struct hub_call *c, struct store_credential *ret, str
     return r;
 }
 
-static bool check_credential(struct hub_call *c, const struct store_credential *k) {
+// peer_bytes: what the builder has in the peer list already.
+static bool check_credential(struct hub_call *c, const struct store_credential *k,
+                             size_t peer_bytes) {
     if (k->tls_cert.n == 0 && k->address.n == 0) {
         hub_message(c, 400, "no credentials provided", NULL);
     } else if (c->hub->options.compat) {
@@ -321,6 +324,8 @@ static bool check_credential(struct hub_call *c, const struct store_credential *
     } else if (k->service.n > SERVICE_MAX || k->region.n > REGION_MAX ||
                k->tls_cert.n > CERTIFICATE_MAX) {
         hub_message(c, 400, "credentials are too long", NULL);
+    } else if (peer_bytes + k->service.n + k->region.n + k->tls_cert.n > PEER_BYTES_MAX) {
+        hub_message(c, 400, "too many services", NULL);
     } else {
         return true;
     }
@@ -331,6 +336,7 @@ void node_register(struct hub_call *c) {
     struct caller caller;
     struct store_credential k = {.service = c->params[0]};
     struct bytes type = {NULL, 0};
+    size_t peer_bytes = 0;
     struct store_batch b;
     struct error why;
     read_lock(c);
@@ -339,6 +345,7 @@ void node_register(struct hub_call *c) {
         k.builder = arena_copy(&c->arena, bytes_from_str(caller.builder->name));
         k.measurement = arena_copy(&c->arena, caller.measurement->name);
         type = arena_copy(&c->arena, caller.measurement->type);
+        peer_bytes = caller.builder->peer_bytes;
     }
     unlock(c);
     if (!known) return;
@@ -346,7 +353,7 @@ void node_register(struct hub_call *c) {
         hub_message(c, 400, "failed to unmarshal request body", why.text);
         return;
     }
-    if (!check_credential(c, &k)) return;
+    if (!check_credential(c, &k, peer_bytes)) return;
     batch_init(&b, &c->arena, (struct bytes){NULL, 0}, (struct bytes){NULL, 0});
     batch_register(&b, &k, type);
     int r = hub_change(c->hub, &b, k.builder, &why);
