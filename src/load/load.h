@@ -30,6 +30,7 @@ int load_run(const struct load_settings *s);
 /* ---- inside ---- */
 
 #define LOAD_REASONS_MAX 32
+#define LOAD_REASON_MAX 120 /* bytes of one */
 #define LOAD_BLOCKS_MAX 4096
 #define LOAD_ORDERS_MAX 10000000u
 
@@ -44,7 +45,7 @@ enum order_state {
 
 /* Why orders failed, by message, the same ones together. */
 struct load_reason {
-    char text[120];
+    char text[LOAD_REASON_MAX];
     uint64_t count;
 };
 
@@ -56,6 +57,7 @@ struct load_block {
 /* What is measured. */
 struct load_result {
     uint64_t planned, sent, accepted, refused, landed, missed, reverted, starved;
+    uint64_t sets;    /* what the rate counts: all bundles of a conflict or a replacement are one */
     uint64_t late_us; /* the worst delay between an order's time and its sending */
     uint64_t gas_used;
     uint64_t began_wall_ms, sending_us, total_us;

@@ -260,6 +260,9 @@ static int make_blobs(struct world *w, struct error *why) {
 // What the command line must say for this scenario, asked before anything costs ether.
 static int check_settings(const struct world *w, struct bytes text, struct error *why) {
     const struct load_settings *s = w->s;
+    if (!s->count && !s->per_block && (double)s->duration_ns * (double)s->rate < 1e9) {
+        return error_set(why, ERR_RANGE, "--duration: too short for one order");
+    }
     for (size_t i = 0; i < w->scenario.spam_count; i++) {
         if (!w->scenario.spams[i].bundle || s->orders_urls.count) continue;
         return error_set(why, ERR_UNSUPPORTED, "this scenario sends bundles: give --orders-url");

@@ -17,7 +17,7 @@ static double target_rate(const struct load_report *r) {
 }
 
 static double achieved_rate(const struct load_report *r) {
-    return r->result->sending_us ? (double)r->result->sent * 1e6 / (double)r->result->sending_us
+    return r->result->sending_us ? (double)r->result->sets * 1e6 / (double)r->result->sending_us
                                  : 0;
 }
 

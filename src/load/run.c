@@ -146,6 +146,7 @@ static int start(struct run *r, struct error *why) {
 static void count_up(struct run *r) {
     struct load_result *v = r->result;
     v->planned = r->w->s->per_block && !r->w->s->count ? r->at : r->planned;
+    v->sets = r->at - v->starved;
     v->total_us = run_us(r);
     uint32_t set = 0;
     unsigned landed = 0;

@@ -82,8 +82,8 @@ static void on_end(struct client_call *k, void *context) {
     struct request *q = context;
     const struct json *doc;
     struct arena a;
-    struct bytes message = BYTES_LIT("no JSON-RPC answer");
-    char status[32];
+    struct bytes message = BYTES_LIT("no JSON-RPC answer"), data;
+    char status[32], both[LOAD_REASON_MAX];
     (void)k;
     arena_init(&a, 4u << 20);
     bool ok = false;
@@ -92,6 +92,12 @@ static void on_end(struct client_call *k, void *context) {
         ok = json_is_null(error) && q->status == 200;
         if (!json_is_null(error) && json_get_string(&message, error, "message", NULL) < 0) {
             message = json_raw(error);
+        } else if (json_get_string(&data, error, "data", NULL) == 0 &&
+                   !bytes_starts_with(data, BYTES_LIT("0x"))) {
+            // Nodes say in the message what kind it is, and only here what is wrong.
+            (void)snprintf(both, sizeof both, "%.*s: %.*s", (int)message.n, (const char *)message.p,
+                           (int)data.n, (const char *)data.p);
+            message = bytes_from_str(both);
         }
     } else if (q->status != 200) {
         (void)snprintf(status, sizeof status, "HTTP status %u", q->status);

@@ -146,6 +146,9 @@ def failures_are_named():
         r = run(PROGRAM, "load", "--url", f"http://127.0.0.1:{node.port}", "--scenario", "bundles")
         assert r.returncode != 0 and "--orders-url" in r.stderr, r.stderr
         assert "funding" not in r.stderr, r.stderr  # said before it costs anything
+        r = run(PROGRAM, "load", "--url", f"http://127.0.0.1:{node.port}", "--duration", "0s")
+        assert r.returncode != 0 and "--duration" in r.stderr, r.stderr
+        assert "funding" not in r.stderr, r.stderr
         for flags, word in ((("--set", "nobody=1"), "{nobody}"), (("--set", "nobody"), "NAME=VALUE"),
                             (("--report", folder / "none/r.json"), "r.json")):
             r = run(PROGRAM, "load", "--url", f"http://127.0.0.1:{node.port}", "--count", "1", *flags)
@@ -185,6 +188,10 @@ def bundles_obey_their_rules_on_a_devnet():
         addresses = net.told["addresses"]
         users = ",".join(addresses[f"node-{i}.orderflow.users"] for i in (1, 2, 3))
         port = int(addresses["chain.rpc"].rsplit(":", 1)[1])
+        (folder / "low.toml").write_text('[[spam]]\n[spam.tx]\nto = "{_sender}"\ngas_limit = 1000\n')
+        report = load(port, "--orders-url", users, "--scenario", folder / "low.toml", "--count", "1",
+                      "--wait", "1s")
+        assert report["refused"] == 1 and " gas" in report["reasons"][0]["text"], report
         for scenario in ("bundles", "conflicts", "reverts", "replacements"):
             for attempt in range(4):  # until builders of the network won a block meanwhile
                 report = load(port, "--orders-url", users, "--scenario", scenario, "--per-block",
@@ -194,6 +201,8 @@ def bundles_obey_their_rules_on_a_devnet():
                 if report["landed"]:
                     break
             assert report["landed"] > 0, (scenario, report)
+            released = report["achieved_rate"] * report["sending_ms"] / 1000
+            assert abs(released - report["planned"] + report["starved"]) < 1, report
             if scenario == "reverts":
                 assert report["reverted"] == report["landed"], report
             if scenario in ("conflicts", "replacements"):
