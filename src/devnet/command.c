@@ -60,6 +60,21 @@ static int check_name(const struct call *c, const char *name) {
     return error_set(c->why, ERR_NOT_FOUND, "there is no role %s", name);
 }
 
+// Signed blocks are withheld by a relay, blocks with another root are sent to one: elsewhere such a
+// fault would change nothing either.
+static int check_kind(const struct call *c, const struct fault *f) {
+    bool withhold = f->kind == FAULT_WITHHOLD;
+    const char *relay = withhold ? f->from : f->to, *other = withhold ? f->to : f->from;
+    if (!withhold && f->kind != FAULT_WRONG_ROOT) return 0;
+    if (strcmp(relay, "relay") == 0 || strcmp(relay, "*") == 0) return 0;
+    if (f->both_ways && (strcmp(other, "relay") == 0 || strcmp(other, "*") == 0)) return 0;
+    return error_set(
+        c->why, ERR_INVALID, "%s",
+        withhold
+            ? "only the relay can withhold: 'relay->chain' withhold"
+            : "only what comes to the relay can have a wrong root: 'node-1->relay' wrong-root");
+}
+
 static int add_fault(const struct call *c) {
     struct fault_list *list = &c->net->faults;
     struct buf text;
@@ -74,6 +89,7 @@ static int add_fault(const struct call *c) {
     buf_free(&text);
     if (r == 0) r = check_name(c, f.from);
     if (r == 0) r = check_name(c, f.to);
+    if (r == 0) r = check_kind(c, &f);
     if (r < 0) return r;
     if (list->count == FAULTS_MAX) {
         return error_set(c->why, ERR_LIMIT, "at most %d faults", FAULTS_MAX);
@@ -107,12 +123,12 @@ static int remove_faults(const struct call *c, const char *id) {
 
 static int run_fault(const struct call *c) {
     const char *verb = c->count ? c->words[0] : "list";
-    if (strcmp(verb, "list") == 0) {
+    if (strcmp(verb, "list") == 0 && c->count <= 1) {
         list_faults(c);
         return 0;
     }
     if (strcmp(verb, "add") == 0) return add_fault(c);
-    if (strcmp(verb, "clear") == 0) return remove_faults(c, NULL);
+    if (strcmp(verb, "clear") == 0 && c->count == 1) return remove_faults(c, NULL);
     if (strcmp(verb, "remove") == 0 && c->count == 2) return remove_faults(c, c->words[1]);
     return usage(c, "fault list | add FROM->TO KIND … | remove ID | clear");
 }

@@ -169,6 +169,8 @@ static inline bool net_probes(const struct net *n) {
 
 /* watch.c: readiness, boots, the disabled nodes. */
 void watch_tick(struct net *n);
+/* watch_missing says what a network that is not ready waits for, and why. */
+void watch_missing(const struct net *n, char *ret, size_t size);
 void watch_close(struct net *n);
 struct net_node *net_node_find(struct net *n, const char *name);
 void net_image_mrtd(uint8_t ret[NET_MRTD_BYTES], const char *seed, const char *image);

@@ -18,6 +18,7 @@
 #define ANSWER_NS (2 * NS_PER_S)
 #define TERM_NS (5 * NS_PER_S)
 #define RESTART_NS (200 * NS_PER_MS)
+#define CPU_WINDOW_NS NS_PER_S /* the kernel counts in ticks of 10 ms */
 #define SILENT_MAX 3 /* health questions without an answer before a role counts as unready */
 
 struct roles {
@@ -226,7 +227,9 @@ static void launch(struct role *r) {
     r->starts++;
     r->silent = 0;
     r->started_ns = loop_now_ns(s->o.loop);
-    r->cpu_ns = r->cpu_at_ns = 0;
+    r->cpu_ns = 0;
+    r->cpu_share = 0;
+    r->cpu_at_ns = r->started_ns;
     if (s->o.process) s->o.process(s->o.context, r, r->process.pid);
     set_state(r, ROLE_STARTING);
     arm(r, ASK_STARTING_NS);
@@ -278,6 +281,7 @@ static void reap(struct role *r) {
     if (!r->wanted || s->stopping || (r->may_end && status == 0)) {
         r->wanted = false;
         set_state(r, ROLE_STOPPED);
+        if (r->again) role_start(r);
         check_stopped(s);
         return;
     }
@@ -326,7 +330,9 @@ static void on_step(struct loop_task *t) {
 // Requests
 
 void role_start(struct role *r) {
-    if (role_runs(r) || r->owner->stopping) return;
+    if (r->owner->stopping) return;
+    r->again = role_runs(r) && !r->wanted;
+    if (role_runs(r)) return;
     r->wanted = true;
     r->starts = 0;
     set_state(r, ROLE_WAITING);
@@ -334,7 +340,7 @@ void role_start(struct role *r) {
 }
 
 void role_stop(struct role *r) {
-    r->wanted = false;
+    r->wanted = r->again = false;
     if (!role_runs(r)) {
         set_state(r, ROLE_STOPPED);
         return;
@@ -504,11 +510,11 @@ uint64_t role_sample(struct role *r) {
     }
     uint64_t cpu = (uint64_t)(user + system) * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
     uint64_t now = loop_now_ns(r->owner->o.loop);
-    if (r->cpu_at_ns && now > r->cpu_at_ns) {
+    if (now - r->cpu_at_ns >= CPU_WINDOW_NS) {
         r->cpu_share = (double)(cpu - r->cpu_ns) / (double)(now - r->cpu_at_ns);
+        r->cpu_ns = cpu;
+        r->cpu_at_ns = now;
     }
-    r->cpu_ns = cpu;
-    r->cpu_at_ns = now;
     return pages > 0 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 

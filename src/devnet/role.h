@@ -67,6 +67,7 @@ struct role {
     struct roles *owner;
     enum role_state state;
     bool wanted; /* shall run */
+    bool again;  /* was asked to start while it was ending */
     struct process process;
     struct loop_fd watch; /* of the pidfd */
     struct loop_timer timer;
@@ -78,7 +79,7 @@ struct role {
     uint64_t started_ns, ready_ns; /* of the last start; ready_ns from start to readiness */
     struct error why;              /* last failure; code 0: none */
     uint64_t cpu_ns, cpu_at_ns;
-    double cpu_share; /* of one core, since the last look */
+    double cpu_share; /* of one core, over a second or more */
 };
 
 struct roles_options {
@@ -112,8 +113,9 @@ struct role *roles_at(const struct roles *s, size_t i);
 /* roles_step starts what can start. Called by the roles themselves on changes. */
 void roles_step(struct roles *s);
 
-/* Requests. role_stop ends it (SIGTERM, after five seconds SIGKILL) until role_start; role_kill
- * kills it and lets it come again; role_pause and role_resume; role_hold makes it wait. */
+/* Requests. role_stop ends it (SIGTERM, after five seconds SIGKILL) until role_start, which one
+ * that is still ending obeys as soon as it has ended; role_kill kills it and lets it come again;
+ * role_pause and role_resume; role_hold makes it wait. */
 void role_start(struct role *r);
 void role_stop(struct role *r);
 void role_kill(struct role *r);

@@ -233,6 +233,16 @@ static void tell_no_proof(struct net *n) {
         n->ready_ns ? "the network was ready" : "the network was never ready");
 }
 
+static void tell_late(struct net *n) {
+    char missing[ERROR_TEXT_MAX];
+    if (n->s->until_bundle) tell_no_proof(n);
+    if (!*n->verdict) (void)snprintf(n->verdict, sizeof n->verdict, "the time is up");
+    say(n, "network", n->verdict);
+    if (n->ready_ns) return;
+    watch_missing(n, missing, sizeof missing);
+    say(n, "network", missing);
+}
+
 // By the time too: when no block comes, faults of single slots and steps of a scenario go on.
 static void follow_slots(struct net *n) {
     uint64_t next = slots_next(n->slots);
@@ -256,8 +266,7 @@ static void on_tick(struct loop_timer *t) {
     }
     if (n->s->timeout_ns && now - n->started_ns > n->s->timeout_ns && n->status != 0 &&
         n->show.pid <= 0) {
-        if (n->s->until_bundle) tell_no_proof(n);
-        say(n, "network", *n->verdict ? n->verdict : "the time is up");
+        tell_late(n);
         service_stop(n->service);
         return;
     }
@@ -334,6 +343,11 @@ static int open_parts(struct net *n, struct error *why) {
 static int check_settings(const struct devnet_settings *s, struct error *why) {
     if (s->check && !(s->scenario && *s->scenario)) {
         return error_set(why, ERR_INVALID, "--check needs --scenario FILE");
+    }
+    if (s->until_bundle && s->replay && *s->replay) {
+        return error_set(
+            why, ERR_INVALID,
+            "--until-bundle waits for the network's own bundles, which --replay replaces");
     }
     bool alone = !s->until_bundle && !s->show && !(s->scenario && *s->scenario);
     if (shadow_wanted(s) && !alone) {

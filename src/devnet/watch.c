@@ -101,8 +101,9 @@ static void ask_boot(struct net *n, struct net_node *node) {
 
 // Readiness
 
+// Tasks and the services of a disabled node do not; what was stopped or failed does.
 static bool counts(const struct role *r) {
-    return !r->may_end && !r->held && r->wanted;
+    return !r->may_end && !r->held;
 }
 
 static bool is_ready(const struct net *n, const char **ret_missing) {
@@ -144,6 +145,15 @@ void watch_tick(struct net *n) {
     } else if (n->ready_ns) {
         set_state(n, NET_DEGRADED, missing);
     }
+}
+
+void watch_missing(const struct net *n, char *ret, size_t size) {
+    const char *name = "";
+    (void)is_ready(n, &name);
+    const struct role *r = roles_find(n->roles, name);
+    bool because = r && r->why.code;
+    (void)snprintf(ret, size, "%s is %s%s%s", name, r ? role_state_name(r->state) : "not enabled",
+                   because ? ": " : "", because ? r->why.text : "");
 }
 
 void watch_close(struct net *n) {

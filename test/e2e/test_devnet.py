@@ -283,6 +283,52 @@ def the_verbs_show_what_happens():
         assert "1 to 31 letters" in net.do("add-node", "../else", ok=False)
         assert "404" in net.do("revoke", "nobody", ok=False)
         assert "blocks" in net.do("reorg", "1000", ok=False)
+        for words in (("chain->relay", "withhold"), ("hub<->node-1", "withhold"),
+                      ("relay->node-1", "wrong-root")):
+            assert "the relay can" in net.do("fault", "add", *words, ok=False)
+        for verb in ("list", "clear"):
+            assert "fault list |" in net.do("fault", verb, "1", ok=False)
+
+
+@case
+def a_role_that_is_ending_starts_again():
+    """`role start` right behind `role stop` is obeyed; a role that is stopped is not ready."""
+    with Folder() as folder, Devnet(folder) as net:
+        before = {r["name"]: r["pid"] for r in net.state()["roles"] if r["node"] == "node-2"}
+        for verb in ("stop", "start"):  # at once, so that they are still ending
+            body = json.dumps({"words": ["role", verb, "node-2"]}).encode()
+            request = urllib.request.Request(net.told["control"] + "/api/command", body,
+                                             {"content-type": "application/json"})
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                assert json.loads(answer.read())["ok"]
+        state = net.wait_for(lambda s: s["state"] == "ready" and all(
+            net.role(x, s)["state"] == "ready" and net.role(x, s)["pid"] != pid
+            for x, pid in before.items()), 30)
+        assert sum(r["cpu_percent"] for r in state["roles"]) > 0, state["roles"]
+        net.do("role", "stop", "relay")
+        net.wait_for(lambda s: net.role("relay", s)["state"] == "stopped", 10)
+        assert "not everything is ready" in net.do("status", ok=False)
+
+
+@case
+def a_replay_has_no_bundle_to_wait_for():
+    """`--replay` with `--until-bundle`: said at once."""
+    with Folder() as folder:
+        (folder / "recording").write_bytes(b"")
+        r = run(PROGRAM, "devnet", "up", "--folder", folder / "net", "--until-bundle", "--replay",
+                folder / "recording", timeout=30)
+        assert r.returncode == 65 and "--until-bundle" in r.stderr, r.stdout + r.stderr
+
+
+@case
+def who_waits_in_vain_is_told_for_what():
+    """`--timeout`: the role that was not ready is named."""
+    with Folder() as folder:
+        r = run(PROGRAM, "devnet", "up", "--folder", folder / "net", "--until-ready", "--timeout",
+                "1ms", timeout=30)
+        assert r.returncode == 1 and "the time is up" in r.stdout, r.stdout + r.stderr
+        assert any(x.split()[1] == "network" and " is " in x and "time" not in x
+                   for x in r.stdout.splitlines() if len(x.split()) > 2), r.stdout
 
 
 @case

@@ -86,7 +86,7 @@ export function open(root) {
       const words = input.value.trim().split(/\s+/).filter(Boolean);
       if (words.length) run("fault", "add", ...words);
     } }, el("div", { class: "wide grow" }, el("label", { for: id }, "Make a fault"), input), el("button", { class: "first" }, "Make it")),
-    el("p", { id: help, class: "quiet" }, "FROM->TO or FROM<->TO, then delay 40ms jitter 10ms, drop 5%, cut, reset 1%, corrupt 0.1%, rate 64KiB or stall; then, if wanted, slots 10-20. Names are those of the roles and nodes; * is everybody."), said),
+    el("p", { id: help, class: "quiet" }, "FROM->TO or FROM<->TO, then delay 40ms jitter 10ms, drop 5%, cut, reset 1%, corrupt 0.1%, rate 64KiB, stall, relay->chain withhold, node-1->relay wrong-root; then, if wanted, slots 10-20. Names are those of the roles and nodes; * is everybody."), said),
     panel("History", history.node));
 }
 
