@@ -54,8 +54,9 @@ int plan_chain(struct net *n, struct error *why) {
     if (code < 0) return code;
     hex_encode(pubkey, BYTES_OF(n->relay_key.pubkey));
     set_urls(n, pubkey);
-    bool ok = WORDS(&r, "--extra-data", "devnet") && plan_listens(&r, n, "--http-addr", rpc) &&
-              plan_listens(&r, n, "--ws-addr", ws) &&
+    // Kept, so that one that is killed goes on with its blocks and its time.
+    bool ok = WORDS(&r, "--extra-data", "devnet", "--data-folder", "chain") &&
+              plan_listens(&r, n, "--http-addr", rpc) && plan_listens(&r, n, "--ws-addr", ws) &&
               plan_listens(&r, n, "--metrics-addr", metrics) &&
               role_address(&r, &n->arena, "rpc", "http", n->chain_rpc) &&
               role_address(&r, &n->arena, "ws", "ws", n->chain_ws) &&

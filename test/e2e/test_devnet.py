@@ -311,6 +311,18 @@ def a_role_that_is_ending_starts_again():
 
 
 @case
+def a_killed_chain_goes_on():
+    """kill -9 of the chain: its blocks are still there, and builders win again."""
+    with Folder() as folder, Devnet(folder) as net:
+        before = net.wait_for(landed, 40)["chain"]["head"]
+        kept = net.rpc("eth_getBlockByNumber", hex(before), False)["hash"]
+        net.do("role", "kill", "chain")
+        net.wait_for(lambda s: s["state"] == "ready" and net.role("chain", s)["starts"] > 0 and any(
+            x.get("by_relay") and x["number"] > before + 3 for x in s["slots"]), 60)
+        assert net.rpc("eth_getBlockByNumber", hex(before), False)["hash"] == kept
+
+
+@case
 def a_replay_has_no_bundle_to_wait_for():
     """`--replay` with `--until-bundle`: said at once."""
     with Folder() as folder:
