@@ -100,7 +100,8 @@ int app_evidence_reload(struct judge **ret, struct app *a, const struct orderflo
                         struct error *why) {
     enum share_evidence now = app_evidence(a->values), wanted = app_evidence(fresh);
     *ret = NULL;
-    // A measurements-file alone changes it too, and nobody shall believe that it is in force.
+    // A measurements-file that comes or goes changes it where peer-attestation, which stays as it
+    // was at the start, is auto: nobody shall believe that this is in force.
     if (now != wanted) {
         return error_set(why, ERR_INVALID,
                          "what peers must prove is %s, and needs a restart to be %s",
