@@ -5,8 +5,10 @@
 #include "net/server.h"
 #include "net/testing.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define CALLS 6
 #define BIG_BYTES (2u << 20)
@@ -104,7 +106,8 @@ static void upload(struct exchange *x, void *context) {
 
 static struct route routes[4];
 
-static void world_open(struct world *w, bool secure, bool http2) {
+static void world_open_limited(struct world *w, bool secure, bool http2,
+                               const struct server_limits *limits) {
     struct error why = {0};
     static const char *const both[] = {"h2", "http/1.1", NULL}, *const one[] = {"http/1.1", NULL};
     char text[SOCKET_TEXT_MAX], url[SOCKET_TEXT_MAX + 16];
@@ -126,7 +129,7 @@ static void world_open(struct world *w, bool secure, bool http2) {
                                                        .pin_count = 2,
                                                        .alpn = http2 ? both : one});
     }
-    struct server_options o = {.routes = routes, .route_count = 4};
+    struct server_options o = {.routes = routes, .route_count = 4, .limits = *limits};
     struct server_listener ln = {
         .tls = w->tls, .http2 = http2, .session_user = count_session, .admit_context = w};
     CHECK_OK(server_new(&w->server, w->loop, &o, &why), &why);
@@ -143,6 +146,10 @@ static void world_open(struct world *w, bool secure, bool http2) {
                                             : http2 ? CLIENT_HTTP2
                                                     : CLIENT_HTTP1};
     CHECK_OK(client_new(&w->client, w->loop, &co, &why), &why);
+}
+
+static void world_open(struct world *w, bool secure, bool http2) {
+    world_open_limited(w, secure, http2, &(struct server_limits){0});
 }
 
 static void world_close(struct world *w) {
@@ -316,6 +323,106 @@ TEST(a_refused_port_is_left_alone_for_a_while) {
     exchange_respond(w.held[0], 200, BYTES_LIT("at last"));
     TURN_UNTIL(w.loop, first.ended && second.failed);
     CHECK(first.got == 7 && second.why.code == ERR_IO);
+    world_close(&w);
+}
+
+/* ---- answers that are given, and not yet written ---- */
+
+enum cause { BY_DRAIN, BY_RETIRING, BY_EVICTION };
+
+// An answer is written at the turn's end; whatever ends its connection before that waits for it.
+static void check_answer_goes_first(enum cause cause, bool secure) {
+    struct world w;
+    struct call held;
+    struct error why = {0};
+    int fd = -1;
+    world_open_limited(&w, secure, false, &(struct server_limits){.connections = 1});
+    begin(&w, &held, HTTP_GET, "/hold", false);
+    TURN_UNTIL(w.loop, w.held_count == 1);
+    struct conn *conn = secure ? conn_of_session(exchange_session(w.held[0])) : NULL;
+    exchange_respond(w.held[0], 200, BYTES_LIT("at last"));
+    switch (cause) {
+    case BY_DRAIN:
+        server_drain(w.server, 20 * NS_PER_S, on_done, &w);
+        break;
+    case BY_RETIRING:
+        server_retire(w.server, conn);
+        break;
+    case BY_EVICTION:
+        CHECK_OK(socket_connect(&fd, &w.address, &why), &why); // accepted in the next turn
+        break;
+    }
+    TURN_UNTIL(w.loop, held.ended || held.failed);
+    CHECK_STR(held.why.text, "");
+    CHECK(held.status == 200 && held.got == 7);
+    if (fd >= 0)
+        close(fd);
+    else
+        TURN_UNTIL(w.loop, server_connections(w.server) == 0);
+    world_close(&w);
+}
+
+TEST(an_answer_is_written_before_its_connection_ends) {
+    check_answer_goes_first(BY_DRAIN, false);
+    check_answer_goes_first(BY_DRAIN, true);
+    check_answer_goes_first(BY_RETIRING, true);
+    check_answer_goes_first(BY_EVICTION, false);
+}
+
+// Its head had promised to keep the connection.
+TEST(a_connection_ends_with_the_answer_that_was_begun_before) {
+    for (int retire = 0; retire < 2; retire++) {
+        struct world w;
+        struct call held;
+        world_open(&w, true, false);
+        begin(&w, &held, HTTP_GET, "/hold", false);
+        TURN_UNTIL(w.loop, w.held_count == 1);
+        exchange_begin(w.held[0], 200, 7);
+        TURN_UNTIL(w.loop, held.status == 200);
+        if (retire)
+            server_retire(w.server, conn_of_session(exchange_session(w.held[0])));
+        else
+            server_drain(w.server, 20 * NS_PER_S, on_done, &w);
+        quiet(&w, 5);
+        CHECK_U64(server_connections(w.server), 1);
+        CHECK(exchange_write(w.held[0], BYTES_LIT("at last")) == 0);
+        exchange_end(w.held[0]);
+        TURN_UNTIL(w.loop, held.ended || held.failed);
+        CHECK(!held.failed && held.got == 7);
+        TURN_UNTIL(w.loop, server_connections(w.server) == 0);
+        world_close(&w);
+    }
+}
+
+// Adds what there is to *got; true at the end.
+static bool read_all(int fd, size_t *got) {
+    static uint8_t block[1 << 16];
+    ssize_t n;
+    while ((n = recv(fd, block, sizeof block, MSG_DONTWAIT)) > 0)
+        *got += (size_t)n;
+    return n == 0 || (errno != EAGAIN && errno != EINPROGRESS);
+}
+
+TEST(a_connection_is_not_idle_while_its_answer_is_read_slowly) {
+    enum { ANSWER_BYTES = 32 << 20 };
+    static const uint8_t answer[ANSWER_BYTES];
+    static const char request[] = "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n";
+    struct world w;
+    struct error why = {0};
+    int fd;
+    world_open_limited(&w, false, false, &(struct server_limits){.idle_ns = 20 * NS_PER_MS});
+    CHECK_OK(socket_connect(&fd, &w.address, &why), &why);
+    CHECK(send(fd, request, sizeof request - 1, MSG_NOSIGNAL) == sizeof request - 1);
+    TURN_UNTIL(w.loop, w.held_count == 1);
+    exchange_respond(w.held[0], 200, bytes_make(answer, sizeof answer));
+    uint64_t end = clock_monotonic_ns(&clock_system) + 200 * NS_PER_MS;
+    while (clock_monotonic_ns(&clock_system) < end)
+        CHECK(loop_turn(w.loop, NS_PER_MS, NULL) == 0);
+    CHECK_U64(server_connections(w.server), 1);
+    size_t got = 0;
+    TURN_UNTIL(w.loop, read_all(fd, &got)); // closed when it has been idle
+    CHECK(got > ANSWER_BYTES);
+    close(fd);
     world_close(&w);
 }
 

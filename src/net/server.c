@@ -110,6 +110,17 @@ void server_conn_idle(struct server_conn *sc) {
     }
 }
 
+// Idle, and its last answer is written: closing it loses nothing.
+static bool is_quiet(const struct server_conn *sc) {
+    return sc->idle && conn_pending(&sc->conn) == 0;
+}
+
+void server_conn_finish(struct server_conn *sc) {
+    sc->idle = false;
+    sc->deadline_ns = 0;
+    conn_finish(&sc->conn);
+}
+
 /* ---- connections ---- */
 
 static void check_drained(struct server *s) {
@@ -262,7 +273,7 @@ void server_drop(struct server *s, struct conn *c) {
 /* Makes room: the connection that has been idle longest gives way. */
 static bool make_room(struct server *s) {
     for (struct server_conn *sc = s->first; sc; sc = sc->next) {
-        if (sc->idle) {
+        if (is_quiet(sc)) {
             refused(s, "evicted");
             server_conn_close(sc);
             return true;
@@ -409,6 +420,8 @@ static void listener_close(struct server *s, struct listener *ln) {
 /* ---- the tick: deadlines, slow readers, drain ---- */
 
 static void sweep_one(struct server *s, struct server_conn *sc, uint64_t now) {
+    // Idle from when the answer is written; until then write_ns holds.
+    if (sc->idle && !is_quiet(sc)) server_conn_touch(sc, s->limits.idle_ns);
     if (sc->deadline_ns && now >= sc->deadline_ns) {
         refused(s, sc->idle ? "idle" : "slow");
         server_conn_close(sc);
@@ -460,8 +473,10 @@ static void on_tick(struct loop_timer *t) {
 static void conn_wind_up(struct server_conn *sc) {
     if (sc->protocol == PROTOCOL_HTTP2) {
         server_http2_wind_up(sc);
-    } else if (sc->idle || sc->protocol == PROTOCOL_NONE) {
+    } else if (is_quiet(sc) || sc->protocol == PROTOCOL_NONE) {
         server_conn_close(sc);
+    } else if (sc->idle) {
+        server_conn_finish(sc);
     }
 }
 

@@ -125,7 +125,8 @@ void server_free(struct server *s);
                                                  struct error *why);
 
 /* server_drain stops to accept, lets running exchanges finish (Connection: close, GOAWAY), closes
- * idle connections, and after deadline_ns everything. `done` is called once, from the loop. */
+ * idle connections once their last answers are written, and after deadline_ns everything. `done` is
+ * called once, from the loop. */
 void server_drain(struct server *s, uint64_t deadline_ns, void (*done)(void *context),
                   void *context);
 bool server_is_draining(const struct server *s);
@@ -133,8 +134,8 @@ bool server_is_draining(const struct server *s);
 /* server_close_all closes every connection now and goes on listening (a new policy). */
 void server_close_all(struct server *s);
 
-/* server_retire ends one connection when its running exchanges are answered (its peer must come
- * anew); a connection that was upgraded is left to its owner. */
+/* server_retire ends one connection when its running exchanges are answered and the answers are
+ * written (its peer must come anew); a connection that was upgraded is left to its owner. */
 void server_retire(struct server *s, struct conn *c);
 
 /* server_connections, server_exchanges: how many there are now. */

@@ -10,13 +10,13 @@
 /* The answer is complete: the next request, or the end. Called outside of the reading loop. */
 static void complete(struct server_conn *sc) {
     struct exchange *x = sc->x;
-    bool keep = x->response.keep_alive && !x->close && !sc->ended && x->request_ended;
+    bool ends = x->close || sc->ended || sc->retiring || sc->server->draining;
+    bool keep = x->response.keep_alive && x->request_ended && !ends;
     sc->x = NULL;
     exchange_finish(x);
     if (sc->dead) return;
     if (!keep) {
-        sc->deadline_ns = 0;
-        conn_finish(&sc->conn);
+        server_conn_finish(sc);
         return;
     }
     server_conn_idle(sc);
@@ -223,8 +223,7 @@ static void input_ended(struct server_conn *sc) {
     if (sc->x && !sc->x->request_ended) {
         server_conn_close(sc); // cut off in the middle of a request
     } else if (!sc->x) {
-        sc->deadline_ns = 0;
-        conn_finish(&sc->conn);
+        server_conn_finish(sc);
     }
 }
 

@@ -21,10 +21,7 @@ void server_http2_flush(struct server_conn *sc) {
     }
     if (sc->dead) return;
     if (http2_wants_output(sc->h2)) sc->conn.full = true; // come back when it is drained
-    if (http2_is_done(sc->h2)) {
-        sc->deadline_ns = 0;
-        conn_finish(&sc->conn);
-    }
+    if (http2_is_done(sc->h2)) server_conn_finish(sc);
 }
 
 /* Answers given outside of reading are written at the end of the turn, all in one piece. */
@@ -200,10 +197,7 @@ void server_http2_readable(struct server_conn *sc) {
             metric_inc(server_refused(sc->server, r == ERR_LIMIT ? "flood" : "malformed"));
             log_debug(sc->server->options.log, "http2_refused", F_ERR(&why));
             server_http2_flush(sc); // GOAWAY with the reason
-            if (!sc->dead) {
-                sc->deadline_ns = 0;
-                conn_finish(&sc->conn);
-            }
+            if (!sc->dead) server_conn_finish(sc);
             return;
         }
     }

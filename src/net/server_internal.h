@@ -217,6 +217,8 @@ void server_conn_unbusy(struct server_conn *sc);
 void server_conn_touch(struct server_conn *sc, uint64_t wait_ns);
 /* server_conn_idle: nothing is at work; first to give way when room is needed. */
 void server_conn_idle(struct server_conn *sc);
+/* server_conn_finish: the connection closes when what is queued is written. */
+void server_conn_finish(struct server_conn *sc);
 struct bytes server_date(struct server *s);
 
 /* ---- exchanges ---- */
