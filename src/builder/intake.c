@@ -5,6 +5,8 @@
 #include "builder/order_params.h"
 #include "net/jsonrpc.h"
 
+#define DOCUMENT_BYTES_MAX (64u << 20) /* that a request of 32 MiB may be made into */
+
 /* News of the pool for the job at hand. */
 
 void intake_added(void *app, const struct build_order *o) {
@@ -132,20 +134,25 @@ static void serve_one(struct app *a, const struct jsonrpc_request *q, struct jso
 
 void intake_rpc(struct exchange *x, void *app) {
     struct app *a = app;
-    struct arena *arena = exchange_arena(x);
+    struct arena document, scratch; // of the body, and of one request of it at a time
     struct jsonrpc_batch batch;
     struct jsonrpc_answers answers;
     struct buf out;
     struct error why;
     buf_init(&out, 64u << 20);
-    int r = jsonrpc_parse(&batch, exchange_body(x), arena, NULL, &why);
+    arena_init(&document, DOCUMENT_BYTES_MAX);
+    arena_init(&scratch, DOCUMENT_BYTES_MAX);
+    int r = jsonrpc_parse(&batch, exchange_body(x), &document, NULL, &why);
     jsonrpc_answers_begin(&answers, &out, r == 0 && batch.is_array);
     if (r != 0) jsonrpc_add_refusal(&answers, &why);
     for (size_t i = 0; r == 0 && i < batch.count; i++) {
-        serve_one(a, &batch.item[i], &answers, arena);
+        serve_one(a, &batch.item[i], &answers, &scratch);
+        arena_reset(&scratch);
     }
     jsonrpc_answers_end(&answers);
     exchange_respond_text(x, out.n ? 200 : 204, "application/json", buf_view(&out));
+    arena_free(&scratch);
+    arena_free(&document);
     buf_free(&out);
 }
 

@@ -169,7 +169,8 @@ const struct socket_address *exchange_peer(const struct exchange *x);
 /* exchange_session: the TLS session (peer certificate, exporter), NULL for plain. */
 SSL *exchange_session(const struct exchange *x);
 
-/* exchange_arena: memory of the exchange, limited to the body's limit and 1 MiB more. */
+/* exchange_arena: memory of the exchange for what is small: 1 MiB, and four times the limit of
+ * headers. What grows with the body belongs into an arena of the handler's own. */
 struct arena *exchange_arena(struct exchange *x);
 struct loop *exchange_loop(const struct exchange *x);
 struct server *exchange_server(const struct exchange *x);

@@ -39,7 +39,15 @@ static void greet(struct exchange *x, void *context) {
     exchange_respond(x, 200, BYTES_LIT("hello"));
 }
 
-static struct route routes[3];
+// Takes all of its memory, and has an answer still.
+static void greedy(struct exchange *x, void *context) {
+    (void)context;
+    while (arena_alloc_raw(exchange_arena(x), 64)) {
+    }
+    exchange_respond_text(x, 413, "text/plain", BYTES_LIT("too much"));
+}
+
+static struct route routes[4];
 
 static void world_open(struct world *w, const struct server_limits *limits) {
     struct error why = {0};
@@ -49,7 +57,8 @@ static void world_open(struct world *w, const struct server_limits *limits) {
     routes[0] = (struct route){"POST", "/refuse", refuse, w, UINT64_MAX, ROUTE_STREAM};
     routes[1] = (struct route){"POST", "/later", refuse_later, w, UINT64_MAX, ROUTE_STREAM};
     routes[2] = (struct route){"GET", "/", greet, w, 0, 0};
-    struct server_options o = {.routes = routes, .route_count = 3, .limits = *limits};
+    routes[3] = (struct route){"GET", "/greedy", greedy, NULL, 0, 0};
+    struct server_options o = {.routes = routes, .route_count = 4, .limits = *limits};
     struct server_listener ln = {0};
     CHECK_OK(server_new(&w->server, w->loop, &o, &why), &why);
     CHECK_OK(socket_address_parse(&ln.address, BYTES_LIT("127.0.0.1:0"), 0, &why), &why);
@@ -144,6 +153,19 @@ TEST(a_body_that_drips_ends_with_the_time_of_the_whole) {
     }
     CHECK(!exchange_is_open(w.held));
     exchange_release(w.held);
+    world_close(&w);
+}
+
+TEST(who_used_up_the_memory_of_a_request_can_answer_still) {
+    struct world w;
+    world_open(&w, &(struct server_limits){0});
+    connect_client(&w);
+    for (int i = 0; i < 3; i++) {
+        buf_clear(&w.heard);
+        say(&w, "GET /greedy HTTP/1.1\r\nHost: a\r\n\r\n");
+        TURN_UNTIL(w.loop, heard(&w, "too much"));
+        CHECK(heard(&w, "413 ") && heard(&w, "text/plain"));
+    }
     world_close(&w);
 }
 

@@ -6,8 +6,13 @@
 
 #define BODY_KEPT_BYTES 65536u /* a larger body buffer is not kept for reuse */
 #define ARENA_EXTRA_BYTES (1u << 20)
+#define ANSWER_BYTES (64u << 10) /* of an answer's head, when the handler took all the rest */
 
 /* ---- life ---- */
+
+static size_t handler_bytes(const struct server *s) {
+    return s->limits.header_bytes * (size_t)4 + ARENA_EXTRA_BYTES;
+}
 
 struct exchange *exchange_new(struct server_conn *sc, const struct exchange_wire *wire) {
     struct server *s = sc->server;
@@ -24,7 +29,7 @@ struct exchange *exchange_new(struct server_conn *sc, const struct exchange_wire
         x = calloc(1, sizeof *x);
         if (!x) return NULL;
     }
-    x->arena.limit_bytes = s->limits.header_bytes * 4 + ARENA_EXTRA_BYTES;
+    x->arena.limit_bytes = handler_bytes(s);
     x->server = s;
     x->sc = sc;
     x->wire = wire;
@@ -425,10 +430,16 @@ void exchange_take_fields(struct exchange *x, const struct http_fields *fields) 
     if (!x->begun) x->response.fields = *fields;
 }
 
+// A handler that used its memory up can still be answered for.
+static void allow_answer(struct exchange *x) {
+    x->arena.limit_bytes = handler_bytes(x->server) + ANSWER_BYTES;
+}
+
 static void begin(struct exchange *x, int status, int64_t length, bool end) {
     struct http_response *r = &x->response;
     if (!x->sc || x->begun) return;
     x->begun = true;
+    allow_answer(x);
     r->status = (unsigned)status;
     r->version = x->request ? x->request->version : HTTP_1_1;
     r->body = length >= 0 ? HTTP_BODY_LENGTH : HTTP_BODY_STREAM;
@@ -482,6 +493,7 @@ void exchange_respond(struct exchange *x, int status, struct bytes body) {
 
 void exchange_respond_text(struct exchange *x, int status, const char *content_type,
                            struct bytes body) {
+    allow_answer(x);
     if (http_fields_put(&x->response.fields, &x->arena, HTTP_FIELD_CONTENT_TYPE,
                         bytes_from_str(content_type), NULL) < 0) {
         exchange_abort(x);
