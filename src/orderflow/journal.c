@@ -323,7 +323,7 @@ int journal_append(struct journal *j, struct flow_order *o, struct error *why) {
     put_record(&j->record, o, body->data);
     r = buf_check(&j->record, why);
     if (r == 0 && j->stats.bytes + j->record.n > j->options.bytes_max) {
-        r = error_set(why, ERR_LIMIT, "the journal is full");
+        r = error_set(why, ERR_BUSY, "the journal is full");
     }
     if (r == 0) r = write_record(j, &f, why);
     if (r == 0) {

@@ -62,7 +62,8 @@ journal_open(struct journal **ret, const struct journal_options *options,
              struct error *why);
 void journal_close(struct journal *j);
 
-/* journal_append: errors  ERR_IO, ERR_LIMIT (bytes_max), and flow_order_body's. */
+/* journal_append: errors  ERR_IO, ERR_BUSY (bytes_max: full until orders expire), and
+ * flow_order_body's. */
 [[gnu::warn_unused_result]] int journal_append(struct journal *j, struct flow_order *o,
                                                struct error *why);
 

@@ -199,7 +199,7 @@ TEST(one_process_has_a_folder_and_it_is_bounded) {
     for (int i = 0; i < 5 && r == 0; i++) {
         r = journal_append(j, two, &why);
     }
-    CHECK_I64(r, ERR_LIMIT);
+    CHECK_I64(r, ERR_BUSY);
     flow_order_release(two);
     journal_close(j);
     end();
