@@ -278,11 +278,12 @@ TEST(what_is_no_request_is_refused_and_bodies_are_bounded) {
     CHECK_U64((uint64_t)a.status, 413);
     buf_free(&a.body);
     // A head without end.
+    static const char begin[] = "GET / HTTP/1.1\r\nA: ";
     size_t n = 1u << 20;
     char *endless = malloc(n);
     CHECK(endless != NULL);
     memset(endless, 'x', n);
-    memcpy(endless, "GET / HTTP/1.1\r\nA: ", 19);
+    memcpy(endless, begin, sizeof begin - 1);
     hear(&a, say(&s, bytes_make(endless, n)));
     CHECK(a.status == 431 || a.status == 0); // or reset while it still sent
     buf_free(&a.body);
