@@ -94,6 +94,15 @@ static bool check_name(struct hub_call *c, struct bytes name) {
     return false;
 }
 
+bool hub_knows_builder(struct hub_call *c, struct bytes name) {
+    struct hub *h = c->hub;
+    (void)pthread_rwlock_rdlock(&h->lock);
+    bool known = model_builder(&h->model, name) != NULL;
+    (void)pthread_rwlock_unlock(&h->lock);
+    if (!known) hub_message(c, 404, "unknown builder", NULL);
+    return known;
+}
+
 // Measurements
 
 // {"expected": s} or {"expected_any": [s]}, anything else in it ignored.
@@ -329,6 +338,8 @@ void admin_secret_set(struct hub_call *c) {
     struct store_batch b;
     struct hub *h = c->hub;
     bool strict = !h->options.compat;
+    if (!check_name(c, c->params[0])) return;
+    if (strict && !hub_knows_builder(c, c->params[0])) return;
     bool object = hub_parse(c, &doc, &why) == 0 && json_type_of(doc) == JSON_OBJECT;
     if (!object && strict) {
         hub_message(c, 400, "invalid json", "a secret document is an object");

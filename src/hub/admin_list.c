@@ -220,16 +220,9 @@ static int each_config(void *context, const struct store_config *row, struct err
 }
 
 void admin_config_list(struct hub_call *c) {
-    struct hub *h = c->hub;
     struct listing l;
     struct error why;
-    (void)pthread_rwlock_rdlock(&h->lock);
-    bool known = model_builder(&h->model, c->params[0]) != NULL;
-    (void)pthread_rwlock_unlock(&h->lock);
-    if (!known) {
-        hub_message(c, 404, "unknown builder", NULL);
-        return;
-    }
+    if (!hub_knows_builder(c, c->params[0])) return;
     begin(&l, c);
     int r =
         store_configs(c->hub->options.store, c->params[0], BYTES_LIT(""), each_config, &l, &why);

@@ -126,6 +126,8 @@ void hub_batch(struct hub_call *c, struct store_batch *b);
  * register has an expected value, and there is something unless allow_empty.
  * errors  ERR_INVALID; ERR_NOT_FOUND: nothing is measured. */
 bool hub_name_is_good(struct bytes name);
+/* hub_knows_builder: false: answered (404). */
+bool hub_knows_builder(struct hub_call *c, struct bytes name);
 struct hub_entry_rules {
     bool strict, allow_empty;
 };

@@ -46,6 +46,7 @@ def vault_tokens_are_renewed_and_logins_made_anew():
             with Hub("--vault-enabled", "--vault-address", vault.url, "--vault-auth-method",
                      "kubernetes", "--vault-kubernetes-role", "hub", "--vault-kubernetes-jwt-path",
                      jwt) as hub:
+                fleet_of(hub, 1)
                 hub.good("secrets", "set", "node-1", "-", text='{"n": 1}')
                 assert vault.logins == 1
                 time.sleep(1.5)  # two thirds of its life
@@ -125,18 +126,19 @@ def a_slow_renewal_keeps_nobody():
             with Hub("--vault-enabled", "--vault-address", vault.url, "--vault-auth-method",
                      "kubernetes", "--vault-kubernetes-role", "hub", "--vault-kubernetes-jwt-path",
                      jwt) as hub:
+                fleet_of(hub, 4)
                 # Many at once make one login.
-                threads, got = together(4, lambda i: hub.run("secrets", "set", f"n{i}", "-",
+                threads, got = together(4, lambda i: hub.run("secrets", "set", f"node-{i}", "-",
                                                              text="{}").returncode)
                 for t in threads:
                     t.join()
                 assert got == [0] * 4 and vault.logins == 1, (got, vault.logins)
                 vault.renewal_delay = 2.5
                 time.sleep(4.1)  # two thirds of its life: the next caller renews
-                threads, got = together(1, lambda _: hub.run("secrets", "set", "n1", "-",
+                threads, got = together(1, lambda _: hub.run("secrets", "set", "node-1", "-",
                                                              text="{}").returncode)
                 wait_until(lambda: vault.renewals == 1)
-                in_time(lambda: hub.good("secrets", "set", "n2", "-", text="{}"), 1.5)
+                in_time(lambda: hub.good("secrets", "set", "node-2", "-", text="{}"), 1.5)
                 threads[0].join()
                 assert got == [0] and vault.renewals == 1, (got, vault.renewals)
         finally:
