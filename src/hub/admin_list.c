@@ -193,13 +193,21 @@ void admin_builder_update(struct hub_call *c) {
 
 void admin_builder_delete(struct hub_call *c) {
     struct store_batch b;
+    struct error why;
     struct hub *h = c->hub;
+    if (!hub_knows_builder(c, c->params[0])) return;
     (void)pthread_rwlock_rdlock(&h->lock);
     const char *shadow = model_shadowed(&h->model, c->params[0]);
     if (shadow) shadow = arena_str(&c->arena, bytes_from_str(shadow));
     (void)pthread_rwlock_unlock(&h->lock);
     if (shadow) {
         hub_message(c, 409, "another builder is a shadow of it", shadow);
+        return;
+    }
+    // Before the row: a builder without secrets can be deleted again, secrets without one cannot.
+    int r = secrets_delete(h->options.secrets, c->params[0], &why);
+    if (r != 0) {
+        hub_failure(c, r, &why);
         return;
     }
     hub_batch(c, &b);

@@ -540,7 +540,10 @@ static void carry_out(struct apply *p) {
     }
     struct hub *h = p->c->hub;
     if (p->measurements_changed) batch_notify(&p->batch, h->options.store, BYTES_LIT(""));
-    int r = hub_change_all(h, &p->batch, p->why);
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < p->deleted_count; i++)
+        r = secrets_delete(h->options.secrets, p->deleted[i], p->why);
+    if (r == 0) r = hub_change_all(h, &p->batch, p->why);
     if (r == 0) {
         answer(p, digest, true);
     } else {

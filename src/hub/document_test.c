@@ -1,4 +1,4 @@
-/* A node's document while it changes.
+/* A node's document while it changes, and when its builder goes.
  * SPDX-License-Identifier: MIT */
 #include "base/hex.h"
 #include "hub/hub_internal.h"
@@ -8,11 +8,14 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define L(text) BYTES_LIT(text)
 #define A "/api/admin/v1/"
+#define A2 "/api/admin/v2/"
+#define CONFIGURATION "/api/l1-builder/v1/configuration"
 
 static struct error why;
 
@@ -22,14 +25,15 @@ struct asked {
     char body[100];
 };
 
-static struct asked ask(struct hub *h, enum hub_listener l, const char *path, const char *body) {
+static struct asked ask_by(struct hub *h, enum hub_listener l, const char *method, const char *path,
+                           const char *body) {
     struct http_field items[] = {
         {.name = L("x-flashbots-attestation-type"), .value = L("t")},
         {.name = L("x-flashbots-measurement"), .value = L("{\"4\":\"aa\"}")},
         {.name = L("x-forwarded-for"), .value = L("1.2.3.4")}};
     const struct http_fields fields = {.item = items, .count = 3};
     const struct hub_request req = {.listener = l,
-                                    .method = l == HUB_ADMIN ? L("POST") : L("GET"),
+                                    .method = bytes_from_str(method),
                                     .target = bytes_from_str(path),
                                     .fields = &fields,
                                     .body = bytes_from_str(body),
@@ -45,9 +49,17 @@ static struct asked ask(struct hub *h, enum hub_listener l, const char *path, co
     return ret;
 }
 
+static struct asked ask(struct hub *h, enum hub_listener l, const char *path, const char *body) {
+    return ask_by(h, l, l == HUB_ADMIN ? "POST" : "GET", path, body);
+}
+
+static int delete_builder(struct hub *h, const char *path) {
+    return ask_by(h, HUB_ADMIN, "DELETE", path, "").status;
+}
+
 static void *read_configuration(void *context) {
     struct asked *a = context;
-    *a = ask(a->hub, HUB_PUBLIC, "/api/l1-builder/v1/configuration", "");
+    *a = ask(a->hub, HUB_PUBLIC, CONFIGURATION, "");
     return NULL;
 }
 
@@ -55,26 +67,39 @@ static void post(struct hub *h, const char *path, const char *body) {
     CHECK_I64(ask(h, HUB_ADMIN, path, body).status, 200);
 }
 
-/* A pipe in the place of the sealed file lets a read begin before the change and end after it. */
-TEST(a_document_read_before_a_change_is_not_kept_after_it) {
-    static const uint8_t key[SECRETS_KEY_BYTES] = {7};
-    char folder[] = "/tmp/hub-document-XXXXXX", path[100];
+static void add_builder(struct hub *h) {
+    post(h, A "builders", "{\"name\":\"b\",\"ip_address\":\"1.2.3.4\",\"network\":\"production\"}");
+    post(h, A "builders/configuration/b", "{}");
+    post(h, A "builders/activation/b", "{\"enabled\":true}");
+}
+
+static const uint8_t key[SECRETS_KEY_BYTES] = {7};
+
+// A hub that lets nodes in, with the builder b. folder  of its secrets; NULL: in its database.
+static struct hub *open_hub(const char *folder) {
     const struct store_options so = {.url = "sqlite::memory:", .migrate = true};
     struct hub_options o = {.admin_open = true};
     struct hub *h;
-    struct buf sealed;
-    pthread_t thread;
-    CHECK(mkdtemp(folder) != NULL);
     CHECK_OK(store_open(&o.store, &so, &why), &why);
-    CHECK_OK(secrets_files(&o.secrets, folder, bytes_make(key, sizeof key), &why), &why);
+    CHECK_OK(folder ? secrets_files(&o.secrets, folder, bytes_make(key, sizeof key), &why)
+                    : secrets_database(&o.secrets, o.store, bytes_make(key, sizeof key), &why),
+             &why);
     CHECK_OK(hub_open(&h, &o, &why), &why);
     post(h, A "measurements",
          "{\"measurement_id\":\"m\",\"attestation_type\":\"t\",\"measurements\":{\"4\":{"
          "\"expected\":\"aa\"}}}");
     post(h, A "measurements/activation/m", "{\"enabled\":true}");
-    post(h, A "builders", "{\"name\":\"b\",\"ip_address\":\"1.2.3.4\",\"network\":\"production\"}");
-    post(h, A "builders/configuration/b", "{}");
-    post(h, A "builders/activation/b", "{\"enabled\":true}");
+    add_builder(h);
+    return h;
+}
+
+/* A pipe in the place of the sealed file lets a read begin before the change and end after it. */
+TEST(a_document_read_before_a_change_is_not_kept_after_it) {
+    char folder[] = "/tmp/hub-document-XXXXXX", path[100];
+    struct buf sealed;
+    pthread_t thread;
+    CHECK(mkdtemp(folder) != NULL);
+    struct hub *h = open_hub(folder);
     buf_init(&sealed, 0);
     CHECK_OK(
         secrets_seal(&sealed, bytes_make(key, sizeof key), L("b"), L("{\"key\":\"old\"}"), &why),
@@ -90,11 +115,58 @@ TEST(a_document_read_before_a_change_is_not_kept_after_it) {
     CHECK(close(pipe_end) == 0);
     CHECK(pthread_join(thread, NULL) == 0);
     CHECK_STR(before.body, "{\"key\":\"old\"}");
-    struct asked after = ask(h, HUB_PUBLIC, "/api/l1-builder/v1/configuration", "");
+    struct asked after = ask(h, HUB_PUBLIC, CONFIGURATION, "");
     CHECK_STR(after.body, "{\"key\":\"new\"}");
     buf_free(&sealed);
     hub_close(h);
     CHECK(unlink(path) == 0 && rmdir(folder) == 0);
+}
+
+static void secrets_go_with_the_builder(const char *folder) {
+    struct hub *h = open_hub(folder);
+    post(h, A "builders/secrets/b", "{\"key\":\"old\"}");
+    CHECK_I64(delete_builder(h, A2 "builders/b"), 200);
+    add_builder(h);
+    CHECK_STR(ask(h, HUB_PUBLIC, CONFIGURATION, "").body, "{}");
+    post(h, A "builders/secrets/b", "{\"key\":\"old\"}");
+    post(h, A2 "apply",
+         "{\"unlisted\":\"delete\",\"measurements\":[{\"measurement_id\":\"m\","
+         "\"attestation_type\":\"t\",\"measurements\":{\"4\":{\"expected\":\"aa\"}}}]}");
+    add_builder(h);
+    CHECK_STR(ask(h, HUB_PUBLIC, CONFIGURATION, "").body, "{}");
+    hub_close(h);
+}
+
+TEST(no_new_builder_gets_the_secrets_of_a_deleted_one) {
+    char folder[] = "/tmp/hub-document-XXXXXX";
+    CHECK(mkdtemp(folder) != NULL);
+    secrets_go_with_the_builder(NULL);
+    secrets_go_with_the_builder(folder);
+    CHECK(rmdir(folder) == 0);
+}
+
+TEST(a_builder_stays_when_its_secrets_cannot_be_deleted) {
+    char folder[] = "/tmp/hub-document-XXXXXX", path[100];
+    CHECK(mkdtemp(folder) != NULL);
+    struct hub *h = open_hub(folder);
+    (void)snprintf(path, sizeof path, "%s/62.sealed", folder);
+    CHECK(mkdir(path, 0700) == 0); // in the file's place: no unlink
+    CHECK_I64(delete_builder(h, A2 "builders/b"), 503);
+    CHECK_I64(ask(h, HUB_ADMIN, A2 "apply", "{\"unlisted\":\"delete\"}").status, 503);
+    CHECK(rmdir(path) == 0);
+    CHECK_I64(delete_builder(h, A2 "builders/b"), 200); // it was there
+    CHECK_I64(delete_builder(h, A2 "builders/b"), 404);
+    hub_close(h);
+    CHECK(rmdir(folder) == 0);
+}
+
+TEST(secrets_are_of_builders_that_are_there) {
+    struct hub *h = open_hub(NULL);
+    char path[400] = A "builders/secrets/";
+    CHECK_I64(ask(h, HUB_ADMIN, A "builders/secrets/none", "{}").status, 404);
+    memset(path + strlen(path), 'n', 256);
+    CHECK_I64(ask(h, HUB_ADMIN, path, "{}").status, 400);
+    hub_close(h);
 }
 
 TEST_MAIN()

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define SEAL_VERSION 1
 #define NONCE_BYTES 12
@@ -247,6 +248,24 @@ static int set_file(struct secrets *s, struct bytes builder, struct bytes sealed
     return r;
 }
 
+static void delete_memory(struct secrets *s, struct bytes builder) {
+    (void)pthread_mutex_lock(&s->lock);
+    document_free(map_remove(&s->documents, builder));
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+static int delete_file(struct secrets *s, struct bytes builder, struct error *why) {
+    struct buf path;
+    buf_init(&path, 0);
+    int r = file_path(s, &path, builder, why);
+    if (r == 0 && unlink((const char *)path.p) != 0 && errno != ENOENT) {
+        r = error_set_os(why, ERR_IO, errno, "cannot remove a secret");
+    }
+    if (r == 0) r = file_sync_folder((const char *)path.p, why);
+    buf_free(&path);
+    return r == ERR_RANGE ? 0 : r; // no file has such a name
+}
+
 static int take_hex(void *context, struct bytes digits, struct error *why) {
     struct buf *out = context;
     uint8_t *p = buf_reserve(out, digits.n / 2 + 1);
@@ -289,4 +308,10 @@ int secrets_set(struct secrets *s, struct store *log, struct store_batch *change
     if (r == 0) r = store_commit(log, change, NULL, why);
     buf_free(&sealed);
     return r;
+}
+
+int secrets_delete(struct secrets *s, struct bytes builder, struct error *why) {
+    if (s->kind == MEMORY) delete_memory(s, builder);
+    if (s->kind == FILES) return delete_file(s, builder, why);
+    return s->kind == VAULT ? vault_delete(s->vault, builder, why) : 0;
 }

@@ -42,6 +42,11 @@ bool secrets_raw(const struct secrets *s);
 [[gnu::warn_unused_result]] int secrets_set(struct secrets *s, struct store *log,
                                             struct store_batch *change, struct bytes builder,
                                             struct bytes document, struct error *why);
+/* secrets_delete: no builder that gets the name later gets its document; one that is not there is
+ * fine. Rows of the database go with batch_builder_delete, and nothing happens here.
+ * errors  ERR_IO, ERR_CLOSED: it is there yet. After 0 it stays away after a crash. */
+[[gnu::warn_unused_result]] int secrets_delete(struct secrets *s, struct bytes builder,
+                                               struct error *why);
 
 /* The sealed form, for tests: version byte, nonce (12), text, tag (16). */
 [[gnu::warn_unused_result]] int secrets_seal(struct buf *out, struct bytes key,

@@ -124,7 +124,8 @@ void batch_builder_add(struct store_batch *b, struct bytes name, struct bytes ip
 void batch_builder_update(struct store_batch *b, struct bytes name, struct bytes ip,
                           struct bytes network, struct bytes dns_name);
 void batch_builder_enable(struct store_batch *b, struct bytes name, bool on, bool must);
-/* batch_builder_delete removes the builder with its configurations, credentials and events. */
+/* batch_builder_delete removes the builder with its configurations, credentials and row of secrets;
+ * those kept elsewhere go with secrets_delete, before. */
 void batch_builder_delete(struct store_batch *b, struct bytes name);
 /* batch_builder_shadow: the builder gets the configuration of another; source.n 0: its own again.
  */

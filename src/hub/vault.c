@@ -345,8 +345,10 @@ static int ask_as_self(struct call *c, enum http_method method, struct bytes pat
 
 /* ---- documents ---- */
 
-static void append_path(struct buf *out, const struct vault *v, struct bytes builder) {
-    buf_printf(out, "%s/data/", v->options.mount);
+// kind  "data", or "metadata", with which all versions stand and fall.
+static void append_path(struct buf *out, const struct vault *v, const char *kind,
+                        struct bytes builder) {
+    buf_printf(out, "%s/%s/", v->options.mount, kind);
     if (v->options.path && *v->options.path) buf_printf(out, "%s/", v->options.path);
     url_append_encoded(out, builder);
 }
@@ -355,7 +357,7 @@ static int get(struct call *c, struct bytes builder, struct buf *out) {
     const struct json *doc, *data;
     struct buf path;
     buf_init(&path, 0);
-    append_path(&path, c->v, builder);
+    append_path(&path, c->v, "data", builder);
     int r = ask_as_self(c, HTTP_GET, buf_view(&path), (struct bytes){NULL, 0});
     buf_free(&path);
     if (r == 0 && c->answer.status != 200) r = refused(c, "a read");
@@ -374,7 +376,7 @@ static int put(struct call *c, struct bytes builder, struct bytes document) {
     struct buf path, body;
     buf_init(&path, 0);
     buf_init(&body, 0);
-    append_path(&path, c->v, builder);
+    append_path(&path, c->v, "data", builder);
     buf_append_str(&body, "{\"data\":");
     buf_append(&body, document);
     buf_append_byte(&body, '}');
@@ -385,6 +387,16 @@ static int put(struct call *c, struct bytes builder, struct bytes document) {
     buf_free(&path);
     buf_free(&body);
     return r;
+}
+
+static int remove_all(struct call *c, struct bytes builder) {
+    struct buf path;
+    buf_init(&path, 0);
+    append_path(&path, c->v, "metadata", builder);
+    int r = ask_as_self(c, HTTP_DELETE, buf_view(&path), (struct bytes){NULL, 0});
+    buf_free(&path);
+    if (r == 0 && c->answer.status == 404) return 0;
+    return r == 0 && c->answer.status / 100 != 2 ? refused(c, "a deletion") : r;
 }
 
 static void begin(struct call *c, struct vault *v, struct error *why) {
@@ -407,4 +419,10 @@ int vault_put(struct vault *v, struct bytes builder, struct bytes document, stru
     struct call c;
     begin(&c, v, why);
     return end(&c, put(&c, builder, document));
+}
+
+int vault_delete(struct vault *v, struct bytes builder, struct error *why) {
+    struct call c;
+    begin(&c, v, why);
+    return end(&c, remove_all(&c, builder));
 }

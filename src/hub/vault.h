@@ -50,4 +50,9 @@ void vault_free(struct vault *v);
 [[gnu::warn_unused_result]] int vault_put(struct vault *v, struct bytes builder,
                                           struct bytes document, struct error *why);
 
+/* vault_delete removes all versions of the secret; one that is not there is fine.
+ * errors  as vault_put. */
+[[gnu::warn_unused_result]] int vault_delete(struct vault *v, struct bytes builder,
+                                             struct error *why);
+
 #endif

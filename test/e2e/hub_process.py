@@ -205,6 +205,15 @@ class VaultRequest(http.server.BaseHTTPRequestHandler):
         v.secrets[self.path] = body["data"]
         return self.answer(200, {"data": {"version": 1}})
 
+    def do_DELETE(self):
+        v = self.server
+        if self.headers["X-Vault-Token"] not in v.tokens:
+            return self.answer(403, {"errors": ["permission denied"]})
+        if "/metadata/" not in self.path:  # of /data/ only the newest version is hidden
+            return self.answer(405, {"errors": ["unsupported here"]})
+        v.secrets.pop(self.path.replace("/metadata/", "/data/"), None)
+        return self.answer(204)
+
     def do_GET(self):
         v = self.server
         if self.headers["X-Vault-Token"] not in v.tokens:

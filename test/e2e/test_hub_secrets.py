@@ -64,6 +64,33 @@ def vault_tokens_are_renewed_and_logins_made_anew():
             vault.close()
 
 
+@case
+def secrets_in_vault_go_with_their_builders():
+    """And while Vault is away no builder goes."""
+    vault = Vault()
+    try:
+        with Hub("--vault-enabled", "--vault-address", vault.url,
+                 env={"VAULT_TOKEN": "root"}) as hub:
+            fleet_of(hub, 3)
+            for i in range(1, 4):
+                hub.good("secrets", "set", f"node-{i}", "-", text='{"key": "old"}')
+            vault.tokens.clear()
+            r = hub.run("builders", "delete", "node-1", "--yes")
+            assert r.returncode == 75 and "503" in r.stderr, r
+            assert "node-1" in hub.good("builders", "list") and len(vault.secrets) == 3
+            vault.tokens.add("root")
+            hub.good("builders", "delete", "node-1", "--yes")
+            assert len(vault.secrets) == 2
+            none = "".join(FLEET.splitlines(keepends=True)[:-2]) + "builders: []\n"
+            hub.good("apply", hub.write("none.yaml", none), "--unlisted", "delete", "--yes")
+            assert vault.secrets == {}
+            fleet_of(hub, 2)
+            for address in ("10.0.0.1", "10.0.0.2"):
+                assert node_document(hub, address=address) == (200, None, "{}")
+    finally:
+        vault.close()
+
+
 def fleet_of(hub, n):
     """n active nodes at 10.0.0.1 and on."""
     node = '  - {name: node-%d, ip_address: 10.0.0.%d, network: production, configuration: {}}\n'
