@@ -24,14 +24,15 @@ static void check_first(const struct admins *a, struct bytes text) {
 }
 
 static void again(const char *hash) {
+    struct error why;
     struct admins *a;
     struct buf text;
-    must(admins_new(&a, NULL) == 0);
+    must(admins_new(&a, &why) == 0);
     buf_init(&text, 0);
     buf_printf(&text, "# one\n\nsomebody:%s \r\n", hash);
-    must(admins_parse(a, buf_view(&text), NULL) == 0 && admins_are_named(a));
+    must(admins_parse(a, buf_view(&text), &why) == 0 && admins_are_named(a));
     must(strcmp(admins_hash(a, BYTES_LIT("somebody")), hash) == 0);
-    must(admins_parse(a, buf_view(&text), NULL) == ERR_CONFLICT);
+    must(admins_parse(a, buf_view(&text), &why) == ERR_CONFLICT);
     buf_free(&text);
     admins_free(a);
 }
