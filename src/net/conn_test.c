@@ -259,7 +259,7 @@ static int attested_hello(SSL *s, struct bytes sni, void *user, struct error *wh
         return ERR_AGAIN;
     }
     a->hellos++;
-    memcpy(a->sni, sni.p, sni.n < 255 ? sni.n : 255);
+    (void)snprintf(a->sni, sizeof a->sni, "%.*s", (int)sni.n, (const char *)sni.p);
     int r = tls_session_ask_certificate(s, BYTES_LIT("c2VydmVyIG5vbmNl"), true, why);
     return r < 0 ? r : use_identity(s, &a->id);
 }
