@@ -144,6 +144,7 @@ static int take_out(struct model *m, struct model_builder *b, struct error *why)
     memmove(&m->sorted[at], &m->sorted[at + 1], (m->count - at - 1) * sizeof *m->sorted);
     m->count--;
     (void)map_remove(&m->by_name, bytes_from_str(b->name));
+    if (m->secret_turn <= b->secret_turn) m->secret_turn = b->secret_turn + 1;
     stale_network(m, b->network);
     return r;
 }
@@ -162,6 +163,7 @@ static int put_in(struct model *m, struct model_builder *b, struct error *why) {
     memmove(&m->sorted[at + 1], &m->sorted[at], (m->count - at) * sizeof *m->sorted);
     m->sorted[at] = b;
     m->count++;
+    b->secret_turn = m->secret_turn;
     stale_network(m, b->network);
     return index_address(m, b, why);
 }

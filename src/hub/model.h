@@ -67,6 +67,7 @@ struct model {
     struct map networks;           /* struct model_network */
     struct model_builder **sorted; /* by name */
     size_t count, capacity;
+    uint64_t secret_turn; /* of a new builder: none that went, perhaps of its name, came so far */
     struct arena measurement_memory;
     struct model_measurement *measurements;
     size_t measurement_count;
