@@ -110,7 +110,7 @@ TEST(answers_of_relays_are_told_apart) {
         {200, "", RELAY_ACCEPTED},
         {200, "{}\n", RELAY_ACCEPTED},
         {202, "accepted bid below floor, skipped validation", RELAY_IGNORED},
-        {400, "{\"message\":\"payload attributes not (yet) known\"}", RELAY_IGNORED},
+        {400, "{\"message\":\"payload attributes not (yet) known\"}", RELAY_NOT_YET},
         {400, "block already received", RELAY_IGNORED},
         {400, "submission for past slot", RELAY_SLOT_OVER},
         {400, "payload for this slot was already delivered", RELAY_SLOT_OVER},

@@ -6,9 +6,12 @@
 #define DUTIES_BODY_MAX (16u << 20)
 #define ANSWER_BODY_MAX 4096u
 #define ASK_AGAIN_NS NS_PER_S
+#define SLOTS_AHEAD 2u       // the next proposers are asked for before their slots
 #define ASK_FAILURES_MAX 11u // then every twelve seconds
 #define SUBMIT_TIMEOUT_NS (2 * NS_PER_S)
 #define RATE_PAUSE_NS (NS_PER_S / 2)
+#define RETRY_FIRST_NS (10 * NS_PER_MS)
+#define RETRY_MOST_NS (NS_PER_S / 2)
 
 struct relay_link {
     struct relay_link_options o;
@@ -28,6 +31,10 @@ struct relay_link {
     uint64_t sent_ns, sequence;
     uint64_t over_slot;      // it wants no more of this slot
     uint64_t not_before_ns;  // after it found us too fast
+    uint64_t again_ns;       // when the same bid goes again; 0 for none
+    uint64_t retry_ns;       // the last pause before one did
+    bool slot_on;            // what could not be taken may be sent again
+    struct hash offered;     // the newest block of the slot
     struct loop_timer timer; // the least interval
 };
 
@@ -124,9 +131,11 @@ void relay_link_refresh(struct relay_link *r) {
 
 const struct relay_duty *relay_link_duty(struct relay_link *r, uint64_t slot) {
     for (size_t i = 0; i < r->duty_count; i++) {
-        if (r->duties[i].slot == slot) return &r->duties[i];
+        if (r->duties[i].slot != slot) continue;
+        if (slot + SLOTS_AHEAD > r->last_slot) relay_link_refresh(r);
+        return &r->duties[i];
     }
-    bool covered = r->duty_count && slot >= r->first_slot && slot <= r->last_slot;
+    bool covered = r->duty_count && slot >= r->first_slot && slot + SLOTS_AHEAD <= r->last_slot;
     if (!covered) relay_link_refresh(r);
     return NULL;
 }
@@ -134,6 +143,23 @@ const struct relay_duty *relay_link_duty(struct relay_link *r, uint64_t slot) {
 /* Submissions. */
 
 static void send_next(struct relay_link *r);
+
+// The relay's state stood in the way of the bid, and not the bid.
+static bool may_pass_later(enum relay_answer answer) {
+    return answer == RELAY_NOT_YET || answer == RELAY_OWN_FAULT || answer == RELAY_CONNECTION ||
+           answer == RELAY_RATE_LIMITED;
+}
+
+// A bid that no newer one follows would be the slot's last: it goes again after a pause.
+static void send_again(struct relay_link *r, struct built_block *b, enum relay_answer answer) {
+    uint64_t now = loop_now_ns(r->o.loop);
+    uint64_t pause = r->retry_ns ? 2 * r->retry_ns : RETRY_FIRST_NS;
+    if (answer == RELAY_RATE_LIMITED) r->not_before_ns = now + RATE_PAUSE_NS;
+    if (!r->slot_on || r->next) return;
+    r->retry_ns = pause < RETRY_MOST_NS ? pause : RETRY_MOST_NS;
+    r->again_ns = now + r->retry_ns;
+    r->next = built_block_retain(b);
+}
 
 static void finished(struct relay_link *r, enum relay_answer answer, struct bytes text) {
     struct built_block *b = r->sent;
@@ -144,7 +170,11 @@ static void finished(struct relay_link *r, enum relay_answer answer, struct byte
         r->over_slot = b->work->slot;
         relay_link_drop(r);
     }
-    if (answer == RELAY_RATE_LIMITED) r->not_before_ns = loop_now_ns(r->o.loop) + RATE_PAUSE_NS;
+    if (may_pass_later(answer)) {
+        send_again(r, b, answer);
+    } else {
+        r->retry_ns = 0;
+    }
     r->o.answered(r->o.context, r, b, answer, text, took);
     built_block_release(b);
     send_next(r);
@@ -239,6 +269,7 @@ static void send_next(struct relay_link *r) {
     struct error why;
     uint64_t now = loop_now_ns(r->o.loop), due = r->sent_ns + r->o.settings->interval_ns;
     if (r->not_before_ns > due) due = r->not_before_ns;
+    if (r->again_ns > due) due = r->again_ns;
     if (!r->next || r->sending) return;
     if (r->sent_ns && now < due) {
         if (loop_timer_set(r->o.loop, &r->timer, due, &why) != 0) {
@@ -263,12 +294,21 @@ void relay_link_submit(struct relay_link *r, struct built_block *b) {
     if (!r->o.settings->submits || b->work->slot == r->over_slot) return;
     built_block_release(r->next);
     r->next = built_block_retain(b);
+    r->slot_on = true;
+    r->offered = b->produced.hash;
+    r->again_ns = 0;
     send_next(r);
+}
+
+bool relay_link_offered(const struct relay_link *r, const struct built_block *b) {
+    return hash_equal(&r->offered, &b->produced.hash);
 }
 
 void relay_link_drop(struct relay_link *r) {
     built_block_release(r->next);
     r->next = NULL;
+    r->slot_on = false;
+    r->again_ns = r->retry_ns = 0;
     loop_timer_clear(r->o.loop, &r->timer);
 }
 

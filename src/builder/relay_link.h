@@ -1,8 +1,10 @@
 /* A relay as the builder uses it: who proposes, and bids that are sent to it.
  *
  * One submission is under way at a time; what comes meanwhile replaces what waits, so that the
- * newest bid goes next. The relay's least interval between submissions holds. The list of
- * proposers is asked for again when a slot is outside of the last one.
+ * newest bid goes next. A bid that the relay could not take yet (it lags behind the head, is not
+ * there, or finds us too fast) goes again after a pause, until a newer one comes or the slot is
+ * dropped. The relay's least interval between submissions holds. The list of
+ * proposers is asked for again when a slot is at the end or outside of the last one.
  * Thread: the loop's. SPDX-License-Identifier: MIT */
 #ifndef BUILDER_RELAY_LINK_H
 #define BUILDER_RELAY_LINK_H
@@ -44,6 +46,8 @@ void relay_link_refresh(struct relay_link *r);
 /* relay_link_submit sends a block, or keeps it until it may be sent. The block is held meanwhile.
  */
 void relay_link_submit(struct relay_link *r, struct built_block *b);
+/* relay_link_offered: the block is the last that was given to relay_link_submit. */
+bool relay_link_offered(const struct relay_link *r, const struct built_block *b);
 /* relay_link_drop forgets what waits (the slot is over). */
 void relay_link_drop(struct relay_link *r);
 

@@ -59,7 +59,7 @@ int relay_gzip(struct buf *out, struct bytes in, struct error *why) {
 const char *relay_answer_name(enum relay_answer a) {
     static const char *const names[RELAY_ANSWER_COUNT] = {
         "accepted",  "ignored",    "slot_over",    "block_invalid",
-        "own_fault", "connection", "rate_limited", "refused"};
+        "own_fault", "connection", "rate_limited", "not_yet", "refused"};
     return a < RELAY_ANSWER_COUNT ? names[a] : "unknown";
 }
 
@@ -71,8 +71,7 @@ enum relay_answer relay_classify(unsigned status, struct bytes body) {
     static const char *const over[] = {"submission for past slot",
                                        "submitted block is for past slot",
                                        "payload for this slot was already delivered"};
-    static const char *const ignored[] = {"payload attributes not (yet) known",
-                                          "accepted bid below floor", "block already received",
+    static const char *const ignored[] = {"accepted bid below floor", "block already received",
                                           "already using a newer payload"};
     for (size_t i = 0; body.n && i < sizeof over / sizeof *over; i++) {
         if (says(body, over[i])) return RELAY_SLOT_OVER;
@@ -80,6 +79,7 @@ enum relay_answer relay_classify(unsigned status, struct bytes body) {
     for (size_t i = 0; body.n && i < sizeof ignored / sizeof *ignored; i++) {
         if (says(body, ignored[i])) return RELAY_IGNORED;
     }
+    if (says(body, "payload attributes not (yet) known")) return RELAY_NOT_YET;
     if (status == 200) return RELAY_ACCEPTED;
     if (status == 202) return RELAY_IGNORED;
     if (status == 429) return RELAY_RATE_LIMITED;

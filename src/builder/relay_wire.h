@@ -26,6 +26,7 @@ enum relay_answer {
     RELAY_OWN_FAULT,     /* it could not simulate */
     RELAY_CONNECTION,    /* timeouts, gateways */
     RELAY_RATE_LIMITED,
+    RELAY_NOT_YET, /* it has not seen the slot's payload attributes */
     RELAY_REFUSED, /* any other refusal */
     RELAY_ANSWER_COUNT,
 };

@@ -104,6 +104,8 @@ static void end_work(struct app *a) {
         relay_link_drop(a->relays[i]);
     }
     log_slot(a);
+    built_block_release(a->newest);
+    a->newest = NULL;
     struct slot_work *work = a->work;
     a->work = NULL; // what the pool drops now is no job's any more
     struct slot_end end = {a, work};
@@ -272,12 +274,6 @@ void build_slots_attributes(void *app, const struct slot_attributes *s) {
     try_begin(a, k);
 }
 
-void build_slots_duties(void *app, struct relay_link *r) {
-    struct app *a = app;
-    (void)r;
-    try_all(a);
-}
-
 // A block of ours is the head: what it cost is spent.
 static void note_landed(struct app *a, const struct head_block *h) {
     for (size_t i = 0; i < BIDS_KEPT; i++) {
@@ -351,16 +347,31 @@ static void log_built(struct app *a, const struct built_block *b) {
              F_U64("checked", b->checked), F_DURATION("sign", b->sign_ns));
 }
 
+static void submit_to(struct app *a, struct relay_link *r, struct built_block *b) {
+    const struct relay_duty *d = relay_link_duty(r, b->work->slot);
+    bool agrees = d && address_equal(&d->fee_recipient, &b->work->proposer) &&
+                  memcmp(&d->pubkey, &b->work->proposer_pubkey, sizeof d->pubkey) == 0;
+    if (!agrees || !relay_link_settings(r)->submits) return;
+    relay_link_submit(r, b);
+    telemetry_submitted(&a->telemetry, relay_link_settings(r)->optimistic);
+    a->tally.submitted++;
+}
+
 static void submit(struct app *a, struct built_block *b) {
+    built_block_release(a->newest);
+    a->newest = built_block_retain(b);
     for (size_t i = 0; i < a->relay_count; i++) {
-        struct relay_link *r = a->relays[i];
-        const struct relay_duty *d = relay_link_duty(r, b->work->slot);
-        bool agrees = d && address_equal(&d->fee_recipient, &b->work->proposer) &&
-                      memcmp(&d->pubkey, &b->work->proposer_pubkey, sizeof d->pubkey) == 0;
-        if (!agrees || !relay_link_settings(r)->submits) continue;
-        relay_link_submit(r, b);
-        telemetry_submitted(&a->telemetry, relay_link_settings(r)->optimistic);
-        a->tally.submitted++;
+        submit_to(a, a->relays[i], b);
+    }
+}
+
+void build_slots_duties(void *app, struct relay_link *r) {
+    struct app *a = app;
+    try_all(a);
+    // Another relay may have told earlier whose slot it is: what was built goes to this one as
+    // well.
+    if (a->newest && a->enabled && !relay_link_offered(r, a->newest)) {
+        submit_to(a, r, a->newest);
     }
 }
 

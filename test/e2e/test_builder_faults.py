@@ -1,4 +1,5 @@
 """The builder among faults: clocks, relays, floods, and many slots in a row under load."""
+import hashlib
 import json
 import os
 import random
@@ -215,7 +216,7 @@ class Crook(Server):
     """A relay that says what it likes."""
 
     def __init__(self, world_port=None):
-        self.behind, self.mode, self.posts = world_port, "ok", 0
+        self.behind, self.mode, self.posts, self.early = world_port, "ok", 0, {}
         super().__init__()
 
     def get(self, handler):
@@ -234,6 +235,12 @@ class Crook(Server):
 
     def post(self, handler, body):
         self.posts += 1
+        if self.mode == "early":
+            block = hashlib.sha256(body).hexdigest()
+            self.early[block] = self.early.get(block, 0) + 1
+            if self.early[block] < 3:
+                self.answer(handler, 400, {"code": 400, "message": "payload attributes not (yet) known"})
+                return
         if self.mode == "slow":
             time.sleep(3)
         answers = {"invalid": (400, {"code": 400, "message": "simulation failed: invalid state root"}),
@@ -261,6 +268,22 @@ def a_relay_that_lies_or_is_slow_costs_the_others_nothing():
             check_chain(w)
         finally:
             crook.close()
+
+
+@case
+def a_bid_that_came_too_early_goes_again():
+    """A relay that has not seen the slot's payload attributes gets the same bid until it has."""
+    crook = Crook()
+    crook.mode = "early"
+    try:
+        with Network("1s", relays=(("crook", crook.url, 5),)) as w:
+            crook.behind = w.port["relay"]
+            w.wait_won(5, 60)
+        taken = [block for block, tries in crook.early.items() if tries == 3]
+        assert len(taken) >= 3, crook.early
+        assert max(crook.early.values()) == 3, crook.early
+    finally:
+        crook.close()
 
 
 @case
