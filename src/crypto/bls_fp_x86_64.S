@@ -51,49 +51,51 @@ function \name
         .size \name, . - \name
 .endm
 
-.macro save
-        push %rbp
+/* Registers on the stack, and from it in the opposite order, with what unwinding needs. */
+.macro save registers:vararg
+.irp r, \registers
+        push %\r
         .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %rbp, 0
-        push %rbx
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %rbx, 0
-        push %r12
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r12, 0
-        push %r13
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r13, 0
-        push %r14
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r14, 0
-        push %r15
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r15, 0
+        .cfi_rel_offset %\r, 0
+.endr
 .endm
-.macro restore
-        pop %r15
+.macro restore registers:vararg
+.irp r, \registers
+        pop %\r
         .cfi_adjust_cfa_offset -8
-        .cfi_restore %r15
-        pop %r14
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r14
-        pop %r13
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r13
-        pop %r12
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r12
-        pop %rbx
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %rbx
-        pop %rbp
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %rbp
+        .cfi_restore %\r
+.endr
 .endm
 
-/* t0..t6 = first row: a * rdx, where a stands at rsi. */
+/* low += the low half of rdx * word, high += the high half, each in its own carry chain (OF, CF).
+ * Uses rax and rbx. */
+.macro multiply_add word, low, high
+        mulx \word, %rax, %rbx
+        adox %rax, \low
+        adcx %rbx, \high
+.endm
+
+/* The same with the first five words at \at(\base); both chains begin, rbp = 0 carries nothing. */
+.macro multiply_add_five at, base, t0, t1, t2, t3, t4, t5
+        xor %ebp, %ebp
+        multiply_add \at+0(\base), \t0, \t1
+        multiply_add \at+8(\base), \t1, \t2
+        multiply_add \at+16(\base), \t2, \t3
+        multiply_add \at+24(\base), \t3, \t4
+        multiply_add \at+32(\base), \t4, \t5
+.endm
+
+/* The last word of a row, whose high half opens the word above it; both chains end there. */
+.macro multiply_add_last word, low, high
+        mulx \word, %rax, \high
+        adox %rax, \low
+        adcx %rbp, \high
+        adox %rbp, \high
+.endm
+
+/* t0..t6 = first row: a * b[0], where a stands at rsi and b at rcx. */
 .macro first_row t0, t1, t2, t3, t4, t5, t6
+        mov 0(%rcx), %rdx
         mulx 0(%rsi), \t0, \t1
         mulx 8(%rsi), %rax, \t2
         add %rax, \t1
@@ -108,28 +110,11 @@ function \name
         adc $0, \t6
 .endm
 
-/* t0..t6 += a * rdx; t6 is 0 on entry (its content is replaced). rbp ends as 0. */
-.macro next_row t0, t1, t2, t3, t4, t5, t6
-        xor %ebp, %ebp
-        mulx 0(%rsi), %rax, %rbx
-        adox %rax, \t0
-        adcx %rbx, \t1
-        mulx 8(%rsi), %rax, %rbx
-        adox %rax, \t1
-        adcx %rbx, \t2
-        mulx 16(%rsi), %rax, %rbx
-        adox %rax, \t2
-        adcx %rbx, \t3
-        mulx 24(%rsi), %rax, %rbx
-        adox %rax, \t3
-        adcx %rbx, \t4
-        mulx 32(%rsi), %rax, %rbx
-        adox %rax, \t4
-        adcx %rbx, \t5
-        mulx 40(%rsi), %rax, \t6
-        adox %rax, \t5
-        adcx %rbp, \t6
-        adox %rbp, \t6
+/* t0..t6 += a * the word at \at of b; t6 is 0 on entry (its content is replaced). */
+.macro next_row at, t0, t1, t2, t3, t4, t5, t6
+        mov \at(%rcx), %rdx
+        multiply_add_five 0, %rsi, \t0, \t1, \t2, \t3, \t4, \t5
+        multiply_add_last 40(%rsi), \t5, \t6
 .endm
 
 /* Adds the multiple of the modulus that makes t0 zero: t0..t6 += m * p. The sum fits, for
@@ -137,26 +122,15 @@ function \name
 .macro reduce_row t0, t1, t2, t3, t4, t5, t6
         mov \t0, %rdx
         imul negative_inverse(%rip), %rdx
-        xor %ebp, %ebp
-        mulx modulus+0(%rip), %rax, %rbx
-        adox %rax, \t0
-        adcx %rbx, \t1
-        mulx modulus+8(%rip), %rax, %rbx
-        adox %rax, \t1
-        adcx %rbx, \t2
-        mulx modulus+16(%rip), %rax, %rbx
-        adox %rax, \t2
-        adcx %rbx, \t3
-        mulx modulus+24(%rip), %rax, %rbx
-        adox %rax, \t3
-        adcx %rbx, \t4
-        mulx modulus+32(%rip), %rax, %rbx
-        adox %rax, \t4
-        adcx %rbx, \t5
-        mulx modulus+40(%rip), %rax, %rbx
-        adox %rax, \t5
-        adcx %rbx, \t6
+        multiply_add_five modulus, %rip, \t0, \t1, \t2, \t3, \t4, \t5
+        multiply_add modulus+40(%rip), \t5, \t6
         adox %rbp, \t6
+.endm
+
+/* A row and its reduction. */
+.macro reduced_row at, t0, t1, t2, t3, t4, t5, t6
+        next_row \at, \t0, \t1, \t2, \t3, \t4, \t5, \t6
+        reduce_row \t0, \t1, \t2, \t3, \t4, \t5, \t6
 .endm
 
 /* Stores t0..t5 (below 2p) at rdi after at most one subtraction of p. u: five spare registers
@@ -191,53 +165,36 @@ function \name
 /* void bls_fp_mul_adx(ret, a, b) */
 chosen_function bls_fp_mul
 function bls_fp_mul_adx
-        save
+        save rbp, rbx, r12, r13, r14, r15
         mov %rdx, %rcx
-        mov 0(%rcx), %rdx
         first_row %r8, %r9, %r10, %r11, %r12, %r13, %r14
         reduce_row %r8, %r9, %r10, %r11, %r12, %r13, %r14
-        mov 8(%rcx), %rdx
-        next_row %r9, %r10, %r11, %r12, %r13, %r14, %r8
-        reduce_row %r9, %r10, %r11, %r12, %r13, %r14, %r8
-        mov 16(%rcx), %rdx
-        next_row %r10, %r11, %r12, %r13, %r14, %r8, %r9
-        reduce_row %r10, %r11, %r12, %r13, %r14, %r8, %r9
-        mov 24(%rcx), %rdx
-        next_row %r11, %r12, %r13, %r14, %r8, %r9, %r10
-        reduce_row %r11, %r12, %r13, %r14, %r8, %r9, %r10
-        mov 32(%rcx), %rdx
-        next_row %r12, %r13, %r14, %r8, %r9, %r10, %r11
-        reduce_row %r12, %r13, %r14, %r8, %r9, %r10, %r11
-        mov 40(%rcx), %rdx
-        next_row %r13, %r14, %r8, %r9, %r10, %r11, %r12
-        reduce_row %r13, %r14, %r8, %r9, %r10, %r11, %r12
+        reduced_row 8, %r9, %r10, %r11, %r12, %r13, %r14, %r8
+        reduced_row 16, %r10, %r11, %r12, %r13, %r14, %r8, %r9
+        reduced_row 24, %r11, %r12, %r13, %r14, %r8, %r9, %r10
+        reduced_row 32, %r12, %r13, %r14, %r8, %r9, %r10, %r11
+        reduced_row 40, %r13, %r14, %r8, %r9, %r10, %r11, %r12
         store_reduced %r14, %r8, %r9, %r10, %r11, %r12, %r13, %rbx, %rbp, %rcx, %rdx
-        restore
+        restore r15, r14, r13, r12, rbx, rbp
         ret
 end_function bls_fp_mul_adx
 
 /* void bls_fp_mul_wide_adx(ret, a, b): 12 words, no reduction. */
 chosen_function bls_fp_mul_wide
 function bls_fp_mul_wide_adx
-        save
+        save rbp, rbx, r12, r13, r14, r15
         mov %rdx, %rcx
-        mov 0(%rcx), %rdx
         first_row %r8, %r9, %r10, %r11, %r12, %r13, %r14
         mov %r8, 0(%rdi)
-        mov 8(%rcx), %rdx
-        next_row %r9, %r10, %r11, %r12, %r13, %r14, %r8
+        next_row 8, %r9, %r10, %r11, %r12, %r13, %r14, %r8
         mov %r9, 8(%rdi)
-        mov 16(%rcx), %rdx
-        next_row %r10, %r11, %r12, %r13, %r14, %r8, %r9
+        next_row 16, %r10, %r11, %r12, %r13, %r14, %r8, %r9
         mov %r10, 16(%rdi)
-        mov 24(%rcx), %rdx
-        next_row %r11, %r12, %r13, %r14, %r8, %r9, %r10
+        next_row 24, %r11, %r12, %r13, %r14, %r8, %r9, %r10
         mov %r11, 24(%rdi)
-        mov 32(%rcx), %rdx
-        next_row %r12, %r13, %r14, %r8, %r9, %r10, %r11
+        next_row 32, %r12, %r13, %r14, %r8, %r9, %r10, %r11
         mov %r12, 32(%rdi)
-        mov 40(%rcx), %rdx
-        next_row %r13, %r14, %r8, %r9, %r10, %r11, %r12
+        next_row 40, %r13, %r14, %r8, %r9, %r10, %r11, %r12
         mov %r13, 40(%rdi)
         mov %r14, 48(%rdi)
         mov %r8, 56(%rdi)
@@ -245,7 +202,7 @@ function bls_fp_mul_wide_adx
         mov %r10, 72(%rdi)
         mov %r11, 80(%rdi)
         mov %r12, 88(%rdi)
-        restore
+        restore r15, r14, r13, r12, rbx, rbp
         ret
 end_function bls_fp_mul_wide_adx
 
@@ -266,32 +223,16 @@ end_function bls_fp_mul_wide_adx
         /* a1 * a2..a5 -> words 3..7 = r10, r11, r12, r13, r14 */
         mov 8(%rsi), %rdx
         xor %ebp, %ebp
-        mulx 16(%rsi), %rax, %rbx
-        adox %rax, %r10
-        adcx %rbx, %r11
-        mulx 24(%rsi), %rax, %rbx
-        adox %rax, %r11
-        adcx %rbx, %r12
-        mulx 32(%rsi), %rax, %rbx
-        adox %rax, %r12
-        adcx %rbx, %r13
-        mulx 40(%rsi), %rax, %r14
-        adox %rax, %r13
-        adcx %rbp, %r14
-        adox %rbp, %r14
+        multiply_add 16(%rsi), %r10, %r11
+        multiply_add 24(%rsi), %r11, %r12
+        multiply_add 32(%rsi), %r12, %r13
+        multiply_add_last 40(%rsi), %r13, %r14
         /* a2 * a3..a5 -> words 5..8 = r12, r13, r14, r15 */
         mov 16(%rsi), %rdx
         xor %ebp, %ebp
-        mulx 24(%rsi), %rax, %rbx
-        adox %rax, %r12
-        adcx %rbx, %r13
-        mulx 32(%rsi), %rax, %rbx
-        adox %rax, %r13
-        adcx %rbx, %r14
-        mulx 40(%rsi), %rax, %r15
-        adox %rax, %r14
-        adcx %rbp, %r15
-        adox %rbp, %r15
+        multiply_add 24(%rsi), %r12, %r13
+        multiply_add 32(%rsi), %r13, %r14
+        multiply_add_last 40(%rsi), %r14, %r15
         /* a3 * a4, a5 -> words 7..9 = r14, r15, rcx */
         mov 24(%rsi), %rdx
         mulx 32(%rsi), %rax, %rbx
@@ -362,10 +303,10 @@ end_function bls_fp_mul_wide_adx
 
 /* void bls_fp_sqr_wide_adx(ret, a) */
 function bls_fp_sqr_wide_adx
-        save
+        save rbp, rbx, r12, r13, r14, r15
         square_triangle
         square_finish %rdi
-        restore
+        restore r15, r14, r13, r12, rbx, rbp
         ret
 end_function bls_fp_sqr_wide_adx
 
@@ -374,26 +315,8 @@ end_function bls_fp_sqr_wide_adx
 .macro fold_row t0, t1, t2, t3, t4, t5
         mov \t0, %rdx
         imul negative_inverse(%rip), %rdx
-        xor %ebp, %ebp
-        mulx modulus+0(%rip), %rax, %rbx
-        adox %rax, \t0
-        adcx %rbx, \t1
-        mulx modulus+8(%rip), %rax, %rbx
-        adox %rax, \t1
-        adcx %rbx, \t2
-        mulx modulus+16(%rip), %rax, %rbx
-        adox %rax, \t2
-        adcx %rbx, \t3
-        mulx modulus+24(%rip), %rax, %rbx
-        adox %rax, \t3
-        adcx %rbx, \t4
-        mulx modulus+32(%rip), %rax, %rbx
-        adox %rax, \t4
-        adcx %rbx, \t5
-        mulx modulus+40(%rip), %rax, \t0
-        adox %rax, \t5
-        adcx %rbp, \t0
-        adox %rbp, \t0
+        multiply_add_five modulus, %rip, \t0, \t1, \t2, \t3, \t4, \t5
+        multiply_add_last modulus+40(%rip), \t5, \t0
 .endm
 
 /* Reduces the twelve words at \wide, whose value is below p * 2^384, into rdi. */
@@ -422,16 +345,16 @@ end_function bls_fp_sqr_wide_adx
 /* void bls_fp_redc_adx(ret, wide) */
 chosen_function bls_fp_redc
 function bls_fp_redc_adx
-        save
+        save rbp, rbx, r12, r13, r14, r15
         redc %rsi
-        restore
+        restore r15, r14, r13, r12, rbx, rbp
         ret
 end_function bls_fp_redc_adx
 
 /* void bls_fp_sqr_adx(ret, a) */
 chosen_function bls_fp_sqr
 function bls_fp_sqr_adx
-        save
+        save rbp, rbx, r12, r13, r14, r15
         sub $96, %rsp
         .cfi_adjust_cfa_offset 96
         square_triangle
@@ -439,7 +362,7 @@ function bls_fp_sqr_adx
         redc %rsp
         add $96, %rsp
         .cfi_adjust_cfa_offset -96
-        restore
+        restore r15, r14, r13, r12, rbx, rbp
         ret
 end_function bls_fp_sqr_adx
 
@@ -468,34 +391,6 @@ end_function bls_fp_sqr_adx
         mov %rax, \at+32(%rdi)
         mov %rcx, \at+40(%rdi)
 .endm
-.macro save_four
-        push %rbx
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %rbx, 0
-        push %r12
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r12, 0
-        push %r13
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r13, 0
-        push %r14
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r14, 0
-.endm
-.macro restore_four
-        pop %r14
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r14
-        pop %r13
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r13
-        pop %r12
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r12
-        pop %rbx
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %rbx
-.endm
 
 /* Adds p to the six words when CF is set. rsi is 0; uses rdx, rbx, r12-r14. */
 .macro add_modulus_on_borrow
@@ -520,9 +415,7 @@ end_function bls_fp_sqr_adx
 
 /* void bls_fp_add_x86(ret, a, b) */
 function bls_fp_add_x86
-        push %rbx
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %rbx, 0
+        save rbx
         load_six 0
         operate_six add, adc, 0
         mov %r8, %rsi
@@ -531,15 +424,7 @@ function bls_fp_add_x86
         sub modulus+0(%rip), %r8
         sbb modulus+8(%rip), %r9
         sbb modulus+16(%rip), %r10
-        push %r12
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r12, 0
-        push %r13
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r13, 0
-        push %r14
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r14, 0
+        save r12, r13, r14
         mov %r11, %r12
         mov %rax, %r13
         mov %rcx, %r14
@@ -553,20 +438,19 @@ function bls_fp_add_x86
         cmovc %r13, %rax
         cmovc %r14, %rcx
         store_six 0
-        restore_four
+        restore r14, r13, r12, rbx
         ret
 end_function bls_fp_add_x86
 
-
 /* void bls_fp_sub_x86(ret, a, b) */
 function bls_fp_sub_x86
-        save_four
+        save rbx, r12, r13, r14
         load_six 0
         xor %esi, %esi
         operate_six sub, sbb, 0
         add_modulus_on_borrow
         store_six 0
-        restore_four
+        restore r14, r13, r12, rbx
         ret
 end_function bls_fp_sub_x86
 
@@ -580,7 +464,7 @@ end_function bls_fp_add_lazy_x86
 
 /* void bls_wide_sub_x86(ret, a, b): twelve words; a borrow adds p * 2^384. */
 function bls_wide_sub_x86
-        save_four
+        save rbx, r12, r13, r14
         load_six 0
         operate_six sub, sbb, 0
         store_six 0
@@ -589,58 +473,35 @@ function bls_wide_sub_x86
         operate_six sbb, sbb, 48
         add_modulus_on_borrow
         store_six 48
-        restore_four
+        restore r14, r13, r12, rbx
         ret
 end_function bls_wide_sub_x86
 
 /* The scalar field, four words: contract in bls_fr.h. */
-.macro order_row t0, t1, t2, t3, t4
-        xor %ebp, %ebp
-        mulx 0(%rsi), %rax, %rbx
-        adox %rax, \t0
-        adcx %rbx, \t1
-        mulx 8(%rsi), %rax, %rbx
-        adox %rax, \t1
-        adcx %rbx, \t2
-        mulx 16(%rsi), %rax, %rbx
-        adox %rax, \t2
-        adcx %rbx, \t3
-        mulx 24(%rsi), %rax, \t4
-        adox %rax, \t3
-        adcx %rbp, \t4
-        adox %rbp, \t4
-.endm
 .macro order_reduce t0, t1, t2, t3, t4
         mov \t0, %rdx
         imul order_negative_inverse(%rip), %rdx
         xor %ebp, %ebp
-        mulx order+0(%rip), %rax, %rbx
-        adox %rax, \t0
-        adcx %rbx, \t1
-        mulx order+8(%rip), %rax, %rbx
-        adox %rax, \t1
-        adcx %rbx, \t2
-        mulx order+16(%rip), %rax, %rbx
-        adox %rax, \t2
-        adcx %rbx, \t3
-        mulx order+24(%rip), %rax, %rbx
-        adox %rax, \t3
-        adcx %rbx, \t4
+        multiply_add order+0(%rip), \t0, \t1
+        multiply_add order+8(%rip), \t1, \t2
+        multiply_add order+16(%rip), \t2, \t3
+        multiply_add order+24(%rip), \t3, \t4
         adox %rbp, \t4
+.endm
+.macro order_row at, t0, t1, t2, t3, t4
+        mov \at(%rcx), %rdx
+        xor %ebp, %ebp
+        multiply_add 0(%rsi), \t0, \t1
+        multiply_add 8(%rsi), \t1, \t2
+        multiply_add 16(%rsi), \t2, \t3
+        multiply_add_last 24(%rsi), \t3, \t4
+        order_reduce \t0, \t1, \t2, \t3, \t4
 .endm
 
 /* void bls_fr_mul(ret, a, b) */
 chosen_function bls_fr_mul
 function bls_fr_mul_adx
-        push %rbp
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %rbp, 0
-        push %rbx
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %rbx, 0
-        push %r12
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r12, 0
+        save rbp, rbx, r12
         mov %rdx, %rcx
         mov 0(%rcx), %rdx
         mulx 0(%rsi), %r8, %r9
@@ -652,15 +513,9 @@ function bls_fr_mul_adx
         adc %rax, %r11
         adc $0, %r12
         order_reduce %r8, %r9, %r10, %r11, %r12
-        mov 8(%rcx), %rdx
-        order_row %r9, %r10, %r11, %r12, %r8
-        order_reduce %r9, %r10, %r11, %r12, %r8
-        mov 16(%rcx), %rdx
-        order_row %r10, %r11, %r12, %r8, %r9
-        order_reduce %r10, %r11, %r12, %r8, %r9
-        mov 24(%rcx), %rdx
-        order_row %r11, %r12, %r8, %r9, %r10
-        order_reduce %r11, %r12, %r8, %r9, %r10
+        order_row 8, %r9, %r10, %r11, %r12, %r8
+        order_row 16, %r10, %r11, %r12, %r8, %r9
+        order_row 24, %r11, %r12, %r8, %r9, %r10
         mov %r12, %rax
         mov %r8, %rbx
         mov %r9, %rcx
@@ -677,15 +532,7 @@ function bls_fr_mul_adx
         mov %r8, 8(%rdi)
         mov %r9, 16(%rdi)
         mov %r10, 24(%rdi)
-        pop %r12
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r12
-        pop %rbx
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %rbx
-        pop %rbp
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %rbp
+        restore r12, rbx, rbp
         ret
 end_function bls_fr_mul_adx
 
