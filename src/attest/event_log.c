@@ -205,6 +205,14 @@ int event_log_parse(struct event_log *ret, struct bytes in, struct arena *a, str
     return 0;
 }
 
+// The event's data when it tells the locality of TPM2_Startup: "StartupLocality\0" and a byte.
+static bool tells_locality(const struct log_event *e, uint8_t *ret) {
+    static const char name[16] = "StartupLocality";
+    if (e->type != EVENT_NO_ACTION || e->reg != 0 || e->data.n != sizeof name + 1) return false;
+    *ret = e->data.p[sizeof name];
+    return memcmp(e->data.p, name, sizeof name) == 0;
+}
+
 int event_log_replay(struct log_registers *ret, const struct event_log *log, enum digest_kind kind,
                      struct error *why) {
     memset(ret, 0, sizeof *ret);
@@ -214,6 +222,10 @@ int event_log_replay(struct log_registers *ret, const struct event_log *log, enu
     }
     for (size_t i = 0; i < log->n; i++) {
         const struct log_event *e = &log->events[i];
+        uint8_t locality;
+        if (!(ret->touched & 1) && tells_locality(e, &locality)) {
+            ret->value[0][digest_size(kind) - 1] = locality;
+        }
         if (e->type == EVENT_NO_ACTION || e->digest[kind].n == 0) continue;
         if (e->reg >= EVENT_LOG_REGISTERS) {
             return error_set(why, ERR_RANGE, "event log: event %zu is of register %u", i, e->reg);

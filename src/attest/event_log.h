@@ -62,7 +62,10 @@ struct log_registers {
     uint32_t touched; /* bit per register */
 };
 
-/* event_log_replay extends zeroed registers with every event but EV_NO_ACTION.
+/* event_log_replay extends zeroed registers with every event but EV_NO_ACTION. A StartupLocality
+ * event before the first one of register 0 tells what a TPM's PCR 0 begins with: zeros and that
+ * locality (3, or 4 after a dynamic launch). RTMRs have none: register 0 of a CCEL log is MRTD,
+ * which no event extends.
  * errors  ERR_NOT_FOUND: the log has no such bank; ERR_RANGE: a register above 23. */
 [[gnu::warn_unused_result]] int event_log_replay(struct log_registers *ret,
                                                  const struct event_log *log, enum digest_kind kind,

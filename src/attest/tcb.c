@@ -129,7 +129,8 @@ static enum qvl_code check_relaunch(const struct tcb_evaluation *e, const struct
                    ? TCB_RELAUNCH_ADVISED_CONFIGURATION_NEEDED
                    : TCB_RELAUNCH_ADVISED;
     }
-    return mismatch ? QVL_TDX_MODULE_MISMATCH : QVL_OK;
+    // The QVL finds a mismatch here and then, weighing in the QE, no longer knows that status.
+    return mismatch ? QVL_TCB_UNRECOGNIZED_STATUS : QVL_OK;
 }
 
 static enum qvl_code evaluate_tdx(struct tcb_evaluation *e, const struct tcb_info *info,

@@ -209,9 +209,7 @@ static void add_note(struct verdict *r, const struct tcb_note *note) {
         while (k < r->advisory_count && !bytes_equal(r->advisories[k], note->advisories[i])) {
             k++;
         }
-        if (k == r->advisory_count && k < VERDICT_ADVISORIES_MAX) {
-            r->advisories[r->advisory_count++] = note->advisories[i];
-        }
+        if (k == r->advisory_count) r->advisories[r->advisory_count++] = note->advisories[i];
     }
 }
 
@@ -288,12 +286,25 @@ static int check_quote(struct verdict *r, struct verifier *v, const struct pck_c
     return code == QVL_OK ? check_signatures(r, v, pck, c, why) : 0;
 }
 
+// Types 1 to 3 name the platform by its PPID; only 4 and 5 are certificates.
+static bool says_certificates(const struct quote *q) {
+    return q->cert_type == QUOTE_CERT_PCK_CHAIN || q->cert_type == QUOTE_CERT_PCK_LEAF;
+}
+
+static bool has_certificates(struct bytes in) {
+    static const char begin[] = "-----BEGIN CERTIFICATE";
+    return in.n > 0 && memmem(in.p, in.n, begin, sizeof begin - 1) != NULL;
+}
+
 static void note_findings(struct verdict *r, const struct collateral_check *k,
                           const struct pck_check *p, const struct collateral *c) {
     uint32_t f = 0;
     if (r->parsed) {
         static const uint8_t zero[32];
         if (r->quote.spare_bytes > 0) f |= FINDING_SPARE_BYTES;
+        if (!says_certificates(&r->quote) && has_certificates(r->quote.cert_data)) {
+            f |= FINDING_CERTIFICATION_TYPE;
+        }
         if (memcmp(r->quote.qe_report.report_data + 32, zero, 32) != 0) {
             f |= FINDING_QE_REPORT_DATA_TAIL;
         }
@@ -344,12 +355,9 @@ static void begin(struct verdict *r, const struct verifier *v, struct bytes quot
 // The certificates: in the quote, in the collateral for quotes without, or found in a broken one.
 static struct bytes find_pem(const struct verdict *r, struct bytes quote,
                              const struct collateral *c) {
-    static const char begin[] = "-----BEGIN CERTIFICATE";
     if (!r->parsed) return quote_find_chain(quote);
     struct bytes own = r->quote.cert_data;
-    bool there =
-        (r->quote.cert_type == QUOTE_CERT_PCK_CHAIN || r->quote.cert_type == QUOTE_CERT_PCK_LEAF) &&
-        own.n > 0 && memmem(own.p, own.n, begin, sizeof begin - 1);
+    bool there = says_certificates(&r->quote) && has_certificates(own);
     return there || c->parts.pck_chain.n == 0 ? own : c->parts.pck_chain;
 }
 

@@ -16,12 +16,16 @@
 
 #include "attest/chain.h"
 
-#define VERDICT_ADVISORIES_MAX 128
+/* Of the four levels that apply: SGX, TDX, module, QE. None is ever cut off: a policy must see all.
+ */
+#define VERDICT_ADVISORIES_MAX (4 * TCB_ADVISORIES_MAX)
 
 /* What the QVL lets pass and we do not. A verdict with any of them is not valid. */
 #define VERDICT_FINDINGS(X)                                                                        \
     X(SPARE_BYTES, "quote_spare_bytes", "bytes in the signature data that belong to nothing")      \
     X(QE_REPORT_DATA_TAIL, "qe_report_data_tail", "the QE report data does not end in zeros")      \
+    X(CERTIFICATION_TYPE, "quote_certification_type",                                              \
+      "certificates in certification data that says it holds none")                                \
     X(RESERVED_HEADER, "quote_reserved_header", "reserved header fields are not zero")             \
     X(TCB_INFO_TEXT, "tcb_info_text", "the TCB Info text is not byte for byte what was signed")    \
     X(QE_IDENTITY_TEXT, "qe_identity_text",                                                        \

@@ -30,6 +30,7 @@ static void print_json(struct attest_run *run, const struct outcome *o, bool ver
         json_add_bool(&w, "ak_certified", o->azure.ak_certified);
         json_end(&w);
     }
+    json_add_str(&w, "freshness", run->values.report_data ? "checked" : "unchecked");
     if (o->have_measurements) report_measurements(&w, &o->measurements);
     report_decision(&w, &o->decision);
     json_end(&w);
@@ -48,6 +49,10 @@ static void print_text(struct attest_run *run, const struct outcome *o, bool ver
                : v->valid ? "REFUSED BY POLICY"
                           : "NOT VALID");
     buf_printf(&run->out, "  verdict        %s\n", reason);
+    if (!run->values.report_data) {
+        buf_append_str(&run->out, "  freshness      not checked: without --report-data, evidence "
+                                  "made at another time for someone else passes too\n");
+    }
     if (!run->values.collateral) {
         buf_append_str(&run->out, "  collateral     none given, and nothing verifies without: "
                                   "--collateral DIR (attest fetch-collateral)\n");

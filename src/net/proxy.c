@@ -18,6 +18,7 @@ struct passing {
     struct exchange *x;    /* NULL: the client's side is over */
     struct client_call *k; /* NULL: the origin's side is over, or not begun */
     struct client *origin;
+    struct bytes wish; /* the protocol that the origin is asked for, if any; in x's arena */
     struct passing *next;
 };
 
@@ -278,13 +279,16 @@ static int tunnel_begin(struct passing *t, const struct http_response *r, struct
     return 0;
 }
 
+// What the origin switches to must be what it was asked for: whoever had the wish taken out of the
+// request (h2c, say, would carry requests past every check) does not get it by way of the origin.
 static void back_upgraded(struct client_call *k, void *context, const struct http_response *r,
                           struct conn *conn, struct bytes rest) {
     struct passing *t = context;
     struct error why = {0};
     (void)k;
     t->k = NULL;
-    bool asked = t->x && exchange_request(t->x)->upgrade;
+    struct bytes protocol = http_get(&r->fields, HTTP_FIELD_UPGRADE);
+    bool asked = t->x && protocol.n && http_equal_bytes_nocase(t->wish, protocol);
     if (!asked) error_set(&why, ERR_INVALID, "the origin switched protocols unasked");
     if (!asked || tunnel_begin(t, r, conn, rest, &why) < 0) {
         client_drop(t->origin, conn, &why);
@@ -368,6 +372,7 @@ void proxy_pass(struct proxy *p, struct exchange *x) {
     bool more = own.body != HTTP_BODY_NONE;
     t->x = x;
     t->origin = origin;
+    if (own.upgrade) t->wish = http_get(&own.fields, HTTP_FIELD_UPGRADE);
     exchange_hold(x);
     exchange_set_events(x, &front_events, t);
     if (client_start(&t->k, origin, &own, BYTES_LIT(""), more, &back_events, t, &why) < 0) {

@@ -198,9 +198,17 @@ static void on_record(void *context, const struct server_record *r) {
     ((struct world *)context)->last = *r;
 }
 
+static const char *other_wish; /* what add_header makes of a wish to upgrade; NULL: leaves it */
+
 static int add_header(struct exchange *x, struct http_request *r, struct arena *a, void *context) {
     (void)x, (void)context;
     http_fields_remove(&r->fields, BYTES_LIT("x-secret"));
+    if (other_wish) {
+        http_fields_remove(&r->fields, BYTES_LIT("upgrade"));
+        r->upgrade = *other_wish != 0;
+        struct bytes wish = bytes_from_str(other_wish);
+        if (wish.n) CHECK(http_fields_add(&r->fields, a, BYTES_LIT("upgrade"), wish, NULL) == 0);
+    }
     return http_fields_set(&r->fields, a, BYTES_LIT("x-verdict"), BYTES_LIT("good"), NULL);
 }
 
@@ -600,6 +608,33 @@ static void check_tunnel(bool secure) {
 TEST(upgrades_become_tunnels) {
     check_tunnel(false);
     check_tunnel(true);
+}
+
+/* An origin that switches to "echo" whatever the proxy's owner let through. */
+static void check_unasked(const char *wish) {
+    struct world w;
+    struct call c = {0};
+    struct error why = {0};
+    struct http_request r = {.method = HTTP_GET, .path = BYTES_LIT("/upgrade"), .upgrade = true};
+    struct arena a;
+    world_open(&w, false, CLIENT_HTTP1);
+    arena_init(&a, 0);
+    other_wish = wish;
+    CHECK_OK(http_fields_add(&r.fields, &a, BYTES_LIT("upgrade"), BYTES_LIT("echo"), &why), &why);
+    CHECK_OK(client_start(&c.k, w.client, &r, BYTES_LIT(""), false, &call_events, &c, &why), &why);
+    TURN_UNTIL(w.loop, c.upgraded || c.failed || c.ended);
+    CHECK(c.ended && !c.upgraded);
+    CHECK_U64(c.status, 502);
+    CHECK_U64(w.back_requests, 1);
+    TURN_UNTIL(w.loop, server_connections(w.back) == 0);
+    other_wish = NULL;
+    arena_free(&a);
+    buf_free(&c.body);
+    world_close(&w);
+}
+TEST(an_origin_switches_only_to_what_it_was_asked_for) {
+    check_unasked("");
+    check_unasked("websocket");
 }
 
 TEST(client_options_are_checked) {

@@ -36,6 +36,7 @@ def each_exit_status_has_its_reason():
         (folder / "changed.bin").write_bytes(changed)
         for status, text, *arguments in (
                 (0, "VERIFIED", good, *flags),
+                (0, "freshness      not checked", good, *flags),
                 (0, "VERIFIED", good, *flags, "--policy", policy(folder / "p.json", GOOD)),
                 (0, "VERIFIED", good, *flags, "--report-data", "ab"),
                 (2, "REFUSED BY POLICY", good, *flags, "--policy", wrong),
@@ -56,6 +57,11 @@ def each_exit_status_has_its_reason():
         p = attest("verify", good, *flags, "--json", "--policy", wrong)
         verdict = json.loads(p.stdout)
         assert p.returncode == 2 and verdict["valid"] and not verdict["verified"], p.stdout
+        assert verdict["freshness"] == "unchecked", p.stdout
+        p = attest("verify", good, *flags, "--json", "--report-data", "ab")
+        assert json.loads(p.stdout)["freshness"] == "checked", p.stdout
+        p = attest("verify", good, *flags, "--report-data", "ab")
+        assert "freshness" not in p.stdout, p.stdout
         assert set(verdict["result_codes"]) == {"pck_chain", "tcb_info", "qe_identity", "quote"}
         assert set(verdict["result_codes"].values()) == {"STATUS_OK"}
         assert verdict["policy"]["rule"] == "measurement" and OTHER in verdict["policy"]["expected"]
