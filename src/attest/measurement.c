@@ -72,14 +72,11 @@ const struct measurement *measurements_find(const struct measurements *m, unsign
 
 // A decimal number below `below` without leading zeros.
 static bool read_number(unsigned *ret, struct bytes text, unsigned below) {
-    unsigned v = 0;
-    if (text.n == 0 || text.n > 2 || (text.n == 2 && text.p[0] == '0')) return false;
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] < '0' || text.p[i] > '9') return false;
-        v = v * 10 + (unsigned)(text.p[i] - '0');
-    }
-    *ret = v;
-    return v < below;
+    uint64_t v;
+    if (text.n > 1 && text.p[0] == '0') return false;
+    if (!bytes_parse_u64(&v, text) || v >= below) return false;
+    *ret = (unsigned)v;
+    return true;
 }
 
 static bool starts_with_word(struct bytes name, const char *word, struct bytes *rest) {

@@ -20,6 +20,36 @@ TEST(buf_appends_in_order) {
     buf_free(&b);
 }
 
+TEST(bytes_are_trimmed) {
+    CHECK_BYTES(bytes_trim(BYTES_LIT(" \t a b\t ")), BYTES_LIT("a b"));
+    CHECK_BYTES(bytes_trim(BYTES_LIT("a\n")), BYTES_LIT("a\n"));
+    CHECK_U64(bytes_trim(BYTES_LIT(" \t ")).n, 0);
+    CHECK_U64(bytes_trim((struct bytes){NULL, 0}).n, 0);
+}
+
+TEST(bytes_are_decimal_numbers) {
+    static const struct {
+        const char *text;
+        uint64_t v;
+    } good[] = {{"0", 0},
+                {"9", 9},
+                {"0010", 10},
+                {"4294967296", 4294967296u},
+                {"9999999999999999999", 9999999999999999999u}};
+    static const char *const bad[] = {"",   "-1", "+1",  " 1",
+                                      "1 ", "1a", "0x1", "18446744073709551615",
+                                      "/",  ":",  "1.0", "00000000000000000001"};
+    uint64_t v = 77;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        CHECK(!bytes_parse_u64(&v, bytes_from_str(bad[i])));
+        CHECK_U64(v, 77);
+    }
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        CHECK(bytes_parse_u64(&v, bytes_from_str(good[i].text)));
+        CHECK_U64(v, good[i].v);
+    }
+}
+
 TEST(buf_remembers_the_first_failure) {
     struct buf b;
     struct error why;

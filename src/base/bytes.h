@@ -72,6 +72,22 @@ static inline struct bytes bytes_slice(struct bytes a, size_t from, size_t n) {
     return (struct bytes){a.p + from, n};
 }
 
+/* bytes_trim leaves out spaces and tabs at both ends. */
+static inline struct bytes bytes_trim(struct bytes a) {
+    while (a.n && (a.p[0] == ' ' || a.p[0] == '\t')) {
+        a.p++;
+        a.n--;
+    }
+    while (a.n && (a.p[a.n - 1] == ' ' || a.p[a.n - 1] == '\t')) {
+        a.n--;
+    }
+    return a;
+}
+
+/* bytes_parse_u64 reads text that is 1 to 19 decimal digits and nothing else; leading zeros are
+ * allowed. false, and *ret as it was, for any other text: also for numbers of twenty digits. */
+bool bytes_parse_u64(uint64_t *ret, struct bytes text);
+
 /* bytes_equal_secret compares in time that depends on the lengths only. For everything secret. */
 bool bytes_equal_secret(struct bytes a, struct bytes b);
 

@@ -68,14 +68,6 @@ static int add(struct reader *r, enum node_kind kind, struct bytes text, struct 
     return 0;
 }
 
-static struct bytes trim(struct bytes b) {
-    while (b.n && (b.p[0] == ' ' || b.p[0] == '\t'))
-        b = bytes_slice(b, 1, b.n);
-    while (b.n && (b.p[b.n - 1] == ' ' || b.p[b.n - 1] == '\t'))
-        b.n--;
-    return b;
-}
-
 // Finds the variable that a name stands for: the innermost scope in which the schema lists it.
 static int resolve(struct reader *r, struct error *why) {
     if (r->count == 0) return complain(r, why, ERR_INTERNAL, "no node");
@@ -141,11 +133,11 @@ static int close_section(struct reader *r, struct bytes name, struct error *why)
 
 static int set_delimiters(struct reader *r, struct bytes tag, struct error *why) {
     // "=<% %>="
-    tag = trim(bytes_slice(tag, 1, tag.n - 2));
+    tag = bytes_trim(bytes_slice(tag, 1, tag.n - 2));
     const uint8_t *space = tag.n ? memchr(tag.p, ' ', tag.n) : NULL;
     if (!space) return complain(r, why, ERR_SYNTAX, "two delimiters are needed");
     r->open = (struct bytes){tag.p, (size_t)(space - tag.p)};
-    r->close = trim(bytes_slice(tag, r->open.n, tag.n));
+    r->close = bytes_trim(bytes_slice(tag, r->open.n, tag.n));
     if (!r->open.n || !r->close.n || memchr(r->close.p, ' ', r->close.n)) {
         return complain(r, why, ERR_SYNTAX, "two delimiters are needed");
     }
@@ -168,7 +160,7 @@ static int add_name(struct reader *r, enum node_kind kind, struct bytes name, st
 
 static int take_tag(struct reader *r, struct bytes tag, struct error *why) {
     uint8_t first = tag.n ? tag.p[0] : 0;
-    struct bytes rest = trim(bytes_slice(tag, 1, tag.n));
+    struct bytes rest = bytes_trim(bytes_slice(tag, 1, tag.n));
     switch (first) {
     case '!':
         return 0;
@@ -188,7 +180,7 @@ static int take_tag(struct reader *r, struct bytes tag, struct error *why) {
     case '>':
         return complain(r, why, ERR_UNSUPPORTED, "templates do not include others");
     default:
-        return add_name(r, NODE_VALUE, trim(tag), why);
+        return add_name(r, NODE_VALUE, bytes_trim(tag), why);
     }
 }
 
@@ -225,7 +217,7 @@ static int next_tag(struct reader *r, struct tag *ret, bool *ret_found, struct e
     size_t end = find(r->in, inside, close);
     if (end == SIZE_MAX) return complain(r, why, ERR_SYNTAX, "a tag does not end");
     ret->begin = begin;
-    ret->inside = trim(bytes_slice(r->in, inside, end - inside));
+    ret->inside = bytes_trim(bytes_slice(r->in, inside, end - inside));
     ret->end = end + close.n;
     return 0;
 }

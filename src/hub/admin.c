@@ -56,7 +56,7 @@ static bool read_enabled(struct hub_call *c, bool *ret) {
     struct error why;
     struct bytes body = first_value(c->req->body);
     *ret = false;
-    if (http_trim(body).n == 0) {
+    if (bytes_trim(body).n == 0) {
         hub_message(c, 400, "failed to decode request body", "EOF");
         return false;
     }

@@ -36,7 +36,7 @@ static bool read_address(struct hub_call *c, uint8_t ret[16]) {
         v = bytes_slice(v, i + 1, v.n);
         break;
     }
-    return model_ip(ret, http_trim(v));
+    return model_ip(ret, bytes_trim(v));
 }
 
 // {"register": "value"}; null, whole or as a value, is let through.

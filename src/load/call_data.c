@@ -4,14 +4,6 @@
 #include "base/hex.h"
 #include "load/scenario.h"
 
-static struct bytes trim(struct bytes b) {
-    while (b.n && (b.p[0] == ' ' || b.p[0] == '\t'))
-        b = bytes_slice(b, 1, b.n);
-    while (b.n && (b.p[b.n - 1] == ' ' || b.p[b.n - 1] == '\t'))
-        b.n--;
-    return b;
-}
-
 // The text up to the bracket that closes its first one.
 static bool cut(struct bytes *text) {
     unsigned depth = 0;
@@ -27,7 +19,7 @@ static bool cut(struct bytes *text) {
 }
 
 int call_form_parse(struct call_form *ret, struct bytes text, struct arena *a, struct error *why) {
-    struct bytes in = trim(text);
+    struct bytes in = bytes_trim(text);
     if (!memchr(in.p, '(', in.n) || !cut(&in)) {
         return error_set(why, ERR_SYNTAX, "\"%.*s\" is no function",
                          (int)(text.n < 80 ? text.n : 80), (const char *)text.p);
@@ -78,17 +70,17 @@ static int read_value(struct abi_value *ret, const struct abi_type *type, struct
 static size_t split(struct bytes *parts, size_t most, struct bytes text) {
     unsigned depth = 0;
     size_t n = 0, from = 0;
-    text = trim(text);
+    text = bytes_trim(text);
     if (text.n < 2) return SIZE_MAX;
     text = bytes_slice(text, 1, text.n - 2);
-    if (trim(text).n == 0) return 0;
+    if (bytes_trim(text).n == 0) return 0;
     for (size_t i = 0; i <= text.n; i++) {
         uint8_t c = i < text.n ? text.p[i] : ',';
         if (c == '[' || c == '(') depth++;
         if (c == ']' || c == ')') depth--;
         if (c != ',' || depth) continue;
         if (n == most) return SIZE_MAX;
-        parts[n++] = trim(bytes_slice(text, from, i - from));
+        parts[n++] = bytes_trim(bytes_slice(text, from, i - from));
         from = i + 1;
     }
     return n;

@@ -85,15 +85,7 @@ int attest_time(uint64_t *ret_s, struct attest_run *run) {
         *ret_s = clock_wall_ns(&clock_system) / NS_PER_S;
         return 0;
     }
-    uint64_t seconds = 0;
-    size_t n = strspn(text, "0123456789");
-    if (text[n] == 0 && n > 0 && n < 12) {
-        for (size_t i = 0; i < n; i++) {
-            seconds = seconds * 10 + (uint64_t)(text[i] - '0');
-        }
-        *ret_s = seconds;
-        return 0;
-    }
+    if (strlen(text) < 12 && bytes_parse_u64(ret_s, bytes_from_str(text))) return 0;
     int code = clock_parse(&ns, bytes_from_str(text), &run->why);
     *ret_s = ns / NS_PER_S;
     return code < 0 ? error_wrap(&run->why, "--time") : 0;

@@ -59,7 +59,7 @@ int forwarded_next(struct forwarded_hop *ret, struct bytes *rest, struct arena *
     struct forwarded_hop hop = {.by = {NULL, 0}};
     bool found = false;
     for (;;) {
-        *rest = http_trim(*rest);
+        *rest = bytes_trim(*rest);
         if (rest->n == 0) break;
         uint8_t c = rest->p[0];
         if (c == ',' || c == ';') {
@@ -70,7 +70,7 @@ int forwarded_next(struct forwarded_hop *ret, struct bytes *rest, struct arena *
         int r = take_pair(&hop, rest, a, why);
         if (r < 0) return r;
         found = true;
-        *rest = http_trim(*rest);
+        *rest = bytes_trim(*rest);
         if (rest->n && rest->p[0] != ',' && rest->p[0] != ';') {
             return error_set(why, ERR_SYNTAX, "Forwarded has something after a value");
         }

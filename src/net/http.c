@@ -147,17 +147,6 @@ bool http_is_field_value(struct bytes text) {
     return http_value_span(text.p, text.n) == text.n;
 }
 
-struct bytes http_trim(struct bytes text) {
-    while (text.n && is_blank(text.p[0])) {
-        text.p++;
-        text.n--;
-    }
-    while (text.n && is_blank(text.p[text.n - 1])) {
-        text.n--;
-    }
-    return text;
-}
-
 static uint8_t lower(uint8_t c) {
     return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
 }
@@ -180,12 +169,8 @@ static bool is_host_byte(uint8_t c) {
 }
 
 static bool is_port(struct bytes text) {
-    unsigned v = 0;
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] < '0' || text.p[i] > '9' || i >= 5) return false;
-        v = v * 10 + (unsigned)(text.p[i] - '0');
-    }
-    return text.n > 0 && v <= 65535;
+    uint64_t v;
+    return text.n <= 5 && bytes_parse_u64(&v, text) && v <= 65535;
 }
 
 bool http_is_authority(struct bytes text) {
@@ -336,7 +321,7 @@ bool http_list_next(struct bytes *ret, struct bytes *rest) {
             if (rest->p[i] == '"') quoted = !quoted;
             if (quoted && rest->p[i] == '\\' && i + 1 < rest->n) i++;
         }
-        struct bytes element = http_trim((struct bytes){rest->p, i});
+        struct bytes element = bytes_trim((struct bytes){rest->p, i});
         *rest = bytes_slice(*rest, i + 1, rest->n);
         if (element.n) {
             *ret = element;
@@ -440,7 +425,7 @@ int http_parse_length(uint64_t *ret, const struct http_fields *f, struct error *
             const uint8_t *comma = rest.n ? memchr(rest.p, ',', rest.n) : NULL;
             size_t n = comma ? (size_t)(comma - rest.p) : rest.n;
             uint64_t v = 0;
-            int r = parse_digits(&v, http_trim(bytes_slice(rest, 0, n)), why);
+            int r = parse_digits(&v, bytes_trim(bytes_slice(rest, 0, n)), why);
             if (r < 0) return r;
             if (found && v != length) {
                 return error_set(why, ERR_INVALID, "several values of Content-Length");

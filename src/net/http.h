@@ -174,8 +174,7 @@ struct bytes http_field_name(enum http_field_id id);
  * but tab, no space or tab at the ends (5.5; bytes of 0x80 and above are let through). */
 bool http_is_token(struct bytes text);
 bool http_is_field_value(struct bytes text);
-/* http_trim removes spaces and tabs at both ends. http_equal_nocase compares ASCII. */
-struct bytes http_trim(struct bytes text);
+/* http_equal_nocase compares ASCII. */
 bool http_equal_nocase(struct bytes a, const char *b);
 bool http_equal_bytes_nocase(struct bytes a, struct bytes b);
 

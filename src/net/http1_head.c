@@ -18,7 +18,7 @@ static int parse_field(struct http_field *ret, struct cursor *c, struct error *w
     ret->name = (struct bytes){name, (size_t)(c->p - name)};
     c->p++;
     size_t n = http_value_span(c->p, (size_t)(c->end - c->p));
-    ret->value = http_trim((struct bytes){c->p, n});
+    ret->value = bytes_trim((struct bytes){c->p, n});
     c->p += n;
     if (c->end - c->p < 4 || c->p[0] != '\r' || c->p[1] != '\n') {
         return error_set(why, ERR_SYNTAX, "invalid field value");
@@ -269,7 +269,7 @@ static int parse_status_line(struct http_response *r, struct cursor *c, struct e
     if (c->p[0] == ' ') {
         c->p++;
         size_t n = http_value_span(c->p, (size_t)(c->end - c->p));
-        r->reason = http_trim((struct bytes){c->p, n});
+        r->reason = bytes_trim((struct bytes){c->p, n});
         c->p += n;
     }
     if (c->end - c->p < 4 || c->p[0] != '\r' || c->p[1] != '\n') {

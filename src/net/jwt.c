@@ -142,7 +142,7 @@ int jwt_key_read(struct secret *ret, const char *path, struct error *why) {
     struct secret text;
     int r = secret_read_file(&text, path, why);
     if (r < 0) return r;
-    struct bytes digits = http_trim(secret_view(&text));
+    struct bytes digits = bytes_trim(secret_view(&text));
     if (bytes_starts_with(digits, BYTES_LIT("0x"))) digits = bytes_slice(digits, 2, digits.n);
     if (digits.n != 2 * JWT_KEY_BYTES) {
         r = error_set(why, ERR_SYNTAX, "%s: the key is not 64 hex digits", path);

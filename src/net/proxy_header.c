@@ -29,14 +29,11 @@ static struct bytes take_word(struct bytes *line) {
 }
 
 static bool parse_port(unsigned *ret, struct bytes text) {
-    unsigned v = 0;
-    if (text.n == 0 || text.n > 5 || (text.n > 1 && text.p[0] == '0')) return false;
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] < '0' || text.p[i] > '9') return false;
-        v = v * 10 + (unsigned)(text.p[i] - '0');
-    }
-    *ret = v;
-    return v <= 65535;
+    uint64_t v;
+    if (text.n > 1 && text.p[0] == '0') return false;
+    if (!bytes_parse_u64(&v, text) || v > 65535) return false;
+    *ret = (unsigned)v;
+    return true;
 }
 
 static bool parse_ip(uint8_t ret[16], struct bytes text, int family) {

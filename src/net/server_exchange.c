@@ -262,7 +262,7 @@ static void find_client(struct exchange *x) {
             size_t at = list.n;
             while (at && list.p[at - 1] != ',')
                 at--;
-            struct bytes one = http_trim(bytes_slice(list, at, list.n));
+            struct bytes one = bytes_trim(bytes_slice(list, at, list.n));
             list.n = at ? at - 1 : 0;
             struct socket_address a;
             if (socket_address_parse(&a, one, 1, NULL) < 0 || a.any.sa_family == AF_UNIX) return;

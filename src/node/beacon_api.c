@@ -98,17 +98,6 @@ static struct beacon_chain *chain_of(void *context) {
     return &((struct beacon_api *)context)->slots->chain;
 }
 
-static bool read_number(uint64_t *ret, struct bytes text) {
-    uint64_t v = 0;
-    if (text.n == 0 || text.n > 19) return false;
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] < '0' || text.p[i] > '9') return false;
-        v = v * 10 + (uint64_t)(text.p[i] - '0');
-    }
-    *ret = v;
-    return true;
-}
-
 // A block or state by "head", "genesis", "justified", "finalized", slot, or root.
 static const struct beacon_record *resolve(const struct beacon_chain *c, struct bytes id) {
     const struct beacon_record *justified, *finalized;
@@ -119,7 +108,7 @@ static const struct beacon_record *resolve(const struct beacon_chain *c, struct 
     if (bytes_equal_str(id, "justified")) return justified;
     if (bytes_equal_str(id, "finalized")) return finalized;
     if (bytes_equal_str(id, "genesis")) return beacon_at(c, 0);
-    if (read_number(&slot, id)) {
+    if (bytes_parse_u64(&slot, id)) {
         const struct beacon_record *r = beacon_at(c, slot);
         return r->slot == slot ? r : NULL;
     }
@@ -309,7 +298,7 @@ static bool is_asked(const struct beacon_chain *c, size_t i, struct bytes ids) {
             end++;
         }
         struct bytes id = bytes_slice(ids, at, end - at);
-        if (bytes_equal_str(id, key) || (read_number(&index, id) && index == i)) return true;
+        if (bytes_equal_str(id, key) || (bytes_parse_u64(&index, id) && index == i)) return true;
         at = end + 1;
     }
     return false;
@@ -397,7 +386,7 @@ static void on_duties(struct exchange *x, void *context) {
     const struct beacon_chain *c = chain_of(context);
     uint64_t epoch, now = beacon_epoch_of(c, beacon_head(c)->slot);
     struct answer a;
-    if (!read_number(&epoch, exchange_param(x, "epoch")) || epoch > now + 64) {
+    if (!bytes_parse_u64(&epoch, exchange_param(x, "epoch")) || epoch > now + 64) {
         refuse(x, 400, "epoch out of range");
         return;
     }

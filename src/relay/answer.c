@@ -44,12 +44,12 @@ void relay_count(struct relay *r, enum relay_metric m, const char *outcome) {
 static enum relay_media read_range(struct bytes element, unsigned *ret_weight) {
     const uint8_t *semicolon = element.n ? memchr(element.p, ';', element.n) : NULL;
     struct bytes type =
-        http_trim(bytes_make(element.p, semicolon ? (size_t)(semicolon - element.p) : element.n));
+        bytes_trim(bytes_make(element.p, semicolon ? (size_t)(semicolon - element.p) : element.n));
     *ret_weight = 1000;
     while (semicolon) {
         struct bytes rest = bytes_slice(element, (size_t)(semicolon - element.p) + 1, element.n);
         const uint8_t *next = rest.n ? memchr(rest.p, ';', rest.n) : NULL;
-        struct bytes p = http_trim(bytes_make(rest.p, next ? (size_t)(next - rest.p) : rest.n));
+        struct bytes p = bytes_trim(bytes_make(rest.p, next ? (size_t)(next - rest.p) : rest.n));
         if (p.n > 2 && (p.p[0] | 0x20) == 'q' && p.p[1] == '=') {
             char text[8] = {0};
             memcpy(text, p.p + 2, p.n - 2 < 7 ? p.n - 2 : 7);
@@ -68,7 +68,7 @@ static enum relay_media read_range(struct bytes element, unsigned *ret_weight) {
 
 enum relay_media relay_accepts(const struct exchange *x) {
     struct bytes rest = http_get(&exchange_request(x)->fields, HTTP_FIELD_ACCEPT), element;
-    if (http_trim(rest).n == 0) return MEDIA_JSON;
+    if (bytes_trim(rest).n == 0) return MEDIA_JSON;
     enum relay_media best = MEDIA_NONE;
     unsigned best_weight = 0, weight;
     while (http_list_next(&element, &rest)) {
@@ -83,7 +83,7 @@ enum relay_media relay_accepts(const struct exchange *x) {
 enum relay_media relay_content(const struct exchange *x) {
     struct bytes type = http_get(&exchange_request(x)->fields, HTTP_FIELD_CONTENT_TYPE);
     unsigned weight;
-    if (http_trim(type).n == 0) return MEDIA_JSON;
+    if (bytes_trim(type).n == 0) return MEDIA_JSON;
     return read_range(type, &weight);
 }
 

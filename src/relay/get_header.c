@@ -17,21 +17,10 @@ void relay_on_validators(struct exchange *x, void *context) {
     exchange_respond_text(x, 200, "application/json", buf_view(&r->validators_json));
 }
 
-static bool parse_slot(uint64_t *ret, struct bytes text) {
-    uint64_t v = 0;
-    if (text.n == 0 || text.n > 19) return false;
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] < '0' || text.p[i] > '9') return false;
-        v = v * 10 + (uint64_t)(text.p[i] - '0');
-    }
-    *ret = v;
-    return true;
-}
-
 // The three parts of the path; NULL, or what is wrong.
 static const char *read_key(uint64_t *ret_slot, struct hash *ret_parent, struct bytes48 *ret_pubkey,
                             const struct exchange *x) {
-    if (!parse_slot(ret_slot, exchange_param(x, "slot"))) return "invalid slot";
+    if (!bytes_parse_u64(ret_slot, exchange_param(x, "slot"))) return "invalid slot";
     if (hex_decode_fixed(ret_pubkey->b, 48, exchange_param(x, "pubkey"), NULL) != 0) {
         return "invalid pubkey";
     }

@@ -398,14 +398,10 @@ static void decode_run(void *context) {
 
 // ---- arrival
 
+// 0 without one.
 static bool read_sequence(uint64_t *ret, struct bytes text) {
     *ret = 0;
-    if (text.n > 19) return false;
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] < '0' || text.p[i] > '9') return false;
-        *ret = *ret * 10 + (uint64_t)(text.p[i] - '0');
-    }
-    return true;
+    return text.n == 0 || bytes_parse_u64(ret, text);
 }
 
 static int take_request(struct submit *j, struct exchange *x, struct error *why) {
