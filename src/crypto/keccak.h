@@ -49,13 +49,18 @@ struct keccak_job {
 void keccak256_batch(struct hash *ret, const struct bytes *in, size_t count);
 void keccak256_scatter(const struct keccak_job *jobs, size_t count);
 
-/* keccak_pad puts the padding behind a message of n bytes that stands in a buffer with room for
- * keccak_permutations(n) * KECCAK_RATE bytes. */
-static inline void keccak_pad(uint8_t *message, size_t n) {
+/* keccak_pad puts the padding behind a message of n bytes, which makes it
+ * keccak_permutations(n) * KECCAK_RATE bytes long. There must be room for n + KECCAK_RATE bytes:
+ * clearing a known number of them is some instructions. keccak_pad_end does it where the bytes
+ * behind the message are zero. */
+static inline void keccak_pad_end(uint8_t *message, size_t n) {
     size_t end = keccak_permutations(n) * KECCAK_RATE;
-    memset(message + n, 0, end - n);
     message[n] = 0x01;
     message[end - 1] = n == end - 1 ? 0x81 : 0x80; // nothing is read back: it waits in no store
+}
+static inline void keccak_pad(uint8_t *message, size_t n) {
+    memset(message + n, 0, KECCAK_RATE);
+    keccak_pad_end(message, n);
 }
 
 /* keccak256_padded hashes messages that carry their padding (keccak_pad) and are all `blocks`

@@ -53,9 +53,31 @@ static inline uint64_t load_end(const struct keccak_block *b) {
     }
 }
 
+// For permutations during which nothing is to come: a line that is near.
+#define NEAR keccak_round_constants
+static const void *const nothing_soon[KECCAK_ROUNDS] = {
+    NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR,
+    NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR};
+
+// The next lines, one for each round; `room` holds them where they are too few.
+static const void *const *next_lines(struct keccak_soon *soon, const void *room[KECCAK_ROUNDS]) {
+    const void *const *line = soon->line;
+    if (soon->n >= KECCAK_ROUNDS) {
+        soon->line += KECCAK_ROUNDS;
+        soon->n -= KECCAK_ROUNDS;
+        return line;
+    }
+    if (soon->n == 0) return nothing_soon;
+    for (size_t i = 0; i < KECCAK_ROUNDS; i++) {
+        room[i] = i < soon->n ? line[i] : NEAR;
+    }
+    soon->n = 0;
+    return room;
+}
+
 // A whole block of each lane, taken in and permuted.
 [[gnu::always_inline]] static inline void take_in_block(__m512i a[25], const uint8_t *const *blocks,
-                                                        bool fresh) {
+                                                        bool fresh, const void *const *line) {
     __m512i m[8];
     uint64_t w[8];
     for (size_t half = 0; half < 2; half++) {
@@ -73,7 +95,7 @@ static inline uint64_t load_end(const struct keccak_block *b) {
     for (int i = 17; i < 25 && fresh; i++) {
         a[i] = zero;
     }
-    keccak_permute_avx512x8((uint64_t *)(void *)a);
+    keccak_permute_avx512x8((uint64_t *)(void *)a, line);
 }
 
 void keccak_absorb_avx512x8(uint64_t *state, const struct keccak_block *blocks, unsigned fresh) {
@@ -95,23 +117,23 @@ void keccak_absorb_avx512x8(uint64_t *state, const struct keccak_block *blocks, 
         w[i] = load_end(&blocks[i]);
     }
     a[16] = _mm512_xor_si512(a[16], _mm512_loadu_si512(w));
-    keccak_permute_avx512x8(state);
+    keccak_permute_avx512x8(state, nothing_soon);
 }
 
 void keccak_whole_avx512x8(const uint8_t *const *messages, uint8_t *const *rets, unsigned blocks,
                            struct keccak_soon soon) {
     __m512i a[25];
     const uint8_t *at[8];
+    const void *room[KECCAK_ROUNDS];
     memcpy(at, messages, sizeof at);
-    keccak_ask(&soon, 0, blocks);
-    take_in_block(a, at, true);
+    take_in_block(a, at, true, next_lines(&soon, room));
     for (unsigned b = 1; b < blocks; b++) {
-        keccak_ask(&soon, b, blocks);
         for (int i = 0; i < 8; i++) {
             at[i] += KECCAK_RATE;
         }
-        take_in_block(a, at, false);
+        take_in_block(a, at, false, next_lines(&soon, room));
     }
+    keccak_ask(&soon, 0, 1);
     uint64_t words[4][8];
     for (int i = 0; i < 4; i++) {
         _mm512_storeu_si512(words[i], a[i]);

@@ -37,9 +37,17 @@
         vpternlogq $0xd2, %zmm28, %zmm26, %zmm\e
 .endm
 
+/* ask: the next line is asked for from memory. One a round: each waits for its place in the buffer
+ * of lines that are on their way, and a round is about what one needs to become free. */
+.macro ask i
+        movq \i(%rsi), %rdx
+        prefetcht0 (%rdx)
+.endm
+
 /* one_round: rc is the offset of the round's constant; a0..a24 say where words x + 5y stand.
  * After theta, zmm30, 31, 27, 29, 25 are what columns 0 to 4 are mixed with. */
 .macro one_round rc, a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20, a21, a22, a23, a24
+        ask \rc
         parity 25, \a0, \a5, \a10, \a15, \a20
         parity 26, \a1, \a6, \a11, \a16, \a21
         parity 27, \a2, \a7, \a12, \a17, \a22
@@ -159,6 +167,7 @@ keccak_permute_avx512x8:
         cycle 2, 23, 21, 3, 7, 9
         cycle 5, 11, 6, 20, 19, 24
         cycle 8, 18, 10, 22, 12, 15
+        addq $32, %rsi
         addq $32, %rax
         cmpq %rcx, %rax
         jne .Lfour_rounds

@@ -184,7 +184,7 @@ TEST(keccak_paths_have_names) {
 
 TEST(keccak_padded_agrees_with_single_hashes) {
     enum { COUNT = 21 };
-    static uint8_t message[COUNT][4 * KECCAK_RATE];
+    static uint8_t message[COUNT][5 * KECCAK_RATE];
     const uint8_t *messages[COUNT];
     struct hash expected[COUNT], got[COUNT];
     uint8_t *rets[COUNT];

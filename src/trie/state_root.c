@@ -26,6 +26,7 @@ int state_root_create(struct state_root **ret, const struct hash *parent_root,
     map_init(&s->parked, 0);
     int r = trie_pool_create(&s->pool, options->limit_bytes, why);
     if (r == 0 && options->hash_lanes) trie_pool_set_lanes(s->pool, options->hash_lanes);
+    if (r == 0) r = trie_work_create(&s->account_work, why);
     if (r == 0) r = key_cache_create(&s->keys, KEY_CACHE_PLACES, why);
     if (r != 0) {
         state_root_free(s);
@@ -66,6 +67,7 @@ void state_root_free(struct state_root *s) {
         arena_free(&s->member[i].scratch);
         trie_work_free(s->member[i].work);
     }
+    trie_work_free(s->account_work);
     key_cache_free(s->keys);
     trie_pool_free(s->pool);
     free(s);
@@ -73,6 +75,7 @@ void state_root_free(struct state_root *s) {
 
 void state_root_forget(struct state_root *s) {
     free_entries(s);
+    trie_work_reset(s->account_work);
     trie_pool_reset(s->pool);
     trie_init(&s->accounts, &s->parent_root);
     s->accounts.stored = s->options.stored;
@@ -359,6 +362,29 @@ static void encode_account(struct trie_change *c, const struct account *a) {
     c->value_n = (uint8_t)b.n;
 }
 
+#define WINDOW 128 /* accounts that go down their trie side by side */
+
+// Makes the changes that only put a value where one is, and lists them; gives how many are left, at
+// the beginning of the array.
+static int overwrite_accounts(struct state_root *s, struct trie_change *changes, size_t *n,
+                              struct error *why) {
+    struct trie_batch batch[WINDOW];
+    size_t left = 0;
+    for (size_t from = 0; from < *n; from += WINDOW) {
+        size_t count = *n - from < WINDOW ? *n - from : WINDOW;
+        for (size_t i = 0; i < count; i++) {
+            batch[i] = (struct trie_batch){&s->accounts, &changes[from + i], 1, false};
+        }
+        int r = trie_overwrite(s->pool, batch, count, s->account_work, why);
+        if (r != 0) return r;
+        for (size_t i = 0; i < count; i++) {
+            if (!batch[i].done) changes[left++] = changes[from + i];
+        }
+    }
+    *n = left;
+    return 0;
+}
+
 static int apply_accounts(struct state_root *s, struct target *const *matched,
                           const struct state_missing_sink *sink, struct error *why) {
     struct trie_change *changes =
@@ -367,6 +393,7 @@ static int apply_accounts(struct state_root *s, struct target *const *matched,
     size_t n = 0;
     for (size_t i = 0; i < s->entry_count; i++) {
         struct entry *e = s->entries[i];
+        state_root_ask(s, i);
         if (matched[i] && matched[i]->same) continue;
         const struct state_account_change *c = matched[i] ? matched[i]->change : NULL;
         struct account now = e->base;
@@ -378,7 +405,9 @@ static int apply_accounts(struct state_root *s, struct target *const *matched,
         }
         if (exists) now.storage_root = trie_root(&e->storage);
         if (exists == e->now_exists && (!exists || account_equal(&now, &e->now))) continue;
-        changes[n] = (struct trie_change){.key = e->key};
+        changes[n].key = e->key;
+        changes[n].value_n = 0;
+        changes[n].old_known = false;
         if (exists) encode_account(&changes[n], &now);
         e->now = now;
         e->now_exists = exists;
@@ -387,7 +416,11 @@ static int apply_accounts(struct state_root *s, struct target *const *matched,
     struct owned_source o = {.s = s, .sink = sink};
     struct trie_source source = state_root_source(&o);
     struct trie_missing_sink missing = {state_root_missing, &o};
-    return trie_apply(s->pool, &s->accounts, changes, n, &source, &missing, why);
+    int r = overwrite_accounts(s, changes, &n, why);
+    if (r == 0 && n) r = trie_apply(s->pool, &s->accounts, changes, n, &source, &missing, why);
+    if (r != 0 || !s->accounts.dirty) return r;
+    trie_work_reset(s->account_work); // what is listed may stand elsewhere now
+    return trie_list(s->pool, &s->accounts, s->account_work, why);
 }
 
 static int load_bases(struct state_root *s, const struct state_missing_sink *sink,
@@ -422,8 +455,7 @@ int state_root_compute(struct state_root *s, struct hash *ret,
     }
     if (r == 0) state_root_hash_storage(s, team, stats);
     if (r == 0) r = apply_accounts(s, matched, sink, why);
-    struct trie *accounts = &s->accounts;
-    if (r == 0) r = trie_hash(s->pool, &accounts, 1, team, stats, why);
+    if (r == 0) trie_hash_listed(s->pool, &s->account_work, 1, team, stats);
     if (r != 0) {
         // Tries may be between two states: begin again from the parent.
         state_root_forget(s);

@@ -55,6 +55,7 @@ struct state_root {
     struct hash parent_root;
     struct trie_pool *pool;
     struct trie accounts;
+    struct trie_work *account_work; /* what changed in it */
     struct key_cache *keys;
     struct entry **entries; /* by key */
     size_t entry_count, entry_capacity;

@@ -146,6 +146,16 @@ static int keep_slots(struct entry *e, const struct storage_work *w, struct erro
     return 0;
 }
 
+// Bases that the changes told, and slots that are new.
+static int end_job(struct storage_job *j, struct error *why) {
+    struct storage_work *w = &j->work;
+    int r = 0;
+    for (size_t i = 0; i < w->change_count && r == 0; i++) {
+        if (w->unknown[i]) r = state_root_decode_slot(&w->unknown[i]->base, &w->changes[i], why);
+    }
+    return r == 0 ? keep_slots(j->entry, w, why) : r;
+}
+
 // sink is used together with the source only.
 static int apply_job(struct state_root *s, struct storage_job *j, bool with_source,
                      const struct state_missing_sink *sink, struct error *why) {
@@ -156,46 +166,40 @@ static int apply_job(struct state_root *s, struct storage_job *j, bool with_sour
     struct trie_missing_sink missing = {state_root_missing, &o};
     int r = trie_apply(s->pool, &e->storage, w->changes, w->change_count,
                        with_source ? &source : NULL, with_source ? &missing : NULL, why);
-    for (size_t i = 0; i < w->change_count && r == 0; i++) {
-        if (w->unknown[i]) r = state_root_decode_slot(&w->unknown[i]->base, &w->changes[i], why);
-    }
-    return r == 0 ? keep_slots(e, w, why) : r;
+    return r == 0 ? end_job(j, why) : r;
 }
 
 /* Storage tries whose changes are made together: their nodes are asked for side by side. */
 struct window {
     struct window *next;
     size_t count, changes;
-    struct storage_job job[TRIE_AHEAD_MOST / 4];
+    struct storage_job job[32];
 };
 #define WINDOW_JOBS (sizeof(((struct window *)0)->job) / sizeof(struct storage_job))
-
-static void walk_window_ahead(const struct state_root *s, const struct window *w) {
-    struct trie_walker walker[TRIE_AHEAD_MOST];
-    size_t n = 0;
-    for (size_t i = 0; i < w->count; i++) {
-        const struct storage_work *work = &w->job[i].work;
-        if (work->change_count > TRIE_AHEAD_MOST - n) continue;
-        uint32_t root = w->job[i].entry->storage.root;
-        for (size_t k = 0; k < work->change_count; k++) {
-            walker[n++] = (struct trie_walker){root, 0, &work->changes[k].key};
-        }
-    }
-    trie_walk_ahead(s->pool, walker, n);
-}
+#define WINDOW_CHANGES 64 /* no further trie when there are so many */
 
 // Those that lack nodes stay in the window; all others are ended.
 static int apply_window(struct state_root *s, struct window *w, struct member *m, bool with_source,
                         const struct state_missing_sink *sink, struct error *why) {
-    walk_window_ahead(s, w);
+    struct trie_batch batch[WINDOW_JOBS];
+    for (size_t i = 0; i < w->count; i++) {
+        const struct storage_job *j = &w->job[i];
+        batch[i] =
+            (struct trie_batch){&j->entry->storage, j->work.changes, j->work.change_count, false};
+    }
+    int r = trie_overwrite(s->pool, batch, w->count, m->work, why);
+    if (r != 0) return r;
     size_t left = 0;
     for (size_t i = 0; i < w->count; i++) {
-        int r = apply_job(s, &w->job[i], with_source, sink, why);
+        r = batch[i].done ? end_job(&w->job[i], why)
+                          : apply_job(s, &w->job[i], with_source, sink, why);
         if (r == ERR_NOT_FOUND) {
             w->job[left++] = w->job[i];
             continue;
         }
-        if (r == 0) r = trie_list(s->pool, &w->job[i].entry->storage, m->work, why);
+        if (r == 0 && !batch[i].done) {
+            r = trie_list(s->pool, &w->job[i].entry->storage, m->work, why);
+        }
         if (r != 0) return r;
     }
     w->count = left;
@@ -212,7 +216,7 @@ struct storage_phase {
 static int plan_window(struct state_root *s, struct target *const *matched, size_t *at, size_t to,
                        struct member *m, struct window *w) {
     w->count = w->changes = 0;
-    while (*at < to && w->count < WINDOW_JOBS && w->changes < TRIE_AHEAD_MOST / 2) {
+    while (*at < to && w->count < WINDOW_JOBS && w->changes < WINDOW_CHANGES) {
         state_root_ask(s, *at);
         struct storage_job *j = &w->job[w->count];
         *j = (struct storage_job){.entry = s->entries[*at], .target = matched[*at]};

@@ -51,7 +51,8 @@ void trie_pool_free(struct trie_pool *pool);
 void trie_pool_set_lanes(struct trie_pool *pool, unsigned lanes);
 
 /* trie_pool_share: from true until false, several threads may work at the pool, each with tries
- * that no other one looks at: trie_apply without a source, trie_release, trie_walk_ahead. */
+ * that no other one looks at: trie_apply without a source, trie_release, trie_list, trie_overwrite.
+ */
 void trie_pool_share(struct trie_pool *pool, bool shared);
 
 /* trie_pool_reset forgets all nodes of all tries at once and keeps the memory. */
@@ -144,19 +145,6 @@ int trie_change_compare(const void *a, const void *b);
                                            const struct trie_source *source,
                                            const struct trie_missing_sink *sink, struct error *why);
 
-/* A key on its way down a trie. */
-struct trie_walker {
-    uint32_t node; /* where it is; t->root at first */
-    uint8_t depth; /* of node */
-    const struct hash *key;
-};
-
-/* trie_walk_ahead asks memory for the known nodes on the ways to many keys, of any tries of the
- * pool, all ways side by side: what trie_apply then visits one after the other is there. Best for
- * some tens of keys; TRIE_AHEAD_MOST ways fit the nearer caches. Uses up the walkers. */
-#define TRIE_AHEAD_MOST 128
-void trie_walk_ahead(const struct trie_pool *pool, struct trie_walker *walkers, size_t count);
-
 /* Work done, so that a time can be explained. */
 struct trie_stats {
     uint64_t nodes_hashed;
@@ -187,6 +175,24 @@ void trie_work_reset(struct trie_work *work);
  * errors  ERR_NO_MEMORY: what is listed is of no use. */
 [[gnu::warn_unused_result]] int trie_list(const struct trie_pool *pool, struct trie *t,
                                           struct trie_work *work, struct error *why);
+
+/* Changes of one trie among those of many. */
+struct trie_batch {
+    struct trie *trie;
+    struct trie_change *changes; /* as trie_apply wants them */
+    size_t count;
+    bool done; /* set by trie_overwrite */
+};
+
+/* trie_overwrite does trie_apply's and trie_list's work for those batches whose changes do nothing
+ * but put values into leaves that are there and known, and sets their `done`. What is left is as it
+ * was, but near: its known nodes were asked for. All keys go down side by side, so nothing waits
+ * for one line of memory at a time; best for some tens of keys and more. A trie can have several
+ * batches. One that trie_apply changed is left until it is listed. errors  ERR_NO_MEMORY: what is
+ * listed is of no use, and some batches are made. */
+[[gnu::warn_unused_result]] int trie_overwrite(const struct trie_pool *pool,
+                                               struct trie_batch *batches, size_t count,
+                                               struct trie_work *work, struct error *why);
 
 /* trie_hash_listed hashes all that up to TRIE_TEAM_MAX lists hold, before any of these tries
  * changes again, and empties them. team, stats  as in trie_hash. */

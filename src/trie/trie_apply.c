@@ -6,6 +6,8 @@
  * SPDX-License-Identifier: MIT */
 #include "trie/trie_node.h"
 
+#define AHEAD_MOST 128 /* ways walked ahead of the changes; their nodes fit the nearer caches */
+
 struct apply {
     struct trie_pool *pool;
     struct trie *trie;
@@ -56,23 +58,16 @@ static uint32_t resolve(struct apply *a, const uint8_t key[32], unsigned depth, 
     return node;
 }
 
-static void remember(struct trie_change *c, const uint8_t *old, uint8_t old_n) {
-    if (c->old_known) return;
-    c->old_known = true;
-    c->old_n = old_n;
-    if (old_n) memcpy(c->old, old, old_n);
-}
-
 // Leaves only the changes that share key's nibbles up to `part`: one run, for they are sorted. The
 // others remove what is not there.
 static void narrow(const uint8_t key[32], unsigned depth, unsigned part, struct trie_change **c,
                    size_t *n) {
     while (*n && trie_shared((*c)->key.b, key, depth, part) < part) {
-        remember((*c)++, NULL, 0);
+        trie_change_remember((*c)++, NULL, 0);
         --*n;
     }
     while (*n && trie_shared((*c)[*n - 1].key.b, key, depth, part) < part) {
-        remember(&(*c)[--*n], NULL, 0);
+        trie_change_remember(&(*c)[--*n], NULL, 0);
     }
 }
 
@@ -83,7 +78,7 @@ static uint32_t leaf_new(struct apply *a, const struct trie_change *c) {
     memcpy(l->key, c->key.b, 32);
     l->unsaved = true;
     l->value_n = c->value_n;
-    memcpy(l->value, c->value, c->value_n);
+    trie_value_copy(l->value, c->value, c->value_n);
     return node;
 }
 
@@ -114,7 +109,7 @@ static struct place apply_node(struct apply *a, uint32_t node, unsigned depth,
 static uint32_t build(struct apply *a, unsigned depth, struct trie_change *c, size_t n) {
     struct trie_change *first = NULL, *last = NULL;
     for (size_t i = 0; i < n; i++) {
-        remember(&c[i], NULL, 0);
+        trie_change_remember(&c[i], NULL, 0);
         if (!c[i].value_n) continue;
         if (!first) first = &c[i];
         last = &c[i];
@@ -185,15 +180,15 @@ static struct place apply_leaf(struct apply *a, uint32_t node, unsigned depth,
     struct place p = {node, false};
     for (size_t i = 0; i < n; i++) {
         if (memcmp(c[i].key.b, l->key, 32) != 0) {
-            remember(&c[i], NULL, 0);
+            trie_change_remember(&c[i], NULL, 0);
             continue;
         }
-        remember(&c[i], l->value, l->value_n);
+        trie_change_remember(&c[i], l->value, l->value_n);
         if (c[i].value_n == l->value_n && memcmp(c[i].value, l->value, l->value_n) == 0) continue;
         p.changed = true;
         if (c[i].value_n) {
             l->value_n = c[i].value_n;
-            memcpy(l->value, c[i].value, c[i].value_n);
+            trie_value_copy(l->value, c[i].value, c[i].value_n);
         } else {
             p.node = 0;
         }
@@ -296,14 +291,23 @@ static unsigned group_by_nibble(const struct trie_pool *pool, const struct trie_
     return groups;
 }
 
-void trie_walk_ahead(const struct trie_pool *pool, struct trie_walker *w, size_t count) {
+/* A key on its way down. */
+struct walker {
+    uint32_t node;
+    uint8_t depth; /* of node */
+    const struct hash *key;
+};
+
+// Asks memory for the known nodes on the ways to many keys, all ways side by side: what is then
+// visited one after the other is there. Uses up the walkers.
+static void walk_ahead(const struct trie_pool *pool, struct walker *w, size_t count) {
     for (size_t i = 0; i < count; i++) {
         if (w[i].node) trie_node_prefetch(pool, w[i].node);
     }
     while (count) {
         size_t kept = 0;
         for (size_t i = 0; i < count; i++) {
-            struct trie_walker next = {.key = w[i].key};
+            struct walker next = {.key = w[i].key};
             if (trie_kind(w[i].node) == TRIE_BRANCH) {
                 const struct trie_branch *b = trie_branch_at(pool, w[i].node);
                 next.node = b->child[trie_nibble(w[i].key->b, w[i].depth)];
@@ -324,11 +328,11 @@ void trie_walk_ahead(const struct trie_pool *pool, struct trie_walker *w, size_t
 // The same for one group of a batch that is too large for all of it.
 static void walk_group_ahead(const struct trie_pool *pool, uint32_t node, unsigned depth,
                              const struct trie_change *c, size_t n) {
-    struct trie_walker w[TRIE_AHEAD_MOST];
+    struct walker w[AHEAD_MOST];
     for (size_t i = 0; i < n; i++) {
-        w[i] = (struct trie_walker){node, (uint8_t)depth, &c[i].key};
+        w[i] = (struct walker){node, (uint8_t)depth, &c[i].key};
     }
-    trie_walk_ahead(pool, w, n);
+    walk_ahead(pool, w, n);
 }
 
 static struct place apply_branch(struct apply *a, uint32_t node, unsigned depth,
@@ -347,7 +351,7 @@ static struct place apply_branch(struct apply *a, uint32_t node, unsigned depth,
             if (!child) continue;
             b->child[nibble] = child;
         }
-        if (n > TRIE_AHEAD_MOST && i - from <= TRIE_AHEAD_MOST) {
+        if (n > AHEAD_MOST && i - from <= AHEAD_MOST) {
             walk_group_ahead(a->pool, child, depth + 1, c + from, i - from);
         }
         struct place p = apply_node(a, child, depth + 1, c + from, i - from);

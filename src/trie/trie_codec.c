@@ -22,6 +22,8 @@ static size_t put_list_header(uint8_t *out, size_t payload) {
     return 3;
 }
 
+#define EACH_BYTE(n) ((n) * (uint64_t)0x0101010101010101)
+
 void trie_branch_init(struct trie_branch *b) {
     memset(b, 0, sizeof *b);
     (void)put_list_header(b->rlp, TRIE_NODE_MAX - 3);
@@ -29,7 +31,7 @@ void trie_branch_init(struct trie_branch *b) {
         trie_branch_ref(b, i)[-1] = 0xa0;
     }
     b->rlp[TRIE_NODE_MAX - 1] = 0x80; // the value, which keys of one length never have
-    keccak_pad(b->rlp, TRIE_NODE_MAX);
+    keccak_pad_end(b->rlp, TRIE_NODE_MAX);
 }
 
 static size_t encode_branch(uint8_t *out, const struct trie_branch *b) {
@@ -37,24 +39,26 @@ static size_t encode_branch(uint8_t *out, const struct trie_branch *b) {
         memcpy(out, b->rlp, TRIE_NODE_MAX);
         return TRIE_NODE_MAX;
     }
-    size_t payload = 1;
-    bool hashes = true; // no child is short
-    for (int i = 0; i < 16; i++) {
-        payload += b->ref_n[i] ? b->ref_n[i] : 1u;
-        payload += b->ref_n[i] == 32;
-        hashes &= b->ref_n[i] == 0 || b->ref_n[i] == 32;
-    }
-    uint8_t *p = out + put_list_header(out, payload);
-    if (hashes) {
+    uint64_t n[2];
+    memcpy(n, b->ref_n, sizeof n);
+    if (((n[0] | n[1]) & ~EACH_BYTE(32)) == 0) { // no child is short
+        size_t children = ((n[0] + n[1]) / 32 * EACH_BYTE(1)) >> 56;
+        uint8_t *p = out + put_list_header(out, 17 + 32 * children);
         // Which children are there is chance: the hash is written in any case, and kept or not.
         for (int i = 0; i < 16; i++) {
-            memcpy(p, b->rlp + 3 + 33 * i, 33);
-            *p = b->ref_n[i] ? 0xa0 : 0x80;
-            p += 1 + b->ref_n[i];
+            *p++ = b->ref_n[i] ? 0xa0 : 0x80;
+            memcpy(p, b->rlp + 4 + 33 * i, 32);
+            p += b->ref_n[i];
         }
         *p++ = 0x80;
         return (size_t)(p - out);
     }
+    size_t payload = 1;
+    for (int i = 0; i < 16; i++) {
+        payload += b->ref_n[i] ? b->ref_n[i] : 1u;
+        payload += b->ref_n[i] == 32;
+    }
+    uint8_t *p = out + put_list_header(out, payload);
     for (int i = 0; i < 16; i++) {
         const uint8_t *ref = b->rlp + 4 + 33 * i;
         if (b->ref_n[i] == 32) {
@@ -103,10 +107,15 @@ static size_t encode_leaf(uint8_t *out, const struct trie_leaf *l, unsigned dept
     size_t value_header = single ? 0 : l->value_n < 56 ? 1 : 2;
     size_t payload = path_size(TRIE_DEPTH_MAX - depth) + value_header + l->value_n;
     uint8_t *p = out + put_list_header(out, payload);
-    p += put_path(p, l->key, depth, TRIE_DEPTH_MAX, 2);
+    // As put_path does it; the path ends with the key, so whole bytes are left of it.
+    unsigned count = TRIE_DEPTH_MAX - depth;
+    if (count > 1) *p++ = (uint8_t)(0x80 + count / 2 + 1);
+    *p++ = count % 2 ? (uint8_t)(0x30 | trie_nibble(l->key, depth)) : 0x20;
+    memcpy(p, (const uint8_t *)l + (depth + 1) / 2, sizeof l->key); // what is too much goes
+    p += count / 2;
     if (value_header == 2) *p++ = 0xb8;
     if (value_header) *p++ = (uint8_t)(value_header == 2 ? l->value_n : 0x80 + l->value_n);
-    memcpy(p, l->value, sizeof l->value); // all of it, in a few instructions: there is room
+    trie_value_copy(p, l->value, l->value_n); // there is room
     return (size_t)(p - out) + l->value_n;
 }
 

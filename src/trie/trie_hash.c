@@ -11,15 +11,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* One node to encode and hash, and where its parent wants the reference. */
-struct trie_job {
-    uint32_t node;
-    uint8_t *ret_n;
-    uint8_t *ret;
-};
-
 #define LANES 8 /* messages hashed at once: one or two rounds of the processor's lanes */
-#define ROOM (TRIE_BRANCH_BLOCKS * KECCAK_RATE)
+#define ROOM ((TRIE_NODE_MAX + KECCAK_RATE + 63) / 64 * 64) /* as keccak_pad wants it */
 #define RANGE 128 /* nodes that a member of a team takes at a time */
 
 // How many nodes early the next ones are asked for when they are listed, and at most when they are
@@ -27,7 +20,15 @@ struct trie_job {
 #define LIST_AHEAD 16
 #define HASH_AHEAD 24
 
-static bool push(struct trie_work *work, unsigned depth, struct trie_job job) {
+// What of a node is hashed.
+static const uint8_t lines_of[4] = {
+    [TRIE_LEAF] = (sizeof(struct trie_leaf) + TRIE_LINE - 1) / TRIE_LINE,
+    [TRIE_EXTENSION] = (sizeof(struct trie_extension) + TRIE_LINE - 1) / TRIE_LINE,
+    [TRIE_BRANCH] = offsetof(struct trie_branch, child) / TRIE_LINE,
+};
+
+bool trie_work_add(struct trie_work *work, unsigned depth, uint32_t node, uint8_t *ret_n,
+                   uint8_t *ret) {
     struct trie_job_list *l = &work->level[depth];
     if (l->count == l->capacity) {
         size_t more = l->capacity ? 2 * l->capacity : 64;
@@ -36,7 +37,7 @@ static bool push(struct trie_work *work, unsigned depth, struct trie_job job) {
         l->job = p;
         l->capacity = more;
     }
-    l->job[l->count++] = job;
+    l->job[l->count++] = (struct trie_job){node, lines_of[trie_kind(node)], ret_n, ret};
     return true;
 }
 
@@ -48,14 +49,14 @@ static bool list_below(const struct trie_pool *pool, struct trie_work *work, uin
         struct trie_branch *b = trie_branch_at(pool, node);
         for (unsigned dirty = b->dirty; dirty && ok; dirty &= dirty - 1) {
             unsigned i = (unsigned)__builtin_ctz(dirty);
-            ok = push(work, depth + 1,
-                      (struct trie_job){b->child[i], &b->ref_n[i], trie_branch_ref(b, i)});
-            if (all && ok) ok = list_below(pool, work, b->child[i], depth + 1, all);
+            uint32_t child = b->child[i];
+            ok = trie_work_add(work, depth + 1, child, &b->ref_n[i], trie_branch_ref(b, i));
+            if (all && ok) ok = list_below(pool, work, child, depth + 1, all);
         }
     } else if (trie_kind(node) == TRIE_EXTENSION) {
         struct trie_extension *e = trie_extension_at(pool, node);
         if (!e->dirty) return true;
-        ok = push(work, e->end, (struct trie_job){e->child, &e->ref.n, e->ref.b});
+        ok = trie_work_add(work, e->end, e->child, &e->ref.n, e->ref.b);
         if (all && ok) ok = list_below(pool, work, e->child, e->end, all);
     }
     return ok;
@@ -80,7 +81,7 @@ static bool list_levels(const struct trie_pool *pool, struct trie_work *work) {
 static bool list_root(struct trie_work *work, struct trie *t) {
     if (!t->dirty || !t->root) return true;
     t->dirty = false;
-    return push(work, 0, (struct trie_job){t->root, &t->ref.n, t->ref.b});
+    return trie_work_add(work, 0, t->root, &t->ref.n, t->ref.b);
 }
 
 int trie_work_create(struct trie_work **ret, struct error *why) {
@@ -98,6 +99,7 @@ void trie_work_clear(struct trie_work *work) {
     for (unsigned depth = 0; depth <= TRIE_DEPTH_MAX; depth++) {
         free(work->level[depth].job);
     }
+    free(work->way);
 }
 
 void trie_work_free(struct trie_work *work) {
@@ -168,7 +170,7 @@ static void settle(const struct trie_pool *pool, uint32_t node) {
     }
 }
 
-#define LINES_MOST 12 /* cache lines of a branch, and those of its reference */
+#define LINES_MOST 12 /* cache lines of a node, and those of its reference */
 
 // Nodes lie anywhere in memory, a branch over ten cache lines. Those of the next nodes, and of
 // where their references go, come while others are hashed. Gives how many addresses it wrote.
@@ -178,9 +180,8 @@ static size_t next_lines(struct batch *b, const void **line, size_t room) {
     for (; b->asked < end && room - n >= LINES_MOST; b->asked++) {
         const struct trie_job *job = job_at(l, b->asked);
         const uint8_t *p = trie_node_at(l->pool, job->node);
-        size_t size = l->pool->slabs[trie_kind(job->node)].node_bytes;
-        for (size_t i = 0; i < size; i += 64) {
-            line[n++] = p + i;
+        for (uint32_t i = 0; i < job->lines; i++) {
+            line[n++] = p + TRIE_LINE * (size_t)i;
         }
         line[n++] = job->ret;
         line[n++] = job->ret_n;

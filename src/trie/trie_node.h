@@ -20,12 +20,26 @@
 
 enum trie_kind { TRIE_NONE, TRIE_LEAF, TRIE_EXTENSION, TRIE_BRANCH };
 
+#define TRIE_LINE 64 /* bytes of a cache line; nodes begin at one */
+
+/* A slot's leaf, whose value is short, takes one line. */
 struct trie_leaf {
     uint8_t key[32];
     uint8_t value_n;
     bool unsaved; /* changed since trie_store_changes */
     uint8_t value[TRIE_VALUE_MAX];
 };
+#define TRIE_VALUE_NEAR (TRIE_LINE - offsetof(struct trie_leaf, value))
+
+/* trie_value_copy copies a value of n bytes between places of TRIE_VALUE_MAX bytes. */
+static inline void trie_value_copy(uint8_t *to, const uint8_t *from, size_t n) {
+    // A few moves of known lengths, that read and write no other line than they must.
+    memcpy(to, from, 16);
+    memcpy(to + TRIE_VALUE_NEAR - 16, from + TRIE_VALUE_NEAR - 16, 16);
+    if (n > TRIE_VALUE_NEAR) {
+        memcpy(to + TRIE_VALUE_NEAR, from + TRIE_VALUE_NEAR, TRIE_VALUE_MAX - TRIE_VALUE_NEAR);
+    }
+}
 
 struct trie_extension {
     uint8_t key[32]; /* nibbles from `end` on are of no meaning */
@@ -38,13 +52,14 @@ struct trie_extension {
 
 /* A branch keeps its children's hashes where they stand in the RLP of a branch with 16 of them,
  * with Keccak's padding behind: such a branch, as nearly all near the root are, is hashed as it
- * lies. References shorter than 32 bytes take the first bytes of a place. */
+ * lies. References shorter than 32 bytes take the first bytes of a place. What is hashed lies
+ * before `child`. */
 struct trie_branch {
     uint8_t rlp[TRIE_BRANCH_BLOCKS * 136];
-    uint32_t child[16];
     uint8_t ref_n[16]; /* as trie_ref.n */
     uint16_t dirty;
     bool unsaved;
+    _Alignas(TRIE_LINE) uint32_t child[16]; /* a line: all that a walk down looks at */
 };
 
 /* trie_branch_init makes a branch without children. */
@@ -77,13 +92,23 @@ struct trie_slabs {
 
 enum { TRIE_SLABS_GONE = 0 }; /* kinds 1..3 have their own number */
 
-struct trie_job; /* trie_hash.c */
+/* One node to encode and hash, and where its parent wants the reference. */
+struct trie_job {
+    uint32_t node;
+    uint32_t lines; /* of memory that encoding it reads */
+    uint8_t *ret_n;
+    uint8_t *ret;
+};
+
+struct trie_way; /* trie_overwrite.c */
 
 struct trie_work {
     struct trie_job_list {
         struct trie_job *job;
         size_t count, capacity;
     } level[TRIE_DEPTH_MAX + 1]; /* by depth */
+    struct trie_way *way;        /* scratch of trie_overwrite */
+    size_t way_capacity;
 };
 
 struct trie_pool {
@@ -120,13 +145,24 @@ static inline struct trie_branch *trie_branch_at(const struct trie_pool *pool, u
     return trie_node_at(pool, node);
 }
 
-/* trie_node_prefetch asks for the part of a node that walks look at: a branch's children, or what
+/* trie_node_prefetch asks for the line of a node that walks look at: a branch's children, or what
  * another node begins with. */
 static inline void trie_node_prefetch(const struct trie_pool *pool, uint32_t node) {
     const uint8_t *p = trie_node_at(pool, node);
     size_t at = trie_kind(node) == TRIE_BRANCH ? offsetof(struct trie_branch, child) : 0;
     __builtin_prefetch(p + at, 1);
-    __builtin_prefetch(p + at + 64, 1);
+}
+
+/* trie_work_add lists a node that stands at a depth. False: no memory. */
+bool trie_work_add(struct trie_work *work, unsigned depth, uint32_t node, uint8_t *ret_n,
+                   uint8_t *ret);
+
+/* trie_change_remember notes what stood at a key before, if it is not known yet. */
+static inline void trie_change_remember(struct trie_change *c, const uint8_t *old, uint8_t old_n) {
+    if (c->old_known) return;
+    c->old_known = true;
+    c->old_n = old_n;
+    if (old_n) trie_value_copy(c->old, old, old_n);
 }
 
 /* trie_work_clear frees what a list holds. */

@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#define WHOLE_LINES(type) ((sizeof(type) + TRIE_LINE - 1) / TRIE_LINE * TRIE_LINE)
 static const size_t node_bytes[4] = {
     [TRIE_SLABS_GONE] = sizeof(struct trie_gone),
-    [TRIE_LEAF] = sizeof(struct trie_leaf),
-    [TRIE_EXTENSION] = sizeof(struct trie_extension),
-    [TRIE_BRANCH] = (sizeof(struct trie_branch) + 63) / 64 * 64,
+    [TRIE_LEAF] = WHOLE_LINES(struct trie_leaf),
+    [TRIE_EXTENSION] = WHOLE_LINES(struct trie_extension),
+    [TRIE_BRANCH] = WHOLE_LINES(struct trie_branch),
 };
 
 int trie_pool_create(struct trie_pool **ret, size_t limit_bytes, struct error *why) {

@@ -1,0 +1,183 @@
+/* Changes that keep the shape of their trie, of many tries side by side.
+ *
+ * Most changes of a block put another value where one is. Nothing has to be mended for such a
+ * change: its way down is walked and noted, with those of all others, one step of each at a time,
+ * and on the way back bits are set and nodes listed up to the first that is listed already.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "trie/trie_node.h"
+
+#include <stdlib.h>
+
+#define STEPS 16 /* nodes on a way; longer ones are left to trie_apply */
+#define WALK 128 /* ways walked side by side; their lines fit the nearer caches */
+
+/* The nodes from the root to the leaf of a key. */
+struct trie_way {
+    uint32_t node[STEPS];
+    uint8_t depth[STEPS];
+    uint8_t steps; /* nodes above the leaf */
+    uint32_t leaf; /* 0: the way does not lead to one, or to that of another key */
+};
+
+// What is looked at on the way down, and what is marked on the way back.
+static void ask(const struct trie_pool *pool, uint32_t node) {
+    trie_node_prefetch(pool, node);
+    if (trie_kind(node) == TRIE_BRANCH) __builtin_prefetch(&trie_branch_at(pool, node)->dirty, 1);
+}
+
+static void step(const struct trie_pool *pool, struct trie_way *w, const struct hash *key) {
+    unsigned depth = w->depth[w->steps], end = depth + 1;
+    uint32_t node = w->node[w->steps], next = 0;
+    if (trie_kind(node) == TRIE_BRANCH) {
+        next = trie_branch_at(pool, node)->child[trie_nibble(key->b, depth)];
+    } else {
+        const struct trie_extension *e = trie_extension_at(pool, node);
+        end = e->end;
+        if (trie_shared(key->b, e->key, depth, end) == end) next = e->child;
+    }
+    if (!next) {
+        w->node[w->steps] = 0;
+        return;
+    }
+    ask(pool, next);
+    w->steps++;
+    if (trie_kind(next) == TRIE_LEAF) {
+        w->leaf = next;
+    } else if (w->steps < STEPS) {
+        w->node[w->steps] = next;
+        w->depth[w->steps] = (uint8_t)end;
+    }
+}
+
+static bool on_its_way(const struct trie_way *w) {
+    return !w->leaf && w->steps < STEPS && w->node[w->steps];
+}
+
+// Walks all ways to their ends.
+static void walk(const struct trie_pool *pool, struct trie_way *way, const struct hash *const *key,
+                 size_t n) {
+    uint8_t left[WALK];
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (on_its_way(&way[i])) left[count++] = (uint8_t)i;
+    }
+    while (count) {
+        size_t kept = 0;
+        for (size_t i = 0; i < count; i++) {
+            struct trie_way *w = &way[left[i]];
+            step(pool, w, key[left[i]]);
+            if (on_its_way(w)) left[kept++] = left[i];
+        }
+        count = kept;
+    }
+}
+
+static void begin(const struct trie_pool *pool, struct trie_way *w, const struct trie *t) {
+    w->steps = w->depth[0] = 0;
+    w->leaf = 0;
+    w->node[0] = 0;
+    if (!t->root || t->dirty) return; // what is changed must be listed
+    ask(pool, t->root);
+    if (trie_kind(t->root) == TRIE_LEAF) {
+        w->leaf = t->root;
+    } else {
+        w->node[0] = t->root;
+    }
+}
+
+// Walks the ways of all batches, so many at a time.
+static void walk_all(const struct trie_pool *pool, const struct trie_batch *batches, size_t count,
+                     struct trie_way *way) {
+    const struct hash *key[WALK];
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < batches[i].count; k++) {
+            begin(pool, &way[n], batches[i].trie);
+            key[n++] = &batches[i].changes[k].key;
+            if (n < WALK) continue;
+            walk(pool, way, key, n);
+            way += n;
+            n = 0;
+        }
+    }
+    walk(pool, way, key, n);
+}
+
+// Sets the bits above a leaf and lists it and what is above, as far as that is not done.
+static bool mark(const struct trie_pool *pool, struct trie *t, const struct trie_way *w,
+                 const struct hash *key, struct trie_work *work) {
+    uint32_t child = w->leaf;
+    for (unsigned i = w->steps; i-- > 0; child = w->node[i]) {
+        bool listed = false;
+        if (trie_kind(w->node[i]) == TRIE_BRANCH) {
+            struct trie_branch *b = trie_branch_at(pool, w->node[i]);
+            unsigned nibble = trie_nibble(key->b, w->depth[i]), bit = 1u << nibble;
+            if (b->dirty & bit) return true;
+            listed = b->dirty;
+            b->dirty = (uint16_t)(b->dirty | bit);
+            if (!trie_work_add(work, w->depth[i] + 1u, child, &b->ref_n[nibble],
+                               trie_branch_ref(b, nibble))) {
+                return false;
+            }
+        } else {
+            struct trie_extension *e = trie_extension_at(pool, w->node[i]);
+            if (e->dirty) return true;
+            e->dirty = true;
+            if (!trie_work_add(work, e->end, child, &e->ref.n, e->ref.b)) return false;
+        }
+        if (listed) return true;
+    }
+    return trie_work_add(work, 0, child, &t->ref.n, t->ref.b);
+}
+
+static bool fits(const struct trie_pool *pool, const struct trie_batch *b,
+                 const struct trie_way *way) {
+    for (size_t i = 0; i < b->count; i++) {
+        if (!way[i].leaf || !b->changes[i].value_n) return false;
+        if (memcmp(trie_leaf_at(pool, way[i].leaf)->key, b->changes[i].key.b, 32) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool overwrite(const struct trie_pool *pool, const struct trie_batch *b,
+                      const struct trie_way *way, struct trie_work *work) {
+    for (size_t i = 0; i < b->count; i++) {
+        struct trie_change *c = &b->changes[i];
+        struct trie_leaf *l = trie_leaf_at(pool, way[i].leaf);
+        trie_change_remember(c, l->value, l->value_n);
+        if (c->value_n == l->value_n && memcmp(c->value, l->value, c->value_n) == 0) continue;
+        l->value_n = c->value_n;
+        trie_value_copy(l->value, c->value, c->value_n);
+        if (!mark(pool, b->trie, &way[i], &c->key, work)) return false;
+    }
+    return true;
+}
+
+static struct trie_way *room_for(struct trie_work *work, size_t ways) {
+    if (ways > work->way_capacity) {
+        size_t more = 2 * ways;
+        free(work->way);
+        work->way_capacity = 0;
+        work->way = malloc(more * sizeof *work->way);
+        if (work->way) work->way_capacity = more;
+    }
+    return work->way;
+}
+
+int trie_overwrite(const struct trie_pool *pool, struct trie_batch *batches, size_t count,
+                   struct trie_work *work, struct error *why) {
+    size_t ways = 0;
+    for (size_t i = 0; i < count; i++) {
+        ways += batches[i].count;
+    }
+    struct trie_way *way = room_for(work, ways ? ways : 1);
+    bool ok = way;
+    if (ok) walk_all(pool, batches, count, way);
+    for (size_t i = 0; i < count && ok; way += batches[i++].count) {
+        batches[i].done = fits(pool, &batches[i], way);
+        if (batches[i].done) ok = overwrite(pool, &batches[i], way, work);
+    }
+    return ok ? 0 : error_set(why, ERR_NO_MEMORY, "no memory to change tries");
+}
