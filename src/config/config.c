@@ -83,6 +83,14 @@ static int built_in_flag(struct config *c, int at, int *ret_taken, struct error 
     return 0;
 }
 
+// A flag of type bool takes no argument of its own, so that a "true" after it was meant for it.
+static int check_stray_bool(const struct config *c, int at, const char *flag, struct error *why) {
+    const char *next = at + 1 < c->argc ? c->argv[at + 1] : "";
+    if (strcmp(next, "true") != 0 && strcmp(next, "false") != 0) return 0;
+    return error_set(why, ERR_SYNTAX, "--%s takes its value after an equals sign: --%s=%s", flag,
+                     flag, next);
+}
+
 // --flag value, --flag=value, --bool, --no-bool. *ret_taken as above.
 static int option_flag(struct config *c, int at, int *ret_taken, struct error *why) {
     const char *arg = flag_text(c, at);
@@ -98,7 +106,11 @@ static int option_flag(struct config *c, int at, int *ret_taken, struct error *w
     }
     if (!o) return unknown_flag(arg, why);
     *ret_taken = 1;
-    if (!value && o->type == CONFIG_TYPE_BOOL) value = "true";
+    if (!value && o->type == CONFIG_TYPE_BOOL) {
+        int r = check_stray_bool(c, at, o->flag, why);
+        if (r) return r;
+        value = "true";
+    }
     if (!value) {
         if (at + 1 >= c->argc) return error_set(why, ERR_SYNTAX, "--%s needs a value", o->flag);
         value = c->argv[at + 1];

@@ -1,9 +1,13 @@
 /* What the hub answers and stores, the real program beside this one (../buildernet of this file's
  * build): configuration reads and peer lists (whole, and by callers that have them already) from
  * memory with 100 and 10,000 builders, CPU time of the whole process a request; latency at half of
- * what one core was just seen to serve, and whether this program kept up with sending that;
- * registrations a second on SQLite and on a PostgreSQL that is started here; memory. One JSON line
- * a case.
+ * what one core was just seen to serve, and at half of what is aimed at; registrations a second on
+ * SQLite and on a PostgreSQL that is started here; memory. One JSON line a case.
+ *
+ * The hub with all its threads has a processor of its own and this program another. A time from
+ * when a request was due holds all waiting; one from when it was asked holds the hub's only. Beside
+ * them stands how late it was asked: because all connections were waiting for answers, or by this
+ * program itself. "others" is what of the hub's processor was used by anything else.
  *
  *     bench_hub_hub [SECONDS]
  *
@@ -11,8 +15,8 @@
 #include "db/testing.h"
 #include "hub/store.h"
 #include "net/client.h"
-#include "net/loop.h"
 #include "test/harness/bench.h"
+#include "test/harness/http_load.h"
 
 #include <libgen.h>
 #include <signal.h>
@@ -26,12 +30,12 @@
 #define PEERS "/api/l1-builder/v1/builders"
 #define REGISTER "/api/l1-builder/v1/register_credentials/instance"
 #define CERTIFICATE_BYTES 900
-#define SAMPLES_MAX 400000u
-#define IN_FLIGHT_MAX 8192u
-#define LATE_NS (NS_PER_MS / 2) /* p99 of late starts from which on they are told */
+#define AIM 30000.0 /* cached reads a second and core */
 
 static char folder[64];
 static double seconds = 3;
+static cpu_set_t
+    processors; /* that this program may use: the hub gets the first, the load the next */
 
 static void die(const char *what, const struct error *why) {
     (void)fprintf(stderr, "bench: %s: %s\n", what, why ? why->text : "");
@@ -134,6 +138,7 @@ static struct hub_process start(const char *database, bool postgres) {
     key[64] = 0;
     h.pid = fork();
     if (h.pid == 0) {
+        (void)http_load_pin(0, 0, &processors);
         execl(exe, "buildernet", "hub", "--listen-addr", listen, "--admin-addr", admin,
               "--internal-addr", "127.0.0.1:0", "--metrics-addr", "", "--disable-admin-auth",
               "--log-level", "error", "--secrets-key", key,
@@ -181,211 +186,157 @@ static double memory_of(pid_t pid, const char *what) {
 
 /* ---- load ---- */
 
-/* What is asked for. */
+/* What is asked for, by `builders` who take turns. */
 struct demand {
     const char *path, *body; /* body: it is a POST */
-    unsigned builders;       /* who take turns */
-    bool has_list;           /* by callers that have the list */
+    unsigned builders;
+    unsigned connections;
+    bool has_list; /* by callers that have the list */
 };
 
-struct load {
-    struct loop *loop;
-    struct client *client;
-    struct demand demand;
-    char tag[64];  /* of the list that callers have */
-    unsigned next; /* whose turn it is */
-    unsigned in_flight, refused;
-    uint64_t done;
-    uint64_t *latency_ns; /* NULL: not kept */
-    size_t samples;
-    bool again; /* closed loop: each answer asks anew */
-};
-
-struct asked {
-    struct load *load;
-    uint64_t began_ns; /* when it was due, which counts late starts in */
-    bool has_list;
-    int status;
-};
-
-static void ask(struct load *l, uint64_t due_ns);
-
-static void on_response(struct client_call *k, void *context, const struct http_response *r) {
-    struct asked *a = context;
-    struct load *l = a->load;
-    struct bytes tag = http_get(&r->fields, HTTP_FIELD_ETAG);
-    (void)k;
-    a->status = (int)r->status;
-    if (l->demand.has_list) {
-        (void)snprintf(l->tag, sizeof l->tag, "%.*s", (int)tag.n, (const char *)tag.p);
-    }
-}
-
-static void on_body(struct client_call *k, void *context, struct bytes in) {
-    (void)k, (void)context, (void)in;
-}
-
-static void on_end(struct client_call *k, void *context) {
-    struct asked *a = context;
-    struct load *l = a->load;
-    (void)k;
-    if (a->status != (a->has_list ? 304 : 200)) l->refused++;
-    if (l->latency_ns && l->samples < SAMPLES_MAX) {
-        l->latency_ns[l->samples++] = bench_now_ns() - a->began_ns;
-    }
-    free(a);
-    l->in_flight--;
-    l->done++;
-    if (l->again) ask(l, bench_now_ns());
-}
-
-static void on_failed(struct client_call *k, void *context, const struct error *why) {
-    (void)k, (void)context;
-    die("request", why);
-}
-
-static void ask(struct load *l, uint64_t due_ns) {
-    static const struct client_events events = {
-        .response = on_response, .body = on_body, .end = on_end, .failed = on_failed};
-    char ip[32];
-    struct error why;
-    struct client_call *k;
-    const struct demand *d = &l->demand;
-    unsigned i = l->next++ % d->builders;
-    struct asked *a = calloc(1, sizeof *a);
-    if (!a) die("memory", NULL);
-    *a = (struct asked){.load = l, .began_ns = due_ns, .has_list = l->tag[0] != 0};
-    (void)snprintf(ip, sizeof ip, "10.%u.%u.%u", i >> 16, i >> 8 & 255, i & 255);
+/* The requests of all builders. */
+struct requests {
     struct arena arena;
-    struct bytes body = bytes_from_str(d->body ? d->body : "");
-    struct http_request r = {.method = d->body ? HTTP_POST : HTTP_GET,
-                             .method_text = d->body ? BYTES_LIT("POST") : BYTES_LIT("GET"),
-                             .path = bytes_from_str(d->path),
-                             .body = d->body ? HTTP_BODY_LENGTH : HTTP_BODY_NONE};
-    arena_init(&arena, 0);
-    if (http_fields_add(&r.fields, &arena, BYTES_LIT("x-flashbots-attestation-type"),
-                        BYTES_LIT("t"), &why) != 0 ||
-        http_fields_add(&r.fields, &arena, BYTES_LIT("x-flashbots-measurement"),
-                        BYTES_LIT("{\"4\":\"aa\"}"), &why) != 0 ||
-        http_fields_add(&r.fields, &arena, BYTES_LIT("x-forwarded-for"), bytes_from_str(ip),
-                        &why) != 0 ||
-        (a->has_list && http_fields_add(&r.fields, &arena, BYTES_LIT("if-none-match"),
-                                        bytes_from_str(l->tag), &why) != 0) ||
-        client_start(&k, l->client, &r, body, false, &events, a, &why) != 0) {
-        die("request", &why);
-    }
-    arena_free(&arena);
-    l->in_flight++;
+    struct bytes *all;
+};
+
+static void identity(char ret[32], unsigned builder) {
+    (void)snprintf(ret, 32, "10.%u.%u.%u", builder >> 16, builder >> 8 & 255, builder & 255);
 }
 
-static void turn_until(struct load *l, uint64_t end_ns, bool drain) {
-    struct error why;
-    while (drain ? l->in_flight > 0 : bench_now_ns() < end_ns) {
-        if (loop_turn(l->loop, NS_PER_MS, &why) != 0) die("loop", &why);
-    }
-}
-
-static void load_open(struct load *l, const struct hub_process *h, const struct demand *d) {
-    struct error why;
+static const char *list_tag(const struct hub_process *h, struct arena *a) {
+    struct client_answer answer;
     char url[64];
-    *l = (struct load){.demand = *d};
+    struct error why;
     (void)snprintf(url, sizeof url, "http://127.0.0.1:%u", h->port);
-    const struct client_options o = {.url = url, .connections = 64, .waiting = 65536};
-    if (loop_new(&l->loop, &(struct loop_options){0}, &why) != 0) die("loop", &why);
-    if (client_new(&l->client, l->loop, &o, &why) != 0) die("client", &why);
-    if (d->has_list) {
-        ask(l, bench_now_ns());
-        turn_until(l, 0, true);
-        if (!l->tag[0]) die("a list without an ETag", NULL);
-    }
+    const struct client_options o = {.url = url};
+    const struct http_request r = {
+        .method = HTTP_GET,
+        .method_text = BYTES_LIT("GET"),
+        .path = BYTES_LIT("/api/internal/l1-builder/v2/network/production/builders"),
+        .body = HTTP_BODY_NONE};
+    int code =
+        client_ask(&answer, a, &o, &r, (struct bytes){NULL, 0}, 16u << 20, 10 * NS_PER_S, &why);
+    if (code != 0) die("list", &why);
+    struct bytes tag = http_get(&answer.fields, HTTP_FIELD_ETAG);
+    if (tag.n == 0) die("a list without an ETag", NULL);
+    return arena_printf(a, "If-None-Match: %.*s\r\n", (int)tag.n, (const char *)tag.p);
 }
 
-static void load_close(struct load *l) {
-    if (l->refused) die("an answer was not 200", NULL);
-    client_free(l->client);
-    loop_free(l->loop);
-    free(l->latency_ns);
+static void write_requests(struct requests *ret, const struct hub_process *h,
+                           const struct demand *d) {
+    arena_init(&ret->arena, 0);
+    ret->all = arena_new_array(&ret->arena, struct bytes, d->builders);
+    const char *tag = d->has_list ? list_tag(h, &ret->arena) : "";
+    const char *body = d->body ? d->body : "";
+    for (unsigned i = 0; ret->all && tag && i < d->builders; i++) {
+        char ip[32], length[48] = "";
+        identity(ip, i);
+        if (d->body) {
+            (void)snprintf(length, sizeof length, "Content-Length: %zu\r\n", strlen(body));
+        }
+        const char *text = arena_printf(&ret->arena,
+                                        "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                                        "X-Flashbots-Attestation-Type: t\r\n"
+                                        "X-Flashbots-Measurement: {\"4\":\"aa\"}\r\n"
+                                        "X-Forwarded-For: %s\r\n%s%s\r\n%s",
+                                        d->body ? "POST" : "GET", d->path, ip, length, tag, body);
+        if (!text) die("memory", NULL);
+        ret->all[i] = bytes_from_str(text);
+    }
+    if (!ret->all || !tag) die("memory", NULL);
+}
+
+/* The processor that the hub has for itself, and what ran there: jiffies of all, and idle ones. */
+static void processor_used(double ret_ns[2]) {
+    char line[256], want[16];
+    unsigned long v[8] = {0};
+    size_t cpu = 0;
+    while (cpu < CPU_SETSIZE - 1 && !CPU_ISSET(cpu, &processors))
+        cpu++;
+    (void)snprintf(want, sizeof want, "cpu%zu ", cpu);
+    FILE *f = fopen("/proc/stat", "r");
+    while (f && fgets(line, sizeof line, f)) {
+        if (strncmp(line, want, strlen(want)) != 0) continue;
+        (void)sscanf(line + strlen(want), "%lu %lu %lu %lu %lu %lu %lu %lu", &v[0], &v[1], &v[2],
+                     &v[3], &v[4], &v[5], &v[6], &v[7]);
+    }
+    if (f) (void)fclose(f);
+    double tick = 1e9 / (double)sysconf(_SC_CLK_TCK);
+    ret_ns[0] = (double)(v[0] + v[1] + v[2] + v[5] + v[6] + v[7]) * tick;
+    ret_ns[1] = (double)(v[3] + v[4]) * tick;
+}
+
+/* A run, with the hub's CPU time, and the share of its processor that other programs had. */
+struct measured {
+    struct http_load_result load;
+    double cpu_ns, others;
+};
+
+static void run(struct measured *ret, const struct hub_process *h, const struct demand *d,
+                double rate, uint64_t count) {
+    struct requests requests;
+    const char *why;
+    double before[2], after[2];
+    write_requests(&requests, h, d);
+    const struct http_load_plan plan = {.port = h->port,
+                                        .connections = d->connections,
+                                        .requests = requests.all,
+                                        .request_count = d->builders,
+                                        .status = d->has_list ? 304 : 200,
+                                        .rate = rate,
+                                        .time_ns = (uint64_t)(seconds * 1e9),
+                                        .count = count};
+    double cpu = cpu_ns_of(h->pid);
+    processor_used(before);
+    if (!http_load_run(&ret->load, &plan, &why)) die(why, NULL);
+    processor_used(after);
+    ret->cpu_ns = cpu_ns_of(h->pid) - cpu;
+    double used = after[0] - before[0], idle = after[1] - before[1];
+    ret->others = used > ret->cpu_ns ? (used - ret->cpu_ns) / (used + idle) : 0;
+    arena_free(&requests.arena);
 }
 
 // Every builder asks once, so that all documents are in memory.
 static void warm(const struct hub_process *h, unsigned builders) {
-    struct load l;
-    load_open(&l, h, &(struct demand){.path = CONFIGURATION, .builders = builders});
-    for (unsigned i = 0; i < builders; i += 64) {
-        for (unsigned k = 0; k < 64 && i + k < builders; k++)
-            ask(&l, bench_now_ns());
-        turn_until(&l, 0, true);
-    }
-    load_close(&l);
+    struct measured m;
+    const struct demand d = {.path = CONFIGURATION, .builders = builders, .connections = 64};
+    double kept = seconds;
+    seconds = 600;
+    run(&m, h, &d, 0, builders);
+    seconds = kept;
 }
 
-// As many as are answered, `width` at a time; CPU time of the hub a request.
-static double closed(const char *name, const struct hub_process *h, const struct demand *d,
-                     unsigned width, double *ret_rate) {
-    struct load l;
-    load_open(&l, h, d);
-    l.again = true;
-    double cpu = cpu_ns_of(h->pid);
-    uint64_t began = bench_now_ns(), before = l.done;
-    for (unsigned i = 0; i < width; i++)
-        ask(&l, began);
-    turn_until(&l, began + (uint64_t)(seconds * 1e9), false);
-    l.again = false;
-    turn_until(&l, 0, true);
-    double took = (double)(bench_now_ns() - began), count = (double)(l.done - before);
-    cpu = cpu_ns_of(h->pid) - cpu;
-    if (ret_rate) *ret_rate = count * 1e9 / took;
-    if (name) bench_emit(name, 1, "request of CPU time", cpu / count, 0);
-    load_close(&l);
-    return cpu / count;
+// As many as are answered; CPU time of the hub a request.
+static double closed(const char *name, const struct hub_process *h, const struct demand *d) {
+    struct measured m;
+    run(&m, h, d, 0, 0);
+    double each = m.cpu_ns / (double)m.load.done;
+    bench_emit(name, 1, "request of CPU time", each, 0);
+    return each;
 }
 
-static int compare(const void *a, const void *b) {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-static double p99_of(uint64_t *samples, size_t n) {
-    qsort(samples, n, sizeof *samples, compare);
-    size_t at = n - n / 100 - 1;
-    return (double)samples[at];
-}
-
-// An open loop: requests are due at even times, however late the answers are (the ones that are not
-// begun because too many wait are late). Both programs share the machine: where this one began its
-// requests late, the lines say so.
 static void at_rate(const char *name, const struct hub_process *h, const struct demand *d,
                     double rate) {
-    static uint64_t late_ns[SAMPLES_MAX];
-    struct load l;
-    struct error why;
-    size_t begun = 0;
-    load_open(&l, h, d);
-    l.latency_ns = calloc(SAMPLES_MAX, sizeof *l.latency_ns);
-    if (!l.latency_ns) die("memory", NULL);
-    uint64_t began = bench_now_ns(), step = (uint64_t)(1e9 / rate), due = began;
-    uint64_t end = began + (uint64_t)(seconds * 1e9);
-    while (due < end) {
-        uint64_t now = bench_now_ns();
-        for (; due <= now && due < end && l.in_flight < IN_FLIGHT_MAX; due += step) {
-            if (begun < SAMPLES_MAX) late_ns[begun++] = bench_now_ns() - due;
-            ask(&l, due);
-        }
-        if (loop_turn(l.loop, step < NS_PER_MS ? step : NS_PER_MS, &why) != 0) die("loop", &why);
+    struct measured m;
+    char line[256];
+    run(&m, h, d, rate, 0);
+    const struct {
+        const char *what;
+        double ns;
+    } figures[] = {
+        {"p50 from due", m.load.due.p50},
+        {"p99 from due", m.load.due.p99},
+        {"p50 from asked", m.load.asked.p50},
+        {"p99 from asked", m.load.asked.p99},
+        {"asked late, p99", m.load.late.p99},
+        {"asked late by the load itself, p99", m.load.own.p99},
+    };
+    for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++) {
+        (void)snprintf(line, sizeof line, "%s at %.0f/s, %s (others had %.0f %% of its processor)",
+                       name, rate, figures[i].what, 100 * m.others);
+        bench_emit(line, 1, "request", figures[i].ns, 0);
     }
-    turn_until(&l, 0, true);
-    double late = p99_of(late_ns, begun), p99 = p99_of(l.latency_ns, l.samples);
-    size_t middle = l.samples / 2;
-    double p50 = (double)l.latency_ns[middle];
-    char line[160], note[60] = "";
-    if (late > LATE_NS) {
-        (void)snprintf(note, sizeof note, ", asked up to %.1f ms late (p99)", late / 1e6);
-    }
-    for (int i = 0; i < 2; i++) {
-        (void)snprintf(line, sizeof line, "%s %s at %.0f/s%s", name, i ? "p99" : "p50", rate, note);
-        bench_emit(line, 1, "request", i ? p99 : p50, 0);
-    }
-    load_close(&l);
 }
 
 static void emit_memory(const char *name, double bytes) {
@@ -393,11 +344,14 @@ static void emit_memory(const char *name, double bytes) {
     (void)fflush(stdout);
 }
 
-// At the load that one core bears, and then at half of it.
+// At the load that one core bears, and then at half of it, and at half of what is aimed at.
 static void both(const char *name, const struct hub_process *h, const struct demand *d,
-                 unsigned width) {
-    double each = closed(name, h, d, width, NULL);
-    at_rate(name, h, d, 5e8 / each);
+                 double aim) {
+    double each = closed(name, h, d);
+    struct demand open = *d;
+    open.connections = 64;
+    at_rate(name, h, &open, 5e8 / each);
+    if (aim > 0) at_rate(name, h, &open, aim / 2);
 }
 
 static void reads(unsigned builders) {
@@ -408,15 +362,17 @@ static void reads(unsigned builders) {
     warm(&h, builders);
     (void)snprintf(name, sizeof name, "hub memory, %u builders and their documents", builders);
     emit_memory(name, memory_of(h.pid, "VmRSS"));
-    struct demand d = {.path = CONFIGURATION, .builders = builders};
+    struct demand d = {.path = CONFIGURATION, .builders = builders, .connections = 32};
     (void)snprintf(name, sizeof name, "hub configuration, %u builders", builders);
-    both(name, &h, &d, 32);
+    both(name, &h, &d, AIM);
     d.path = PEERS;
+    d.connections = builders > 1000 ? 2 : 32;
     (void)snprintf(name, sizeof name, "hub peers, %u builders", builders);
-    both(name, &h, &d, builders > 1000 ? 2 : 32);
+    both(name, &h, &d, 0);
     d.has_list = true;
+    d.connections = 32;
     (void)snprintf(name, sizeof name, "hub peers, unchanged, %u builders", builders);
-    both(name, &h, &d, 32);
+    both(name, &h, &d, AIM);
     (void)snprintf(name, sizeof name, "hub memory, %u builders, after all reads", builders);
     emit_memory(name, memory_of(h.pid, "VmRSS"));
     stop(&h);
@@ -424,15 +380,16 @@ static void reads(unsigned builders) {
 
 static void writes(const char *database, const char *url, bool postgres) {
     char name[120];
-    double rate;
+    struct measured m;
     fill(url, 100);
     struct hub_process h = start(url, postgres);
     const struct demand d = {.path = REGISTER,
                              .body = "{\"tls_cert\":\"-----BEGIN CERTIFICATE-----\"}",
-                             .builders = 100};
-    (void)closed(NULL, &h, &d, 16, &rate);
+                             .builders = 100,
+                             .connections = 16};
+    run(&m, &h, &d, 0, 0);
     (void)snprintf(name, sizeof name, "hub registration, %s, 16 at once (wall time)", database);
-    bench_emit(name, 1, "request", 1e9 / rate, 0);
+    bench_emit(name, 1, "request", (double)m.load.took_ns / (double)m.load.done, 0);
     stop(&h);
 }
 
@@ -441,6 +398,10 @@ int main(int argc, char **argv) {
     char path[128], line[160];
     const char *why = NULL;
     if (argc > 1) seconds = strtod(argv[1], NULL);
+    if (sched_getaffinity(0, sizeof processors, &processors) != 0) die("processors", NULL);
+    if (!http_load_pin(0, 1, &processors)) {
+        (void)fprintf(stderr, "bench: one processor only: the load's own work is in all times\n");
+    }
     (void)snprintf(folder, sizeof folder, "/tmp/hub-bench-XXXXXX");
     if (!mkdtemp(folder)) die("folder", NULL);
     reads(100);

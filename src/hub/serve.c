@@ -576,6 +576,7 @@ int hub_serve(struct config *config, const struct hub_values *values) {
         r = loop_signal(s.loop, signals[i].signal, signals[i].act, &s, &why);
     if (r == 0) {
         (void)notify_send("READY=1", NULL);
+        loop_short_slices(); // workers store events beside it
         r = loop_run(s.loop, &why);
     }
     if (r != 0) log_error(s.log, "failed", F_ERR(&why));
