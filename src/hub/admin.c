@@ -269,7 +269,7 @@ void admin_builder_add(struct hub_call *c) {
         hub_message(c, 400, "failed to convert builder to domain builder", "invalid ip address");
         return;
     }
-    if (!check_name(c, name)) return;
+    if (!check_name(c, name) || !hub_name_is_free(c, name)) return;
     model_ip_text(text, address);
     hub_batch(c, &b);
     batch_builder_add(&b, name, bytes_from_str(text), network, dns_name);
@@ -351,16 +351,19 @@ void admin_secret_set(struct hub_call *c) {
     }
     hub_batch(c, &b);
     batch_notify(&b, h->options.store, c->params[0]);
+    if (!hub_name_is_free(c, c->params[0])) return; // compat: the builder need not be there
     int r = secrets_set(h->options.secrets, h->options.store, &b, c->params[0], c->req->body, &why);
-    if (r != 0) {
-        hub_failure(c, r, &why);
-        return;
-    }
     (void)pthread_rwlock_wrlock(&h->lock);
     struct model_builder *builder = model_builder(&h->model, c->params[0]);
-    if (builder) model_set_secret(builder, (struct bytes){NULL, 0});
+    if (builder && r == 0) model_set_secret(builder, (struct bytes){NULL, 0});
+    if (r != 0)
+        model_age_secrets(&h->model, c->params[0]); // a backend that fails may have taken it
     (void)pthread_rwlock_unlock(&h->lock);
-    hub_status(c, 200);
+    if (r == 0) {
+        hub_status(c, 200);
+    } else {
+        hub_failure(c, r, &why);
+    }
 }
 
 static int append_config(void *context, const struct store_config *row, struct error *why) {

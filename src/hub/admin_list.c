@@ -193,7 +193,6 @@ void admin_builder_update(struct hub_call *c) {
 
 void admin_builder_delete(struct hub_call *c) {
     struct store_batch b;
-    struct error why;
     struct hub *h = c->hub;
     if (!hub_knows_builder(c, c->params[0])) return;
     (void)pthread_rwlock_rdlock(&h->lock);
@@ -204,15 +203,10 @@ void admin_builder_delete(struct hub_call *c) {
         hub_message(c, 409, "another builder is a shadow of it", shadow);
         return;
     }
-    // Before the row: a builder without secrets can be deleted again, secrets without one cannot.
-    int r = secrets_delete(h->options.secrets, c->params[0], &why);
-    if (r != 0) {
-        hub_failure(c, r, &why);
-        return;
-    }
     hub_batch(c, &b);
-    batch_builder_delete(&b, c->params[0]);
+    batch_builder_delete(&b, c->params[0], secrets_apart(h->options.secrets));
     finish(c, &b, c->params[0]);
+    if (c->res->status == 200) hub_removed(h, c->params[0]);
 }
 
 static int each_config(void *context, const struct store_config *row, struct error *why) {

@@ -446,8 +446,9 @@ static int plan_shadows(struct apply *p) {
         const struct wanted_builder *b = &p->builders[i];
         if (b->shadow_changes) batch_builder_shadow(&p->batch, b->name, b->shadow_of);
     }
+    bool apart = secrets_apart(p->c->hub->options.secrets);
     for (size_t i = 0; i < p->deleted_count; i++)
-        batch_builder_delete(&p->batch, p->deleted[i]);
+        batch_builder_delete(&p->batch, p->deleted[i], apart);
     return check_shadows(p);
 }
 
@@ -540,10 +541,13 @@ static void carry_out(struct apply *p) {
     }
     struct hub *h = p->c->hub;
     if (p->measurements_changed) batch_notify(&p->batch, h->options.store, BYTES_LIT(""));
-    int r = 0;
+    for (size_t i = 0; i < p->builder_count; i++) {
+        const struct wanted_builder *b = &p->builders[i];
+        if (!b->found && !hub_name_is_free(p->c, b->name)) return;
+    }
+    int r = hub_change_all(h, &p->batch, p->why);
     for (size_t i = 0; r == 0 && i < p->deleted_count; i++)
-        r = secrets_delete(h->options.secrets, p->deleted[i], p->why);
-    if (r == 0) r = hub_change_all(h, &p->batch, p->why);
+        hub_removed(h, p->deleted[i]);
     if (r == 0) {
         answer(p, digest, true);
     } else {

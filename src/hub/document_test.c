@@ -159,18 +159,111 @@ TEST(no_new_builder_gets_the_secrets_of_a_deleted_one) {
     CHECK(rmdir(folder) == 0);
 }
 
-TEST(a_builder_stays_when_its_secrets_cannot_be_deleted) {
+#define ADD_B "{\"name\":\"b\",\"ip_address\":\"1.2.3.4\",\"network\":\"production\"}"
+#define APPLY_B                                                                                    \
+    "{\"builders\":[{\"name\":\"b\",\"ip_address\":\"1.2.3.4\",\"network\":\"production\","        \
+    "\"enabled\":false}]}"
+
+TEST(secrets_that_cannot_be_deleted_keep_their_builders_name) {
     char folder[] = "/tmp/hub-document-XXXXXX", path[100];
     CHECK(mkdtemp(folder) != NULL);
     struct hub *h = open_hub(folder);
     (void)snprintf(path, sizeof path, "%s/62.sealed", folder);
     CHECK(mkdir(path, 0700) == 0); // in the file's place: no unlink
-    CHECK_I64(delete_builder(h, A2 "builders/b"), 503);
-    CHECK_I64(ask(h, HUB_ADMIN, A2 "apply", "{\"unlisted\":\"delete\"}").status, 503);
-    CHECK(rmdir(path) == 0);
-    CHECK_I64(delete_builder(h, A2 "builders/b"), 200); // it was there
+    CHECK_I64(delete_builder(h, A2 "builders/b"), 200);
     CHECK_I64(delete_builder(h, A2 "builders/b"), 404);
+    CHECK_I64(ask(h, HUB_ADMIN, A "builders", ADD_B).status, 503);
+    CHECK_I64(ask(h, HUB_ADMIN, A2 "apply", APPLY_B).status, 503);
+    CHECK_ERR(hub_remove_secrets(h, (struct bytes){NULL, 0}, &why), ERR_IO);
+    CHECK(rmdir(path) == 0);
+    post(h, A2 "apply", APPLY_B);
+    CHECK_I64(ask(h, HUB_ADMIN, A "builders/secrets/b", "{}").status, 200);
     hub_close(h);
+    CHECK(unlink(path) == 0);
+    CHECK(rmdir(folder) == 0);
+}
+
+static bool is_there(const char *path) {
+    return access(path, F_OK) == 0;
+}
+
+TEST(secrets_stay_when_their_builder_does) {
+    char folder[] = "/tmp/hub-document-XXXXXX", path[100];
+    CHECK(mkdtemp(folder) != NULL);
+    struct hub *h = open_hub(folder);
+    (void)snprintf(path, sizeof path, "%s/62.sealed", folder);
+    post(h, A "builders/secrets/b", "{\"key\":\"old\"}");
+    struct arena a;
+    struct store_batch b;
+    arena_init(&a, 0);
+    batch_init(&b, &a, L("x"), L("")); // another hub adds what this one does not know of
+    batch_builder_add(&b, L("c"), L("1.2.3.5"), L("production"), L(""));
+    CHECK_OK(store_commit(h->options.store, &b, NULL, &why), &why);
+    arena_free(&a);
+    CHECK_I64(ask(h, HUB_ADMIN, A2 "apply",
+                  "{\"unlisted\":\"delete\",\"builders\":[{\"name\":\"c\","
+                  "\"ip_address\":\"1.2.3.4\",\"network\":\"production\",\"enabled\":false}]}")
+                  .status,
+              409);
+    CHECK(is_there(path));
+    CHECK_STR(ask(h, HUB_PUBLIC, CONFIGURATION, "").body, "{\"key\":\"old\"}");
+    hub_close(h);
+    CHECK(unlink(path) == 0);
+    CHECK(rmdir(folder) == 0);
+}
+
+/* Steps of a deletion that ends after each of them, as by a kill, with a folder of secrets. */
+TEST(a_deletion_goes_on_where_it_ended) {
+    char folder[] = "/tmp/hub-document-XXXXXX", path[100];
+    CHECK(mkdtemp(folder) != NULL);
+    (void)snprintf(path, sizeof path, "%s/62.sealed", folder);
+    for (int secrets_gone = 0; secrets_gone < 2; secrets_gone++) {
+        struct hub *h = open_hub(folder);
+        struct arena a;
+        struct store_batch b;
+        post(h, A "builders/secrets/b", "{\"key\":\"old\"}");
+        arena_init(&a, 0);
+        batch_init(&b, &a, L("x"), L(""));
+        batch_builder_delete(&b, L("b"), true);
+        CHECK_OK(store_commit(h->options.store, &b, NULL, &why), &why);
+        arena_free(&a);
+        if (secrets_gone) CHECK(unlink(path) == 0);
+        CHECK_OK(hub_remove_secrets(h, (struct bytes){NULL, 0}, &why), &why);
+        CHECK(!is_there(path));
+        CHECK_OK(hub_reload(h, (struct bytes){NULL, 0}, &why), &why);
+        add_builder(h); // and what is set now stays
+        post(h, A "builders/secrets/b", "{\"key\":\"new\"}");
+        CHECK_OK(hub_remove_secrets(h, (struct bytes){NULL, 0}, &why), &why);
+        CHECK_STR(ask(h, HUB_PUBLIC, CONFIGURATION, "").body, "{\"key\":\"new\"}");
+        hub_close(h);
+        CHECK(unlink(path) == 0);
+    }
+    CHECK(rmdir(folder) == 0);
+}
+
+static int append_change(void *context, const struct store_event *e, struct error *unused) {
+    (void)unused;
+    buf_printf(context, "%.*s;", (int)e->action.n, (const char *)e->action.p);
+    return 0;
+}
+
+TEST(no_secret_changes_without_a_trace) {
+    char folder[] = "/tmp/hub-document-XXXXXX", path[100];
+    struct buf out;
+    CHECK(mkdtemp(folder) != NULL);
+    struct hub *h = open_hub(folder);
+    buf_init(&out, 0);
+    (void)snprintf(path, sizeof path, "%s/62.sealed", folder);
+    CHECK(mkdir(path, 0700) == 0);
+    CHECK_I64(ask(h, HUB_ADMIN, A "builders/secrets/b", "{}").status, 503);
+    CHECK(rmdir(path) == 0);
+    post(h, A "builders/secrets/b", "{\"key\":\"new\"}");
+    CHECK_OK(store_changes(h->options.store, 3, append_change, &out, &why), &why);
+    buf_append_byte(&out, 0);
+    CHECK_STR((const char *)out.p, "secret set;secret not set;secret set;");
+    buf_free(&out);
+    hub_close(h);
+    CHECK(unlink(path) == 0);
     CHECK(rmdir(folder) == 0);
 }
 

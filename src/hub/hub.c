@@ -265,17 +265,103 @@ int hub_flush_events(struct hub *h, struct error *why) {
     return 0;
 }
 
-int hub_prune(struct hub *h, uint64_t before_wall_ns, struct error *why) {
+static int prune(struct hub *h, uint64_t before_wall_ns, bool credentials, struct error *why) {
     struct arena a;
     struct store_batch b;
     char text[CLOCK_TEXT_MAX];
     const struct bytes none = {NULL, 0};
+    uint64_t removed = 0;
+    if (before_wall_ns == 0) return 0;
     arena_init(&a, 0);
     batch_init(&b, &a, none, none);
-    batch_prune(&b, bytes_make(text, clock_format(text, before_wall_ns, 3)));
-    uint64_t removed = 0;
+    struct bytes before = bytes_make(text, clock_format(text, before_wall_ns, 3));
+    if (credentials) {
+        batch_prune_credentials(&b, before);
+    } else {
+        batch_prune(&b, before);
+    }
     int r = store_commit(h->options.store, &b, &removed, why);
-    if (r == 0 && removed) log_info(h->options.log, "events_pruned", F_U64("count", removed));
+    if (r == 0 && removed) {
+        log_info(h->options.log, credentials ? "credentials_pruned" : "events_pruned",
+                 F_U64("count", removed));
+    }
     arena_free(&a);
     return r;
+}
+
+int hub_prune(struct hub *h, uint64_t events_before_ns, uint64_t credentials_before_ns,
+              struct error *why) {
+    int r = prune(h, events_before_ns, false, why);
+    return r == 0 ? prune(h, credentials_before_ns, true, why) : r;
+}
+
+// Secrets of builders that went
+
+struct removal {
+    struct hub *hub;
+    struct bytes builder;
+};
+
+struct removals {
+    struct arena arena;
+    struct bytes *name;
+    size_t count, capacity;
+};
+
+static int take_removal(void *context, struct bytes name, struct error *why) {
+    struct removals *list = context;
+    if (list->count == list->capacity) {
+        size_t more = 2 * list->capacity + 8;
+        struct bytes *grown = arena_new_array(&list->arena, struct bytes, more);
+        if (!grown) return error_set(why, ERR_NO_MEMORY, "no memory for names");
+        if (list->count) memcpy(grown, list->name, list->count * sizeof *grown);
+        list->name = grown;
+        list->capacity = more;
+    }
+    struct bytes kept = arena_copy(&list->arena, name);
+    if (!kept.p) return error_set(why, ERR_NO_MEMORY, "no memory for a name");
+    list->name[list->count++] = kept;
+    return 0;
+}
+
+static int remove_now(void *context, struct error *why) {
+    const struct removal *r = context;
+    return secrets_delete(r->hub->options.secrets, r->builder, why);
+}
+
+// Within the transaction that says it is done: killed before its end, it is done again.
+static int remove_one(struct hub *h, struct arena *a, struct bytes builder, struct error *why) {
+    struct removal removal = {h, builder};
+    struct store_batch b;
+    const struct bytes none = {NULL, 0};
+    batch_init(&b, a, none, none);
+    batch_removal_done(&b, builder);
+    b.before_commit = remove_now;
+    b.context = &removal;
+    int r = store_commit(h->options.store, &b, NULL, why);
+    return r == ERR_NOT_FOUND ? 0 : r; // another hub was first
+}
+
+int hub_remove_secrets(struct hub *h, struct bytes builder, struct error *why) {
+    struct removals list = {.count = 0};
+    if (!secrets_apart(h->options.secrets)) return 0;
+    arena_init(&list.arena, 0);
+    int r = store_removals(h->options.store, builder, take_removal, &list, why);
+    for (size_t i = 0; r == 0 && i < list.count; i++)
+        r = remove_one(h, &list.arena, list.name[i], why);
+    arena_free(&list.arena);
+    return r;
+}
+
+void hub_removed(struct hub *h, struct bytes builder) {
+    struct error why;
+    if (hub_remove_secrets(h, builder, &why) == 0) return;
+    log_error(h->options.log, "secrets_not_removed", F_BYTES("builder", builder), F_ERR(&why));
+}
+
+bool hub_name_is_free(struct hub_call *c, struct bytes name) {
+    struct error why;
+    int r = hub_remove_secrets(c->hub, name, &why);
+    if (r != 0) hub_failure(c, r, &why);
+    return r == 0;
 }

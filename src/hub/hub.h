@@ -119,9 +119,12 @@ bool hub_set_ready(struct hub *h, bool ready);
 bool hub_is_ready(const struct hub *h);
 
 /* Work in the background: storing events, loading what others changed (payload as notified; p NULL
- * loads everything), pruning events of before a wall-clock time. All may block. */
+ * loads everything), pruning events and replaced credentials of before a wall-clock time (0: none),
+ * removing the secrets of builders that went (p NULL: of all). All may block. */
 int hub_flush_events(struct hub *h, struct error *why);
 int hub_reload(struct hub *h, struct bytes payload, struct error *why);
-int hub_prune(struct hub *h, uint64_t before_wall_ns, struct error *why);
+int hub_prune(struct hub *h, uint64_t events_before_ns, uint64_t credentials_before_ns,
+              struct error *why);
+int hub_remove_secrets(struct hub *h, struct bytes builder, struct error *why);
 
 #endif

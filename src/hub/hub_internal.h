@@ -117,6 +117,12 @@ bool hub_password_known(struct hub_call *c);
 [[gnu::warn_unused_result]] int hub_change(struct hub *h, struct store_batch *b,
                                            struct bytes builder, struct error *why);
 void hub_batch(struct hub_call *c, struct store_batch *b);
+/* hub_name_is_free: before a builder is added, the secrets of one of its name that went are removed
+ * where they were still waiting for that. False: answered (503). */
+bool hub_name_is_free(struct hub_call *c, struct bytes name);
+/* hub_removed: after a builder was removed, its secrets outside the database. What fails is logged
+ * and tried again later. */
+void hub_removed(struct hub *h, struct bytes builder);
 /* hub_document appends a builder's document: the secrets, or the configuration merged with them. */
 [[gnu::warn_unused_result]] int hub_document(struct hub *h, struct bytes builder, struct buf *out,
                                              struct arena *a, struct error *why);

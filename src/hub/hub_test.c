@@ -270,7 +270,8 @@ TEST(versions_history_and_deletes) {
     CHECK_I64(ask(&f, HUB_ADMIN, "DELETE", A2 "builders/b1", ""), 200);
     CHECK_I64(ask(&f, HUB_ADMIN, "DELETE", A2 "builders/b1", ""), 404);
     CHECK_I64(ask(&f, HUB_ADMIN, "DELETE", A2 "measurements/m", ""), 200);
-    CHECK_OK(hub_prune(f.hub, UINT64_C(4000000000) * NS_PER_S, &why), &why);
+    CHECK_OK(hub_prune(f.hub, UINT64_C(4000000000) * NS_PER_S, 0, &why), &why);
+    CHECK_OK(hub_prune(f.hub, 0, UINT64_C(4000000000) * NS_PER_S, &why), &why);
     close_it(&f);
 }
 

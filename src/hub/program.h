@@ -26,7 +26,7 @@ struct hub_values {
     bool vault;
     struct secret secrets_key;
     struct config_list trusted_proxy, required_services, trusted_firmware;
-    uint64_t drain_ns, keep_events_ns, refresh_ns;
+    uint64_t drain_ns, keep_events_ns, keep_credentials_ns, refresh_ns;
     uint64_t connections, workers;
     struct common_log log;
     bool admin_open, mock_secrets, compat, allow_empty, public_only_nodes, merge, serve_stale;

@@ -82,6 +82,7 @@ static void take(struct service *s, struct reload *r) {
     r->attested = NULL;
     s->chores[CHORE_REFRESH].every_ns = v->refresh_ns;
     atomic_store(&s->keep_events_ns, v->keep_events_ns);
+    atomic_store(&s->keep_credentials_ns, v->keep_credentials_ns);
     retention_trust(&s->retention, &clock_system);
     common_log_set(s->log, &v->log);
     s->values = v;

@@ -1,6 +1,6 @@
-/* Which events are old enough to go, on a machine whose clock may be put. A clock that leaps ahead
- * would make every event old at once: after a leap nothing is removed until an operator says that
- * the clock is right (SIGHUP) or the hub starts anew.
+/* Which events and replaced registrations are old enough to go, on a machine whose clock may be
+ * put. A clock that leaps ahead would make every one old at once: after a leap nothing is removed
+ * until an operator says that the clock is right (SIGHUP) or the hub starts anew.
  *
  * Thread: any; atomic. SPDX-License-Identifier: MIT */
 #ifndef HUB_RETENTION_H

@@ -166,9 +166,12 @@ static const char postgres_3[] =
 static const char both_4[] = "CREATE INDEX IF NOT EXISTS idx_credentials_builder_name"
                              " ON service_credential_registrations (builder_name);";
 
+// Builders that went, whose secrets outside the database are still to go.
+static const char both_5[] = "CREATE TABLE hub_secret_removals (builder_name TEXT PRIMARY KEY);";
+
 static const char *const steps[2][SCHEMA_VERSION] = {
-    [DB_SQLITE] = {sqlite_1, sqlite_2, sqlite_3, both_4},
-    [DB_POSTGRES] = {postgres_1, postgres_2, postgres_3, both_4},
+    [DB_SQLITE] = {sqlite_1, sqlite_2, sqlite_3, both_4, both_5},
+    [DB_POSTGRES] = {postgres_1, postgres_2, postgres_3, both_4, both_5},
 };
 
 static const struct db_statement read_version = {

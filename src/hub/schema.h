@@ -9,7 +9,7 @@
 
 #include "db/db.h"
 
-#define SCHEMA_VERSION 4
+#define SCHEMA_VERSION 5
 
 /* schema_version: 0 when the hub never wrote to this database. */
 [[gnu::warn_unused_result]] int schema_version(unsigned *ret, struct db *d, struct error *why);

@@ -180,6 +180,10 @@ bool secrets_raw(const struct secrets *s) {
     return s->kind == MEMORY;
 }
 
+bool secrets_apart(const struct secrets *s) {
+    return s->kind != DATABASE;
+}
+
 static int get_memory(struct secrets *s, struct bytes builder, struct buf *out, struct error *why) {
     (void)pthread_mutex_lock(&s->lock);
     const struct document *d = map_get(&s->documents, builder);
@@ -289,6 +293,25 @@ int secrets_get(struct secrets *s, struct bytes builder, struct buf *out, struct
     return r;
 }
 
+static int set_apart(struct secrets *s, struct bytes builder, struct bytes sealed,
+                     struct bytes document, struct error *why) {
+    if (s->kind == MEMORY) return set_memory(s, builder, document, why);
+    if (s->kind == FILES) return set_file(s, builder, sealed, why);
+    return vault_put(s->vault, builder, document, why);
+}
+
+// After the change outside the database: what came of it, and that others look again. The document
+// is as it is whether this is stored or not; others then see it with their next refresh.
+static void tell(struct store *log, const struct store_batch *change, struct bytes builder,
+                 bool done) {
+    struct store_batch after;
+    struct error why;
+    batch_init(&after, change->arena, change->author, change->reason);
+    if (!done) batch_change(&after, "secret not set", builder);
+    batch_notify(&after, log, builder);
+    if (after.first) (void)!store_commit(log, &after, NULL, &why);
+}
+
 int secrets_set(struct secrets *s, struct store *log, struct store_batch *change,
                 struct bytes builder, struct bytes document, struct error *why) {
     struct buf sealed;
@@ -297,15 +320,16 @@ int secrets_set(struct secrets *s, struct store *log, struct store_batch *change
     if (s->kind == FILES || s->kind == DATABASE) {
         r = secrets_seal(&sealed, secret_view(&s->key), builder, document, why);
     }
-    if (r == 0 && s->kind == MEMORY) r = set_memory(s, builder, document, why);
-    if (r == 0 && s->kind == FILES) r = set_file(s, builder, buf_view(&sealed), why);
-    if (r == 0 && s->kind == VAULT) r = vault_put(s->vault, builder, document, why);
     if (s->kind == DATABASE) {
         batch_secret_set(change, builder, buf_view(&sealed));
     } else {
         batch_change(change, "secret set", builder);
     }
     if (r == 0) r = store_commit(log, change, NULL, why);
+    if (r == 0 && s->kind != DATABASE) {
+        r = set_apart(s, builder, buf_view(&sealed), document, why);
+        tell(log, change, builder, r == 0);
+    }
     buf_free(&sealed);
     return r;
 }

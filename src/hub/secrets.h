@@ -32,18 +32,25 @@ struct vault;
 void secrets_close(struct secrets *s);
 /* secrets_raw: the backend takes and gives any bytes, as the deployed in-memory one does. */
 bool secrets_raw(const struct secrets *s);
+/* secrets_apart: they are kept elsewhere than in the database, so that no transaction holds both.
+ */
+bool secrets_apart(const struct secrets *s);
 
 /* secrets_get appends the document. errors  ERR_NOT_FOUND (never written), ERR_INVALID (another
  * key, or changed by somebody), ERR_IO, ERR_CLOSED. */
 [[gnu::warn_unused_result]] int secrets_get(struct secrets *s, struct bytes builder,
                                             struct buf *out, struct error *why);
-/* secrets_set replaces it; `change` gets the log row and the notification, in one transaction with
- * the document where the backend is the database. After 0 it survives a crash. */
+/* secrets_set replaces it. `change` (author, reason, perhaps a notification) gets the log row, in
+ * one transaction with the document where the backend is the database. Elsewhere the row is there
+ * before the document is, so that none changes without a trace, nor while the database is away;
+ * what the backend refused then has a second row. After 0 it survives a crash; others are told
+ * then. */
 [[gnu::warn_unused_result]] int secrets_set(struct secrets *s, struct store *log,
                                             struct store_batch *change, struct bytes builder,
                                             struct bytes document, struct error *why);
 /* secrets_delete: no builder that gets the name later gets its document; one that is not there is
- * fine. Rows of the database go with batch_builder_delete, and nothing happens here.
+ * fine. Of builders that are gone (hub_remove_secrets); rows of the database go with
+ * batch_builder_delete, and nothing happens here.
  * errors  ERR_IO, ERR_CLOSED: it is there yet. After 0 it stays away after a crash. */
 [[gnu::warn_unused_result]] int secrets_delete(struct secrets *s, struct bytes builder,
                                                struct error *why);

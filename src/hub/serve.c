@@ -16,6 +16,7 @@
 #define END_NS (30 * NS_PER_S)
 #define FLUSH_NS (200 * NS_PER_MS)
 #define PRUNE_NS (3600 * NS_PER_S)
+#define REMOVE_NS (30 * NS_PER_S)
 #define QUEUE_MAX 4096
 #define PASSWORD_WORKERS 2
 #define PASSWORD_QUEUE_MAX 64 /* some seconds of bcrypt */
@@ -241,10 +242,19 @@ static int refresh(struct service *s, struct error *why) {
 }
 
 static int prune(struct service *s, struct error *why) {
-    uint64_t before;
-    int r = retention_before(&before, &s->retention, &clock_system, atomic_load(&s->keep_events_ns),
+    uint64_t events, credentials = 0;
+    int r = retention_before(&events, &s->retention, &clock_system, atomic_load(&s->keep_events_ns),
                              why);
-    return r == 0 && before ? hub_prune(s->hub, before, why) : r;
+    if (r == 0) {
+        r = retention_before(&credentials, &s->retention, &clock_system,
+                             atomic_load(&s->keep_credentials_ns), why);
+    }
+    return r == 0 ? hub_prune(s->hub, events, credentials, why) : r;
+}
+
+// Secrets of builders that went while their backend was away, or this program was killed.
+static int remove_rest(struct service *s, struct error *why) {
+    return hub_remove_secrets(s->hub, (struct bytes){NULL, 0}, why);
 }
 
 static void chore_run(void *context) {
@@ -293,6 +303,9 @@ static void start_chores(struct service *s) {
                            .work = refresh,
                            .failed = "refresh_failed"},
         [CHORE_PRUNE] = {.every_ns = PRUNE_NS, .work = prune, .failed = "prune_failed"},
+        [CHORE_REMOVE] = {.every_ns = REMOVE_NS,
+                          .work = remove_rest,
+                          .failed = "secrets_not_removed"},
     };
     for (size_t i = 0; i < CHORES; i++) {
         struct chore *c = &s->chores[i];
@@ -303,6 +316,7 @@ static void start_chores(struct service *s) {
             .run = chore_run, .done = chore_done, .context = c, .home = &s->mailbox};
         chore_arm(c);
     }
+    serving_hurry(s, CHORE_REMOVE);
 }
 
 // Other hubs' changes
@@ -484,6 +498,7 @@ static int start(struct service *s, struct error *why) {
     if (r == 0) r = pool_start(&s->secrets_pool, (unsigned)s->values->workers, QUEUE_MAX, why);
     if (r == 0) r = pool_start(&s->password_pool, PASSWORD_WORKERS, PASSWORD_QUEUE_MAX, why);
     atomic_store(&s->keep_events_ns, s->values->keep_events_ns);
+    atomic_store(&s->keep_credentials_ns, s->values->keep_credentials_ns);
     retention_trust(&s->retention, &clock_system);
     if (r == 0) r = pool_mailbox_open(&s->mailbox, why);
     if (r != 0) return r;

@@ -36,7 +36,7 @@ struct chore {
     const char *failed; /* event name */
     bool running, again;
 };
-enum { CHORE_FLUSH, CHORE_REFRESH, CHORE_PRUNE, CHORES };
+enum { CHORE_FLUSH, CHORE_REFRESH, CHORE_PRUNE, CHORE_REMOVE, CHORES };
 
 /* Settings in force; older ones are freed when others have come. */
 struct service_settings {
@@ -71,7 +71,7 @@ struct service {
     struct service_proxies proxies;
     struct list held; /* struct held: drain requests that are kept open */
     struct chore chores[CHORES];
-    _Atomic uint64_t keep_events_ns;
+    _Atomic uint64_t keep_events_ns, keep_credentials_ns;
     struct retention retention;
     char *dsn; /* of the listener thread; NULL: not PostgreSQL */
     pthread_t listener_thread;

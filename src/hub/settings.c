@@ -134,6 +134,8 @@ static const struct config_option options[] = {
          "Load everything again this often (changes by programs that send no notifications)."),
     LIVE(DURATION, keep_events_ns, "keep-events", NULL, "720h",
          "Remove older event rows; 0s never."),
+    LIVE(DURATION, keep_credentials_ns, "keep-credentials", NULL, "2160h",
+         "Remove registrations that newer ones replaced longer ago; 0s never."),
     ROW(U64, workers, "workers", NULL, "4", "Threads that write to the database."),
     COMMON_LOG_ROWS(V, log, "", ""),
 };

@@ -179,6 +179,7 @@ static int transact(struct db *d, const struct store_batch *b, uint64_t *ret_cha
     int r = db_script(d, "BEGIN", why);
     if (r != 0) return r;
     r = run_steps(d, b, ret_changed, why);
+    if (r == 0 && b->before_commit) r = b->before_commit(b->context, why);
     if (r == 0) {
         *ret_committing = true;
         r = db_script(d, "COMMIT", why);

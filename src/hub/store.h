@@ -96,6 +96,11 @@ typedef int store_bytes_each(void *context, struct bytes b, struct error *why);
                                              store_bytes_each *each, void *context,
                                              struct error *why);
 
+/* store_removals: builders that went and whose secrets are still to go; builder p NULL: all. */
+[[gnu::warn_unused_result]] int store_removals(struct store *s, struct bytes builder,
+                                               store_bytes_each *each, void *context,
+                                               struct error *why);
+
 /* Writing. */
 struct store_step {
     struct store_step *next;
@@ -107,6 +112,10 @@ struct store_step {
 struct store_batch {
     struct arena *arena;
     struct store_step *first, *last;
+    /* Called when all steps have been done and nothing is committed yet; what it returns but 0
+     * undoes them. It may be called again when the database was away. NULL: none. */
+    int (*before_commit)(void *context, struct error *why);
+    void *context;
     int failed;
     bool again_on_conflict; /* a unique index hit by another's transaction: try again */
     struct bytes author, reason;
@@ -124,9 +133,12 @@ void batch_builder_add(struct store_batch *b, struct bytes name, struct bytes ip
 void batch_builder_update(struct store_batch *b, struct bytes name, struct bytes ip,
                           struct bytes network, struct bytes dns_name);
 void batch_builder_enable(struct store_batch *b, struct bytes name, bool on, bool must);
-/* batch_builder_delete removes the builder with its configurations, credentials and row of secrets;
- * those kept elsewhere go with secrets_delete, before. */
-void batch_builder_delete(struct store_batch *b, struct bytes name);
+/* batch_builder_delete removes the builder with its configurations, credentials and row of secrets.
+ * apart: its secrets are kept elsewhere; that they are to go is kept in the same transaction. */
+void batch_builder_delete(struct store_batch *b, struct bytes name, bool apart);
+/* batch_removal_done: the secrets of a builder that went are no more; ERR_NOT_FOUND when that is
+ * known already. Others who do the same wait for the COMMIT. */
+void batch_removal_done(struct store_batch *b, struct bytes builder);
 /* batch_builder_shadow: the builder gets the configuration of another; source.n 0: its own again.
  */
 void batch_builder_shadow(struct store_batch *b, struct bytes name, struct bytes source);
@@ -143,8 +155,10 @@ void batch_secret_set(struct store_batch *b, struct bytes builder, struct bytes 
 void batch_change(struct store_batch *b, const char *action, struct bytes subject);
 /* batch_notify: other processes load this builder (empty: the measurements) again. */
 void batch_notify(struct store_batch *b, struct store *s, struct bytes builder);
-/* batch_prune removes events of before an RFC 3339 time. */
+/* Pruning, of before an RFC 3339 time: events; credentials that others have replaced (of a builder
+ * and service the newest always stays). */
 void batch_prune(struct store_batch *b, struct bytes before);
+void batch_prune_credentials(struct store_batch *b, struct bytes before);
 
 /* store_commit: all or nothing. Tries again when the database was busy or gone before the COMMIT.
  * errors  as db/db.h; ERR_CLOSED also when it is not known whether the COMMIT arrived. */

@@ -255,3 +255,26 @@ int store_secret(struct store *s, struct bytes name, store_bytes_each *each, voi
     if (status == 0 && !r.found) return error_set(why, ERR_NOT_FOUND, "no secret of this builder");
     return status;
 }
+
+struct removal_reader {
+    store_bytes_each *each;
+    void *context;
+};
+
+static int read_removal(void *context, const struct bytes *c, struct error *why) {
+    const struct removal_reader *r = context;
+    return r->each(r->context, c[0], why);
+}
+
+static const struct db_statement removals_all = {
+    "removals", "SELECT builder_name FROM hub_secret_removals ORDER BY builder_name", NULL};
+static const struct db_statement removals_one = {
+    "removal", "SELECT builder_name FROM hub_secret_removals WHERE builder_name = $1", NULL};
+
+int store_removals(struct store *s, struct bytes name, store_bytes_each *each, void *context,
+                   struct error *why) {
+    struct removal_reader r = {each, context};
+    const struct db_value value = db_text(name);
+    return store_query(s, name.p ? &removals_one : &removals_all, &value, name.p ? 1 : 0,
+                       read_removal, &r, why);
+}

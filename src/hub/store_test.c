@@ -95,6 +95,55 @@ static void check_text(struct buf *b, const char *expected) {
     buf_clear(b);
 }
 
+static int append_name(void *context, struct bytes name, struct error *why) {
+    (void)why;
+    buf_printf(context, "%.*s;", (int)name.n, (const char *)name.p);
+    return 0;
+}
+
+static int refuse_commit(void *context, struct error *why) {
+    ++*(int *)context;
+    return error_set(why, ERR_IO, "no");
+}
+
+static int count_credential(void *context, const struct store_credential *c, struct error *why) {
+    (void)why;
+    buf_printf(context, "%.*s%s;", (int)c->region.n, (const char *)c->region.p,
+               c->active ? "*" : "");
+    return 0;
+}
+
+// Of b1's service "pruned": what was replaced goes when it is old enough; the newest stays.
+static void check_credential_pruning(struct store *s, struct arena *a) {
+    const struct bytes none = {NULL, 0};
+    struct store_batch b;
+    struct buf out;
+    struct error why = {0};
+    buf_init(&out, 0);
+    static const char *const regions[] = {"1", "2", "3"};
+    for (size_t i = 0; i < 3; i++) {
+        const struct store_credential c = {.builder = L("b1"),
+                                           .service = L("pruned"),
+                                           .tls_cert = L("cert"),
+                                           .region = bytes_from_str(regions[i]),
+                                           .measurement = L("m1")};
+        batch_init(&b, a, none, none);
+        batch_register(&b, &c, L("azure-tdx"));
+        CHECK_OK(store_commit(s, &b, NULL, &why), &why);
+    }
+    for (int round = 0; round < 2; round++) {
+        uint64_t removed = 0;
+        batch_init(&b, a, none, none);
+        batch_prune_credentials(&b, round ? L("2999-01-01T00:00:00Z") : L("2001-01-01T00:00:00Z"));
+        CHECK_OK(store_commit(s, &b, &removed, &why), &why);
+        CHECK(round ? removed >= 2 : removed == 0);
+    }
+    CHECK_OK(store_credentials(s, L("b1"), true, count_credential, &out, &why), &why);
+    CHECK(memmem(out.p, out.n, "3*;", 3) && !memmem(out.p, out.n, "1;", 2) &&
+          !memmem(out.p, out.n, "2;", 2));
+    buf_free(&out);
+}
+
 static void check_rows(enum db_kind kind) {
     struct store *s = open_on(kind);
     struct arena a;
@@ -152,12 +201,51 @@ static void check_rows(enum db_kind kind) {
     CHECK_OK(store_events(s, 10, append_change, &out, &why), &why);
     check_text(&out, "");
 
+    check_credential_pruning(s, &a);
     batch_init(&b, &a, L("bob"), all);
-    batch_builder_delete(&b, L("b1"));
+    batch_builder_delete(&b, L("b1"), true);
     batch_measurement_delete(&b, L("m1"));
     CHECK_OK(store_commit(s, &b, NULL, &why), &why);
     CHECK_OK(store_builders(s, all, append_builder, &out, &why), &why);
     check_text(&out, "b2,2001:db8::1,staging,,000;");
+    buf_free(&out);
+    arena_free(&a);
+    store_close(s);
+}
+
+static void check_removals(enum db_kind kind) {
+    struct store *s = open_on(kind);
+    const struct bytes all = {NULL, 0};
+    struct arena a;
+    struct store_batch b;
+    struct buf out;
+    struct error why = {0};
+    arena_init(&a, 0);
+    buf_init(&out, 0);
+    add_two(s, &a);
+    batch_init(&b, &a, all, all);
+    batch_builder_delete(&b, L("b1"), true);
+    batch_builder_delete(&b, L("b2"), false);
+    CHECK_OK(store_commit(s, &b, NULL, &why), &why);
+    CHECK_OK(store_removals(s, all, append_name, &out, &why), &why);
+    check_text(&out, "b1;");
+    CHECK_OK(store_removals(s, L("b2"), append_name, &out, &why), &why);
+    check_text(&out, "");
+    int calls = 0;
+    batch_init(&b, &a, all, all); // what fails before the COMMIT undoes it
+    batch_removal_done(&b, L("b1"));
+    b.before_commit = refuse_commit;
+    b.context = &calls;
+    CHECK_ERR(store_commit(s, &b, NULL, &why), ERR_IO);
+    CHECK_I64(calls, 1);
+    CHECK_OK(store_removals(s, L("b1"), append_name, &out, &why), &why);
+    check_text(&out, "b1;");
+    batch_init(&b, &a, all, all);
+    batch_removal_done(&b, L("b1"));
+    CHECK_OK(store_commit(s, &b, NULL, &why), &why);
+    CHECK_ERR(store_commit(s, &b, NULL, &why), ERR_NOT_FOUND);
+    CHECK_OK(store_removals(s, all, append_name, &out, &why), &why);
+    check_text(&out, "");
     buf_free(&out);
     arena_free(&a);
     store_close(s);
@@ -197,6 +285,12 @@ static void check_errors(enum db_kind kind) {
 
 TEST(sqlite_rows) {
     check_rows(DB_SQLITE);
+}
+TEST(sqlite_removals) {
+    check_removals(DB_SQLITE);
+}
+TEST(postgres_removals) {
+    check_removals(DB_POSTGRES);
 }
 TEST(sqlite_errors) {
     check_errors(DB_SQLITE);

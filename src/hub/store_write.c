@@ -112,11 +112,22 @@ void batch_builder_enable(struct store_batch *b, struct bytes name, bool on, boo
     batch_change(b, on ? "builder enabled" : "builder disabled", name);
 }
 
-void batch_builder_delete(struct store_batch *b, struct bytes name) {
+static const struct db_statement removal_add = {
+    "removal_add",
+    "INSERT INTO hub_secret_removals (builder_name) VALUES ($1) ON CONFLICT DO NOTHING", NULL};
+static const struct db_statement removal_done = {
+    "removal_done", "DELETE FROM hub_secret_removals WHERE builder_name = $1", NULL};
+
+void batch_removal_done(struct store_batch *b, struct bytes builder) {
+    ADD(b, &removal_done, "done already", db_text(builder));
+}
+
+void batch_builder_delete(struct store_batch *b, struct bytes name, bool apart) {
     ADD(b, &credentials_delete, NULL, db_text(name));
     ADD(b, &configs_delete, NULL, db_text(name));
     ADD(b, &secret_delete, NULL, db_text(name));
     ADD(b, &builder_delete, "unknown builder", db_text(name));
+    if (apart) ADD(b, &removal_add, NULL, db_text(name));
     batch_change(b, "builder deleted", name);
 }
 
@@ -214,6 +225,17 @@ static const struct db_statement notify = {"notify", "SELECT $1",
 static const struct db_statement prune = {
     "prune", "DELETE FROM event_log WHERE created_at < $1",
     "DELETE FROM event_log WHERE created_at < $1::timestamptz"};
+#define REPLACED                                                                                   \
+    " AND EXISTS (SELECT 1 FROM service_credential_registrations n WHERE"                          \
+    " n.builder_name = service_credential_registrations.builder_name"                              \
+    " AND n.service = service_credential_registrations.service"                                    \
+    " AND n.id > service_credential_registrations.id)"
+static const struct db_statement prune_credentials = {
+    "prune_credentials",
+    "DELETE FROM service_credential_registrations WHERE NOT is_active"
+    " AND coalesce(deprecated_at, created_at) < $1" REPLACED,
+    "DELETE FROM service_credential_registrations WHERE NOT is_active"
+    " AND coalesce(deprecated_at, created_at) < $1::timestamptz" REPLACED};
 
 void batch_event(struct store_batch *b, struct bytes event, struct bytes builder,
                  struct bytes measurement) {
@@ -245,4 +267,8 @@ void batch_notify(struct store_batch *b, struct store *s, struct bytes builder) 
 
 void batch_prune(struct store_batch *b, struct bytes before) {
     ADD(b, &prune, NULL, db_text(before));
+}
+
+void batch_prune_credentials(struct store_batch *b, struct bytes before) {
+    ADD(b, &prune_credentials, NULL, db_text(before));
 }

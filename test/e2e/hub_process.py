@@ -157,6 +157,8 @@ class Vault(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), VaultRequest)
         self.secrets, self.tokens, self.logins, self.renewals, self.lease = {}, {"root"}, 0, 0, 3600
         self.delay = self.renewal_delay = 0  # seconds before a secret, a renewal
+        self.stops = None  # "before" or "after" a change it answers no more, until `go`
+        self.reached, self.go = threading.Event(), threading.Event()
         self.thread = threading.Thread(target=self.serve_forever, daemon=True)
         self.thread.start()
 
@@ -165,8 +167,18 @@ class Vault(http.server.ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def close(self):
+        self.go.set()
         self.shutdown()
         self.server_close()
+
+    def change(self, act):
+        """Makes a change, unless it is to stop before."""
+        stops = self.stops
+        if stops != "before":
+            act()
+        if stops:
+            self.reached.set()
+            self.go.wait(60)
 
 
 class VaultRequest(http.server.BaseHTTPRequestHandler):
@@ -202,7 +214,7 @@ class VaultRequest(http.server.BaseHTTPRequestHandler):
             time.sleep(v.renewal_delay)
             return self.answer(200, self.auth(self.headers["X-Vault-Token"]))
         time.sleep(v.delay)
-        v.secrets[self.path] = body["data"]
+        v.change(lambda: v.secrets.update({self.path: body["data"]}))
         return self.answer(200, {"data": {"version": 1}})
 
     def do_DELETE(self):
@@ -211,7 +223,7 @@ class VaultRequest(http.server.BaseHTTPRequestHandler):
             return self.answer(403, {"errors": ["permission denied"]})
         if "/metadata/" not in self.path:  # of /data/ only the newest version is hidden
             return self.answer(405, {"errors": ["unsupported here"]})
-        v.secrets.pop(self.path.replace("/metadata/", "/data/"), None)
+        v.change(lambda: v.secrets.pop(self.path.replace("/metadata/", "/data/"), None))
         return self.answer(204)
 
     def do_GET(self):
