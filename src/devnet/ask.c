@@ -2,6 +2,8 @@
 #include "devnet/asker.h"
 #include "devnet/folder.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -86,14 +88,25 @@ static int run_command(struct asker *k, const char *name, struct config_list wor
     return r;
 }
 
+// The network runs in a folder of its own: a relative name is one in the caller's.
+static int record(struct asker *k, struct config_list words, struct error *why) {
+    char folder[PATH_MAX];
+    const char *path = words.items[0];
+    if (strcmp(path, "off") != 0 && *path != '/') {
+        if (!getcwd(folder, sizeof folder)) return error_set_os(why, ERR_IO, errno, "this folder");
+        path = arena_printf(&k->arena, "%s/%s", folder, path);
+        if (!path) return error_set(why, ERR_NO_MEMORY, "no memory");
+    }
+    return run_command(k, "record", (struct config_list){.items = &path, .count = 1}, why);
+}
+
 static int ask(struct asker *k, enum devnet_verb verb, struct config_list words,
                struct error *why) {
-    static const char *const names[] = {[DEVNET_FAULT] = "fault",        [DEVNET_ROLE] = "role",
-                                        [DEVNET_ALLOW] = "allow",        [DEVNET_REVOKE] = "revoke",
-                                        [DEVNET_ADD_NODE] = "add-node",  [DEVNET_RECORD] = "record",
-                                        [DEVNET_MISS] = "miss-slots",    [DEVNET_REORG] = "reorg",
-                                        [DEVNET_ROTATE] = "rotate-cert", [DEVNET_QUOTE] = "quote",
-                                        [DEVNET_CLOCK] = "clock"};
+    static const char *const names[] = {
+        [DEVNET_FAULT] = "fault",   [DEVNET_ROLE] = "role",          [DEVNET_ALLOW] = "allow",
+        [DEVNET_REVOKE] = "revoke", [DEVNET_ADD_NODE] = "add-node",  [DEVNET_MISS] = "miss-slots",
+        [DEVNET_REORG] = "reorg",   [DEVNET_ROTATE] = "rotate-cert", [DEVNET_QUOTE] = "quote",
+        [DEVNET_CLOCK] = "clock"};
     switch (verb) {
     case DEVNET_DOWN:
         return down(k, why);
@@ -109,6 +122,8 @@ static int ask(struct asker *k, enum devnet_verb verb, struct config_list words,
         return words.count > 1 || allow_is_file(words.items[0])
                    ? allow_file(k, words, why)
                    : run_command(k, "allow", words, why);
+    case DEVNET_RECORD:
+        return record(k, words, why);
     case DEVNET_REPLAY:
         return play_run(k, words.items[0], why);
     case DEVNET_SHADOW:

@@ -43,6 +43,19 @@ bool asker_bool(const struct json *v, const char *key);
 /* The verbs that have files of their own. */
 [[gnu::warn_unused_result]] int feed_print(struct asker *k, struct error *why);
 [[gnu::warn_unused_result]] int logs_print(struct asker *k, const char *role, struct error *why);
+
+/* order_lines tells what the network's roles did with an order, as log lines: the order's own hash
+ * or a transaction's leads to it. ret: what orderflow and the chain know it by, until
+ * asker_forget.
+ * errors  ERR_SYNTAX (not a hash), ERR_IO, and those of `take`, which ends it. */
+struct order_names {
+    const char *order, *tx;
+};
+typedef int order_line_fn(void *context, const char *role, struct bytes line, uint64_t at_ns,
+                          struct error *why);
+[[gnu::warn_unused_result]] int order_lines(struct asker *k, const char *hash,
+                                            struct order_names *ret, order_line_fn *take,
+                                            void *context, struct error *why);
 /* tx_print: [TO [ETHER]]; the raw transaction on stdout, hash and nonce on stderr. */
 [[gnu::warn_unused_result]] int tx_print(struct asker *k, struct config_list words,
                                          struct error *why);

@@ -345,17 +345,22 @@ static int run_reorg(const struct call *c) {
     return tell_chain(c, "dev_reorg", "blocks replaced:");
 }
 
+// A relative path is one in the network's folder here: the command line sends absolute ones.
 static int run_record(const struct call *c) {
-    char path[PATH_MAX];
+    char path[PATH_MAX], text[PATH_MAX + 32];
     if (c->count != 1) return usage(c, "record FILE|off");
-    bool off = strcmp(c->words[0], "off") == 0;
-    if (*c->words[0] == '/') {
-        (void)snprintf(path, sizeof path, "%s", c->words[0]);
-    } else {
-        (void)snprintf(path, sizeof path, "%s/%s", c->net->folder.path, c->words[0]);
+    if (strcmp(c->words[0], "off") == 0) {
+        int off = links_record_end(c->net->links, c->why);
+        if (off == 0) note(c, "record", "recording ended");
+        return off;
     }
-    int r = links_record(c->net->links, off ? NULL : path, c->why);
-    if (r == 0) note(c, "record", off ? "recording ended" : path);
+    bool absolute = *c->words[0] == '/';
+    int n = snprintf(path, sizeof path, "%s%s%s", absolute ? "" : c->net->folder.path,
+                     absolute ? "" : "/", c->words[0]);
+    if (n >= (int)sizeof path) return error_set(c->why, ERR_LIMIT, "the file's name is too long");
+    int r = links_record(c->net->links, path, c->why);
+    (void)snprintf(text, sizeof text, "recording to %s", path);
+    if (r == 0) note(c, "record", text);
     return r;
 }
 

@@ -1,6 +1,7 @@
 /* The network as it is told to others: devnet.json and /api/state. SPDX-License-Identifier: MIT */
 #include "base/hex.h"
 #include "devnet/evidence.h"
+#include "devnet/kept.h"
 #include "devnet/plan.h"
 #include "eth/address.h"
 
@@ -94,6 +95,7 @@ int describe_store(struct net *n, struct error *why) {
     json_end(&w);
     buf_append_byte(&out, '\n');
     int r = buf_check(&out, why);
+    if (r == 0) r = kept_store(n, why);
     if (r == 0) r = plan_store(n, "devnet.json", buf_view(&out), 0600, why);
     buf_free(&out);
     return r;

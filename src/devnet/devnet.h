@@ -10,7 +10,10 @@
 
 #include "config/config.h"
 
-#define DEVNET_SLOT_NS 1000000000u /* of a slot, unless asked otherwise */
+/* Unless asked otherwise. */
+#define DEVNET_SLOT_NS 1000000000u
+#define DEVNET_NODES 3
+#define DEVNET_SEED "devnet"
 
 struct devnet_settings {
     const char *folder, *name, *seed, *scenario, *record, *replay, *fork, *execution;
@@ -20,6 +23,7 @@ struct devnet_settings {
     uint64_t nodes, port_base, slot_ns, timeout_ns, page_port, account;
     int database, archive, secrets, tpm, monitor, consensus; /* enum part_… of parts.h */
     bool until_bundle, until_ready, show, keep, json, check, follow, yes, play;
+    bool resume; /* --continue */
     const char *slot_filter, *order_filter;
 };
 

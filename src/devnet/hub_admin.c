@@ -8,29 +8,51 @@
 #include <string.h>
 
 #define ADMIN "/api/admin/v1"
+#define ADMIN_V2 "/api/admin/v2"
 #define ADMIN_NS (10 * NS_PER_S)
 
-// One request to the hub's admin listener. A conflict (it exists already) is no error.
-static int admin(struct net *n, const char *path, struct bytes body, struct error *why) {
+// In the hub's own words: {"message", "error"}.
+static int refused(const struct client_answer *answer, const char *path, struct arena *a,
+                   struct error *why) {
+    const struct json *doc = NULL;
+    struct bytes text = {NULL, 0};
+    if (json_parse(&doc, answer->body, a, NULL, NULL) < 0 ||
+        (json_get_string(&text, doc, "error", NULL) < 0 &&
+         json_get_string(&text, doc, "message", NULL) < 0)) {
+        text = BYTES_LIT("it does not say why");
+    }
+    enum err code = answer->status == 404 ? ERR_NOT_FOUND : ERR_INVALID;
+    return error_set(why, code, "%.*s (%s: status %u)", (int)(text.n < 100 ? text.n : 100),
+                     (const char *)text.p, path, answer->status);
+}
+
+// One request to the hub's admin listener. A conflict (it exists already) is no error: *ret_known.
+static int tell(struct net *n, enum http_method method, const char *path, struct bytes body,
+                bool *ret_known, struct error *why) {
     struct arena a;
     struct client_answer answer;
-    char url[64], target[256];
+    char url[64];
     (void)snprintf(url, sizeof url, "http://127.0.0.1:%u", n->hub_admin_port);
-    (void)snprintf(target, sizeof target, "%s%s", ADMIN, path);
     const struct client_options o = {.url = url};
-    const struct http_request r = {.method = HTTP_POST,
-                                   .method_text = BYTES_LIT("POST"),
-                                   .path = bytes_from_str(target),
+    const struct http_request r = {.method = method,
+                                   .method_text = bytes_from_str(http_method_name(method)),
+                                   .path = bytes_from_str(path),
                                    .body = HTTP_BODY_LENGTH};
     arena_init(&a, 1u << 20);
     int code = client_ask(&answer, &a, &o, &r, body, 64u << 10, ADMIN_NS, why);
     if (code == 0 && answer.status != 200 && answer.status != 409) {
-        code = error_set(why, ERR_INVALID, "the hub answers %u to %s: %.*s", answer.status, path,
-                         (int)(answer.body.n < 100 ? answer.body.n : 100),
-                         (const char *)answer.body.p);
+        code = refused(&answer, path, &a, why);
     }
+    if (ret_known) *ret_known = code == 0 && answer.status == 409;
     arena_free(&a);
     return code < 0 ? error_wrap(why, "hub") : 0;
+}
+
+static int admin(struct net *n, const char *path, struct bytes body, bool *ret_known,
+                 struct error *why) {
+    char target[256];
+    (void)snprintf(target, sizeof target, ADMIN "%s", path);
+    return tell(n, HTTP_POST, target, body, ret_known, why);
 }
 
 static int enable(struct net *n, const char *kind, const char *name, bool enabled,
@@ -44,24 +66,39 @@ static int enable(struct net *n, const char *kind, const char *name, bool enable
     if (r == 0) {
         r = admin(n, (const char *)path.p,
                   enabled ? BYTES_LIT("{\"enabled\":true}") : BYTES_LIT("{\"enabled\":false}"),
-                  why);
+                  NULL, why);
     }
     buf_free(&path);
     return r;
 }
 
-int hub_allow(struct net *n, const char *image, bool enabled, struct error *why) {
+static int add_image(struct net *n, const char *image, bool *ret_known, struct error *why) {
     struct buf body;
     struct json_writer w;
     buf_init(&body, 0);
     json_writer_init(&w, &body, 0);
     evidence_image(&w, n, image);
     int r = buf_check(&body, why);
-    if (r == 0 && enabled) r = admin(n, "/measurements", buf_view(&body), why);
-    if (r == 0) r = enable(n, "measurements", image, enabled, why);
-    if (r == 0) r = peer_policy_follow(n, why);
+    if (r == 0) r = admin(n, "/measurements", buf_view(&body), ret_known, why);
     buf_free(&body);
     return r;
+}
+
+int hub_allow(struct net *n, const char *image, bool enabled, struct error *why) {
+    int r = enabled ? add_image(n, image, NULL, why) : 0;
+    if (r == 0) r = enable(n, "measurements", image, enabled, why);
+    if (r == ERR_NOT_FOUND) {
+        r = error_set(why, ERR_NOT_FOUND, "the hub knows no measurement of %.40s: see `allow`",
+                      image);
+    }
+    return r == 0 ? peer_policy_follow(n, why) : r;
+}
+
+int hub_know_image(struct net *n, const char *image, struct error *why) {
+    bool known = false;
+    int r = add_image(n, image, &known, why);
+    if (r == 0 && !known) r = enable(n, "measurements", image, true, why);
+    return r == 0 ? peer_policy_follow(n, why) : r;
 }
 
 // A member in one line: "key=format".
@@ -170,10 +207,11 @@ static void write_document(const struct net *n, const struct net_node *node, str
     json_end(&w);
 }
 
-static int add_builder(struct net *n, const struct net_node *node, struct error *why) {
+static int add_builder(struct net *n, const struct net_node *node, bool *ret_known,
+                       struct error *why) {
     struct buf body;
     struct json_writer w;
-    char text[64];
+    char text[64], path[128];
     buf_init(&body, 0);
     json_writer_init(&w, &body, 0);
     json_begin_object(&w, NULL);
@@ -185,7 +223,9 @@ static int add_builder(struct net *n, const struct net_node *node, struct error 
     json_add_str(&w, "network", NET_NETWORK);
     json_end(&w);
     int r = buf_check(&body, why);
-    if (r == 0) r = admin(n, "/builders", buf_view(&body), why);
+    if (r == 0) r = admin(n, "/builders", buf_view(&body), ret_known, why);
+    (void)snprintf(path, sizeof path, ADMIN_V2 "/builders/%s", node->builder_name);
+    if (r == 0 && *ret_known) r = tell(n, HTTP_PUT, path, buf_view(&body), NULL, why);
     buf_free(&body);
     return r;
 }
@@ -193,15 +233,17 @@ static int add_builder(struct net *n, const struct net_node *node, struct error 
 int hub_add_node(struct net *n, struct net_node *node, struct error *why) {
     struct buf document;
     char path[128];
-    int r = add_builder(n, node, why);
+    bool known = false;
+    int r = add_builder(n, node, &known, why);
     buf_init(&document, 0);
     write_document(n, node, &document);
     if (r == 0) r = buf_check(&document, why);
+    // A configuration that the operator gave a node stays.
     (void)snprintf(path, sizeof path, "/builders/configuration/%s", node->builder_name);
-    if (r == 0) r = admin(n, path, BYTES_LIT("{}"), why);
+    if (r == 0 && !known) r = admin(n, path, BYTES_LIT("{}"), NULL, why);
     (void)snprintf(path, sizeof path, "/builders/secrets/%s", node->builder_name);
-    if (r == 0) r = admin(n, path, buf_view(&document), why);
-    if (r == 0) r = enable(n, "builders", node->builder_name, true, why);
+    if (r == 0) r = admin(n, path, buf_view(&document), NULL, why);
+    if (r == 0 && !known) r = enable(n, "builders", node->builder_name, true, why);
     bytes_wipe(document.p, document.capacity);
     buf_free(&document);
     return r;

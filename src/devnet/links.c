@@ -127,22 +127,33 @@ static void record_standing(void *arg) {
     (void)pthread_mutex_unlock(&l->lock);
 }
 
-int links_record(struct links *l, const char *path, struct error *why) {
-    int fd = -1;
-    if (path) {
-        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
-        if (fd < 0) return error_set_os(why, ERR_IO, errno, "%s", path);
-        if (write(fd, RECORD_MAGIC, 8) != 8) {
-            (void)close(fd);
-            return error_set_os(why, ERR_IO, errno, "%s", path);
-        }
-    }
+static void switch_recording(struct links *l, int fd) {
     (void)pthread_mutex_lock(&l->lock);
     if (l->record_fd >= 0) (void)close(l->record_fd);
     l->record_fd = fd;
     l->record_begin_ns = clock_monotonic_ns(&clock_system);
     (void)pthread_mutex_unlock(&l->lock);
-    if (fd >= 0) (void)!loop_post(l->loop, record_standing, l);
+}
+
+int links_record(struct links *l, const char *path, struct error *why) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0) return error_set_os(why, ERR_IO, errno, "%s", path);
+    if (write(fd, RECORD_MAGIC, 8) != 8) {
+        int os = errno;
+        (void)close(fd);
+        return error_set_os(why, ERR_IO, os, "%s", path);
+    }
+    switch_recording(l, fd);
+    (void)!loop_post(l->loop, record_standing, l);
+    return 0;
+}
+
+int links_record_end(struct links *l, struct error *why) {
+    (void)pthread_mutex_lock(&l->lock);
+    bool records = l->record_fd >= 0;
+    (void)pthread_mutex_unlock(&l->lock);
+    if (!records) return error_set(why, ERR_NOT_FOUND, "nothing is being recorded");
+    switch_recording(l, -1);
     return 0;
 }
 

@@ -40,9 +40,10 @@ void links_role(struct links *l, const char *role, pid_t pid, unsigned source);
 void links_faults(struct links *l, const struct fault_list *faults);
 void links_slot(struct links *l, uint64_t slot);
 
-/* links_record appends what passes to a file from now on; NULL ends it. The format is in record.h.
- * errors  ERR_IO. */
+/* links_record appends what passes to a file from now on; the format is in record.h. errors  ERR_IO.
+ * links_record_end ends it. errors  ERR_NOT_FOUND (nothing is recorded). */
 [[gnu::warn_unused_result]] int links_record(struct links *l, const char *path, struct error *why);
+[[gnu::warn_unused_result]] int links_record_end(struct links *l, struct error *why);
 
 struct link_pair {
     char from[FAULT_NAME_MAX], to[FAULT_NAME_MAX]; /* who connected, to whom */

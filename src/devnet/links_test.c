@@ -244,7 +244,8 @@ TEST(what_passes_is_recorded) {
     CHECK(round_trip(fd, "hello", got, 5) != UINT64_MAX);
     (void)close(fd);
     (void)usleep(100000);
-    CHECK_OK(links_record(w.links, NULL, &why), &why);
+    CHECK_OK(links_record_end(w.links, &why), &why);
+    CHECK_I64(links_record_end(w.links, &why), ERR_NOT_FOUND);
     close_world(&w);
     struct buf text;
     struct record r;

@@ -2,6 +2,7 @@
  */
 #include "base/file.h"
 #include "devnet/asker.h"
+#include "devnet/log_line.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -33,7 +34,9 @@ struct logs {
     size_t source_count;
     struct line *lines;
     size_t count, capacity;
-    uint64_t from_ns, to_ns; // 0: any
+    uint64_t from_ns, to_ns;  // 0: any
+    struct order_names order; // with --order
+    uint64_t order_shown_ns;  // the newest line of its trace that was shown
 };
 
 static bool wanted(const struct logs *g, const char *role) {
@@ -55,11 +58,20 @@ static uint64_t time_of(struct bytes line, uint64_t before) {
     return clock_parse(&ns, bytes_slice(line, from, n), NULL) == 0 ? ns : before;
 }
 
+static bool by_order(const struct logs *g) {
+    return g->asker->s->order_filter && *g->asker->s->order_filter;
+}
+
+static bool names_order(const struct logs *g, struct bytes text) {
+    const struct order_names *o = &g->order;
+    return memmem(text.p, text.n, o->order, strlen(o->order)) ||
+           memmem(text.p, text.n, o->tx, strlen(o->tx));
+}
+
 static int add_line(struct logs *g, const char *role, struct bytes text, uint64_t at,
                     struct error *why) {
-    const char *order = g->asker->s->order_filter;
     if (g->from_ns && (at < g->from_ns || at >= g->to_ns)) return 0;
-    if (order && *order && !memmem(text.p, text.n, order, strlen(order))) return 0;
+    if (by_order(g) && !names_order(g, text)) return 0;
     if (g->count == g->capacity) {
         size_t capacity = g->capacity ? 2 * g->capacity : 4096;
         struct line *more = realloc(g->lines, capacity * sizeof *more);
@@ -130,16 +142,47 @@ static int by_time(const void *left, const void *right) {
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
+// A line of the order's trace; those that were shown are in it each time.
+static int take_traced(void *context, const char *role, struct bytes text, uint64_t at,
+                       struct error *why) {
+    struct logs *g = context;
+    if (at <= g->order_shown_ns || !wanted(g, role)) return 0;
+    const char *name = arena_str(&g->asker->arena, bytes_from_str(role));
+    struct bytes kept = arena_copy(&g->asker->arena, text);
+    if (!name || !kept.p) return error_set(why, ERR_NO_MEMORY, "no memory for the logs");
+    return add_line(g, name, kept, at, why);
+}
+
+static int read_order(struct logs *g, struct error *why) {
+    int r = order_lines(g->asker, g->asker->s->order_filter, &g->order, take_traced, g, why);
+    for (size_t i = 0; r == 0 && i < g->count; i++) {
+        if (g->lines[i].wall_ns > g->order_shown_ns) g->order_shown_ns = g->lines[i].wall_ns;
+    }
+    return r;
+}
+
+static void print_line(const struct logs *g, const struct line *l) {
+    struct buf out;
+    if (!g->asker->s->json) {
+        (void)printf("%-20s %.*s\n", l->role, (int)l->text.n, (const char *)l->text.p);
+        return;
+    }
+    buf_init(&out, 0);
+    log_line_json(&out, l->role, l->text);
+    (void)printf("%.*s\n", (int)out.n, (const char *)out.p);
+    buf_free(&out);
+}
+
 static int print_new(struct logs *g, struct error *why) {
     int r = find_sources(g, why);
     g->count = 0;
+    if (r == 0 && by_order(g)) r = read_order(g, why);
     for (size_t i = 0; r == 0 && i < g->source_count; i++) {
         r = read_source(g, &g->sources[i], why);
     }
     if (r == 0 && g->count) qsort(g->lines, g->count, sizeof *g->lines, by_time);
     for (size_t i = 0; r == 0 && i < g->count; i++) {
-        (void)printf("%-20s %.*s\n", g->lines[i].role, (int)g->lines[i].text.n,
-                     (const char *)g->lines[i].text.p);
+        print_line(g, &g->lines[i]);
     }
     (void)fflush(stdout);
     return r;
@@ -168,12 +211,9 @@ int logs_print(struct asker *k, const char *role, struct error *why) {
     int r = 0;
     if (k->s->slot_filter && *k->s->slot_filter) r = slot_window(&g, k->s->slot_filter, why);
     if (r == 0) r = print_new(&g, why);
-    const char *order = k->s->order_filter;
-    if (r == 0 && order && *order && g.count == 0 && !k->s->follow) {
-        r = error_set(why, ERR_NOT_FOUND,
-                      "no log names %.80s: orders are in logs of level debug only; its way is at "
-                      "%s/api/order/HASH and on the page",
-                      order, k->control);
+    if (r == 0 && by_order(&g) && g.count == 0 && !k->s->follow) {
+        r = error_set(why, ERR_NOT_FOUND, "no node knows an order or transaction %.66s",
+                      k->s->order_filter);
     }
     while (r == 0 && k->s->follow) {
         asker_forget(k);

@@ -111,6 +111,7 @@ struct net {
     struct query chain_query; /* commands to the chain */
     struct net_sends sends;
     uint64_t genesis_s; /* time of genesis; 0: the chain's own choice */
+    bool replaces;      /* the folder held another network, which is gone */
     bool began;         /* it was started: there is something to look at when it fails */
     bool hub_filled, archive_filled;
     struct process show; /* with --show */
@@ -122,6 +123,10 @@ struct net {
 /* hub_admin.c: what the operator of the hub does. Blocking; the hub answers in milliseconds. */
 [[gnu::warn_unused_result]] int hub_allow(struct net *n, const char *image, bool enabled,
                                           struct error *why);
+/* hub_know_image allows an image that the hub has never heard of: what it was told of others
+ * stands, with --continue. */
+[[gnu::warn_unused_result]] int hub_know_image(struct net *n, const char *image, struct error *why);
+/* hub_add_node enables a node that is new; one that the hub knows gets its addresses of now. */
 [[gnu::warn_unused_result]] int hub_add_node(struct net *n, struct net_node *node,
                                              struct error *why);
 

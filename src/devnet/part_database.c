@@ -1,5 +1,6 @@
 /* PostgreSQL under the hub: a cluster of its own. SPDX-License-Identifier: MIT */
 #include "base/file.h"
+#include "devnet/kept.h"
 #include "devnet/parts.h"
 #include "devnet/plan.h"
 
@@ -46,6 +47,7 @@ static int accepts(const struct role *r, struct error *why) {
 
 static int plan_init(struct net *n, struct error *why) {
     struct role r;
+    if (kept_has(n, DATA "/PG_VERSION")) return 0;
     int code = begin(&r, n, "database-init", "initdb", why);
     if (code < 0) return code;
     r.may_end = true;
@@ -64,7 +66,7 @@ static int plan_server(struct net *n, struct error *why) {
               role_arg(&r, &n->arena, "%s/postgres", n->folder.path) &&
               WORDS(&r, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=16MB",
                     "-c", "max_connections=40") &&
-              role_need(&r, "database-init");
+              (!roles_find(n->roles, "database-init") || role_need(&r, "database-init"));
     return ok ? plan_add(n, &r, why) : plan_too_large(why);
 }
 

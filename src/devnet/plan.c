@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/hex.h"
 #include "devnet/evidence.h"
+#include "devnet/kept.h"
 #include "devnet/parts.h"
 #include "devnet/shadow.h"
 #include "devnet/templates.h"
@@ -84,12 +85,14 @@ static int make_platform(struct net *n, struct error *why) {
     struct simulator *s;
     char path[PATH_MAX];
     const struct simulator_spec spec = {.now = clock_wall_ns(&clock_system) / NS_PER_S};
-    int r = simulator_new(&s, &spec, why);
-    if (r < 0) return r;
+    bool kept = kept_has(n, "platform/root.pem");
     (void)snprintf(path, sizeof path, "%s/platform", n->folder.path);
-    r = simulator_save(s, path, why);
+    int r = kept ? simulator_load(&s, path, why) : simulator_new(&s, &spec, why);
+    if (r < 0) return r;
+    if (kept) r = simulator_issue(s, &spec, why); // what it issued may be out of date
+    if (r == 0) r = simulator_save(s, path, why);
     simulator_free(s);
-    if (r == 0 && n->s->tpm != TPM_NONE) r = ak_authority_make(path, spec.now, why);
+    if (r == 0 && !kept && n->s->tpm != TPM_NONE) r = ak_authority_make(path, spec.now, why);
     return r < 0 ? error_wrap(why, "simulated platform") : 0;
 }
 
@@ -200,6 +203,12 @@ static int store_templates(struct net *n, struct error *why) {
     return r;
 }
 
+static int first_certificate(struct net *n, const struct net_node *node, struct error *why) {
+    char path[64];
+    (void)snprintf(path, sizeof path, "%s/cert.pem", node->name);
+    return kept_has(n, path) ? 0 : node_certificate(n, node, why);
+}
+
 static int plan_node_boot(struct net *n, struct net_node *node, struct error *why) {
     char *name = plan_name(n, node, "boot");
     char path[PATH_MAX];
@@ -210,7 +219,7 @@ static int plan_node_boot(struct net *n, struct net_node *node, struct error *wh
     if (code == 0 && mkfifo(path, 0600) < 0 && errno != EEXIST) {
         code = error_set_os(why, ERR_IO, errno, "%s", path);
     }
-    if (code == 0) code = node_certificate(n, node, why);
+    if (code == 0) code = first_certificate(n, node, why);
     if (code < 0) return code;
     struct role r = plan_describe(n, name, "boot");
     r.node = node->name;

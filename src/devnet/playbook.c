@@ -12,7 +12,8 @@
 
 #define PLAYBOOK_BYTES_MAX (1u << 20)
 #define WORDS_MAX 32
-#define SETTLE_SLOTS 2 /* orders of the last slots have no fate yet */
+#define LATE_NS (2 * NS_PER_S) /* so long after its end a slot may be told as missed */
+#define SETTLE_SLOTS 2         /* orders of the last slots have no fate yet */
 
 struct step {
     uint64_t slot;
@@ -175,7 +176,7 @@ static int read_member(struct playbook *p, struct devnet_settings *s, const stru
     int r;
     if (bytes_equal_str(m->key, "name")) return take_text(&p->name, m, a, why);
     if (bytes_equal_str(m->key, "seed")) return take_text(&s->seed, m, a, why);
-    if (bytes_equal_str(m->key, "slots")) return take_number(&p->slots, m, 1000000, why);
+    if (bytes_equal_str(m->key, "slots")) return take_number(&p->slots, m, SLOTS_KEPT / 2, why);
     if (bytes_equal_str(m->key, "nodes")) {
         r = take_number(&s->nodes, m, NET_NODES_MAX, why);
         return r == 0 && s->nodes == 0 ? toml_error(why, ERR_RANGE, m, "at least one") : r;
@@ -255,6 +256,13 @@ static void start_stage(struct net *n, const struct stage *s) {
     if (code < 0) events_say(n->events, "scenario", "%s: %s", s->name, why.text);
 }
 
+// The slots of the run, and how they ended; the newest has yet to be asked for.
+static bool all_known(const struct playbook *p, const struct net *n) {
+    uint64_t slots, missed, by_relay;
+    slots_count(n->slots, p->first + 1, p->first + p->slots, &slots, &missed, &by_relay);
+    return slots >= p->slots;
+}
+
 bool playbook_slot(struct playbook *p, struct net *n, uint64_t slot) {
     if (!n->ready_ns) return true;
     if (!p->first) p->first = slot;
@@ -271,7 +279,8 @@ bool playbook_slot(struct playbook *p, struct net *n, uint64_t slot) {
         s->started = true;
         start_stage(n, s);
     }
-    if (at < p->slots) return true;
+    uint64_t limit = p->slots + SETTLE_SLOTS + LATE_NS / n->s->slot_ns;
+    if (at < p->slots || (at < limit && !all_known(p, n))) return true;
     for (size_t i = 0; i < p->stage_count; i++) { // a load that runs is waited for
         const struct role *r = roles_find(n->roles, p->stages[i].name);
         if (r && role_runs(r)) return true;
@@ -312,7 +321,7 @@ static void read_load(struct net *n, const struct stage *s, struct measured *m) 
 
 static void measure(struct playbook *p, struct net *n, struct measured *m) {
     *m = (struct measured){.slots = 0};
-    slots_count(n->slots, p->first + 1, &m->slots, &m->missed, &m->by_relay);
+    slots_count(n->slots, p->first + 1, p->first + p->slots, &m->slots, &m->missed, &m->by_relay);
     uint64_t head = slots_head(n->slots);
     probe_fate(n->probe, head > SETTLE_SLOTS ? head - SETTLE_SLOTS : 0, &m->orders, &m->landed);
     for (size_t i = 0; i < p->stage_count; i++) {

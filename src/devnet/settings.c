@@ -3,6 +3,9 @@
 
 #include "devnet/folder.h"
 
+#define TEXT_OF_(x) #x
+#define TEXT_OF(x) TEXT_OF_(x)
+
 /* The choice of a part; the first is the network's own. */
 #define PART(field, flag_, choices_, help_)                                                        \
     {                                                                                              \
@@ -15,11 +18,11 @@ static const struct config_option options[] = {
                 "The network's folder; empty: ~/.local/state/buildernet/NAME."),
     CONFIG_STRING(devnet_settings, name, "name", "devnet", "NAME",
                   "Name of the network; several may run beside each other."),
-    CONFIG_STRING(devnet_settings, seed, "seed", "devnet", "TEXT", "All keys are made from it."),
+    CONFIG_STRING(devnet_settings, seed, "seed", DEVNET_SEED, "TEXT", "All keys are made from it."),
     {.flag = "nodes",
      .type = CONFIG_TYPE_U64,
      .offset = offsetof(struct devnet_settings, nodes),
-     .value = "3",
+     .value = TEXT_OF(DEVNET_NODES),
      .min = 1,
      .max = 32,
      .help = "How many BuilderNet nodes."},
@@ -98,12 +101,16 @@ static const struct config_option options[] = {
     PART(tpm, "tpm", "none|swtpm",
          "What nodes attest themselves with; swtpm: a vTPM each, as on Azure."),
     PART(monitor, "metrics", "none|prometheus", "What collects the metrics of all roles."),
-    CONFIG_BOOL(devnet_settings, keep, "keep", "false", "Keep the folder at the end."),
+    CONFIG_BOOL(devnet_settings, keep, "keep", "false",
+                "Keep the folder at the end, so that up --continue can go on with it."),
+    CONFIG_BOOL(devnet_settings, resume, "continue", "false",
+                "Go on with the network whose folder was kept: its chain, hub, keys and nodes. The "
+                "folder is kept again."),
     CONFIG_BOOL(devnet_settings, yes, "yes", "false", "allow FILE: do not ask."),
     CONFIG_BOOL(devnet_settings, json, "json", "false", "Print JSON."),
     CONFIG_STRING(devnet_settings, slot_filter, "of-slot", NULL, "N", "logs: of that slot only."),
     CONFIG_STRING(devnet_settings, order_filter, "order", NULL, "HASH",
-                  "logs: lines that name this order."),
+                  "logs: what every role did with this order; of a transaction the same."),
     {.flag = "account",
      .type = CONFIG_TYPE_U64,
      .offset = offsetof(struct devnet_settings, account),

@@ -268,7 +268,7 @@ static void ask_relay(struct slots *s) {
     char path[128];
     uint64_t now = loop_now_ns(s->o.loop);
     if (query_busy(&s->relay) || now < s->relay_due_ns) return;
-    for (size_t i = s->count > SLOTS_KEPT ? s->count - SLOTS_KEPT : 0;
+    for (size_t i = s->count > SLOTS_SHOWN ? s->count - SLOTS_SHOWN : 0;
          !s->relay_slot && i < s->count; i++) {
         struct slot_record *r = record_at(s, i);
         uint64_t wall_ms = clock_wall_ns(loop_clock(s->o.loop)) / NS_PER_MS;
@@ -298,13 +298,13 @@ void slots_tick(struct slots *s) {
     }
 }
 
-void slots_count(const struct slots *s, uint64_t first, uint64_t *ret_slots, uint64_t *ret_missed,
-                 uint64_t *ret_by_relay) {
+void slots_count(const struct slots *s, uint64_t first, uint64_t last, uint64_t *ret_slots,
+                 uint64_t *ret_missed, uint64_t *ret_by_relay) {
     *ret_slots = *ret_missed = *ret_by_relay = 0;
     for (size_t i = s->count > SLOTS_KEPT ? s->count - SLOTS_KEPT : 0; i < s->count; i++) {
         const struct slot_record *r = &s->kept[i % SLOTS_KEPT];
         // Of the newest the relay has not been asked yet.
-        if (r->slot < first || (!r->missed && r->bids == UINT64_MAX)) continue;
+        if (r->slot < first || r->slot > last || (!r->missed && r->bids == UINT64_MAX)) continue;
         ++*ret_slots;
         *ret_missed += r->missed;
         *ret_by_relay += r->by_relay;
@@ -313,7 +313,7 @@ void slots_count(const struct slots *s, uint64_t first, uint64_t *ret_slots, uin
 
 void slots_write(struct json_writer *w, const char *key, const struct slots *s) {
     json_begin_array(w, key);
-    for (size_t i = s->count > SLOTS_KEPT ? s->count - SLOTS_KEPT : 0; i < s->count; i++) {
+    for (size_t i = s->count > SLOTS_SHOWN ? s->count - SLOTS_SHOWN : 0; i < s->count; i++) {
         json_begin_object(w, NULL);
         write_record(w, &s->kept[i % SLOTS_KEPT]);
         json_end(w);

@@ -9,7 +9,8 @@
 #include "devnet/events.h"
 #include "devnet/query.h"
 
-#define SLOTS_KEPT 512
+#define SLOTS_KEPT 16384 /* a scenario may be as long; pages of slots to come cost nothing */
+#define SLOTS_SHOWN 512  /* newest, in the state document */
 #define SLOT_NAME_MAX 48
 #define SLOT_REASON_MAX 160
 
@@ -67,10 +68,10 @@ const struct slot_record *slots_last(const struct slots *s);
 /* slots_find gives what is known of a slot; NULL: nothing. */
 const struct slot_record *slots_find(const struct slots *s, uint64_t slot);
 
-/* slots_count: how many slots from `first` on are known, how many were missed, how many of the
- * blocks came through the relay. */
-void slots_count(const struct slots *s, uint64_t first, uint64_t *ret_slots, uint64_t *ret_missed,
-                 uint64_t *ret_by_relay);
+/* slots_count: how many slots from `first` to `last` are known, how many were missed, how many of
+ * the blocks came through the relay. */
+void slots_count(const struct slots *s, uint64_t first, uint64_t last, uint64_t *ret_slots,
+                 uint64_t *ret_missed, uint64_t *ret_by_relay);
 
 void slots_write(struct json_writer *w, const char *key, const struct slots *s);
 

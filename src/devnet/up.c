@@ -1,5 +1,6 @@
 /* `devnet up`: makes a network, looks after it, ends it. SPDX-License-Identifier: MIT */
 #include "base/hex.h"
+#include "devnet/kept.h"
 #include "devnet/parts.h"
 #include "devnet/plan.h"
 #include "devnet/playbook.h"
@@ -33,7 +34,7 @@ static void say(struct net *n, const char *part, const char *text) {
 // Roles
 
 static int fill_hub(struct net *n, struct error *why) {
-    int r = hub_allow(n, IMAGE, true, why);
+    int r = hub_know_image(n, IMAGE, why);
     for (size_t i = 0; r == 0 && i < n->node_count; i++) {
         r = hub_add_node(n, &n->nodes[i], why);
     }
@@ -284,7 +285,19 @@ static int open_folder(struct net *n, struct error *why) {
     }
     if (!path)
         return error_set(why, ERR_NOT_FOUND, "no home for the network's folder: give --folder");
-    return folder_open(&n->folder, &n->arena, path, false, why);
+    if (n->s->resume && !kept_there(path)) {
+        return error_set(why, ERR_NOT_FOUND,
+                         "--continue: %s holds no network to go on with; `up --keep` keeps one",
+                         path);
+    }
+    n->replaces = !n->s->resume && kept_there(path);
+    return folder_open(&n->folder, &n->arena, path, n->s->resume, why);
+}
+
+static void forget_addresses(const struct net *n) {
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s/devnet.json", n->folder.path);
+    (void)unlink(path);
 }
 
 static int open_log(struct net *n, struct error *why) {
@@ -354,10 +367,25 @@ static int check_settings(const struct devnet_settings *s, struct error *why) {
         return error_set(why, ERR_INVALID,
                          "a shadow follows: no --until-bundle, no --show, no --scenario");
     }
+    bool anew = shadow_wanted(s) || (s->scenario && *s->scenario) || (s->replay && *s->replay) ||
+                s->consensus != CONSENSUS_OWN;
+    if (s->resume && anew) {
+        return error_set(why, ERR_INVALID,
+                         "--continue goes on with a chain of the network's own: no --cl, --replay, "
+                         "--scenario or --shadow-…");
+    }
     if (s->slot_ns < SLOT_NS_MIN || s->slot_ns > SLOT_NS_MAX || s->slot_ns % NS_PER_MS) {
         return error_set(why, ERR_RANGE, "a slot is 100ms to 60s, in whole milliseconds");
     }
     return 0;
+}
+
+// What becomes of a network that ended here.
+static void tell_folder(struct net *n) {
+    if (n->s->resume) say(n, "folder", "going on with the network that ended here");
+    if (n->replaces) {
+        say(n, "folder", "a new network in place of one that ended here; --continue goes on");
+    }
 }
 
 static int start(struct net *n, struct error *why) {
@@ -371,11 +399,15 @@ static int start(struct net *n, struct error *why) {
     if (r == 0) r = part_consensus_install(n->s, why);
     if (r == 0) r = find_recording(n, why);
     if (r == 0) r = open_folder(n, why);
+    if (r == 0) forget_addresses(n); // of a network that was killed
+    if (r == 0 && n->s->resume) r = kept_load(n, why);
+    if (r == 0 && n->s->resume) r = parts_check(n->s, why); // those of the network
     if (r == 0) r = find_program(n, why);
     if (r == 0) r = open_log(n, why);
     if (r == 0) r = loop_new(&n->loop, NULL, why);
     if (r < 0) return r;
     n->started_ns = loop_now_ns(n->loop);
+    tell_folder(n);
     r = metrics_new(&n->metrics, NULL, why);
     if (r == 0) r = open_parts(n, why);
     if (r == 0 && n->s->record && *n->s->record) r = links_record(n->links, n->s->record, why);
@@ -389,7 +421,6 @@ static int start(struct net *n, struct error *why) {
 }
 
 static void close_all(struct net *n) {
-    char path[PATH_MAX];
     if (n->loop) {
         loop_timer_clear(n->loop, &n->tick);
         end_show(n);
@@ -408,9 +439,8 @@ static void close_all(struct net *n) {
     log_close(n->log);
     ports_release(&n->ports);
     if (n->folder.path) {
-        (void)snprintf(path, sizeof path, "%s/devnet.json", n->folder.path);
-        (void)unlink(path);
-        bool keep = n->began && (n->s->keep || n->status != 0);
+        forget_addresses(n);
+        bool keep = n->s->resume || (n->began && (n->s->keep || n->status != 0));
         if (keep && !n->s->json) (void)printf("kept: %s\n", n->folder.path);
         folder_close(&n->folder, !keep);
     }

@@ -4,6 +4,7 @@ import pathlib
 import signal
 import subprocess
 import time
+import tomllib
 import urllib.error
 import urllib.request
 
@@ -273,21 +274,53 @@ def the_verbs_show_what_happens():
         assert "no role node-9" in net.do("fault", "add", "node-1->node-9", "cut", ok=False)
         assert "from 1 to 1000" in net.do("miss-slots", "3x", ok=False)
         order = landed(net.wait_for(landed, 40))[0]["tx"]
-        told = net.do("logs", "--order", order, ok=False)
-        assert "/api/order/" in told, told  # programs do not log orders
+        # Programs do not log orders: their way is told from what was traced, by either hash.
+        told = net.do("logs", "--order", order)
+        for step in ("event=order_received", "event=order_accepted", "event=order_acknowledged",
+                     "event=order_simulated", "event=order_in_bid", "landed=true"):
+            assert step in told, (step, told)
+        assert all(x.split()[0].startswith("node-2") for x in
+                   net.do("logs", "node-2", "--order", order).splitlines())
+        bundle = json.loads(net.do("logs", "--order", order, "--json").splitlines()[0])
+        assert bundle["event"].startswith("order_") and bundle["role"].startswith("node-"), bundle
+        assert "order_received" in net.do("logs", "--order", bundle["order"])
+        assert "no node knows" in net.do("logs", "--order", "0x" + "ab" * 32, ok=False)
+        assert "64 digits" in net.do("logs", "--order", "0x12", ok=False)
+        lines = [json.loads(x) for x in net.do("logs", "--json").splitlines()]
+        assert any(x.get("event") == "block_built" and isinstance(x["slot"], int) for x in lines)
+        assert all(x["role"] for x in lines)
         assert "--of-slot" in net.do("logs", "--of-slot", "zz", ok=False)
         assert "no node node-9" in net.do("rotate-cert", "node-9", ok=False)
         for name in ("x" * 32, "", "two words", "quo\"te"):
             assert "1 to 31 letters" in net.do("add-node", name, ok=False)
             assert "1 to 31 letters" in net.do("allow", name, ok=False)
         assert "1 to 31 letters" in net.do("add-node", "../else", ok=False)
-        assert "404" in net.do("revoke", "nobody", ok=False)
+        told = net.do("revoke", "nobody", ok=False)
+        assert "no measurement of nobody" in told and "{" not in told, told
         assert "blocks" in net.do("reorg", "1000", ok=False)
         for words in (("chain->relay", "withhold"), ("hub<->node-1", "withhold"),
                       ("relay->node-1", "wrong-root")):
             assert "the relay can" in net.do("fault", "add", *words, ok=False)
         for verb in ("list", "clear"):
             assert "fault list |" in net.do("fault", verb, "1", ok=False)
+
+
+@case
+def recordings_lie_where_their_caller_is():
+    """`record FILE`: relative to the caller's folder; told as it is; `off` only when there is one."""
+    with Folder() as folder, Devnet(folder, "--nodes", "1") as net:
+        def do(*words):
+            return run(PROGRAM, "devnet", *words, "--folder", net.folder, cwd=folder)
+        assert "nothing is being recorded" in do("record", "off").stderr
+        r = do("record", "here.rec")
+        assert r.stdout.strip() == f"recording to {folder / 'here.rec'}", r.stdout + r.stderr
+        net.wait_for(lambda s: len(landed(s)) > 2, 40)
+        assert do("record", "off").stdout == "recording ended\n"
+        assert not (net.folder / "here.rec").exists()
+        r = do("replay", "here.rec", "node-1.orderflow")
+        assert r.returncode == 0 and "outside -> node-1.orderflow" in r.stdout, r.stdout + r.stderr
+        r = do("record", "/nowhere/x.rec")
+        assert r.returncode != 0 and "/nowhere/x.rec" in r.stderr, r.stderr
 
 
 @case
@@ -398,6 +431,8 @@ def scenarios_end_with_a_verdict():
                     "--check", timeout=150)
             assert r.returncode == 0, r.stdout + r.stderr
             assert "FAILED" not in r.stdout and "ok      ready" in r.stdout, r.stdout
+            asked = tomllib.loads(path.read_text())["slots"]
+            assert f": {asked} slots, " in r.stdout, (asked, r.stdout)
         wrong = folder / "wrong.toml"
         wrong.write_text('slots = 3\n[[step]]\nslot = 1\ndo = ["role stop relay"]\n'
                          '[expect]\nby_relay_min = 1.0\nready = true\n')

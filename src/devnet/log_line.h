@@ -1,0 +1,14 @@
+/* Log line: a role's log line as one JSON object. Pure. Thread: any. SPDX-License-Identifier: MIT
+ */
+#ifndef DEVNET_LOG_LINE_H
+#define DEVNET_LOG_LINE_H
+
+#include "base/buf.h"
+
+/* log_line_json appends {"role":…} with the line's members and no newline.
+ * line  without its end: logfmt and JSON objects, as base/log writes them, give their members
+ *       (whole numbers of at most 15 digits as numbers); any other text is the member "text".
+ * errors  are kept in `out`. */
+void log_line_json(struct buf *out, const char *role, struct bytes line);
+
+#endif
