@@ -1,8 +1,9 @@
 /* Program: `buildernet load`: an open-loop generator of transactions and bundles.
  *
  * Orders are sent when their time has come, whether or not earlier ones were answered: a slow node
- * makes latencies grow, not the load shrink. What could not be sent in time is counted. Inclusion
- * is measured from the moment of sending to the moment the block is seen, in milliseconds.
+ * makes latencies grow, not the load shrink. They are signed ahead of it by worker threads. What
+ * could not be sent in time is counted. Inclusion is measured from the moment of sending to the
+ * moment the block is seen, in milliseconds.
  *
  * Thread: the main thread. SPDX-License-Identifier: MIT */
 #ifndef LOAD_LOAD_H
@@ -57,8 +58,9 @@ struct load_block {
 /* What is measured. */
 struct load_result {
     uint64_t planned, sent, accepted, refused, landed, missed, reverted, starved;
-    uint64_t sets;    /* what the rate counts: all bundles of a conflict or a replacement are one */
-    uint64_t late_us; /* the worst delay between an order's time and its sending */
+    uint64_t sets; /* what the rate counts: all bundles of a conflict or a replacement are one */
+    uint64_t late_signed; /* orders that were signed when their time had come, not ahead of it */
+    uint64_t late_us;     /* the worst delay between an order's time and its sending */
     uint64_t gas_used;
     uint64_t began_wall_ms, sending_us, total_us;
     /* Bundles that may not land and did: of a conflict more than one, of replacements not the last,

@@ -11,6 +11,7 @@
 #define RUN_URLS_MAX 64
 
 struct run;
+struct presign;
 
 struct order {
     struct hash tx; /* of its first transaction: its key on the chain */
@@ -39,7 +40,8 @@ struct run {
     struct client *targets[RUN_URLS_MAX];
     struct bytes target_paths[RUN_URLS_MAX], chain_path;
     size_t target_count, next_target;
-    bool signs; /* orders go to senders' listeners: signed */
+    bool signs;              /* orders go to senders' listeners: signed */
+    struct presign *presign; /* what is sent next */
     struct order *orders;
     size_t order_count, order_most;
     struct map by_hash;

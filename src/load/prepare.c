@@ -49,10 +49,12 @@ static int send(struct world *w, const struct tx *wanted, struct account *from, 
     return r;
 }
 
+#define FUNDED_AT_ONCE 100
+
 static int fund_all(struct world *w, struct error *why) {
     struct u256 amount;
     struct hash last = {{0}};
-    bool any = false;
+    uint64_t open = 0;
     int r = scenario_amount(&amount, bytes_from_str(w->s->fund), why);
     for (size_t i = 0; r == 0 && i < w->pool_count; i++) {
         for (size_t k = 0; r == 0 && k < w->pools[i].count; k++) {
@@ -61,10 +63,14 @@ static int fund_all(struct world *w, struct error *why) {
                                  .gas = TRANSFER_GAS,
                                  .value = amount};
             r = send(w, &t, &w->funder, &last, why);
-            any = true;
+            open++;
+            // A node keeps a bounded number of one sender's.
+            if (r == 0 && open % FUNDED_AT_ONCE == 0) {
+                r = rpc_wait_for(w->rpc, &last, NULL, SETUP_NS, why);
+            }
         }
     }
-    if (r == 0 && any) r = rpc_wait_for(w->rpc, &last, NULL, SETUP_NS, why);
+    if (r == 0 && open % FUNDED_AT_ONCE) r = rpc_wait_for(w->rpc, &last, NULL, SETUP_NS, why);
     for (size_t i = 0; r == 0 && i < w->pool_count; i++) {
         for (size_t k = 0; r == 0 && k < w->pools[i].count; k++) {
             struct account *c = &w->pools[i].accounts[k];
@@ -84,7 +90,7 @@ static int create(struct world *w, const struct scenario_create *c, struct error
     if (c->is_code) {
         buf_append(&code, c->bytecode);
     } else {
-        r = world_fill(w, &text, c->bytecode, &w->funder.address, true, why);
+        r = world_fill(w, &text, c->bytecode, &w->funder.address, true, w->arena, why);
         if (r == 0 && bytes_starts_with(text, BYTES_LIT("0x"))) text = bytes_slice(text, 2, text.n);
         uint8_t *to = r == 0 ? buf_reserve(&code, text.n / 2) : NULL;
         if (to) r = hex_decode(to, text, why);
@@ -95,7 +101,7 @@ static int create(struct world *w, const struct scenario_create *c, struct error
         struct bytes args[CALL_ARGS_MAX];
         r = call_form_parse(&form, c->signature, w->arena, why);
         for (size_t i = 0; r == 0 && i < c->arg_count && i < CALL_ARGS_MAX; i++) {
-            r = world_fill(w, &args[i], c->args[i], &w->funder.address, false, why);
+            r = world_fill(w, &args[i], c->args[i], &w->funder.address, false, w->arena, why);
         }
         if (r == 0) r = call_encode(&code, &form, args, c->arg_count, NULL, w->arena, why);
     }

@@ -54,6 +54,8 @@ void report_text(struct buf *out, const struct load_report *r) {
                (unsigned long long)v->accepted, (unsigned long long)v->refused,
                (unsigned long long)v->landed, (unsigned long long)v->missed,
                (unsigned long long)v->starved);
+    buf_printf(out, "signing     %llu of %llu not ahead of their time\n",
+               (unsigned long long)v->late_signed, (unsigned long long)v->sets);
     buf_printf(out,
                "chain       %zu blocks, %llu gas used by orders, %llu reverted, %llu forbidden\n",
                v->block_count, (unsigned long long)v->gas_used, (unsigned long long)v->reverted,
@@ -132,10 +134,12 @@ void report_json(struct buf *out, const struct load_report *r) {
     const struct {
         const char *name;
         uint64_t n;
-    } counts[] = {{"planned", v->planned},  {"sent", v->sent},         {"accepted", v->accepted},
-                  {"refused", v->refused},  {"landed", v->landed},     {"missed", v->missed},
-                  {"starved", v->starved},  {"reverted", v->reverted}, {"forbidden", v->forbidden},
-                  {"gas_used", v->gas_used}};
+    } counts[] = {{"planned", v->planned},        {"sent", v->sent},
+                  {"accepted", v->accepted},      {"refused", v->refused},
+                  {"landed", v->landed},          {"missed", v->missed},
+                  {"starved", v->starved},        {"reverted", v->reverted},
+                  {"forbidden", v->forbidden},    {"gas_used", v->gas_used},
+                  {"late_signed", v->late_signed}};
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         json_add_u64(&w, counts[i].name, counts[i].n);
     }

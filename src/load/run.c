@@ -1,7 +1,7 @@
 /* The schedule. SPDX-License-Identifier: MIT */
 #include "load/run.h"
 
-#include "load/order.h"
+#include "load/presign.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -41,6 +41,7 @@ static void on_pace(struct loop_timer *t) {
         note_late(r);
         run_send_next(r);
     }
+    if (r->sending) presign_fill(r->presign, false);
     bool time_up = r->w->s->duration_ns && run_us(r) * NS_PER_US >= r->w->s->duration_ns;
     if (r->at >= r->planned || (r->w->s->per_block && time_up)) end_sending(r);
     if (r->sending) {
@@ -134,6 +135,9 @@ static int start(struct run *r, struct error *why) {
     if (code == 0) code = run_watch_open(r, why);
     if (code == 0) code = loop_signal(r->loop, SIGINT, on_signal, r, why);
     if (code == 0) code = loop_signal(r->loop, SIGTERM, on_signal, r, why);
+    if (code == 0) code = presign_open(&r->presign, r, why);
+    if (code == 0) presign_fill(r->presign, true); // a few first, which tell their size
+    if (code == 0) presign_fill(r->presign, true);
     r->begin_ns = clock_monotonic_ns(&clock_system);
     r->sending = true;
     r->pace.fire = on_pace;
@@ -183,6 +187,7 @@ int run_load(struct load_result *ret, struct world *w, void (*progress)(const ch
         }
         loop_free(r.loop);
     }
+    presign_close(r.presign);
     map_free(&r.by_hash);
     arena_free(&r.scratch);
     free(r.orders);

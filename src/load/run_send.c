@@ -1,15 +1,12 @@
-/* Making and sending orders. SPDX-License-Identifier: MIT */
-#include "load/order.h"
+/* Sending orders. SPDX-License-Identifier: MIT */
+#include "load/presign.h"
 
-#include "base/hex.h"
-#include "eth/request_signature.h"
 #include "net/url.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define ANSWER_BYTES_MAX (1u << 20)
-#define BUMP_WEI 1000000000u /* each variant pays a gwei more */
 
 // One request on its way.
 struct request {
@@ -48,6 +45,11 @@ void run_free_account(struct run *r, struct order *o) {
 
 // Answers
 
+static void doubt_nonce(struct account *k) {
+    k->stale = true;
+    k->doubts++;
+}
+
 static void settle(struct request *q, bool accepted, struct bytes reason) {
     struct run *r = q->run;
     struct order *o = q->order;
@@ -62,7 +64,7 @@ static void settle(struct request *q, bool accepted, struct bytes reason) {
         o->state = ORDER_REFUSED;
         run_note_reason(r, reason);
         // Its nonce is free again, and those behind it are in the air.
-        if (!o->bundle) o->account->stale = true;
+        if (!o->bundle) doubt_nonce(o->account);
     }
     buf_free(&q->body);
     free(q);
@@ -112,7 +114,7 @@ static void on_failed(struct client_call *k, void *context, const struct error *
     settle(context, false, bytes_from_str(why->text));
 }
 
-static void post(struct run *r, struct order *o, struct bytes body) {
+static void post(struct run *r, struct order *o, const struct presign_request *ready) {
     static const struct client_events events = {
         .response = on_response, .body = on_body, .end = on_end, .failed = on_failed};
     size_t target = r->next_target++ % r->target_count;
@@ -121,10 +123,8 @@ static void post(struct run *r, struct order *o, struct bytes body) {
                                    .path = r->target_paths[target],
                                    .body = HTTP_BODY_LENGTH};
     struct request *q = calloc(1, sizeof *q);
-    struct buf header;
     struct error why;
     int code = q ? 0 : error_set(&why, ERR_NO_MEMORY, "no memory");
-    buf_init(&header, 1024);
     if (code == 0) {
         q->run = r;
         q->order = o;
@@ -132,14 +132,10 @@ static void post(struct run *r, struct order *o, struct bytes body) {
         code = http_fields_add(&request.fields, &r->scratch, BYTES_LIT("content-type"),
                                BYTES_LIT("application/json"), &why);
     }
-    if (code == 0 && r->signs) {
-        code = request_signature_make(&header, r->w->signer, &o->account->key, body, &why);
-        if (code == 0) {
-            code = http_fields_add(&request.fields, &r->scratch, BYTES_LIT("x-flashbots-signature"),
-                                   buf_view(&header), &why);
-        }
+    if (code == 0 && ready->header.n) {
+        code = http_fields_add(&request.fields, &r->scratch, BYTES_LIT("x-flashbots-signature"),
+                               ready->header, &why);
     }
-    buf_free(&header);
     o->sent_us = run_us(r);
     o->state = ORDER_SENT;
     o->account->at_work++;
@@ -150,132 +146,52 @@ static void post(struct run *r, struct order *o, struct bytes body) {
     }
     struct client_call *call;
     if (code == 0) {
-        code = client_start(&call, r->targets[target], &request, body, false, &events, q, &why);
+        code =
+            client_start(&call, r->targets[target], &request, ready->body, false, &events, q, &why);
     }
     if (code < 0 && q) settle(q, false, bytes_from_str(why.text));
 }
 
-// Making
+// Sending
 
-static struct account *pick(struct pool_of *p, bool bundle) {
-    for (size_t tries = 0; tries < p->count; tries++) {
-        struct account *k = &p->accounts[p->next++ % p->count];
-        if (k->stale || k->busy || (bundle && k->at_work)) continue;
-        return k;
-    }
-    return NULL;
-}
-
-static struct order *new_order(struct run *r, const struct form_group *g, struct account *k) {
+static struct order *new_order(struct run *r, const struct presign_order *m, uint64_t variant) {
     if (r->order_count == r->order_most) return NULL;
     struct order *o = &r->orders[r->order_count++];
-    *o = (struct order){.account = k, .group = g, .set = r->sets, .bundle = g->spam->bundle};
+    *o = (struct order){.account = m->account,
+                        .group = m->group,
+                        .set = r->sets,
+                        .variant = (uint16_t)variant,
+                        .target = r->announced + 1,
+                        .bundle = m->group->spam->bundle};
     return o;
 }
 
-static void remember(struct run *r, struct order *o) {
+static void send_request(struct run *r, const struct presign_order *m, uint64_t variant) {
+    struct order *o = new_order(r, m, variant);
+    struct presign_request q;
+    struct error why;
+    if (!o) return;
+    if (presign_request(r->presign, variant, o->target, &q, &why) < 0) {
+        run_note_reason(r, bytes_from_str(why.text));
+        if (!o->bundle) doubt_nonce(m->account); // it was used up for nothing
+        return;
+    }
+    o->tx = q.tx;
     if (map_put(&r->by_hash, BYTES_OF(o->tx), o, NULL, NULL) < 0) {
         run_note_reason(r, BYTES_LIT("no memory to watch it"));
     }
-}
-
-static void append_hex(struct buf *out, struct bytes raw) {
-    buf_append_byte(out, '"');
-    hex_append_data(out, raw);
-    buf_append_byte(out, '"');
-}
-
-static void send_tx(struct run *r, const struct form_group *g, struct account *k) {
-    struct order *o = new_order(r, g, k);
-    struct bytes raw;
-    struct buf body;
-    struct error why;
-    if (!o) return;
-    int code = world_tx(r->w, &g->forms[0], k, k->nonce, r->at, 0, &raw, &o->tx, &r->scratch, &why);
-    buf_init(&body, 2u << 20);
-    buf_append_str(&body, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_sendRawTransaction\","
-                          "\"params\":[");
-    if (code == 0) append_hex(&body, raw);
-    buf_append_str(&body, "]}");
-    if (code == 0) code = buf_check(&body, &why);
-    if (code == 0) {
-        k->nonce++;
-        remember(r, o);
-        post(r, o, buf_view(&body));
-    } else {
-        run_note_reason(r, bytes_from_str(why.text));
-    }
-    buf_free(&body);
-}
-
-static int write_bundle(struct run *r, struct order *o, struct buf *body, struct error *why) {
-    const struct form_group *g = o->group;
-    struct hash hashes[SCENARIO_BUNDLE_TXS_MAX];
-    int code = 0;
-    buf_append_str(body, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_sendBundle\",\"params\":[{"
-                         "\"txs\":[");
-    for (size_t i = 0; i < g->count && code == 0; i++) {
-        struct bytes raw;
-        code = world_tx(r->w, &g->forms[i], o->account, o->account->nonce + i, r->at,
-                        (uint64_t)o->variant * BUMP_WEI, &raw, &hashes[i], &r->scratch, why);
-        if (i) buf_append_byte(body, ',');
-        if (code == 0) append_hex(body, raw);
-    }
-    if (code < 0) return code;
-    o->tx = hashes[0];
-    buf_printf(body, "],\"blockNumber\":\"0x%llx\"", (unsigned long long)o->target);
-    if (g->spam->reverting) {
-        buf_append_str(body, ",\"revertingTxHashes\":[");
-        for (size_t i = 0; i < g->count; i++) {
-            if (i) buf_append_byte(body, ',');
-            append_hex(body, BYTES_OF(hashes[i]));
-        }
-        buf_append_byte(body, ']');
-    }
-    if (g->spam->replacements) {
-        buf_printf(body, ",\"replacementUuid\":\"%08x-0000-4000-8000-%012llx\"", o->set,
-                   (unsigned long long)(r->begin_ns & 0xffffffffffff));
-        buf_printf(body, ",\"replacementNonce\":%u", o->variant + 1u);
-    }
-    buf_append_str(body, "}]}");
-    return buf_check(body, why);
-}
-
-static void send_bundles(struct run *r, const struct form_group *g, struct account *k) {
-    uint64_t variants = g->spam->conflicts      ? g->spam->conflicts
-                        : g->spam->replacements ? g->spam->replacements
-                                                : 1;
-    k->busy = true;
-    for (uint64_t v = 0; v < variants; v++) {
-        struct order *o = new_order(r, g, k);
-        struct buf body;
-        struct error why;
-        if (!o) return;
-        o->variant = (uint16_t)v;
-        o->target = r->announced + 1;
-        buf_init(&body, 16u << 20);
-        int code = write_bundle(r, o, &body, &why);
-        if (code == 0) {
-            remember(r, o);
-            post(r, o, buf_view(&body));
-        } else {
-            run_note_reason(r, bytes_from_str(why.text));
-        }
-        buf_free(&body);
-    }
+    post(r, o, &q);
 }
 
 void run_send_next(struct run *r) {
-    const struct form_group *g = world_group(r->w, r->at);
-    struct account *k = pick(g->forms[0].pool, g->spam->bundle);
+    struct presign_order m;
     r->sets++;
     arena_reset(&r->scratch);
-    if (!k) {
-        r->result->starved++;
-    } else if (g->spam->bundle) {
-        send_bundles(r, g, k);
-    } else {
-        send_tx(r, g, k);
+    presign_take(r->presign, &m);
+    if (!m.account) r->result->starved++;
+    if (m.account && !m.group->spam->bundle) m.account->at_work--; // counted when it is on its way
+    for (uint64_t v = 0; m.account && v < m.variants; v++) {
+        send_request(r, &m, v);
     }
     r->at++;
 }

@@ -60,8 +60,8 @@ static const struct contract *find_contract(const struct world *w, struct bytes 
 }
 
 // "{name}" in `text` replaced. `bare`: addresses without 0x (inside bytecode).
-int world_fill(struct world *w, struct bytes *ret, struct bytes text, const struct address *sender,
-               bool bare, struct error *why) {
+int world_fill(const struct world *w, struct bytes *ret, struct bytes text,
+               const struct address *sender, bool bare, struct arena *a, struct error *why) {
     struct buf out;
     int r = 0;
     buf_init(&out, SCENARIO_BYTES_MAX);
@@ -100,7 +100,7 @@ int world_fill(struct world *w, struct bytes *ret, struct bytes text, const stru
         text = bytes_slice(text, before + name.n + 2, text.n);
     }
     if (r == 0) r = buf_check(&out, why);
-    if (r == 0) *ret = arena_copy(w->arena, buf_view(&out));
+    if (r == 0) *ret = arena_copy(a, buf_view(&out));
     buf_free(&out);
     return r;
 }
@@ -122,7 +122,7 @@ static int fill_args(struct world *w, struct form *f, const struct address *send
     if (!f->args) return world_too_large(why);
     for (size_t i = 0; i < t->arg_count; i++) {
         f->uses_sender |= has_sender(t->args[i]);
-        int r = world_fill(w, &f->args[i], t->args[i], sender, false, why);
+        int r = world_fill(w, &f->args[i], t->args[i], sender, false, w->arena, why);
         if (r < 0) return r;
     }
     return 0;
@@ -137,12 +137,12 @@ static int fill_access(struct world *w, struct form *f, const struct address *se
     for (size_t i = 0; i < t->access_count; i++) {
         struct hash *keys = arena_new_array(w->arena, struct hash, t->access[i].key_count);
         struct bytes text;
-        int r = keys ? world_fill(w, &text, t->access[i].address, sender, false, why)
+        int r = keys ? world_fill(w, &text, t->access[i].address, sender, false, w->arena, why)
                      : world_too_large(why);
         if (r == 0) r = read_address(&f->access[i].address, text, why);
         for (size_t k = 0; r == 0 && k < t->access[i].key_count; k++) {
             struct u256 n;
-            r = world_fill(w, &text, t->access[i].keys[k], sender, false, why);
+            r = world_fill(w, &text, t->access[i].keys[k], sender, false, w->arena, why);
             if (r == 0) r = scenario_amount(&n, text, why);
             if (r == 0) u256_store_be(keys[k].b, n);
         }
@@ -162,11 +162,11 @@ int world_make_form(struct world *w, struct form *f, const struct scenario_tx *t
     int r = make_pool(w, &f->pool, pool, why);
     f->to_sender = bytes_equal_str(t->to, "{_sender}");
     if (r == 0 && !f->to_sender) {
-        r = world_fill(w, &text, t->to, &nobody, false, why);
+        r = world_fill(w, &text, t->to, &nobody, false, w->arena, why);
         if (r == 0) r = read_address(&f->to, text, why);
     }
     if (r == 0 && t->value.n) {
-        r = world_fill(w, &text, t->value, &nobody, false, why);
+        r = world_fill(w, &text, t->value, &nobody, false, w->arena, why);
         if (r == 0) r = scenario_amount(&f->value, text, why);
     }
     f->has_call = t->signature.n > 0;
@@ -174,7 +174,7 @@ int world_make_form(struct world *w, struct form *f, const struct scenario_tx *t
     if (r == 0) r = fill_args(w, f, &nobody, why);
     if (r == 0) r = fill_access(w, f, &nobody, why);
     if (r == 0 && t->authorization.n) {
-        r = world_fill(w, &text, t->authorization, &nobody, false, why);
+        r = world_fill(w, &text, t->authorization, &nobody, false, w->arena, why);
         if (r == 0) r = read_address(&f->authorization, text, why);
     }
     if (r < 0 && t->kind.n) (void)error_wrap(why, "%.*s", (int)t->kind.n, (const char *)t->kind.p);
@@ -220,7 +220,7 @@ void world_vary_all(const struct world *w, const struct form *f, uint64_t i, str
     }
 }
 
-int world_make_data(struct world *w, const struct form *f, const struct account *from,
+int world_make_data(const struct world *w, const struct form *f, const struct account *from,
                     const struct varied *v, struct bytes *ret, struct arena *a, struct error *why) {
     struct bytes args[CALL_ARGS_MAX];
     struct buf out;
@@ -230,7 +230,7 @@ int world_make_data(struct world *w, const struct form *f, const struct account 
     for (size_t i = 0; i < f->tx->arg_count; i++) {
         args[i] = f->args[i];
         if (!f->uses_sender || !has_sender(f->tx->args[i])) continue;
-        int r = world_fill(w, &args[i], f->tx->args[i], &from->address, false, why);
+        int r = world_fill(w, &args[i], f->tx->args[i], &from->address, false, a, why);
         if (r < 0) return r;
     }
     buf_init(&out, 1u << 20);
@@ -240,8 +240,9 @@ int world_make_data(struct world *w, const struct form *f, const struct account 
     return r;
 }
 
-static int add_authorization(struct world *w, const struct form *f, const struct account *from,
-                             uint64_t nonce, struct tx *t, struct arena *a, struct error *why) {
+static int add_authorization(const struct world *w, const struct form *f,
+                             const struct account *from, uint64_t nonce, struct tx *t,
+                             struct arena *a, struct error *why) {
     struct tx_authorization *auth = arena_new(a, struct tx_authorization);
     if (!auth) return world_too_large(why);
     // The sender is its own authority: its nonce counts up for the transaction first.
@@ -255,9 +256,9 @@ static int add_authorization(struct world *w, const struct form *f, const struct
     return r;
 }
 
-int world_tx(struct world *w, const struct form *f, const struct account *from, uint64_t nonce,
-             uint64_t i, uint64_t bump, struct bytes *ret_raw, struct hash *ret_hash,
-             struct arena *a, struct error *why) {
+int world_tx(const struct world *w, const struct form *f, const struct account *from,
+             uint64_t nonce, uint64_t i, uint64_t bump, struct bytes *ret_raw,
+             struct hash *ret_hash, struct arena *a, struct error *why) {
     struct varied v;
     world_vary_all(w, f, i, &v);
     struct tx t = {.type = TX_FEE_MARKET,

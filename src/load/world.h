@@ -24,7 +24,8 @@ struct account {
     struct ecdsa_secret_key key;
     struct address address;
     uint64_t nonce;   /* next to use */
-    unsigned at_work; /* orders on their way */
+    unsigned at_work; /* orders on their way, or made ahead */
+    unsigned doubts;  /* how often its nonce was in doubt: what was made before is of no use */
     bool busy;        /* a bundle's fate is open */
     bool stale;       /* its nonce must be asked for */
 };
@@ -96,8 +97,8 @@ void world_close(struct world *w);
 const struct form_group *world_group(const struct world *w, uint64_t i);
 
 /* world_tx makes and signs a transaction; raw (network form, with a blob's sidecar) and hash stand
- * in `a`. i varies its values; bump adds to the priority fee, wei. */
-[[gnu::warn_unused_result]] int world_tx(struct world *w, const struct form *f,
+ * in `a`. i varies its values; bump adds to the priority fee, wei. thread  any: it only reads. */
+[[gnu::warn_unused_result]] int world_tx(const struct world *w, const struct form *f,
                                          const struct account *from, uint64_t nonce, uint64_t i,
                                          uint64_t bump, struct bytes *ret_raw,
                                          struct hash *ret_hash, struct arena *a, struct error *why);

@@ -18,16 +18,16 @@ int world_too_large(struct error *why);
 [[gnu::warn_unused_result]] int world_init_account(struct world *w, struct account *k,
                                                    struct error *why);
 
-/* world_fill: "{name}" in `text` replaced, in the world's arena. bare: addresses without 0x (inside
- * bytecode). errors  ERR_NOT_FOUND. */
-[[gnu::warn_unused_result]] int world_fill(struct world *w, struct bytes *ret, struct bytes text,
-                                           const struct address *sender, bool bare,
-                                           struct error *why);
+/* world_fill: "{name}" in `text` replaced, in `a`. bare: addresses without 0x (inside bytecode).
+ * errors  ERR_NOT_FOUND. */
+[[gnu::warn_unused_result]] int world_fill(const struct world *w, struct bytes *ret,
+                                           struct bytes text, const struct address *sender,
+                                           bool bare, struct arena *a, struct error *why);
 
 [[gnu::warn_unused_result]] int world_make_form(struct world *w, struct form *f,
                                                 const struct scenario_tx *t, struct error *why);
 void world_vary_all(const struct world *w, const struct form *f, uint64_t i, struct varied *v);
-[[gnu::warn_unused_result]] int world_make_data(struct world *w, const struct form *f,
+[[gnu::warn_unused_result]] int world_make_data(const struct world *w, const struct form *f,
                                                 const struct account *from, const struct varied *v,
                                                 struct bytes *ret, struct arena *a,
                                                 struct error *why);

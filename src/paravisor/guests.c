@@ -19,7 +19,7 @@ struct guest {
     struct loop_fd watch; /* fd -1: free */
     bool control;
     size_t have;
-    uint8_t in[MACHINE_COMMAND_BYTES_MAX];
+    uint8_t in[GUESTS_COMMAND_BYTES_MAX];
 };
 
 struct door {
@@ -68,8 +68,8 @@ static bool serve_command(struct guest *k) {
     struct guests *g = k->owner;
     struct buf response;
     struct error why;
-    buf_init(&response, MACHINE_COMMAND_BYTES_MAX);
-    int r = machine_command(g->o.machine, &response, bytes_make(k->in, k->have), &why);
+    buf_init(&response, GUESTS_COMMAND_BYTES_MAX);
+    int r = g->o.command(g->o.context, &response, bytes_make(k->in, k->have), &why);
     bool good = r == 0 && answer(k, buf_view(&response));
     buf_free(&response);
     if (r < 0) g->o.lost(g->o.context, &why);

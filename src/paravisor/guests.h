@@ -7,17 +7,19 @@
 #ifndef PARAVISOR_GUESTS_H
 #define PARAVISOR_GUESTS_H
 
+#include "base/buf.h"
 #include "net/loop.h"
-#include "paravisor/machine.h"
 
-#define GUESTS_MAX 64 /* connections */
+#define GUESTS_MAX 64                 /* connections */
+#define GUESTS_COMMAND_BYTES_MAX 4096 /* as swtpm's */
 
 struct guests;
 
 struct guests_options {
     struct loop *loop;
-    struct machine *machine;
     const char *address; /* of the commands: an IPv4 address and port, of which the next is free */
+    /* Carries one whole command to the TPM and appends the response. errors  the TPM is gone. */
+    int (*command)(void *context, struct buf *ret, struct bytes command, struct error *why);
     /* The TPM is gone: nothing can be answered any more. */
     void (*lost)(void *context, const struct error *why);
     void *context;

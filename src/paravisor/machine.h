@@ -11,9 +11,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
-#define MACHINE_PCR 11                 /* what the guest's image is measured into */
-#define MACHINE_COMMAND_BYTES_MAX 4096 /* as swtpm's */
-#define MACHINE_REPORT_BYTES 2048      /* of the report's NV area */
+#define MACHINE_PCR 11            /* what the guest's image is measured into */
+#define MACHINE_REPORT_BYTES 2048 /* of the report's NV area */
 
 struct machine;
 
@@ -34,7 +33,7 @@ void machine_close(struct machine *m);
 
 /* machine_command carries one command of the guest to the TPM and appends the response. User data
  * that is written goes into a new report before this returns.
- * command  whole, at most MACHINE_COMMAND_BYTES_MAX bytes.
+ * command  whole.
  * errors   ERR_IO, ERR_TIMEOUT: the TPM is gone, and the machine with it. */
 [[gnu::warn_unused_result]] int machine_command(struct machine *m, struct buf *ret,
                                                 struct bytes command, struct error *why);

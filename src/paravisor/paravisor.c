@@ -10,6 +10,7 @@
 #include "config/common.h"
 #include "net/simple_service.h"
 #include "paravisor/guests.h"
+#include "paravisor/machine.h"
 #include "json/json.h"
 #include "json/write.h"
 
@@ -160,6 +161,11 @@ static int open_machine(struct paravisor *p, struct error *why) {
     return r == 0 ? machine_open(&p->machine, &o, why) : r;
 }
 
+static int on_command(void *context, struct buf *ret, struct bytes command, struct error *why) {
+    struct paravisor *p = context;
+    return machine_command(p->machine, ret, command, why);
+}
+
 static void on_lost(void *context, const struct error *why) {
     struct paravisor *p = context;
     p->lost = *why;
@@ -187,8 +193,8 @@ static int serve(struct paravisor *p, struct error *why) {
     if (r == 0) r = open_machine(p, why);
     if (r < 0) return r;
     const struct guests_options guests = {.loop = p->simple.loop,
-                                          .machine = p->machine,
                                           .address = p->values.listen_addr,
+                                          .command = on_command,
                                           .lost = on_lost,
                                           .context = p};
     p->tpm = (struct loop_fd){machine_fd(p->machine), 0, on_hangup};

@@ -180,6 +180,29 @@ def an_open_loop_does_not_wait():
 
 
 @case
+def orders_are_signed_ahead_of_their_time():
+    """Sixteen orders and more are ready before their time; nonces that come into doubt are made anew."""
+    with Folder() as folder, Node(folder) as node:
+        # Three seconds' worth lie ready, so that a busy machine's workers are not behind either.
+        report = load(node.port, "--rate", "5", "--duration", "4s", "--accounts", "3")
+        assert report["sent"] == report["landed"] == 20 and report["late_signed"] == 0, report
+        # More senders than a node keeps transactions of the one who funds them.
+        report = load(node.port, "--rate", "300", "--duration", "1s", "--accounts", "300", "--seed",
+                      "many")
+        assert report["sent"] == report["landed"] == 300 and report["starved"] == 0, report
+        # Each sender sends many in a row: a gap or a nonce twice would leave some behind.
+        report = load(node.port, "--rate", "300", "--duration", "2s", "--accounts", "4", "--seed",
+                      "few")
+        assert report["sent"] == report["accepted"] == report["landed"] == 600, report
+        # Every refusal spoils what was made ahead of the same account.
+        report = load(node.port, "--rate", "100", "--duration", "1s", "--fund", "1 wei", "--seed",
+                      "poor", "--accounts", "2")
+        assert report["refused"] == report["sent"] > 0, report
+        assert report["sent"] + report["starved"] == 100, report
+        assert all("insufficient funds" in r["text"] for r in report["reasons"]), report
+
+
+@case
 def bundles_obey_their_rules_on_a_devnet():
     """Conflicts, forbidden reverts and replacements: nothing lands that must not."""
     with Folder() as folder, Devnet(folder, ready=False) as net:
