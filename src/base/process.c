@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -43,8 +44,9 @@ static bool place_fd(int fd, int target) {
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     // All four stand above 2 (see above_standard), so that placing one cannot overwrite another.
-    bool ok = !alone && place_fd(fds[0], 0) && place_fd(fds[1], 1) && place_fd(fds[2], 2) &&
-              place_fd(status_fd, 3) && fcntl(3, F_SETFD, FD_CLOEXEC) == 0;
+    bool there = o->netns_fd <= 0 || setns(o->netns_fd, CLONE_NEWNET) == 0;
+    bool ok = !alone && there && place_fd(fds[0], 0) && place_fd(fds[1], 1) &&
+              place_fd(fds[2], 2) && place_fd(status_fd, 3) && fcntl(3, F_SETFD, FD_CLOEXEC) == 0;
     if (ok) status_fd = 3;
     ok =
         ok && syscall(SYS_close_range, 4u, ~0u, 0u) == 0 && chdir(o->folder ? o->folder : "/") == 0;

@@ -24,6 +24,7 @@ struct process_options {
     bool keep_tail;       /* the last output_bytes are kept; else the first */
     int input_fd;         /* above 0: standard input (borrowed); else /dev/null */
     int output_fd;        /* above 0: stdout and stderr go to this file instead (borrowed) */
+    int netns_fd;         /* above 0: in this network namespace (borrowed); needs root */
     bool die_with_parent; /* SIGKILL when the thread that started it ends */
 };
 

@@ -22,6 +22,7 @@ struct devnet_settings {
     uint64_t virtual_clock_ns; /* 0: blocks tell the time of the machine */
     uint64_t nodes, port_base, slot_ns, timeout_ns, page_port, account;
     int database, archive, secrets, tpm, monitor, consensus; /* enum part_… of parts.h */
+    int netns;                                               /* enum netns_use of parts.h */
     bool until_bundle, until_ready, show, keep, json, check, follow, yes, play;
     bool resume; /* --continue */
     const char *slot_filter, *order_filter;

@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "devnet/links.h"
+#include "devnet/links_internal.h"
 
-#include "base/list.h"
-#include "devnet/meddle.h"
 #include "devnet/record.h"
 #include "devnet/socket_owner.h"
-#include "net/conn.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,86 +16,14 @@
 #define DROP_STALL_NS (200 * NS_PER_MS) /* what a lost packet costs a TCP stream at least */
 #define CONNECT_NS (5 * NS_PER_S)
 #define ACCEPTS_A_TURN 64
-
-struct role {
-    char name[FAULT_NAME_MAX];
-    pid_t pid;
-    unsigned source;
-};
-
-struct front {
-    struct links *links;
-    struct loop_fd watch;
-    char role[FAULT_NAME_MAX];
-    unsigned target_port;
-};
-
-// Bytes that wait for their time.
-struct chunk {
-    struct chunk *next;
-    uint64_t due_ns;
-    size_t n, at;
-    uint8_t data[];
-};
-
-struct relayed;
-
-// What one side sends to the other.
-struct way {
-    struct relayed *owner;
-    struct chunk *first, *last;
-    size_t queued;
-    uint64_t last_due_ns; // order is kept: no chunk is due before the one in front of it
-    struct loop_timer timer;
-    struct meddle meddle;
-    bool ended;   // the sender is done
-    bool held;    // the sender is paused
-    bool blocked; // the receiver takes no more
-};
-
-struct relayed {
-    struct links *links;
-    struct list_node link;
-    struct link_pair *pair;
-    char from[FAULT_NAME_MAX], to[FAULT_NAME_MAX];
-    uint32_t number;
-    struct conn side[2];    // 0: who connected, 1: the role
-    struct way way[2];      // way[i]: what side[i] sends
-    struct loop_fd connect; // to the role, until it stands
-    struct loop_timer connect_timer;
-    int connect_fd;
-    bool open[2];
-};
-
-struct links {
-    struct loop *loop;
-    struct log *log;
-    pthread_t thread;
-    pthread_mutex_t lock; // guards everything down to `record`
-    struct role roles[LINKS_ROLES_MAX];
-    size_t role_count;
-    struct fault_list faults;
-    uint64_t slot;
-    struct link_pair pairs[LINKS_PAIRS_MAX];
-    size_t pair_count;
-    int record_fd;
-    uint64_t record_begin_ns;
-    struct buf record;
-    // The relays' thread only:
-    struct front *fronts[LINKS_FRONTS_MAX];
-    struct list relayed;
-    struct random_fast random;
-    uint32_t numbers;
-    // Handed over:
-    atomic_uint front_count;
-};
+#define HOP_PORTS 256u /* in places: below all that roles are given */
 
 // Recording
 
 // Called with the lock held.
 static void record(struct links *l, const struct relayed *c, enum record_kind kind,
                    struct bytes content) {
-    if (l->record_fd < 0) return;
+    if (l->record_fd < 0 || c->plain) return;
     const struct record r = {.at_ns = clock_monotonic_ns(&clock_system) - l->record_begin_ns,
                              .connection = c->number,
                              .kind = kind,
@@ -161,9 +84,11 @@ int links_record_end(struct links *l, struct error *why) {
 
 static void effect_of(struct relayed *c, unsigned side, struct fault_effect *ret) {
     struct links *l = c->links;
+    *ret = (struct fault_effect){.cut = false};
+    if (c->plain) return;
     (void)pthread_mutex_lock(&l->lock);
-    fault_effect(ret, &l->faults, side == 0 ? c->from : c->to, side == 0 ? c->to : c->from,
-                 l->slot);
+    fault_effect(ret, c->by_kernel ? &l->ours : &l->faults, side == 0 ? c->from : c->to,
+                 side == 0 ? c->to : c->from, l->slot);
     (void)pthread_mutex_unlock(&l->lock);
 }
 
@@ -400,12 +325,10 @@ static void on_connected(struct loop_fd *w, unsigned what) {
     conn_resume(&c->side[0]);
 }
 
-static int connect_from(unsigned source, unsigned port) {
-    struct sockaddr_in from = {.sin_family = AF_INET,
-                               .sin_addr = {htonl(0x7f000000u | (source ? source : 1))}};
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)port),
-                             .sin_addr = {htonl(INADDR_LOOPBACK)}};
+static int connect_from(uint32_t source, uint32_t address, unsigned port) {
+    struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr = {htonl(source)}};
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = {htonl(address)}};
     int one = 1;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
@@ -416,6 +339,27 @@ static int connect_from(unsigned source, unsigned port) {
         (void)close(fd);
         return -1;
     }
+    return fd;
+}
+
+static uint32_t loopback(unsigned source) {
+    return 0x7f000000u | (source ? source : 1);
+}
+
+// The next stretch of the way from a listener to its role.
+static int connect_on(const struct front *f, struct relayed *c, unsigned source) {
+    const struct places *p = f->links->places;
+    if (!p) return connect_from(loopback(source), INADDR_LOOPBACK, f->target_port);
+    unsigned home = places_home(p, f->place);
+    // What a node sends to another place crosses the link between them.
+    bool crosses = f->kind == FRONT && f->at != PLACES_HOST && f->at != f->place;
+    c->by_kernel = crosses && places_netem(p);
+    places_enter(p, crosses ? f->at : home);
+    int fd = crosses ? connect_from(places_address(f->place, f->at),
+                                    places_address(f->at, f->place), f->hop_port)
+                     : connect_from(loopback(f->at == home ? 0 : source), INADDR_LOOPBACK,
+                                    f->target_port);
+    places_enter(p, PLACES_HOST);
     return fd;
 }
 
@@ -435,7 +379,8 @@ static struct link_pair *pair_of(struct links *l, const char *from, const char *
 }
 
 // Finds out who connected. "outside" is whoever is no role of this network.
-static unsigned identify(struct links *l, char ret[FAULT_NAME_MAX], int fd) {
+static unsigned identify(const struct front *f, char ret[FAULT_NAME_MAX], int fd) {
+    struct links *l = f->links;
     pid_t pids[LINKS_ROLES_MAX];
     (void)pthread_mutex_lock(&l->lock);
     size_t n = l->role_count;
@@ -443,7 +388,9 @@ static unsigned identify(struct links *l, char ret[FAULT_NAME_MAX], int fd) {
         pids[i] = l->roles[i].pid;
     }
     (void)pthread_mutex_unlock(&l->lock);
+    if (l->places) places_enter(l->places, f->at);
     size_t found = socket_owner(fd, pids, n);
+    if (l->places) places_enter(l->places, PLACES_HOST);
     unsigned source = 0;
     (void)snprintf(ret, FAULT_NAME_MAX, "outside");
     (void)pthread_mutex_lock(&l->lock);
@@ -475,6 +422,14 @@ static bool admit(struct links *l, struct relayed *c) {
     return !refused;
 }
 
+// A node is known by where it comes from.
+static unsigned hop_source(const struct front *f, const struct socket_address *peer) {
+    const struct places *p = f->links->places;
+    if (f->kind != HOP) return 0;
+    unsigned from = places_peer(f->at, ntohl(peer->v4.sin_addr.s_addr));
+    return from == PLACES_HOST ? 0 : places_source(p, from);
+}
+
 static int begin(struct front *f, int fd, const struct socket_address *peer) {
     struct links *l = f->links;
     struct relayed *c = calloc(1, sizeof *c);
@@ -484,8 +439,9 @@ static int begin(struct front *f, int fd, const struct socket_address *peer) {
     c->connect_fd = -1;
     c->number = ++l->numbers;
     (void)snprintf(c->to, sizeof c->to, "%s", f->role);
-    unsigned source = identify(l, c->from, fd);
-    int to_role = admit(l, c) ? connect_from(source, f->target_port) : -1;
+    c->plain = f->kind != FRONT;
+    unsigned source = c->plain ? hop_source(f, peer) : identify(f, c->from, fd);
+    int to_role = c->plain || admit(l, c) ? connect_on(f, c, source) : -1;
     if (to_role < 0) {
         (void)pthread_mutex_lock(&l->lock);
         if (c->pair) c->pair->open--;
@@ -538,22 +494,24 @@ static void add_front(void *arg) {
     }
 }
 
-int links_front(struct links *l, const char *role, unsigned port, unsigned target_port,
-                struct error *why) {
+// A listener in the place `f->at`, at an address there.
+static int open_front(struct links *l, const struct front *what, const char *host, unsigned port,
+                      struct error *why) {
     struct socket_address a;
     char text[32];
-    if (atomic_load(&l->front_count) == LINKS_FRONTS_MAX) {
-        return error_set(why, ERR_LIMIT, "more than %d fronts", LINKS_FRONTS_MAX);
+    if (atomic_load(&l->front_count) == LINKS_LISTENERS_MAX) {
+        return error_set(why, ERR_LIMIT, "more than %d listeners", LINKS_LISTENERS_MAX);
     }
     struct front *f = calloc(1, sizeof *f);
     if (!f) return error_set(why, ERR_NO_MEMORY, "no memory for a front");
-    (void)snprintf(text, sizeof text, "127.0.0.1:%u", port);
+    *f = *what;
     f->links = l;
-    f->target_port = target_port;
-    (void)snprintf(f->role, sizeof f->role, "%s", role);
+    (void)snprintf(text, sizeof text, "%s:%u", host, port);
     int fd = -1;
     int r = socket_address_parse(&a, bytes_from_str(text), 0, why);
+    if (l->places) places_enter(l->places, f->at);
     if (r == 0) r = socket_listen(&fd, &a, NULL, why);
+    if (l->places) places_enter(l->places, PLACES_HOST);
     f->watch = (struct loop_fd){fd, LOOP_READ, on_accept};
     if (r == 0 && (r = loop_post(l->loop, add_front, f)) < 0) {
         (void)close(fd);
@@ -565,6 +523,65 @@ int links_front(struct links *l, const char *role, unsigned port, unsigned targe
     }
     l->fronts[atomic_fetch_add(&l->front_count, 1)] = f;
     return 0;
+}
+
+static int open_base(struct links *l, const struct base *b, unsigned at, struct error *why) {
+    struct front f = {.kind = FRONT,
+                      .at = at,
+                      .place = l->places ? places_find(l->places, b->role) : PLACES_HOST,
+                      .target_port = b->target_port,
+                      .hop_port = HOP_PORTS + (unsigned)(b - l->bases)};
+    (void)snprintf(f.role, sizeof f.role, "%s", b->role);
+    return open_front(l, &f, "127.0.0.1", b->port, why);
+}
+
+// The end of the way from other places, in the role's own.
+static int open_hop(struct links *l, const struct base *b, struct error *why) {
+    unsigned place = places_find(l->places, b->role);
+    const struct front f = {
+        .kind = HOP, .at = place, .place = place, .target_port = b->target_port};
+    return open_front(l, &f, "0.0.0.0", HOP_PORTS + (unsigned)(b - l->bases), why);
+}
+
+static int place_of_role(struct links *l, const char *role, struct error *why) {
+    unsigned place;
+    if (places_find(l->places, role) != PLACES_HOST) return 0;
+    return places_add(&place, l->places, role, false, 0, why);
+}
+
+int links_front(struct links *l, const char *role, unsigned port, unsigned target_port,
+                struct error *why) {
+    if (l->base_count == LINKS_FRONTS_MAX) {
+        return error_set(why, ERR_LIMIT, "more than %d fronts", LINKS_FRONTS_MAX);
+    }
+    struct base *b = &l->bases[l->base_count];
+    *b = (struct base){.port = port, .target_port = target_port};
+    (void)snprintf(b->role, sizeof b->role, "%s", role);
+    int r = l->places ? place_of_role(l, role, why) : 0;
+    if (r == 0) r = open_base(l, b, PLACES_HOST, why);
+    if (r == 0 && l->places) r = open_hop(l, b, why);
+    for (unsigned i = 1; r == 0 && l->places && i <= places_count(l->places); i++) {
+        if (places_home(l->places, i) == i) r = open_base(l, b, i, why);
+    }
+    if (r == 0) l->base_count++;
+    return r;
+}
+
+int links_place(struct links *l, unsigned place, struct error *why) {
+    int r = 0;
+    for (unsigned i = 0; r == 0 && i < l->base_count; i++) {
+        r = open_base(l, &l->bases[i], place, why);
+    }
+    return r;
+}
+
+int links_forward(struct links *l, unsigned place, unsigned port, struct error *why) {
+    const struct front f = {
+        .kind = FORWARD, .at = PLACES_HOST, .place = place, .target_port = port};
+    for (unsigned i = 0; i < l->base_count; i++) {
+        if (l->bases[i].port == port) return 0; // it has a front
+    }
+    return open_front(l, &f, "127.0.0.1", port, why);
 }
 
 void links_role(struct links *l, const char *role, pid_t pid, unsigned source) {
@@ -583,8 +600,9 @@ void links_role(struct links *l, const char *role, pid_t pid, unsigned source) {
 }
 
 // A cut ends what runs.
-static void apply_cuts(void *arg) {
+static void apply_faults(void *arg) {
     struct links *l = arg;
+    links_shape(l);
     list_each_safe(node, &l->relayed) {
         struct relayed *c = LIST_ENTRY(node, struct relayed, link);
         struct fault_effect there, back;
@@ -599,8 +617,13 @@ static void apply_cuts(void *arg) {
 void links_faults(struct links *l, const struct fault_list *faults) {
     (void)pthread_mutex_lock(&l->lock);
     l->faults = *faults;
+    l->ours.count = 0;
+    for (size_t i = 0; i < faults->count; i++) {
+        bool kernel = links_is_for_kernel(l, &faults->faults[i]);
+        if (!kernel) l->ours.faults[l->ours.count++] = faults->faults[i];
+    }
     (void)pthread_mutex_unlock(&l->lock);
-    (void)!loop_post(l->loop, apply_cuts, l);
+    (void)!loop_post(l->loop, apply_faults, l);
 }
 
 void links_slot(struct links *l, uint64_t slot) {
@@ -608,7 +631,7 @@ void links_slot(struct links *l, uint64_t slot) {
     bool any = l->faults.count > 0 && slot != l->slot;
     l->slot = slot;
     (void)pthread_mutex_unlock(&l->lock);
-    if (any) (void)!loop_post(l->loop, apply_cuts, l);
+    if (any) (void)!loop_post(l->loop, apply_faults, l);
 }
 
 size_t links_pairs(struct links *l, struct link_pair *ret, size_t most) {
@@ -637,11 +660,13 @@ static void *run(void *arg) {
     return NULL;
 }
 
-int links_new(struct links **ret, struct log *log, uint64_t seed, struct error *why) {
+int links_new(struct links **ret, struct log *log, uint64_t seed, struct places *places,
+              struct error *why) {
     struct links *l = calloc(1, sizeof *l);
     *ret = NULL;
     if (!l) return error_set(why, ERR_NO_MEMORY, "no memory for the links");
     l->log = log;
+    l->places = places;
     l->record_fd = -1;
     buf_init(&l->record, RECORD_BYTES_MAX + RECORD_HEAD_BYTES);
     list_init(&l->relayed);

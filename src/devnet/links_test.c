@@ -53,7 +53,7 @@ static void open_world(struct world *w) {
     CHECK(setsockopt(w->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0);
     CHECK(bind(w->listener, &a.any, a.n) == 0 && listen(w->listener, 16) == 0);
     CHECK(pthread_create(&w->echo, NULL, echo, w) == 0);
-    CHECK_OK(links_new(&w->links, NULL, 1, &why), &why);
+    CHECK_OK(links_new(&w->links, NULL, 1, NULL, &why), &why);
     links_role(w->links, "client", getpid(), 11);
     CHECK_OK(links_front(w->links, "server", w->front, w->port, &why), &why);
 }

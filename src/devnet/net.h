@@ -85,6 +85,7 @@ struct net {
     struct ports ports;
     struct roles *roles;
     struct links *links;
+    struct places *places; /* with --netns */
     struct events *events;
     struct slots *slots;
     struct probe *probe;

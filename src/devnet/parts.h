@@ -14,6 +14,7 @@ enum part_archive { ARCHIVE_NONE, ARCHIVE_CLICKHOUSE };
 enum part_secrets { SECRETS_DATABASE, SECRETS_VAULT };
 enum part_tpm { TPM_NONE, TPM_SWTPM };
 enum part_consensus { CONSENSUS_OWN, CONSENSUS_LODESTAR };
+enum netns_use { NETNS_NONE, NETNS_VETH, NETNS_NETEM };
 enum part_monitor { MONITOR_NONE, MONITOR_PROMETHEUS };
 
 #define PART_CLICKHOUSE_USER "devnet"

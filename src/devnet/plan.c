@@ -48,8 +48,11 @@ int plan_too_large(struct error *why) {
 }
 
 int plan_add(struct net *n, const struct role *what, struct error *why) {
-    struct role *r;
-    return roles_add(&r, n->roles, what, why);
+    struct role *r, placed = *what;
+    if (n->places && what->node) {
+        placed.netns_fd = places_fd(n->places, places_find(n->places, what->node));
+    }
+    return roles_add(&r, n->roles, &placed, why);
 }
 
 int plan_reserve(struct net *n, unsigned *const *ports, struct error *why) {
@@ -256,8 +259,25 @@ static int plan_node_api(struct net *n, struct net_node *node, struct error *why
     return ok ? plan_add(n, &r, why) : plan_too_large(why);
 }
 
+static int open_place(struct net *n, const struct net_node *node, struct error *why) {
+    unsigned place;
+    int r = places_add(&place, n->places, node->name, true, NET_SOURCE_FIRST + node->number, why);
+    return r == 0 ? links_place(n->links, place, why) : r;
+}
+
+// The node's ports, for whoever looks at it from outside its place.
+static int open_ports(struct net *n, const struct net_node *node, size_t first, struct error *why) {
+    unsigned place = places_find(n->places, node->name);
+    int r = 0;
+    for (size_t i = first; r == 0 && i < n->ports.count; i++) {
+        r = links_forward(n->links, place, ports_number(&n->ports, i), why);
+    }
+    return r;
+}
+
 int plan_node(struct net *n, struct net_node *node, struct error *why) {
     char purpose[64];
+    size_t first_port = n->ports.count;
     if (!*node->image) (void)snprintf(node->image, sizeof node->image, "%s", IMAGE);
     net_image_mrtd(node->mrtd, n->s->seed, node->image);
     (void)snprintf(purpose, sizeof purpose, "%s/orderflow", node->name);
@@ -266,13 +286,14 @@ int plan_node(struct net *n, struct net_node *node, struct error *why) {
     if (r == 0) r = identity_ecdsa(&node->builder, n->s->seed, purpose, why);
     (void)snprintf(purpose, sizeof purpose, "%s/relay", node->name);
     if (r == 0) r = identity_bls(&node->relay_key, n->s->seed, purpose, why);
+    if (r == 0 && n->places) r = open_place(n, node, why);
     if (r == 0) r = part_tpm(n, node, why);
     if (r == 0) r = plan_node_proxy(n, node, why);
     if (r == 0) r = plan_node_boot(n, node, why);
     if (r == 0) r = plan_node_api(n, node, why);
     if (r == 0) r = plan_orderflow(n, node, why);
     if (r == 0) r = plan_builder(n, node, why);
-    return r;
+    return r == 0 && n->places ? open_ports(n, node, first_port, why) : r;
 }
 
 void net_image_mrtd(uint8_t ret[NET_MRTD_BYTES], const char *seed, const char *image) {

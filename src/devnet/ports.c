@@ -52,6 +52,13 @@ int ports_reserve_pair(unsigned *ret, struct ports *p, struct error *why) {
     }
 }
 
+unsigned ports_number(const struct ports *p, size_t i) {
+    struct sockaddr_in a = {.sin_family = AF_INET};
+    socklen_t n = sizeof a;
+    (void)getsockname(p->fds[i], (struct sockaddr *)&a, &n);
+    return ntohs(a.sin_port);
+}
+
 void ports_release(struct ports *p) {
     for (size_t i = 0; i < p->count; i++) {
         (void)close(p->fds[i]);

@@ -31,6 +31,9 @@ void ports_init(struct ports *p, unsigned base);
 [[gnu::warn_unused_result]] int ports_reserve_pair(unsigned *ret, struct ports *p,
                                                    struct error *why);
 
+/* ports_number: the i-th that was reserved. */
+unsigned ports_number(const struct ports *p, size_t i);
+
 /* ports_release gives all back. */
 void ports_release(struct ports *p);
 

@@ -210,6 +210,7 @@ static void launch(struct role *r) {
                                       .environment = environment,
                                       .folder = s->o.folder,
                                       .output_fd = fd,
+                                      .netns_fd = r->netns_fd,
                                       .die_with_parent = true};
     r->argv[r->argc] = NULL;
     r_code = process_start(&r->process, &o, &why);

@@ -56,6 +56,7 @@ struct role {
     int (*healthy)(const struct role *r, struct error *why);
     struct role_address addresses[ROLE_ADDRESSES_MAX];
     size_t address_count;
+    int netns_fd;            /* network namespace that it runs in; 0: ours */
     unsigned source;         /* of its connections: 127.0.0.SOURCE */
     const char *environment; /* one more "NAME=value", or NULL */
     bool may_end;            /* a task: its end with status 0 is no failure */

@@ -101,6 +101,9 @@ static const struct config_option options[] = {
     PART(tpm, "tpm", "none|swtpm",
          "What nodes attest themselves with; swtpm: a vTPM each, as on Azure."),
     PART(monitor, "metrics", "none|prometheus", "What collects the metrics of all roles."),
+    PART(netns, "netns", "none|veth|netem",
+         "As root: each node in a network namespace of its own, linked by veth devices; netem: the "
+         "kernel makes delay, jitter and loss."),
     CONFIG_BOOL(devnet_settings, keep, "keep", "false",
                 "Keep the folder at the end, so that up --continue can go on with it."),
     CONFIG_BOOL(devnet_settings, resume, "continue", "false",

@@ -344,7 +344,7 @@ static int open_parts(struct net *n, struct error *why) {
     identity_bytes(&seed, sizeof seed, n->s->seed, "links");
     int r = service_new(&n->service, n->loop, &service, why);
     if (r == 0) r = events_new(&n->events, n->loop, why);
-    if (r == 0) r = links_new(&n->links, n->log, seed, why);
+    if (r == 0) r = links_new(&n->links, n->log, seed, n->places, why);
     if (r == 0) r = roles_new(&n->roles, &roles, why);
     n->page_port = (unsigned)n->s->page_port;
     if (r == 0 && !n->page_port) r = ports_reserve(&n->page_port, &n->ports, why);
@@ -374,6 +374,11 @@ static int check_settings(const struct devnet_settings *s, struct error *why) {
                          "--continue goes on with a chain of the network's own: no --cl, --replay, "
                          "--scenario or --shadow-…");
     }
+    if (s->netns && (shadow_wanted(s) || s->consensus != CONSENSUS_OWN)) {
+        return error_set(why, ERR_INVALID,
+                         "--netns is for a chain of the network's own: no --cl, "
+                         "--shadow-…");
+    }
     if (s->slot_ns < SLOT_NS_MIN || s->slot_ns > SLOT_NS_MAX || s->slot_ns % NS_PER_MS) {
         return error_set(why, ERR_RANGE, "a slot is 100ms to 60s, in whole milliseconds");
     }
@@ -398,6 +403,7 @@ static int start(struct net *n, struct error *why) {
     if (r == 0 && shadow_wanted(n->s)) r = shadow_check(n->s, why);
     if (r == 0) r = part_consensus_install(n->s, why);
     if (r == 0) r = find_recording(n, why);
+    if (r == 0 && n->s->netns) r = places_new(&n->places, n->s->netns == NETNS_NETEM, why);
     if (r == 0) r = open_folder(n, why);
     if (r == 0) forget_addresses(n); // of a network that was killed
     if (r == 0 && n->s->resume) r = kept_load(n, why);
@@ -431,6 +437,7 @@ static void close_all(struct net *n) {
         slots_free(n->slots);
     }
     links_free(n->links);
+    places_free(n->places);
     server_free(n->server);
     events_free(n->events);
     service_free(n->service);
