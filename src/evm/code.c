@@ -13,8 +13,13 @@ struct evm_code_cache {
     size_t held_bytes;
     struct evm_code_user *users;
     struct arena scratch;        /* for decoding */
-    struct evm_code *taken_out;  /* by chain: not found any more, maybe pointed at */
-    atomic_uint_least64_t epoch; /* counts the times that codes were taken out */
+    atomic_size_t program_bytes; /* of held_bytes; written under the lock */
+    atomic_size_t programs_kept;
+    struct evm_program *dropped; /* by next: found no more, maybe running */
+    atomic_bool any_dropped;
+    atomic_uint_least64_t program_epoch; /* counts the times that programs were dropped */
+    struct evm_code *taken_out;          /* by chain: not found any more, maybe pointed at */
+    atomic_uint_least64_t epoch;         /* counts the times that codes were taken out */
     atomic_uint_least64_t clock;
     struct evm_code empty;
     uint8_t padding[EVM_CODE_PADDING];
@@ -35,6 +40,7 @@ struct evm_code_cache *evm_code_cache_new(void) {
     }
     arena_init(&c->scratch, 0);
     c->mask = BUCKETS_FIRST - 1;
+    atomic_store(&c->programs_kept, EVM_PROGRAMS_KEPT);
     c->empty.bytes = c->padding;
     c->empty.cache = c;
     return c;
@@ -44,15 +50,33 @@ struct evm_code_cache *evm_code_cache_new(void) {
 struct owned_program {
     struct evm_program program; /* first: what the list of a code points to */
     struct arena memory;
+    uint64_t dropped; /* in which epoch of the programs */
 };
 
-static void free_programs(struct evm_code *code) {
+static struct owned_program *owned(struct evm_program *p) {
+    return (struct owned_program *)(void *)p;
+}
+
+static void free_program(struct evm_program *p) {
+    struct owned_program *o = owned(p);
+    arena_free(&o->memory);
+    free(o);
+}
+
+static size_t program_bytes(const struct evm_code *code) {
+    size_t bytes = 0;
     struct evm_program *p = atomic_load_explicit(&code->programs, memory_order_relaxed);
-    while (p) {
-        struct owned_program *o = (struct owned_program *)(void *)p;
-        p = p->next;
-        arena_free(&o->memory);
-        free(o);
+    for (; p; p = p->next) {
+        bytes += owned(p)->memory.used_bytes + sizeof(struct owned_program);
+    }
+    return bytes;
+}
+
+static void free_programs(struct evm_code *code) {
+    struct evm_program *p = atomic_load_explicit(&code->programs, memory_order_relaxed), *next;
+    for (; p; p = next) {
+        next = p->next;
+        free_program(p);
     }
     atomic_store_explicit(&code->programs, NULL, memory_order_relaxed);
 }
@@ -76,6 +100,21 @@ static void free_taken_out(struct evm_code_cache *c, uint64_t before) {
     }
 }
 
+// Frees programs that were dropped before an epoch.
+static void free_dropped(struct evm_code_cache *c, uint64_t before) {
+    struct evm_program **at = &c->dropped;
+    while (*at) {
+        struct evm_program *p = *at;
+        if (owned(p)->dropped >= before) {
+            at = &p->next;
+        } else {
+            *at = p->next;
+            free_program(p);
+        }
+    }
+    atomic_store(&c->any_dropped, c->dropped != NULL);
+}
+
 void evm_code_cache_free(struct evm_code_cache *c) {
     if (!c) return;
     free_taken_out(c, UINT64_MAX);
@@ -86,6 +125,7 @@ void evm_code_cache_free(struct evm_code_cache *c) {
         }
     }
     free_programs(&c->empty);
+    free_dropped(c, UINT64_MAX);
     arena_free(&c->scratch);
     (void)pthread_mutex_destroy(&c->lock);
     free(c->buckets);
@@ -197,13 +237,15 @@ const struct evm_program *evm_code_program_slow(struct evm_code *code,
     struct owned_program *o = p ? NULL : make_program(c, code, schedule, traced);
     if (o) {
         p = &o->program;
-        if (!code->taken_out) c->held_bytes += o->memory.used_bytes + sizeof *o;
+        size_t bytes = code->taken_out ? 0 : o->memory.used_bytes + sizeof *o;
+        c->held_bytes += bytes;
+        atomic_fetch_add(&c->program_bytes, bytes);
         if (traced && first) { // who does not trace finds his at the first look
             p->next = first->next;
             first->next = p;
         } else {
             p->next = first;
-            atomic_store_explicit(&code->programs, p, memory_order_release);
+            atomic_store(&code->programs, p);
         }
     }
     (void)pthread_mutex_unlock(&c->lock);
@@ -215,6 +257,7 @@ const struct evm_program *evm_code_program_slow(struct evm_code *code,
 void evm_code_user_join(struct evm_code_cache *c, struct evm_code_user *u) {
     (void)pthread_mutex_lock(&c->lock);
     atomic_store(&u->seen, atomic_load(&c->epoch));
+    atomic_store(&u->running, 0);
     u->next = c->users;
     u->link = &c->users;
     if (u->next) u->next->link = &u->next;
@@ -254,13 +297,7 @@ size_t evm_code_cache_bytes(struct evm_code_cache *c) {
 }
 
 static size_t bytes_of(const struct evm_code *code) {
-    size_t bytes = code->size + sizeof *code + EVM_CODE_PADDING;
-    struct evm_program *p = atomic_load_explicit(&code->programs, memory_order_relaxed);
-    for (; p; p = p->next) {
-        const struct owned_program *o = (const struct owned_program *)(const void *)p;
-        bytes += o->memory.used_bytes + sizeof *o;
-    }
-    return bytes;
+    return code->size + sizeof *code + EVM_CODE_PADDING + program_bytes(code);
 }
 
 static int by_use(const void *a, const void *b) {
@@ -269,18 +306,25 @@ static int by_use(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
+// All codes, the one that was not asked for longest first; NULL when there is no memory.
+static struct evm_code **list_by_use(struct evm_code_cache *c) {
+    struct evm_code **all = malloc((c->count + 1u) * sizeof(struct evm_code *));
+    uint32_t n = 0;
+    if (!all) return NULL;
+    for (uint32_t i = 0; i <= c->mask; i++) {
+        for (struct evm_code *code = c->buckets[i]; code; code = code->chain) {
+            all[n++] = code;
+        }
+    }
+    qsort(all, n, sizeof *all, by_use);
+    return all;
+}
+
 void evm_code_cache_trim(struct evm_code_cache *c, size_t bytes_max) {
     (void)pthread_mutex_lock(&c->lock);
-    struct evm_code **all = NULL;
-    if (c->held_bytes > bytes_max) all = malloc((c->count + 1u) * sizeof(struct evm_code *));
+    struct evm_code **all = c->held_bytes > bytes_max ? list_by_use(c) : NULL;
     if (all) {
-        uint32_t n = 0;
-        for (uint32_t i = 0; i <= c->mask; i++) {
-            for (struct evm_code *code = c->buckets[i]; code; code = code->chain) {
-                all[n++] = code;
-            }
-        }
-        qsort(all, n, sizeof *all, by_use);
+        uint32_t n = c->count;
         for (uint32_t i = 0; i < n && c->held_bytes > bytes_max; i++) {
             struct evm_code **at = &c->buckets[bucket_of(c, &all[i]->hash)];
             while (*at != all[i]) {
@@ -288,6 +332,7 @@ void evm_code_cache_trim(struct evm_code_cache *c, size_t bytes_max) {
             }
             *at = all[i]->chain;
             c->held_bytes -= bytes_of(all[i]);
+            atomic_fetch_sub(&c->program_bytes, program_bytes(all[i]));
             c->count--;
             all[i]->chain = c->taken_out;
             all[i]->taken_out = atomic_load(&c->epoch) + 1;
@@ -297,5 +342,59 @@ void evm_code_cache_trim(struct evm_code_cache *c, size_t bytes_max) {
         free(all);
     }
     free_taken_out(c, passed_by_all(c));
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
+/* Programs between transactions. */
+
+void evm_code_cache_keep_programs(struct evm_code_cache *c, size_t bytes) {
+    atomic_store(&c->programs_kept, bytes);
+}
+
+void evm_code_user_begin(struct evm_code_cache *c, struct evm_code_user *u) {
+    // Whoever drops programs from now on sees this; what was dropped before is not found any more.
+    atomic_store(&u->running, 1 + atomic_load(&c->program_epoch));
+}
+
+// Takes programs from codes, the codes that were not asked for longest first; `lock` is held.
+static void drop_programs(struct evm_code_cache *c, size_t bytes_max) {
+    struct evm_code **all = list_by_use(c);
+    if (!all) return;
+    uint64_t epoch = atomic_load(&c->program_epoch);
+    for (uint32_t i = 0; i < c->count && atomic_load(&c->program_bytes) > bytes_max; i++) {
+        size_t bytes = program_bytes(all[i]);
+        struct evm_program *p = atomic_exchange(&all[i]->programs, NULL);
+        while (p) {
+            struct evm_program *next = p->next;
+            owned(p)->dropped = epoch;
+            p->next = c->dropped;
+            c->dropped = p;
+            p = next;
+        }
+        c->held_bytes -= bytes;
+        atomic_fetch_sub(&c->program_bytes, bytes);
+    }
+    free(all);
+    (void)atomic_fetch_add(&c->program_epoch, 1); // who begins now finds none of them
+}
+
+// The first epoch of the programs that someone runs code of; all dropped before are no one's.
+static uint64_t first_running(struct evm_code_cache *c) {
+    uint64_t first = UINT64_MAX;
+    for (struct evm_code_user *u = c->users; u; u = u->next) {
+        uint64_t running = atomic_load(&u->running);
+        if (running != 0 && running - 1 < first) first = running - 1;
+    }
+    return first;
+}
+
+void evm_code_user_end(struct evm_code_cache *c, struct evm_code_user *u) {
+    atomic_store(&u->running, 0);
+    size_t kept = atomic_load_explicit(&c->programs_kept, memory_order_relaxed);
+    bool many = atomic_load_explicit(&c->program_bytes, memory_order_relaxed) > kept;
+    if (!many && !atomic_load_explicit(&c->any_dropped, memory_order_relaxed)) return;
+    (void)pthread_mutex_lock(&c->lock);
+    if (atomic_load(&c->program_bytes) > kept) drop_programs(c, kept / 4 * 3);
+    free_dropped(c, first_running(c));
     (void)pthread_mutex_unlock(&c->lock);
 }

@@ -6,8 +6,10 @@
  *
  * Ownership: the cache owns codes and programs. What evm_code_cache_trim takes out lives on until
  * every user of the cache (a state; evm_code_user) has let go once, so it may be called at any
- * time. The cache is safe for any number of threads; a code is constant once it is in; free only
- * when no state of that cache is left.
+ * time. Programs are up to 16 times as large as their code, and a block can call thousands: they
+ * are bounded between transactions already, and live on until whoever runs code then has ended. The
+ * cache is safe for any number of threads; a code is constant once it is in; free only when no
+ * state of that cache is left.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef EVM_CODE_H
@@ -21,6 +23,7 @@
 
 #include <stdatomic.h>
 
+#define EVM_PROGRAMS_KEPT ((size_t)256 << 20) /* bytes of programs that outlive a transaction */
 #define EVM_CODE_PADDING 40 /* zero bytes after every code: reads past its end need no check */
 
 /* One step of the stream. What arg means is the handler's business: a number, an index into
@@ -40,10 +43,23 @@ _Static_assert(sizeof(struct evm_check) == sizeof(struct evm_insn), "a check tak
 
 /* A JUMPDEST. */
 struct evm_entry {
-    uint32_t insn; /* index in the stream of what comes after it */
-    uint32_t pc;
+    uint32_t insn;          /* index in the stream of what comes after it */
     struct evm_check check; /* of the block from here, the JUMPDEST's own gas included */
 };
+
+/* Where 64 bytes of code can be jumped to: a bit for each JUMPDEST, and how many come before. */
+struct evm_places {
+    uint64_t here;
+    uint32_t before;
+};
+
+/* evm_place_entry gives the index of the entry at an offset of the code, UINT32_MAX for none. */
+static inline uint32_t evm_place_entry(const struct evm_places *places, uint64_t pc) {
+    const struct evm_places *p = &places[pc / 64];
+    uint64_t bit = UINT64_C(1) << pc % 64;
+    if (!(p->here & bit)) return UINT32_MAX;
+    return p->before + (uint32_t)__builtin_popcountll(p->here & (bit - 1));
+}
 
 struct evm_program {
     struct evm_program *next; /* the same code under another schedule */
@@ -52,8 +68,8 @@ struct evm_program {
     struct evm_insn *insns;
     struct u256 *constants;
     struct evm_entry *entries;
-    uint32_t *entry_of; /* per byte of code: 1 + index of its entry, 0 when none */
-    uint32_t code_size;
+    struct evm_places *places; /* of the code up to jump_end */
+    uint32_t jump_end;         /* nothing from here on is a place to jump to */
     uint32_t insn_count, constant_count, entry_count;
     struct evm_check first; /* of the block at the start */
 };
@@ -81,12 +97,22 @@ void evm_code_cache_free(struct evm_code_cache *c);
 /* Whoever keeps pointers to codes between calls. join and leave when it begins and ends; pass when
  * it has let go of all codes. One thread at a time for each user. */
 struct evm_code_user {
-    atomic_uint_least64_t seen; /* the epoch of the last pass */
+    atomic_uint_least64_t seen;    /* the epoch of the last pass */
+    atomic_uint_least64_t running; /* 1 + the programs' epoch at begin; 0: runs no code */
     struct evm_code_user *next, **link;
 };
 void evm_code_user_join(struct evm_code_cache *c, struct evm_code_user *u);
 void evm_code_user_leave(struct evm_code_cache *c, struct evm_code_user *u);
 void evm_code_user_pass(struct evm_code_cache *c, struct evm_code_user *u);
+
+/* evm_code_user_begin and evm_code_user_end stand around the running of code: only between them may
+ * a program be held. At the end programs that were not asked for longest are dropped when there are
+ * more bytes of them than the cache keeps. */
+void evm_code_user_begin(struct evm_code_cache *c, struct evm_code_user *u);
+void evm_code_user_end(struct evm_code_cache *c, struct evm_code_user *u);
+
+/* evm_code_cache_keep_programs sets that number of bytes instead of EVM_PROGRAMS_KEPT. */
+void evm_code_cache_keep_programs(struct evm_code_cache *c, size_t bytes);
 
 /* evm_code_cache_bytes gives the bytes of code and programs that can be found. */
 size_t evm_code_cache_bytes(struct evm_code_cache *c);
@@ -111,7 +137,8 @@ const struct evm_program *evm_code_program_slow(struct evm_code *code,
                                                 const struct evm_schedule *schedule, bool traced);
 static inline const struct evm_program *
 evm_code_program(struct evm_code *code, const struct evm_schedule *schedule, bool traced) {
-    const struct evm_program *p = atomic_load_explicit(&code->programs, memory_order_acquire);
+    // Not before the user's begin is seen by all: whoever drops programs looks the other way round.
+    const struct evm_program *p = atomic_load(&code->programs);
     if (p && p->fork == schedule->fork && p->traced == traced) return p;
     return evm_code_program_slow(code, schedule, traced);
 }

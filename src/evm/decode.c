@@ -48,7 +48,7 @@ struct decoder {
     struct evm_entry *entries;
     struct stretch *stretches; // one per entry, and one before the first of a line
     uint32_t entry_count, entry_next;
-    uint32_t *entry_of;
+    struct evm_places *places; // for all of the code
     struct jump *jumps;
     uint32_t jump_count;
 
@@ -180,11 +180,11 @@ static void line_break(struct decoder *d) {
     line_begin(d, at);
 }
 
-static void enter_jumpdest(struct decoder *d, size_t pc) {
+static void enter_jumpdest(struct decoder *d) {
     flush_waiting(d);
     d->barrier = d->insn_count;
     uint32_t i = d->entry_next++;
-    d->entries[i] = (struct evm_entry){.insn = d->insn_count, .pc = (uint32_t)pc};
+    d->entries[i] = (struct evm_entry){.insn = d->insn_count};
     d->stretches[i] = (struct stretch){d->gas, d->height, INT32_MIN / 2, INT32_MIN / 2};
     d->now = &d->stretches[i];
     // The entry itself: nothing needed, nothing grown beyond its own height.
@@ -411,9 +411,11 @@ static bool emit_with_last(struct decoder *d, uint8_t op) {
 /* Instructions. */
 
 static void emit_static_jump(struct decoder *d, bool conditional, struct u256 target) {
-    uint32_t entry = 0;
-    if (u256_fits_u64(target) && target.w[0] < d->size) entry = d->entry_of[target.w[0]];
-    if (entry == 0) {
+    uint32_t entry = UINT32_MAX;
+    if (u256_fits_u64(target) && target.w[0] < d->size) {
+        entry = evm_place_entry(d->places, target.w[0]);
+    }
+    if (entry == UINT32_MAX) {
         emit(d, conditional ? EVM_H_JUMPI_BAD : EVM_H_JUMP_BAD, 0);
         return;
     }
@@ -422,7 +424,7 @@ static void emit_static_jump(struct decoder *d, bool conditional, struct u256 ta
         d->insn_count--;
         h = EVM_H_JUMPZ_TO;
     }
-    d->jumps[d->jump_count++] = (struct jump){d->insn_count, entry - 1};
+    d->jumps[d->jump_count++] = (struct jump){d->insn_count, entry};
     emit(d, h, 0);
     d->insn_count++; // the target's check
 }
@@ -516,7 +518,7 @@ static bool decode_one(struct decoder *d, size_t pc, uint8_t op) {
         emit(d, EVM_H_UNDEFINED, op);
         return false;
     }
-    if (op == OP_JUMPDEST && !d->traced) enter_jumpdest(d, pc);
+    if (op == OP_JUMPDEST && !d->traced) enter_jumpdest(d);
     line_count(d, row);
     if (op >= OP_PUSH0 && op <= OP_PUSH32) {
         wait_constant(d, push_value(d->code + pc + 1, op - OP_PUSH0));
@@ -542,10 +544,18 @@ static size_t skip(const struct decoder *d, size_t pc) {
     return pc + 1 + (op >= OP_PUSH1 && op <= OP_PUSH32 ? (size_t)op - OP_PUSH0 : 0);
 }
 
+static size_t places_of(size_t code_size) {
+    return code_size / 64 + 1;
+}
+
 // Marks what can be jumped to.
 static void find_entries(struct decoder *d) {
     for (size_t pc = 0; pc < d->size; pc = skip(d, pc)) {
-        if (d->code[pc] == OP_JUMPDEST) d->entry_of[pc] = ++d->entry_count;
+        if (d->code[pc] == OP_JUMPDEST) d->places[pc / 64].here |= UINT64_C(1) << pc % 64;
+    }
+    for (size_t i = 0; i < places_of(d->size); i++) {
+        d->places[i].before = d->entry_count;
+        d->entry_count += (uint32_t)__builtin_popcountll(d->places[i].here);
     }
 }
 
@@ -585,7 +595,7 @@ static void decode_lines(struct decoder *d) {
 static void decode_step(struct decoder *d, size_t pc, uint8_t op) {
     const struct evm_op *row = &d->schedule->op[op];
     if (pc < d->size && op == OP_JUMPDEST) {
-        d->entries[d->entry_next++] = (struct evm_entry){.insn = d->insn_count, .pc = (uint32_t)pc};
+        d->entries[d->entry_next++] = (struct evm_entry){.insn = d->insn_count};
     }
     emit(d, EVM_H_STEP, (uint32_t)pc);
     int32_t grow = row->pushes - row->pops;
@@ -619,12 +629,12 @@ static void set_jumps(struct decoder *d) {
 static struct evm_program *finish(struct decoder *d, struct arena *a) {
     size_t insns = d->insn_count * sizeof *d->insns, entries = d->entry_count * sizeof *d->entries;
     size_t constants = d->constant_count * sizeof *d->constants;
-    size_t map = d->entry_count ? d->size * sizeof *d->entry_of : 0;
-    struct evm_program *p = arena_alloc_raw(a, sizeof *p + constants + insns + entries + map);
+    size_t places = d->entry_count ? places_of(d->size) * sizeof *d->places : 0;
+    struct evm_program *p = arena_alloc_raw(a, sizeof *p + constants + insns + places + entries);
     if (!p) return NULL;
     *p = (struct evm_program){.fork = d->schedule->fork,
                               .traced = d->traced,
-                              .code_size = (uint32_t)d->size,
+                              .jump_end = d->entry_count ? (uint32_t)d->size : 0,
                               .insn_count = d->insn_count,
                               .constant_count = d->constant_count,
                               .entry_count = d->entry_count,
@@ -632,12 +642,12 @@ static struct evm_program *finish(struct decoder *d, struct arena *a) {
     uint8_t *block = (uint8_t *)(p + 1);
     p->constants = (struct u256 *)(void *)block;
     p->insns = (struct evm_insn *)(void *)(block + constants);
-    p->entries = (struct evm_entry *)(void *)(block + constants + insns);
-    p->entry_of = (uint32_t *)(void *)(block + constants + insns + entries);
+    p->places = (struct evm_places *)(void *)(block + constants + insns);
+    p->entries = (struct evm_entry *)(void *)(block + constants + insns + places);
     memcpy(p->constants, d->constants, constants);
     memcpy(p->insns, d->insns, insns);
     memcpy(p->entries, d->entries, entries);
-    memcpy(p->entry_of, d->entry_of, map);
+    if (places) memcpy(p->places, d->places, places);
     return p;
 }
 
@@ -648,16 +658,16 @@ static bool make_room(struct decoder *d, struct arena *scratch) {
     size_t constants = n * sizeof *d->constants, stretches = n * sizeof *d->stretches;
     size_t insns = n * (d->traced ? 5 : 3) * sizeof *d->insns + 64;
     size_t jumps = n * sizeof *d->jumps, entries = n * sizeof *d->entries;
-    size_t map = n * sizeof *d->entry_of;
-    uint8_t *p = arena_alloc_raw(scratch, constants + insns + stretches + jumps + entries + map);
+    size_t places = places_of(n) * sizeof *d->places;
+    uint8_t *p = arena_alloc_raw(scratch, constants + insns + places + stretches + jumps + entries);
     if (!p) return false;
     d->constants = (struct u256 *)(void *)p;
     d->insns = (struct evm_insn *)(void *)(p += constants);
-    d->stretches = (struct stretch *)(void *)(p += insns);
+    d->places = (struct evm_places *)(void *)(p += insns);
+    d->stretches = (struct stretch *)(void *)(p += places);
     d->jumps = (struct jump *)(void *)(p += stretches);
-    d->entries = (struct evm_entry *)(void *)(p += jumps);
-    d->entry_of = (uint32_t *)(void *)(p + entries);
-    memset(d->entry_of, 0, map);
+    d->entries = (struct evm_entry *)(void *)(p + jumps);
+    memset(d->places, 0, places);
     return true;
 }
 

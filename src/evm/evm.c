@@ -363,7 +363,9 @@ void evm_run(struct evm *vm, struct evm_frame *parent, const struct evm_message 
 
 void evm_execute(struct evm *vm, const struct evm_message *message, struct evm_result *ret) {
     if (!vm->interpret) vm->interpret = evm_interpreter_best();
+    evm_code_user_begin(vm->codes, &vm->state->code_user);
     evm_run(vm, NULL, message, ret);
+    evm_code_user_end(vm->codes, &vm->state->code_user);
 }
 
 /* Tracing. */

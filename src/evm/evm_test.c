@@ -427,6 +427,49 @@ TEST(programs_are_found_at_once_and_counted_whole) {
     CHECK(held < counted + counted / 2);
 }
 
+/* Programs of many contracts, each up to 16 times as large as its code, in one block: from one
+ * transaction to the next no more of them than are kept, and those that run are left alone. */
+TEST(a_block_of_large_contracts_holds_few_programs) {
+    enum { CODES = 64, SIZE = 24576, KEPT = 4 << 20 };
+    static uint8_t bytes[SIZE];
+    struct evm_code_user other = {0};
+    struct evm_result r;
+    size_t most = 0, held = 0;
+    begin();
+    evm_code_cache_keep_programs(codes, KEPT);
+    evm_code_user_join(codes, &other);
+    evm_use(&vm, &state, FORK_OSAKA);
+    memset(bytes, 0x5a, sizeof bytes); // GAS: an instruction and a check a byte
+    size_t first = evm_code_cache_bytes(codes);
+    for (unsigned round = 0; round < 2 * CODES; round++) {
+        unsigned i = round % CODES;
+        struct address a = {{[0] = 0x77, [19] = (uint8_t)i}};
+        struct evm_message m = {.kind = EVM_CALL, .gas = 100000, .recipient = a, .code_address = a};
+        bytes[0] = 0x60; // PUSH1
+        bytes[1] = (uint8_t)i;
+        bytes[2] = OP_STOP;
+        bytes[3] = OP_JUMPDEST;
+        if (round == CODES) evm_code_user_begin(codes, &other); // as one that runs what was there
+        if (round == CODES + 32) evm_code_user_end(codes, &other);
+        state_begin(&state);
+        if (round < CODES) {
+            state_set_code(&state, state_account_find(&state, &a), bytes_make(bytes, SIZE));
+        }
+        evm_execute(&vm, &m, &r);
+        CHECK_I64(r.status, EVM_SUCCESS);
+        CHECK_I64(r.gas_left, 99997);
+        state_end(&state, true);
+        size_t now = evm_code_cache_bytes(codes) - first;
+        if (now > most) most = now;
+        if (round == 0) held = now;
+    }
+    CHECK(held > 15 * SIZE && held < 18 * SIZE); // code and program
+    CHECK(most < KEPT + CODES * (SIZE + 1000));
+    CHECK(CODES * held > 4 * most);
+    evm_code_user_leave(codes, &other);
+    end();
+}
+
 /* The state's tables hold what transactions choose. */
 
 #define MANY 4096u
