@@ -34,7 +34,7 @@ static void check(struct bytes base, struct bytes exponent, struct bytes modulus
     uint8_t got[300], expected[300];
     CHECK(modulus.n <= sizeof got);
     memset(got, 0xee, sizeof got);
-    modexp(got, base, exponent, modulus);
+    CHECK_I64(modexp(got, base, exponent, modulus, NULL), 0);
     slow_modexp(expected, base, exponent, modulus);
     CHECK_BYTES(bytes_make(got, modulus.n), bytes_make(expected, modulus.n));
 }
@@ -52,7 +52,7 @@ TEST(modexp_edges) {
         }
     }
     uint8_t got[1];
-    modexp(got, none, none, three); // 0^0 = 1
+    CHECK_I64(modexp(got, none, none, three, NULL), 0); // 0^0 = 1
     CHECK_U64(got[0], 1);
 }
 
@@ -73,6 +73,46 @@ TEST(modexp_equals_the_slow_model) {
         if (round % 13 == 0) memset(b, 0xff, bn);
         if (round % 17 == 0) memset(m, 0xff, mn);
         check(bytes_make(b, bn), bytes_make(e, en), bytes_make(m, mn));
+    }
+}
+
+/* Exponents that are taken in pieces: order * 256^LONG + r has the power of r alone when the order
+ * of the group divides the first part. */
+TEST(long_exponents_give_what_they_must_and_can_be_stopped) {
+    enum { LONG = 400000 };
+    static uint8_t e[LONG + 16];
+    static const struct {
+        struct bytes modulus, order;
+    } cases[] = {
+        {BYTES_LIT("\x1f\xff\xff\xff\xff\xff\xff\xff"),
+         BYTES_LIT("\x1f\xff\xff\xff\xff\xff\xff\xfe")},
+        {BYTES_LIT("\x3f\xff\xff\xff\xff\xff\xff\xfe"),
+         BYTES_LIT("\x1f\xff\xff\xff\xff\xff\xff\xfe")},
+        {BYTES_LIT("\xff\xff\xff\xff\xff\xff\xff\xc5"),
+         BYTES_LIT("\xff\xff\xff\xff\xff\xff\xff\xc4")},
+        {BYTES_LIT("\x80\0\0\0\0\0\0\0"), BYTES_LIT("\x40\0\0\0\0\0\0\0")},
+        {BYTES_LIT("\0\0\1"), BYTES_LIT("\1")},
+        {BYTES_LIT("\x7f\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"),
+         BYTES_LIT("\x7f\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xfe")},
+        {BYTES_LIT("\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+         BYTES_LIT("\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0")},
+    };
+    struct bytes base =
+        BYTES_LIT("\x9a\xbc\xde\xf1\x23\x45\x67\x89\xab\xcd\xef\x13\x57\x9b\xdf\x01\x35");
+    struct bytes r = BYTES_LIT("\1\2\3\4\5\6\7");
+    atomic_bool stop = true;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t got[32], want[32];
+        size_t n = cases[i].modulus.n, order = cases[i].order.n;
+        memset(e, 0, sizeof e);
+        memcpy(e, cases[i].order.p, order);
+        memcpy(e + LONG - r.n, r.p, r.n);
+        struct bytes exponent = bytes_make(e, LONG);
+        CHECK_I64(modexp(want, base, r, cases[i].modulus, NULL), 0);
+        CHECK_I64(modexp(got, base, exponent, cases[i].modulus, NULL), 0);
+        CHECK_BYTES(bytes_make(got, n), bytes_make(want, n));
+        int stopped = cases[i].order.n > 1 ? ERR_CANCELLED : 0; // modulo 1 there is nothing to do
+        CHECK_I64(modexp(got, base, exponent, cases[i].modulus, &stop), stopped);
     }
 }
 

@@ -75,12 +75,14 @@ static void compress(uint32_t state[5], const uint8_t *block) {
     state[0] = t;
 }
 
-struct address ripemd160(struct bytes in) {
+struct address ripemd160(struct bytes in, const atomic_bool *stop) {
     uint32_t state[5] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
     uint64_t bits = 8 * (uint64_t)in.n;
     for (; in.n >= 64; in.p += 64, in.n -= 64) {
+        if (in.n % 65536 < 64 && stop_asked(stop)) break; // every 0.2 ms
         compress(state, in.p);
     }
+    in.n %= 64;
     uint8_t block[128] = {0};
     if (in.n > 0) memcpy(block, in.p, in.n);
     block[in.n] = 0x80;

@@ -354,6 +354,17 @@ TEST(evm_stops_while_code_runs) {
         {{0x60, 5, OP_JUMP, 0, 0, OP_JUMPDEST}, 6}, // a jump
         {{OP_PUSH0, OP_PUSH0, OP_KECCAK256}, 3},    // what takes long where nothing jumps
         {{OP_PUSH0, OP_PUSH0, OP_PUSH0, OP_CREATE}, 4},
+        {{OP_PUSH0, OP_PUSH0, OP_PUSH0, OP_MCOPY}, 4},
+        {{OP_PUSH0, OP_PUSH0, OP_PUSH0, OP_CALLDATACOPY}, 4},
+        {{OP_PUSH0, OP_PUSH0, OP_PUSH0, OP_CODECOPY}, 4},
+        {{OP_PUSH0, OP_PUSH0, OP_PUSH0, OP_RETURNDATACOPY}, 4},
+        {{OP_PUSH0, OP_PUSH0, OP_PUSH0, OP_PUSH0, OP_EXTCODECOPY}, 5},
+        {{OP_PUSH0, OP_EXTCODEHASH}, 2}, // what is read from disk
+        {{OP_PUSH0, OP_EXTCODESIZE}, 2},
+        {{OP_PUSH0, OP_BALANCE}, 2},
+        {{OP_PUSH0, OP_SLOAD}, 2},
+        {{OP_PUSH0, OP_PUSH0, OP_SSTORE}, 3},
+        {{OP_PUSH0, OP_PUSH0, OP_LOG0}, 3},
     };
     atomic_bool stop = false;
     struct evm_tracer tracer = {.wants_steps = true, .step = stop_at_first};
@@ -401,6 +412,35 @@ TEST(evm_stops_while_a_precompiled_contract_runs) {
     CHECK_I64(r.status, EVM_ABORTED);
     CHECK_U64(r.output.n, 0);
     end();
+}
+
+// What hashes megabytes or raises to long powers looks at the flag in between.
+TEST(precompiled_contracts_stop_in_the_middle) {
+    enum { LONG = 1 << 20 };
+    static const uint8_t which[] = {2, 3, 5};
+    static const enum fork forks[] = {FORK_OSAKA, FORK_OSAKA, FORK_PRAGUE};
+    static uint8_t input[LONG];
+    atomic_bool stop = false;
+    struct buf out;
+    buf_init(&out, 0);
+    memset(input, 0, 96);
+    memset(input + 96, 0xa5, LONG - 96);
+    input[31] = input[95] = 8; // MODEXP: base and modulus of 8 bytes
+    store_be32(input + 60, LONG - 96 - 16);
+    for (size_t i = 0; i < sizeof which; i++) {
+        struct address a = {{[19] = which[i]}};
+        const struct precompile *p = precompile_find(forks[i], &a);
+        CHECK(p != NULL);
+        atomic_store(&stop, false);
+        buf_clear(&out);
+        CHECK_I64(p->run(NULL, bytes_make(input, LONG), &stop, &out), 0);
+        CHECK(out.n == 32 || out.n == 8);
+        atomic_store(&stop, true);
+        buf_clear(&out);
+        CHECK_I64(p->run(NULL, bytes_make(input, LONG), &stop, &out), ERR_CANCELLED);
+        CHECK_U64(out.n, 0);
+    }
+    buf_free(&out);
 }
 
 // A tracer's programs stand behind those of everyone else, and none holds more than it is.

@@ -82,6 +82,12 @@ static bool charge(struct evm_frame *f, uint64_t gas) {
     return f->gas >= 0;
 }
 
+// Hashes, copies of large memory and reads of the state take long one after another, without any
+// jump or call at which the loop would look.
+static bool stopped(const struct evm_frame *f) {
+    return atomic_load_explicit(f->vm->abort, memory_order_relaxed);
+}
+
 static uint64_t words_of(uint64_t bytes) {
     return (bytes + 31) / 32;
 }
@@ -109,6 +115,22 @@ static void copy_padded(uint8_t *to, size_t size, struct bytes in, const struct 
 
 /* Arithmetic and hashing. */
 
+#define HASH_PIECE ((size_t)512 * KECCAK_RATE) // about 0.15 ms
+
+// False when it was stopped.
+static bool hash_long(struct hash *ret, const struct evm_frame *f, struct bytes in) {
+    struct keccak k;
+    keccak_init(&k);
+    while (in.n > 0) {
+        struct bytes piece = bytes_slice(in, 0, HASH_PIECE);
+        keccak_update(&k, piece);
+        in = bytes_slice(in, piece.n, in.n);
+        if (stopped(f)) return false;
+    }
+    *ret = keccak_final(&k);
+    return true;
+}
+
 enum evm_status evm_op_exp(struct evm_frame *f, uint32_t arg) {
     (void)arg;
     struct u256 *sp = f->sp;
@@ -122,10 +144,15 @@ enum evm_status evm_op_keccak256(struct evm_frame *f, uint32_t arg) {
     (void)arg;
     struct u256 *sp = f->sp;
     uint64_t at;
-    // Hashes of large memory one after another take long without any jump.
-    if (atomic_load_explicit(f->vm->abort, memory_order_relaxed)) return EVM_ABORTED;
+    if (stopped(f)) return EVM_ABORTED;
     if (!charge_range(f, &sp[-1], &sp[-2], 6, &at)) return EVM_OUT_OF_GAS;
-    struct hash h = keccak256((struct bytes){f->memory + at, sp[-2].w[0]});
+    struct bytes in = {f->memory + at, sp[-2].w[0]};
+    struct hash h;
+    if (in.n <= HASH_PIECE) {
+        h = keccak256(in);
+    } else if (!hash_long(&h, f, in)) {
+        return EVM_ABORTED;
+    }
     sp[-2] = u256_load_be(h.b);
     return EVM_SUCCESS;
 }
@@ -148,6 +175,7 @@ static struct state_account *account_at(struct evm_frame *f, const struct u256 *
 
 enum evm_status evm_op_balance(struct evm_frame *f, uint32_t arg) {
     (void)arg;
+    if (stopped(f)) return EVM_ABORTED;
     struct state_account *a = account_at(f, &f->sp[-1]);
     if (!charge_account(f, a)) return EVM_OUT_OF_GAS;
     f->sp[-1] = state_balance(a);
@@ -156,6 +184,7 @@ enum evm_status evm_op_balance(struct evm_frame *f, uint32_t arg) {
 
 enum evm_status evm_op_extcodesize(struct evm_frame *f, uint32_t arg) {
     (void)arg;
+    if (stopped(f)) return EVM_ABORTED;
     struct state_account *a = account_at(f, &f->sp[-1]);
     if (!charge_account(f, a)) return EVM_OUT_OF_GAS;
     f->sp[-1] = u256_from_u64(state_code(f->state, a)->size);
@@ -164,6 +193,7 @@ enum evm_status evm_op_extcodesize(struct evm_frame *f, uint32_t arg) {
 
 enum evm_status evm_op_extcodehash(struct evm_frame *f, uint32_t arg) {
     (void)arg;
+    if (stopped(f)) return EVM_ABORTED;
     struct state_account *a = account_at(f, &f->sp[-1]);
     if (!charge_account(f, a)) return EVM_OUT_OF_GAS;
     f->sp[-1] = state_is_empty(a) ? U256_ZERO : u256_load_be(state_code_hash(a)->b);
@@ -174,6 +204,7 @@ enum evm_status evm_op_extcodecopy(struct evm_frame *f, uint32_t arg) {
     (void)arg;
     struct u256 *sp = f->sp;
     uint64_t at;
+    if (stopped(f)) return EVM_ABORTED;
     if (!charge_range(f, &sp[-2], &sp[-4], 3, &at)) return EVM_OUT_OF_GAS;
     struct state_account *a = account_at(f, &sp[-1]);
     if (!charge_account(f, a)) return EVM_OUT_OF_GAS;
@@ -188,6 +219,7 @@ enum evm_status evm_op_calldatacopy(struct evm_frame *f, uint32_t arg) {
     (void)arg;
     struct u256 *sp = f->sp;
     uint64_t at;
+    if (stopped(f)) return EVM_ABORTED;
     if (!charge_range(f, &sp[-1], &sp[-3], 3, &at)) return EVM_OUT_OF_GAS;
     copy_padded(f->memory + at, sp[-3].w[0], f->input, &sp[-2]);
     return EVM_SUCCESS;
@@ -197,6 +229,7 @@ enum evm_status evm_op_codecopy(struct evm_frame *f, uint32_t arg) {
     (void)arg;
     struct u256 *sp = f->sp;
     uint64_t at;
+    if (stopped(f)) return EVM_ABORTED;
     if (!charge_range(f, &sp[-1], &sp[-3], 3, &at)) return EVM_OUT_OF_GAS;
     copy_padded(f->memory + at, sp[-3].w[0], (struct bytes){f->code, f->code_size}, &sp[-2]);
     return EVM_SUCCESS;
@@ -204,6 +237,7 @@ enum evm_status evm_op_codecopy(struct evm_frame *f, uint32_t arg) {
 
 enum evm_status evm_op_returndatacopy(struct evm_frame *f, uint32_t arg) {
     (void)arg;
+    if (stopped(f)) return EVM_ABORTED;
     struct u256 *sp = f->sp, end;
     uint64_t at;
     if (u256_add_carry(&end, sp[-2], sp[-3]) ||
@@ -221,6 +255,7 @@ enum evm_status evm_op_mcopy(struct evm_frame *f, uint32_t arg) {
     uint64_t to, from;
     const struct u256 *last = u256_compare(sp[-1], sp[-2]) > 0 ? &sp[-1] : &sp[-2];
     uint64_t unused;
+    if (stopped(f)) return EVM_ABORTED;
     if (!charge_range(f, last, &sp[-3], 3, &unused)) return EVM_OUT_OF_GAS;
     if (!evm_memory_range(f, &sp[-1], &sp[-3], &to)) return EVM_OUT_OF_GAS;
     if (!evm_memory_range(f, &sp[-2], &sp[-3], &from)) return EVM_OUT_OF_GAS;
@@ -283,6 +318,7 @@ static uint64_t sstore_plain(struct evm_frame *f, const struct state_slot *slot,
 enum evm_status evm_op_sstore(struct evm_frame *f, uint32_t arg) {
     (void)arg;
     const struct evm_params *p = &f->vm->schedule.p;
+    if (stopped(f)) return EVM_ABORTED;
     if (f->is_static) return EVM_STATIC_VIOLATION;
     if (p->sstore_sentry && f->gas <= p->sstore_sentry) return EVM_OUT_OF_GAS;
     struct state_slot *slot = state_slot_find(f->state, f->self, &f->sp[-1]);
@@ -312,6 +348,7 @@ enum evm_status evm_op_tstore(struct evm_frame *f, uint32_t arg) {
 enum evm_status evm_op_log(struct evm_frame *f, uint32_t arg) {
     struct u256 *sp = f->sp;
     uint64_t at;
+    if (stopped(f)) return EVM_ABORTED;
     if (f->is_static) return EVM_STATIC_VIOLATION;
     if (!charge_memory(f, &sp[-1], &sp[-2], &at)) return EVM_OUT_OF_GAS;
     if (!charge(f, 8 * sp[-2].w[0])) return EVM_OUT_OF_GAS;

@@ -80,13 +80,23 @@ static int ecrecover_run(const struct precompiles *p, struct bytes in, const ato
 
 /* 2, 3, 4: SHA-256, RIPEMD-160, identity. */
 
+#define PIECE 65536u // bytes that are hashed between two looks at `stop`
+
 static uint64_t sha256_gas(struct bytes in) {
     return 60 + 12 * words_of(in.n);
 }
 static int sha256_run(const struct precompiles *p, struct bytes in, const atomic_bool *stop,
                       struct buf *out) {
-    (void)p, (void)stop;
-    struct hash h = sha256(in);
+    (void)p;
+    struct sha256 s;
+    sha256_init(&s);
+    while (in.n > 0) {
+        if (in.n > PIECE && stop_asked(stop)) return ERR_CANCELLED;
+        struct bytes piece = bytes_slice(in, 0, PIECE);
+        sha256_update(&s, piece);
+        in = bytes_slice(in, piece.n, in.n);
+    }
+    struct hash h = sha256_final(&s);
     buf_append(out, BYTES_OF(h));
     return 0;
 }
@@ -96,8 +106,9 @@ static uint64_t ripemd160_gas(struct bytes in) {
 }
 static int ripemd160_run(const struct precompiles *p, struct bytes in, const atomic_bool *stop,
                          struct buf *out) {
-    (void)p, (void)stop;
-    struct address h = ripemd160(in);
+    (void)p;
+    struct address h = ripemd160(in, stop);
+    if (in.n > PIECE && stop_asked(stop)) return ERR_CANCELLED;
     buf_append_fill(out, 0, 12);
     buf_append(out, BYTES_OF(h));
     return 0;
@@ -185,7 +196,7 @@ static uint64_t modexp_gas_osaka(struct bytes in) {
 
 static int modexp_run(const struct precompiles *p, struct bytes in, const atomic_bool *stop,
                       struct buf *out) {
-    (void)p, (void)stop;
+    (void)p;
     struct modexp_input m = modexp_read(in);
     if (u256_is_zero(m.modulus_size)) return 0;
     if (m.longest == UINT64_MAX || !u256_fits_u64(m.exponent_size)) return ERR_LIMIT;
@@ -198,11 +209,11 @@ static int modexp_run(const struct precompiles *p, struct bytes in, const atomic
         return ERR_NO_MEMORY;
     }
     read_padded(copy, base + exponent + modulus, in, 96);
-    modexp(to, (struct bytes){copy, base}, (struct bytes){copy + base, exponent},
-           (struct bytes){copy + base + exponent, modulus});
-    buf_commit(out, modulus);
+    int r = modexp(to, (struct bytes){copy, base}, (struct bytes){copy + base, exponent},
+                   (struct bytes){copy + base + exponent, modulus}, stop);
+    if (r == 0) buf_commit(out, modulus);
     free(copy);
-    return 0;
+    return r;
 }
 
 #define MODEXP_SIZE_MAX 1024 // bytes, EIP-7823

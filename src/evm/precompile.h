@@ -27,8 +27,7 @@ struct precompile {
     /* gas of an input; UINT64_MAX: more than any call has. */
     uint64_t (*gas)(struct bytes in);
     /* appends the output; 0, or negative: the call fails and its gas is gone. What comes out once
-     * stop (may be NULL) is set means nothing; pairings, sums of products and BLAKE2F then end
-     * within 4 ms (docs/evm.md says how long the others last). */
+     * stop (may be NULL) is set means nothing; all then end within 4 ms or so (docs/evm.md). */
     int (*run)(const struct precompiles *p, struct bytes in, const atomic_bool *stop,
                struct buf *out);
 };
