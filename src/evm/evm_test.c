@@ -510,6 +510,48 @@ TEST(a_block_of_large_contracts_holds_few_programs) {
     end();
 }
 
+static int empty_accounts(void *ctx, struct state_base_account *ret, const struct address *address,
+                          struct error *why) {
+    (void)ctx, (void)address, (void)why;
+    *ret = (struct state_base_account){.code_hash = STATE_EMPTY_CODE_HASH, .exists = true};
+    return 0;
+}
+
+// Mainnet block 2,675,119: a touch of RIPEMD160's empty account outlives the frames that failed.
+TEST(a_touch_of_precompile_3_outlives_every_revert) {
+    struct state_reader reader = STATE_NOTHING;
+    reader.account = empty_accounts;
+    begin();
+    for (uint8_t number = 2; number <= 4; number++) {
+        for (unsigned frames = 1; frames <= 3; frames++) {
+            for (unsigned again = 0; again < 2; again++) {
+                const struct address address = {{[19] = number}};
+                struct state_mark mark[3];
+                state_reset(&state, reader);
+                state_begin(&state);
+                struct state_account *a = state_account_find(&state, &address);
+                for (unsigned i = 0; i < frames; i++) {
+                    mark[i] = state_mark_now(&state);
+                }
+                state_touch(&state, a);
+                for (unsigned i = frames; i-- > 0;) {
+                    state_revert(&state, mark[i]);
+                }
+                if (again) state_touch(&state, a);
+                state_end(&state, true);
+                CHECK(a->now.exists == (number != 3 && !again));
+                // A whole transaction that is taken back leaves nothing for the next.
+                state_revert(&state, mark[0]);
+                CHECK(a->now.exists);
+                state_begin(&state);
+                state_end(&state, true);
+                CHECK(a->now.exists);
+            }
+        }
+    }
+    end();
+}
+
 /* The state's tables hold what transactions choose. */
 
 #define MANY 4096u

@@ -578,10 +578,12 @@ void state_revert(struct state *s, struct state_mark mark) {
     if (s->touched_count > mark.touched) s->touched_count = mark.touched;
     if (s->destructed_count > mark.destructed) s->destructed_count = mark.destructed;
     s->refund = mark.refund;
-    // A rule of history (mainnet block 2,675,119): precompile 3 stays touched when its frame fails.
+    // A rule of history (mainnet block 2,675,119): precompile 3 stays touched when its frame fails,
+    // and when those around it fail: so the touch is an entry again.
     if (ripemd_touched) {
         static const struct address ripemd = {{[19] = 3}};
         struct state_account *a = state_account_find(s, &ripemd);
+        state_journal_add(s, a, STATE_J_TOUCHED);
         a->touched_epoch = s->epoch;
         list_touched(s, a);
     }

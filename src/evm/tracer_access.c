@@ -4,16 +4,22 @@
 #include "evm/opcode.h"
 #include "evm/precompile.h"
 
+#define ENTRY_PLACES (2 * ACCESS_ADDRESSES_MAX)
+#define SLOT_PLACES (2 * ACCESS_SLOTS_MAX)
+_Static_assert(ACCESS_ADDRESSES_MAX < UINT16_MAX && ACCESS_SLOTS_MAX < UINT16_MAX, "places count");
+
 static struct access_entry *find(struct access_list *l, const struct address *address) {
-    // The newest first: code works on few contracts at a time.
-    for (size_t i = l->count; i-- > 0;) {
-        if (address_equal(&l->entries[i].address, address)) return &l->entries[i];
+    size_t at = state_hash_address(&l->seed, address) % ENTRY_PLACES;
+    for (; l->entry_at[at]; at = (at + 1) % ENTRY_PLACES) {
+        struct access_entry *e = &l->entries[l->entry_at[at] - 1];
+        if (address_equal(&e->address, address)) return e;
     }
     if (l->count == ACCESS_ADDRESSES_MAX) {
         l->failed = true;
         return NULL;
     }
     struct access_entry *e = &l->entries[l->count++];
+    l->entry_at[at] = (uint16_t)l->count;
     *e = (struct access_entry){.address = *address};
     return e;
 }
@@ -31,7 +37,9 @@ static void add_slot(struct access_list *l, const struct address *address, struc
     struct access_entry *e = find(l, address);
     if (!e) return;
     size_t entry = (size_t)(e - l->entries);
-    for (size_t i = l->slot_count; i-- > 0;) {
+    size_t at = (state_hash_key(&l->seed, &key) + entry * 0x9e3779b1u) % SLOT_PLACES;
+    for (; l->slot_at[at]; at = (at + 1) % SLOT_PLACES) {
+        size_t i = l->slot_at[at] - 1u;
         if (l->slots[i].entry == entry && u256_equal(l->slots[i].key, key)) return;
     }
     if (l->slot_count == ACCESS_SLOTS_MAX) {
@@ -40,6 +48,7 @@ static void add_slot(struct access_list *l, const struct address *address, struc
     }
     l->slots[l->slot_count].entry = entry;
     l->slots[l->slot_count++].key = key;
+    l->slot_at[at] = (uint16_t)l->slot_count;
     e->slots++;
 }
 
@@ -82,9 +91,12 @@ void access_list_begin(struct access_list *l, struct arena *a, enum fork fork,
                        const struct address *from, const struct address *to) {
     *l = (struct access_list){.a = a, .fork = fork, .from = *from, .to = *to};
     l->tracer = (struct evm_tracer){.ctx = l, .wants_steps = true, .step = step};
-    l->entries = arena_alloc_array(a, ACCESS_ADDRESSES_MAX, sizeof *l->entries);
-    l->slots = arena_alloc_array(a, ACCESS_SLOTS_MAX, sizeof *l->slots);
-    l->failed = !l->entries || !l->slots;
+    l->entries = arena_alloc_raw(a, ACCESS_ADDRESSES_MAX * sizeof *l->entries);
+    l->slots = arena_alloc_raw(a, ACCESS_SLOTS_MAX * sizeof *l->slots);
+    l->entry_at = arena_new_array(a, uint16_t, ENTRY_PLACES);
+    l->slot_at = arena_new_array(a, uint16_t, SLOT_PLACES);
+    state_seed_init(&l->seed);
+    l->failed = !l->entries || !l->slots || !l->entry_at || !l->slot_at;
 }
 
 int access_list_add(struct access_list *l, const struct tx_access *list, size_t count,
@@ -106,41 +118,34 @@ int access_list_end(struct access_list *l, const struct tx_access **ret, size_t 
                     struct error *why) {
     struct tx_access *list = l->failed ? NULL : arena_new_array(l->a, struct tx_access, l->count);
     if (!list) return error_set(why, ERR_LIMIT, "the access list is too long");
-    size_t n = 0;
+    size_t *next = arena_new_array(l->a, size_t, l->count + 1); // of each entry's keys
+    struct hash *keys = arena_new_array(l->a, struct hash, l->slot_count + 1);
+    if (!next || !keys) return error_set(why, ERR_LIMIT, "the access list is too long");
+    size_t n = 0, first = 0;
     for (size_t i = 0; i < l->count; i++) {
         const struct access_entry *e = &l->entries[i];
-        if (!e->listed && e->slots == 0) continue;
-        struct hash *keys = arena_new_array(l->a, struct hash, e->slots);
-        if (!keys) return error_set(why, ERR_LIMIT, "the access list is too long");
-        size_t k = 0;
-        for (size_t s = 0; s < l->slot_count; s++) {
-            if (l->slots[s].entry == i) u256_store_be(keys[k++].b, l->slots[s].key);
-        }
-        list[n++] = (struct tx_access){e->address, keys, k};
+        next[i] = first;
+        if (e->listed || e->slots)
+            list[n++] = (struct tx_access){e->address, keys + first, e->slots};
+        first += e->slots;
+    }
+    for (size_t s = 0; s < l->slot_count; s++) {
+        u256_store_be(keys[next[l->slots[s].entry]++].b, l->slots[s].key);
     }
     *ret = list;
     *ret_count = n;
     return 0;
 }
 
-static bool has_key(const struct tx_access *e, const struct hash *key) {
-    for (size_t i = 0; i < e->key_count; i++) {
-        if (hash_equal(&e->keys[i], key)) return true;
-    }
-    return false;
-}
-
 bool access_list_equal(const struct tx_access *a, size_t a_count, const struct tx_access *b,
                        size_t b_count) {
     if (a_count != b_count) return false;
     for (size_t i = 0; i < a_count; i++) {
-        size_t at = 0;
-        while (at < b_count && !address_equal(&a[i].address, &b[at].address)) {
-            at++;
+        if (!address_equal(&a[i].address, &b[i].address) || a[i].key_count != b[i].key_count) {
+            return false;
         }
-        if (at == b_count || a[i].key_count != b[at].key_count) return false;
         for (size_t k = 0; k < a[i].key_count; k++) {
-            if (!has_key(&b[at], &a[i].keys[k])) return false;
+            if (!hash_equal(&a[i].keys[k], &b[i].keys[k])) return false;
         }
     }
     return true;

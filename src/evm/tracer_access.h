@@ -8,6 +8,7 @@
 #define EVM_TRACER_ACCESS_H
 
 #include "eth/tx.h"
+#include "evm/state.h"
 #include "evm/trace.h"
 
 #define ACCESS_ADDRESSES_MAX 4096u
@@ -31,6 +32,10 @@ struct access_list {
         struct u256 key;
     } * slots; /* in the order of their finding */
     size_t slot_count;
+    /* Where in entries and slots something stands, plus one; 0: nowhere. Open addressing. */
+    uint16_t *entry_at; /* 2 ACCESS_ADDRESSES_MAX places */
+    uint16_t *slot_at;  /* 2 ACCESS_SLOTS_MAX places */
+    struct state_seed seed;
     bool failed; /* a limit or memory */
 };
 
@@ -51,7 +56,8 @@ void access_list_step(struct access_list *l, const struct evm_step *s);
 [[gnu::warn_unused_result]] int access_list_end(struct access_list *l, const struct tx_access **ret,
                                                 size_t *ret_count, struct error *why);
 
-/* access_list_equal: the same addresses with the same slots, in any order. */
+/* access_list_equal: the same addresses with the same slots in the same order. A list that was
+ * begun with another one and found nothing more is equal to it. */
 bool access_list_equal(const struct tx_access *a, size_t a_count, const struct tx_access *b,
                        size_t b_count);
 

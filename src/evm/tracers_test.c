@@ -3,6 +3,7 @@
 
 #include "evm/opcode.h"
 #include "evm/precompile.h"
+#include "evm/tracer_access.h"
 #include "test/harness/test.h"
 
 #include <stdio.h>
@@ -185,6 +186,47 @@ TEST(tracers_access_list_is_what_code_names) {
     CHECK_STR(text, "[{\"address\":\"0x00000000000000000000000000000000000000aa\","
                     "\"storageKeys\":[]}]\n");
     free(text);
+}
+
+// As long as it may be, with everything named twice; what is one too many fails the list.
+TEST(access_lists_hold_each_thing_once_up_to_their_limits) {
+    enum { KEYS = ACCESS_SLOTS_MAX / ACCESS_ADDRESSES_MAX };
+    static struct tx_access in[ACCESS_ADDRESSES_MAX];
+    static struct hash keys[KEYS];
+    const struct address from = {{1}}, to = {{2}};
+    const struct tx_access *list, *again;
+    struct access_list l;
+    struct error why = {0};
+    struct arena a;
+    size_t n, n_again;
+    arena_init(&a, 0);
+    for (size_t k = 0; k < KEYS; k++) {
+        store_be32(keys[k].b + 28, (uint32_t)k);
+    }
+    for (size_t i = 0; i < ACCESS_ADDRESSES_MAX; i++) {
+        store_be32(in[i].address.b, 1000 + (uint32_t)i);
+        in[i].keys = keys;
+        in[i].key_count = KEYS;
+    }
+    access_list_begin(&l, &a, FORK_CANCUN, &from, &to);
+    CHECK_OK(access_list_add(&l, in, ACCESS_ADDRESSES_MAX, &why), &why);
+    CHECK_OK(access_list_add(&l, in, ACCESS_ADDRESSES_MAX, &why), &why);
+    CHECK_OK(access_list_end(&l, &list, &n, &why), &why);
+    CHECK(access_list_equal(list, n, in, ACCESS_ADDRESSES_MAX));
+    access_list_begin(&l, &a, FORK_CANCUN, &from, &to);
+    CHECK_OK(access_list_add(&l, list, n, &why), &why);
+    CHECK_OK(access_list_end(&l, &again, &n_again, &why), &why);
+    CHECK(access_list_equal(list, n, again, n_again));
+    CHECK(!access_list_equal(list, n, again, n_again - 1));
+    keys[KEYS - 1].b[0] = 1; // one key more
+    CHECK(!access_list_equal(list, n, in, ACCESS_ADDRESSES_MAX));
+    CHECK_ERR(access_list_add(&l, in, 1, &why), ERR_LIMIT);
+    access_list_begin(&l, &a, FORK_CANCUN, &from, &to);
+    CHECK_OK(access_list_add(&l, list, n, &why), &why);
+    store_be32(in[0].address.b, 1);
+    in[0].key_count = 0;
+    CHECK_ERR(access_list_add(&l, in, 1, &why), ERR_LIMIT);
+    arena_free(&a);
 }
 
 // LOG0 of nothing; CALL 0xaa; LOG0; REVERT, when `fails`
