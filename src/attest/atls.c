@@ -2,6 +2,7 @@
 #include "attest/atls.h"
 #include "attest/der.h"
 #include "attest/der_write.h"
+#include "attest/x509.h"
 #include "base/base64.h"
 #include "json/json.h"
 
@@ -9,7 +10,6 @@
 
 #define VALID_S 7200
 #define DOCUMENT_BYTES_MAX (256u << 10)
-#define DER_PRINTABLE 0x13
 
 // Content of the OIDs 1.3.9900.x.y: 9900 takes two bytes.
 static const uint8_t tree[] = {0x2b, 0xcd, 0x2c};
@@ -43,34 +43,9 @@ int atls_nonce_read(struct bytes *ret, struct bytes text, struct arena *a, struc
     return code < 0 ? error_wrap(why, "nonce") : 0;
 }
 
-static const uint8_t oid_ecdsa_sha256[] = {0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02};
-static const uint8_t oid_ec_public_key[] = {0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01};
-static const uint8_t oid_p256[] = {0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
-static const uint8_t oid_common_name[] = {0x55, 0x04, 0x03};
-
-static void put_algorithm(struct buf *out) {
-    size_t from = out->n;
-    der_put_oid(out, bytes_make(oid_ecdsa_sha256, sizeof oid_ecdsa_sha256));
-    der_wrap_from(out, from, DER_SEQUENCE);
-}
-
 static void put_name(struct buf *out) {
     size_t from = out->n;
-    der_put_oid(out, bytes_make(oid_common_name, sizeof oid_common_name));
-    der_put(out, DER_PRINTABLE, BYTES_LIT(ATLS_COMMON_NAME));
-    der_wrap_from(out, from, DER_SEQUENCE);
-    der_wrap_from(out, from, DER_SET);
-    der_wrap_from(out, from, DER_SEQUENCE);
-}
-
-static void put_spki(struct buf *out, const struct es256_key *key) {
-    uint8_t point[65] = {4};
-    size_t from = out->n;
-    es256_key_point(key, point + 1);
-    der_put_oid(out, bytes_make(oid_ec_public_key, sizeof oid_ec_public_key));
-    der_put_oid(out, bytes_make(oid_p256, sizeof oid_p256));
-    der_wrap_from(out, from, DER_SEQUENCE);
-    der_put_bits(out, bytes_make(point, sizeof point));
+    x509_put_attribute(out, X509_COMMON_NAME, DER_PRINTABLE, ATLS_COMMON_NAME);
     der_wrap_from(out, from, DER_SEQUENCE);
 }
 
@@ -89,7 +64,7 @@ static void put_extension(struct buf *out, enum atls_variant variant, struct byt
 int atls_certificate_write(struct buf *out, const struct es256_key *key, enum atls_variant variant,
                            struct bytes document, uint64_t now, const uint8_t serial[16],
                            struct error *why) {
-    uint8_t signature[64], positive[16];
+    uint8_t positive[16];
     size_t from = out->n;
     if (document.n > 0 && variant == ATLS_OTHER) {
         return error_set(why, ERR_UNSUPPORTED, "aTLS: no OID for this kind of evidence");
@@ -99,52 +74,14 @@ int atls_certificate_write(struct buf *out, const struct es256_key *key, enum at
     der_put_u64(out, 2);
     der_wrap_from(out, from, DER_CONTEXT_0);
     der_put_number(out, bytes_make(positive, 16));
-    put_algorithm(out);
+    x509_put_algorithm(out);
     put_name(out);
-    size_t validity = out->n;
-    der_put_time(out, now - VALID_S);
-    der_put_time(out, now + VALID_S);
-    der_wrap_from(out, validity, DER_SEQUENCE);
+    x509_put_validity(out, now - VALID_S, now + VALID_S);
     put_name(out);
-    put_spki(out, key);
+    x509_put_key(out, key);
     if (document.n > 0) put_extension(out, variant, document);
     der_wrap_from(out, from, DER_SEQUENCE);
-    int code = buf_check(out, why);
-    if (code == 0) {
-        code = es256_sign_message(key, bytes_slice(buf_view(out), from, out->n), signature, why);
-    }
-    if (code < 0) return code;
-    put_algorithm(out);
-    size_t bits = out->n;
-    buf_append_byte(out, 0);
-    der_put_ecdsa(out, signature);
-    der_wrap_from(out, bits, DER_BIT_STRING);
-    der_wrap_from(out, from, DER_SEQUENCE);
-    return buf_check(out, why);
-}
-
-static bool algorithm_is(struct bytes *in, const uint8_t *oid, size_t n, const uint8_t *parameter,
-                         size_t m) {
-    struct der_item seq, item;
-    if (!der_take(in, DER_SEQUENCE, &seq) || !der_take(&seq.content, DER_OID, &item) ||
-        !bytes_equal(item.content, bytes_make(oid, n))) {
-        return false;
-    }
-    if (m > 0 && (!der_take(&seq.content, DER_OID, &item) ||
-                  !bytes_equal(item.content, bytes_make(parameter, m)))) {
-        return false;
-    }
-    return seq.content.n == 0;
-}
-
-static bool read_key(struct bytes *in, struct atls_certificate *ret) {
-    struct der_item spki, bits;
-    if (!der_take(in, DER_SEQUENCE, &spki)) return false;
-    ret->spki = spki.whole;
-    return algorithm_is(&spki.content, oid_ec_public_key, sizeof oid_ec_public_key, oid_p256,
-                        sizeof oid_p256) &&
-           der_take(&spki.content, DER_BIT_STRING, &bits) && spki.content.n == 0 &&
-           der_bits(bits.content, &ret->point) && ret->point.n == 65 && ret->point.p[0] == 4;
+    return x509_seal(out, from, key, why);
 }
 
 static enum atls_variant variant_of(struct bytes tail) {
@@ -180,20 +117,17 @@ static bool read_extensions(struct bytes in, struct atls_certificate *ret) {
 }
 
 static bool read_tbs(struct bytes in, struct atls_certificate *ret) {
-    struct der_item version, serial, issuer, validity, from, to, subject;
+    struct der_item version, serial, issuer, subject;
     return der_take(&in, DER_CONTEXT_0, &version) && der_take(&in, DER_INTEGER, &serial) &&
-           algorithm_is(&in, oid_ecdsa_sha256, sizeof oid_ecdsa_sha256, NULL, 0) &&
-           der_take(&in, DER_SEQUENCE, &issuer) && der_take(&in, DER_SEQUENCE, &validity) &&
-           der_any(&validity.content, &from) && der_any(&validity.content, &to) &&
-           validity.content.n == 0 && der_time(&from, &ret->not_before) &&
-           der_time(&to, &ret->not_after) && der_take(&in, DER_SEQUENCE, &subject) &&
-           bytes_equal(issuer.whole, subject.whole) && read_key(&in, ret) &&
-           read_extensions(in, ret);
+           x509_take_algorithm(&in) && der_take(&in, DER_SEQUENCE, &issuer) &&
+           x509_take_validity(&in, &ret->not_before, &ret->not_after) &&
+           der_take(&in, DER_SEQUENCE, &subject) && bytes_equal(issuer.whole, subject.whole) &&
+           x509_take_key(&in, &ret->spki, &ret->point) && read_extensions(in, ret);
 }
 
 int atls_certificate_read(struct atls_certificate *ret, struct bytes der, uint64_t now,
                           struct error *why) {
-    struct der_item outer, tbs, bits;
+    struct der_item tbs;
     struct bytes signature_der;
     uint8_t signature[64];
     struct es256_key *key = NULL;
@@ -201,12 +135,7 @@ int atls_certificate_read(struct atls_certificate *ret, struct bytes der, uint64
     if (der.n > ATLS_CERTIFICATE_BYTES_MAX) {
         return error_set(why, ERR_LIMIT, "aTLS certificate: %zu bytes", der.n);
     }
-    if (!der_take(&der, DER_SEQUENCE, &outer) || der.n != 0 ||
-        !der_take(&outer.content, DER_SEQUENCE, &tbs) ||
-        !algorithm_is(&outer.content, oid_ecdsa_sha256, sizeof oid_ecdsa_sha256, NULL, 0) ||
-        !der_take(&outer.content, DER_BIT_STRING, &bits) || outer.content.n != 0 ||
-        !der_bits(bits.content, &signature_der) || !der_ecdsa(signature_der, signature) ||
-        !read_tbs(tbs.content, ret)) {
+    if (!x509_take_signed(der, &tbs, signature, &signature_der) || !read_tbs(tbs.content, ret)) {
         return error_set(why, ERR_SYNTAX, "aTLS certificate: not a self-signed P-256 certificate");
     }
     int code = es256_key_public(&key, ret->point.p + 1, why);

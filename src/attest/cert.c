@@ -1,29 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "attest/cert.h"
+#include "attest/pck.h"
+#include "attest/x509.h"
 #include "base/base64.h"
 
-static const uint8_t oid_ec_public_key[] = {0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01};
-static const uint8_t oid_p256[] = {0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
-static const uint8_t oid_ecdsa_sha256[] = {0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02};
-static const uint8_t oid_common_name[] = {0x55, 0x04, 0x03};
-static const uint8_t oid_sgx[] = {0x2a, 0x86, 0x48, 0x86, 0xf8, 0x4d, 0x01, 0x0d, 0x01};
-enum {
-    EXT_SKI = 14,
-    EXT_KEY_USAGE = 15,
-    EXT_BASIC = 19,
-    EXT_CRL_NUMBER = 20,
-    EXT_CRL_DP = 31,
-    EXT_AKI = 35
-};
-
-#define IS_OID(item, oid) bytes_equal((item).content, (struct bytes){(oid), sizeof(oid)})
-
-// AlgorithmIdentifier {ecdsa-with-SHA256} without parameters.
-static bool take_ecdsa_sha256(struct bytes *in) {
-    struct der_item seq, oid;
-    return der_take(in, DER_SEQUENCE, &seq) && der_take(&seq.content, DER_OID, &oid) &&
-           IS_OID(oid, oid_ecdsa_sha256) && seq.content.n == 0;
-}
+static const uint8_t oid_common_name[] = {0x55, 0x04, X509_COMMON_NAME};
 
 // The last common name of a Name; every attribute's form is checked.
 static bool name_cn(struct bytes name, struct bytes *ret) {
@@ -37,30 +18,18 @@ static bool name_cn(struct bytes name, struct bytes *ret) {
                 pair.content.n != 0) {
                 return false;
             }
-            if (IS_OID(oid, oid_common_name)) *ret = value.content;
+            if (bytes_equal(oid.content, bytes_make(oid_common_name, sizeof oid_common_name))) {
+                *ret = value.content;
+            }
         }
     }
     return true;
 }
 
-static bool take_validity(struct bytes *in, struct cert *c) {
-    struct der_item seq, from, to;
-    return der_take(in, DER_SEQUENCE, &seq) && der_any(&seq.content, &from) &&
-           der_any(&seq.content, &to) && seq.content.n == 0 && der_time(&from, &c->not_before) &&
-           der_time(&to, &c->not_after);
-}
-
-static bool take_spki(struct bytes *in, struct cert *c) {
-    struct der_item seq, algorithm, oid, curve, bits;
-    struct bytes key;
-    if (!der_take(in, DER_SEQUENCE, &seq) || !der_take(&seq.content, DER_SEQUENCE, &algorithm) ||
-        !der_take(&algorithm.content, DER_OID, &oid) || !IS_OID(oid, oid_ec_public_key) ||
-        !der_take(&algorithm.content, DER_OID, &curve) || !IS_OID(curve, oid_p256) ||
-        algorithm.content.n != 0 || !der_take(&seq.content, DER_BIT_STRING, &bits) ||
-        seq.content.n != 0 || !der_bits(bits.content, &key) || key.n != 65 || key.p[0] != 4) {
-        return false;
-    }
-    memcpy(c->point, key.p + 1, 64);
+static bool take_key(struct bytes *in, struct cert *c) {
+    struct bytes spki, point;
+    if (!x509_take_key(in, &spki, &point)) return false;
+    memcpy(c->point, point.p + 1, 64);
     return true;
 }
 
@@ -118,17 +87,17 @@ static bool read_cert_extensions(struct bytes in, struct cert *c) {
         struct extension e;
         if (count == CERT_EXTENSIONS_MAX || !take_extension(&list.content, &e)) return false;
         bool other = false;
-        bool *flag = e.id == EXT_AKI         ? &c->has_aki
-                     : e.id == EXT_CRL_DP    ? &c->has_crl_dp
-                     : e.id == EXT_SKI       ? &c->has_ski
-                     : e.id == EXT_KEY_USAGE ? &c->has_key_usage
-                     : e.id == EXT_BASIC     ? &c->has_basic
-                                             : &other;
+        bool *flag = e.id == X509_AUTHORITY_KEY_ID    ? &c->has_aki
+                     : e.id == X509_CRL_POINTS        ? &c->has_crl_dp
+                     : e.id == X509_SUBJECT_KEY_ID    ? &c->has_ski
+                     : e.id == X509_KEY_USAGE         ? &c->has_key_usage
+                     : e.id == X509_BASIC_CONSTRAINTS ? &c->has_basic
+                                                      : &other;
         if (*flag) return false; // RFC 5280, 4.2: no extension twice
         *flag = true;
-        if (e.id == EXT_BASIC && !read_basic(e.value, c)) return false;
-        if (e.id == EXT_KEY_USAGE && !read_key_usage(e.value, c)) return false;
-        if (bytes_equal(e.oid, (struct bytes){oid_sgx, sizeof oid_sgx})) {
+        if (e.id == X509_BASIC_CONSTRAINTS && !read_basic(e.value, c)) return false;
+        if (e.id == X509_KEY_USAGE && !read_key_usage(e.value, c)) return false;
+        if (bytes_equal(e.oid, bytes_make(pck_oid, sizeof pck_oid))) {
             if (c->sgx.n > 0) return false;
             c->sgx = e.value;
         }
@@ -145,25 +114,18 @@ static bool read_tbs(struct bytes in, struct cert *c) {
         return false;
     }
     if (!der_take(&in, DER_INTEGER, &serial) || !der_magnitude(serial.content, &c->serial) ||
-        !take_ecdsa_sha256(&in)) {
+        !x509_take_algorithm(&in)) {
         return false;
     }
     if (!der_take(&in, DER_SEQUENCE, &name)) return false;
     c->issuer = name.whole;
-    if (!take_validity(&in, c) || !der_take(&in, DER_SEQUENCE, &name)) return false;
+    if (!x509_take_validity(&in, &c->not_before, &c->not_after) ||
+        !der_take(&in, DER_SEQUENCE, &name)) {
+        return false;
+    }
     c->subject = name.whole;
     return name_cn(c->issuer, &c->issuer_cn) && name_cn(c->subject, &c->subject_cn) &&
-           take_spki(&in, c) && read_cert_extensions(in, c);
-}
-
-// The outer SEQUENCE {tbs, algorithm, signature} that certificates and lists share.
-static bool open_signed(struct bytes der, struct der_item *tbs, uint8_t signature[64],
-                        struct bytes *signature_der) {
-    struct der_item seq, bits;
-    return der_take(&der, DER_SEQUENCE, &seq) && der.n == 0 &&
-           der_take(&seq.content, DER_SEQUENCE, tbs) && take_ecdsa_sha256(&seq.content) &&
-           der_take(&seq.content, DER_BIT_STRING, &bits) && seq.content.n == 0 &&
-           der_bits(bits.content, signature_der) && der_ecdsa(*signature_der, signature);
+           take_key(&in, c) && read_cert_extensions(in, c);
 }
 
 int cert_parse(struct cert *ret, struct bytes der, struct error *why) {
@@ -171,7 +133,7 @@ int cert_parse(struct cert *ret, struct bytes der, struct error *why) {
     memset(ret, 0, sizeof *ret);
     ret->der = der;
     ret->path_length = UINT64_MAX;
-    if (!open_signed(der, &tbs, ret->signature, &ret->signature_der) ||
+    if (!x509_take_signed(der, &tbs, ret->signature, &ret->signature_der) ||
         !read_tbs(tbs.content, ret)) {
         return error_set(why, ERR_SYNTAX, "certificate: not of the expected form");
     }
@@ -242,8 +204,8 @@ static bool read_crl_extensions(struct bytes in, struct crl *c) {
     for (int count = 0; list.content.n > 0; count++) {
         struct extension e;
         if (count == CERT_EXTENSIONS_MAX || !take_extension(&list.content, &e)) return false;
-        c->has_aki |= e.id == EXT_AKI;
-        if (e.id == EXT_CRL_NUMBER) {
+        c->has_aki |= e.id == X509_AUTHORITY_KEY_ID;
+        if (e.id == X509_CRL_NUMBER) {
             if (!der_take(&e.value, DER_INTEGER, &number) || e.value.n != 0 ||
                 !der_magnitude(number.content, &c->number)) {
                 return false;
@@ -258,7 +220,7 @@ static bool read_crl_tbs(struct bytes in, struct crl *c) {
     struct der_item number, name, time, list;
     uint64_t version;
     if (!der_take(&in, DER_INTEGER, &number) || !der_u64(number.content, &version) ||
-        version != 1 || !take_ecdsa_sha256(&in) || !der_take(&in, DER_SEQUENCE, &name)) {
+        version != 1 || !x509_take_algorithm(&in) || !der_take(&in, DER_SEQUENCE, &name)) {
         return false;
     }
     c->issuer = name.whole;
@@ -286,7 +248,7 @@ int crl_parse(struct crl *ret, struct bytes der, struct error *why) {
         return error_set(why, ERR_LIMIT, "revocation list: %zu bytes, more than %u", der.n,
                          CRL_BYTES_MAX);
     }
-    if (!open_signed(der, &tbs, ret->signature, &signature_der) ||
+    if (!x509_take_signed(der, &tbs, ret->signature, &signature_der) ||
         !read_crl_tbs(tbs.content, ret)) {
         return error_set(why, ERR_SYNTAX, "revocation list: not of the expected form");
     }

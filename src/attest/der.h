@@ -17,6 +17,8 @@ enum {
     DER_OCTET_STRING = 0x04,
     DER_OID = 0x06,
     DER_ENUMERATED = 0x0a,
+    DER_UTF8 = 0x0c,
+    DER_PRINTABLE = 0x13,
     DER_UTC_TIME = 0x17,
     DER_GENERALIZED_TIME = 0x18,
     DER_SEQUENCE = 0x30,

@@ -2,7 +2,7 @@
 #include "attest/pck.h"
 #include "attest/der.h"
 
-static const uint8_t oid_sgx[] = {0x2a, 0x86, 0x48, 0x86, 0xf8, 0x4d, 0x01, 0x0d, 0x01};
+const uint8_t pck_oid[PCK_OID_BYTES] = {0x2a, 0x86, 0x48, 0x86, 0xf8, 0x4d, 0x01, 0x0d, 0x01};
 enum {
     PART_PPID = 1,
     PART_TCB,
@@ -14,7 +14,7 @@ enum {
 };
 enum { TCB_COMPONENTS = 16, TCB_PCE_SVN = 17, TCB_CPU_SVN = 18 };
 
-// Takes {OID, value} where the OID is oid_sgx, then `prefix` more numbers, then the part's number.
+// Takes {OID, value} where the OID is pck_oid, then `prefix` more numbers, then the part's number.
 static bool take_part(struct bytes *in, struct bytes prefix, unsigned *ret_part,
                       struct der_item *ret_value) {
     struct der_item seq, oid;
@@ -22,9 +22,9 @@ static bool take_part(struct bytes *in, struct bytes prefix, unsigned *ret_part,
         !der_any(&seq.content, ret_value) || seq.content.n != 0) {
         return false;
     }
-    size_t head = sizeof oid_sgx + prefix.n;
-    if (oid.content.n != head + 1 || memcmp(oid.content.p, oid_sgx, sizeof oid_sgx) != 0 ||
-        !bytes_equal(bytes_slice(oid.content, sizeof oid_sgx, prefix.n), prefix)) {
+    size_t head = sizeof pck_oid + prefix.n;
+    if (oid.content.n != head + 1 || memcmp(oid.content.p, pck_oid, sizeof pck_oid) != 0 ||
+        !bytes_equal(bytes_slice(oid.content, sizeof pck_oid, prefix.n), prefix)) {
         return false;
     }
     *ret_part = oid.content.p[head];

@@ -9,6 +9,10 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
+/* The extension's OID; those of its parts begin with it. */
+#define PCK_OID_BYTES 9
+extern const uint8_t pck_oid[PCK_OID_BYTES];
+
 struct pck_extension {
     uint8_t ppid[16];
     uint8_t pce_id[2];

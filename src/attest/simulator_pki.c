@@ -3,58 +3,17 @@
 #include "attest/der.h"
 #include "attest/der_write.h"
 #include "attest/digest.h"
+#include "attest/x509.h"
 
 #include <string.h>
 
-static const uint8_t oid_ecdsa_sha256[] = {0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02};
-static const uint8_t oid_ec_public_key[] = {0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01};
-static const uint8_t oid_p256[] = {0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
-static const uint8_t oid_sgx[] = {0x2a, 0x86, 0x48, 0x86, 0xf8, 0x4d, 0x01, 0x0d, 0x01};
-enum { ID_CN = 3, ID_COUNTRY = 6, ID_LOCALITY = 7, ID_STATE = 8, ID_ORGANIZATION = 10 };
-enum {
-    EXT_SKI = 14,
-    EXT_KEY_USAGE = 15,
-    EXT_BASIC = 19,
-    EXT_CRL_NUMBER = 20,
-    EXT_CRL_DP = 31,
-    EXT_AKI = 35
-};
-#define DER_PRINTABLE 0x13
-#define DER_UTF8 0x0c
-
-static void put_algorithm(struct buf *out) {
-    size_t from = out->n;
-    der_put_oid(out, bytes_make(oid_ecdsa_sha256, sizeof oid_ecdsa_sha256));
-    der_wrap_from(out, from, DER_SEQUENCE);
-}
-
-static void put_attribute(struct buf *out, uint8_t id, uint8_t tag, const char *text) {
-    uint8_t oid[] = {0x55, 0x04, id};
-    size_t from = out->n;
-    der_put_oid(out, bytes_make(oid, sizeof oid));
-    der_put(out, tag, bytes_from_str(text));
-    der_wrap_from(out, from, DER_SEQUENCE);
-    der_wrap_from(out, from, DER_SET);
-}
-
 static void put_name(struct buf *out, const char *cn) {
     size_t from = out->n;
-    put_attribute(out, ID_CN, DER_UTF8, cn);
-    put_attribute(out, ID_ORGANIZATION, DER_UTF8, "BuilderNet simulator");
-    put_attribute(out, ID_LOCALITY, DER_UTF8, "Nowhere");
-    put_attribute(out, ID_STATE, DER_UTF8, "NA");
-    put_attribute(out, ID_COUNTRY, DER_PRINTABLE, "XX");
-    der_wrap_from(out, from, DER_SEQUENCE);
-}
-
-static void put_spki(struct buf *out, const struct es256_key *key) {
-    uint8_t point[65] = {4};
-    size_t from = out->n;
-    es256_key_point(key, point + 1);
-    der_put_oid(out, bytes_make(oid_ec_public_key, sizeof oid_ec_public_key));
-    der_put_oid(out, bytes_make(oid_p256, sizeof oid_p256));
-    der_wrap_from(out, from, DER_SEQUENCE);
-    der_put_bits(out, bytes_make(point, sizeof point));
+    x509_put_attribute(out, X509_COMMON_NAME, DER_UTF8, cn);
+    x509_put_attribute(out, X509_ORGANIZATION, DER_UTF8, "BuilderNet simulator");
+    x509_put_attribute(out, X509_LOCALITY, DER_UTF8, "Nowhere");
+    x509_put_attribute(out, X509_STATE, DER_UTF8, "NA");
+    x509_put_attribute(out, X509_COUNTRY, DER_PRINTABLE, "XX");
     der_wrap_from(out, from, DER_SEQUENCE);
 }
 
@@ -84,7 +43,7 @@ static void put_aki(struct buf *out, const struct es256_key *issuer) {
     key_id(issuer, id);
     der_put(out, 0x80, bytes_make(id, 20));
     der_wrap_from(out, from, DER_SEQUENCE);
-    wrap_extension(out, from, EXT_AKI, false);
+    wrap_extension(out, from, X509_AUTHORITY_KEY_ID, false);
 }
 
 static void put_crl_dp(struct buf *out) {
@@ -94,7 +53,7 @@ static void put_crl_dp(struct buf *out) {
     der_wrap_from(out, from, 0xa0);
     der_wrap_from(out, from, DER_SEQUENCE);
     der_wrap_from(out, from, DER_SEQUENCE);
-    wrap_extension(out, from, EXT_CRL_DP, false);
+    wrap_extension(out, from, X509_CRL_POINTS, false);
 }
 
 static void put_ski(struct buf *out, const struct es256_key *key) {
@@ -102,14 +61,14 @@ static void put_ski(struct buf *out, const struct es256_key *key) {
     size_t from = out->n;
     key_id(key, id);
     der_put(out, DER_OCTET_STRING, bytes_make(id, 20));
-    wrap_extension(out, from, EXT_SKI, false);
+    wrap_extension(out, from, X509_SUBJECT_KEY_ID, false);
 }
 
 static void put_key_usage(struct buf *out, bool ca) {
     static const uint8_t sign_certs[] = {1, 0x06}, sign_data[] = {6, 0xc0};
     size_t from = out->n;
     der_put(out, DER_BIT_STRING, bytes_make(ca ? sign_certs : sign_data, 2));
-    wrap_extension(out, from, EXT_KEY_USAGE, true);
+    wrap_extension(out, from, X509_KEY_USAGE, true);
 }
 
 static void put_basic(struct buf *out, int path_length) {
@@ -119,18 +78,18 @@ static void put_basic(struct buf *out, int path_length) {
         der_put_u64(out, (uint64_t)path_length);
     }
     der_wrap_from(out, from, DER_SEQUENCE);
-    wrap_extension(out, from, EXT_BASIC, true);
+    wrap_extension(out, from, X509_BASIC_CONSTRAINTS, true);
 }
 
-// {oid_sgx . a . b (0: none), value}, where the value stands at the end of out.
+// {pck_oid . a . b (0: none), value}, where the value stands at the end of out.
 static void wrap_part(struct buf *out, size_t from, uint8_t a, uint8_t b) {
-    uint8_t oid[sizeof oid_sgx + 2];
+    uint8_t oid[sizeof pck_oid + 2];
     struct buf head;
-    memcpy(oid, oid_sgx, sizeof oid_sgx);
-    oid[sizeof oid_sgx] = a;
-    oid[sizeof oid_sgx + 1] = b;
+    memcpy(oid, pck_oid, sizeof pck_oid);
+    oid[sizeof pck_oid] = a;
+    oid[sizeof pck_oid + 1] = b;
     buf_init(&head, 64);
-    der_put_oid(&head, bytes_make(oid, sizeof oid_sgx + (b ? 2 : 1)));
+    der_put_oid(&head, bytes_make(oid, sizeof pck_oid + (b ? 2 : 1)));
     der_insert(out, from, buf_view(&head));
     buf_free(&head);
     der_wrap_from(out, from, DER_SEQUENCE);
@@ -176,27 +135,10 @@ static void put_sgx(struct buf *out, const struct pck_extension *pck) {
     der_wrap_from(out, outer, DER_OCTET_STRING);
     struct buf head;
     buf_init(&head, 64);
-    der_put_oid(&head, bytes_make(oid_sgx, sizeof oid_sgx));
+    der_put_oid(&head, bytes_make(pck_oid, sizeof pck_oid));
     der_insert(out, outer, buf_view(&head));
     buf_free(&head);
     der_wrap_from(out, outer, DER_SEQUENCE);
-}
-
-// Signs what `out` holds from `from` on (the TBS part) and completes the outer sequence.
-static int seal(struct buf *out, size_t from, const struct es256_key *key, struct error *why) {
-    uint8_t signature[64];
-    int code = buf_check(out, why);
-    if (code == 0) {
-        code = es256_sign_message(key, bytes_make(out->p + from, out->n - from), signature, why);
-    }
-    if (code < 0) return code;
-    put_algorithm(out);
-    size_t bits = out->n;
-    buf_append_byte(out, 0);
-    der_put_ecdsa(out, signature);
-    der_wrap_from(out, bits, DER_BIT_STRING);
-    der_wrap_from(out, from, DER_SEQUENCE);
-    return buf_check(out, why);
 }
 
 int pki_certificate(struct buf *out, const struct pki_party *subject,
@@ -206,14 +148,11 @@ int pki_certificate(struct buf *out, const struct pki_party *subject,
     der_put_u64(out, 2);
     der_wrap_from(out, from, DER_CONTEXT_0);
     der_put_number(out, bytes_make(subject->serial, 16));
-    put_algorithm(out);
+    x509_put_algorithm(out);
     put_name(out, issuer->name);
-    size_t validity = out->n;
-    der_put_time(out, times.not_before);
-    der_put_time(out, times.not_after);
-    der_wrap_from(out, validity, DER_SEQUENCE);
+    x509_put_validity(out, times.not_before, times.not_after);
     put_name(out, subject->name);
-    put_spki(out, subject->key);
+    x509_put_key(out, subject->key);
     size_t extensions = out->n;
     put_aki(out, issuer->key);
     put_crl_dp(out);
@@ -224,14 +163,14 @@ int pki_certificate(struct buf *out, const struct pki_party *subject,
     der_wrap_from(out, extensions, DER_SEQUENCE);
     der_wrap_from(out, extensions, DER_CONTEXT_3);
     der_wrap_from(out, from, DER_SEQUENCE);
-    return seal(out, from, issuer->key, why);
+    return x509_seal(out, from, issuer->key, why);
 }
 
 int pki_crl(struct buf *out, const struct pki_party *issuer, struct pki_times times,
             uint64_t number, const struct pki_party *revoked, struct error *why) {
     size_t from = out->n;
     der_put_u64(out, 1);
-    put_algorithm(out);
+    x509_put_algorithm(out);
     put_name(out, issuer->name);
     der_put_time(out, times.not_before);
     der_put_time(out, times.not_after);
@@ -246,9 +185,9 @@ int pki_crl(struct buf *out, const struct pki_party *issuer, struct pki_times ti
     put_aki(out, issuer->key);
     size_t at = out->n;
     der_put_u64(out, number);
-    wrap_extension(out, at, EXT_CRL_NUMBER, false);
+    wrap_extension(out, at, X509_CRL_NUMBER, false);
     der_wrap_from(out, extensions, DER_SEQUENCE);
     der_wrap_from(out, extensions, DER_CONTEXT_0);
     der_wrap_from(out, from, DER_SEQUENCE);
-    return seal(out, from, issuer->key, why);
+    return x509_seal(out, from, issuer->key, why);
 }
