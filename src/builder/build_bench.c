@@ -23,11 +23,6 @@
 #define GAS_LIMIT 45000000u
 #define GWEI UINT64_C(1000000000)
 
-// Adds one to the slot of every word of calldata, and logs.
-static const uint8_t token_code[] = {0x5f, 0x5b, 0x80, 0x35, 0x80, 0x54, 0x60, 0x01, 0x01, 0x90,
-                                     0x55, 0x60, 0x20, 0x01, 0x36, 0x81, 0x10, 0x60, 0x01, 0x57,
-                                     0x33, 0x33, 0x33, 0x60, 0x20, 0x5f, 0xa3, 0x00};
-
 static struct play play;
 static struct head *head;
 static struct arena arena;
@@ -48,37 +43,10 @@ static uint64_t cpu_ns(void) {
     return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
 }
 
-static struct address filler(uint64_t i) {
-    struct address a = play_address(0xf0, 0);
-    store_be64(a.b + 8, i);
-    return a;
-}
-
 static void make_world(void) {
     struct error why;
     check(play_init(&play, 1, FORK_PRAGUE, &why), &why);
-    size_t count = play.genesis.account_count;
-    struct genesis_account *all =
-        arena_new_array(&arena, struct genesis_account, count + FILLERS + TOKENS);
-    struct genesis_slot *slots = arena_new_array(&arena, struct genesis_slot, TOKEN_SLOTS);
-    if (!all || !slots) abort();
-    memcpy(all, play.genesis.accounts, count * sizeof *all);
-    for (uint64_t i = 0; i < FILLERS; i++) {
-        all[count++] = (struct genesis_account){.address = filler(i), .balance = {{0, 1, 0, 0}}};
-    }
-    for (uint64_t i = 0; i < TOKEN_SLOTS; i++) {
-        store_be64(slots[i].key.b + 24, i);
-        slots[i].value = u256_from_u64(i + 1);
-    }
-    for (uint64_t i = 0; i < TOKENS; i++) {
-        all[count++] = (struct genesis_account){.address = play_address(0xf1, i),
-                                                .nonce = 1,
-                                                .code = bytes_make(token_code, sizeof token_code),
-                                                .slots = slots,
-                                                .slot_count = TOKEN_SLOTS};
-    }
-    play.genesis.accounts = all;
-    play.genesis.account_count = count;
+    check(play_enlarge(&play, FILLERS, TOKENS, TOKEN_SLOTS, &why), &why);
     play.genesis.header.gas_limit = GAS_LIMIT;
     const struct head_options options = {.genesis = &play.genesis};
     check(head_open(&head, &options, &why), &why);
@@ -89,7 +57,7 @@ static void make_world(void) {
 static void make_order(size_t i) {
     struct random_fast *dice = &play.dice;
     const struct build_context c = {1, BUILD_FROM_RPC, NULL};
-    struct address sender = filler(i * 61 + 7);
+    struct address sender = play_filler(i * 61 + 7);
     uint8_t data[4 * 32] = {0};
     struct error why;
     uint64_t tip = i >= 2000 ? 100 : 1 + random_fast_below(dice, 50); // new ones are the best
@@ -101,13 +69,13 @@ static void make_order(size_t i) {
                    .max_fee = u256_from_u64(200 * GWEI),
                    .max_priority_fee = u256_from_u64(tip * GWEI + i)};
     if (random_fast_below(dice, 10) < 7) {
-        t.to = play_address(0xf1, random_fast_below(dice, TOKENS));
+        t.to = play_token(random_fast_below(dice, TOKENS));
         for (size_t k = 0; k < 4; k++) {
             store_be64(data + 32 * k + 24, random_fast_below(dice, TOKEN_SLOTS));
         }
         t.data = bytes_make(data, sizeof data);
     } else {
-        t.to = filler(random_fast_below(dice, FILLERS));
+        t.to = play_filler(random_fast_below(dice, FILLERS));
         t.value = U256_ONE;
     }
     check(tx_sign(&t, play.signer, &play.keys[0], &arena, &why), &why);

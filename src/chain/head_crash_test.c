@@ -156,13 +156,7 @@ TEST(head_survives_kills) {
     CHECK(advanced > KILLS / 10);
     play_free(&play);
     (void)munmap(report, sizeof *report);
-    static const char *const files[] = {"data.mdb", "lock.mdb", "writer.lock"};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        char path[128];
-        (void)snprintf(path, sizeof path, "%s/%s", folder, files[i]);
-        (void)unlink(path);
-    }
-    CHECK(rmdir(folder) == 0);
+    CHECK(play_remove_folder(folder));
 }
 
 TEST_MAIN()

@@ -10,7 +10,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 static struct play play;
 static struct head *head;
@@ -53,13 +52,7 @@ static void end(void) {
     play_free(&play);
     arena_free(&arena);
     if (!folder[0]) return;
-    static const char *const files[] = {"data.mdb", "lock.mdb", "writer.lock"};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        char path[128];
-        (void)snprintf(path, sizeof path, "%s/%s", folder, files[i]);
-        (void)unlink(path);
-    }
-    CHECK(rmdir(folder) == 0);
+    CHECK(play_remove_folder(folder));
 }
 
 static struct hash latest(void) {

@@ -8,7 +8,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define BLOCKS 300
 #define TXS 120
@@ -81,13 +80,7 @@ static void run(const char *name, bool disk, unsigned threads) {
     bench_emit(text, gas / BLOCKS, "gas", execute / BLOCKS, 0);
     (void)snprintf(text, sizeof text, "import_%s_state_root", name);
     bench_emit(text, gas / BLOCKS, "gas", root / BLOCKS, 0);
-    static const char *const files[] = {"data.mdb", "lock.mdb", "writer.lock"};
-    for (size_t i = 0; disk && i < sizeof files / sizeof *files; i++) {
-        char path[128];
-        (void)snprintf(path, sizeof path, "%s/%s", folder, files[i]);
-        (void)unlink(path);
-    }
-    if (disk) (void)rmdir(folder);
+    if (disk) (void)play_remove_folder(folder);
 }
 
 int main(void) {

@@ -4,6 +4,9 @@
 #include "chain/head_internal.h"
 #include "evm/opcode.h"
 
+#include <stdio.h>
+#include <unistd.h>
+
 #define GAS_LIMIT 30000000u
 #define TX_GAS 400000u
 
@@ -181,6 +184,59 @@ void play_free(struct play *p) {
     ecdsa_signer_free(p->signer);
     arena_free(&p->memory);
     *p = (struct play){0};
+}
+
+struct address play_filler(uint64_t i) {
+    struct address a = play_address(0xf0, 0);
+    store_be64(a.b + 8, i);
+    return a;
+}
+
+struct address play_token(uint64_t i) {
+    return play_address(0xf1, i);
+}
+
+int play_enlarge(struct play *p, size_t fillers, size_t tokens, size_t slots, struct error *why) {
+    static const uint8_t token_code[] = {
+        OP_PUSH0, OP_JUMPDEST, OP_DUP1,         OP_CALLDATALOAD, OP_DUP1,   OP_SLOAD,
+        0x60,     1,           OP_ADD,          OP_SWAP1,        OP_SSTORE, 0x60,
+        32,       OP_ADD,      OP_CALLDATASIZE, OP_DUP1 + 1,     OP_LT,     0x60,
+        1,        OP_JUMPI,    OP_CALLER,       OP_CALLER,       OP_CALLER, 0x60,
+        32,       OP_PUSH0,    OP_LOG0 + 3,     OP_STOP};
+    struct genesis *g = &p->genesis;
+    struct genesis_account *all =
+        arena_new_array(&p->memory, struct genesis_account, g->account_count + fillers + tokens);
+    struct genesis_slot *values = arena_new_array(&p->memory, struct genesis_slot, slots);
+    if (!all || !values) return no_memory(why);
+    memcpy(all, g->accounts, g->account_count * sizeof *all);
+    g->accounts = all;
+    all += g->account_count;
+    g->account_count += fillers + tokens;
+    for (size_t i = 0; i < fillers; i++) {
+        *all++ = (struct genesis_account){.address = play_filler(i), .balance = {{0, 1, 0, 0}}};
+    }
+    for (size_t i = 0; i < slots; i++) {
+        values[i] = (struct genesis_slot){.value = u256_from_u64(i + 1)};
+        store_be64(values[i].key.b + 24, i);
+    }
+    for (size_t i = 0; i < tokens; i++) {
+        *all++ = (struct genesis_account){.address = play_token(i),
+                                          .nonce = 1,
+                                          .code = bytes_make(token_code, sizeof token_code),
+                                          .slots = values,
+                                          .slot_count = slots};
+    }
+    return 0;
+}
+
+bool play_remove_folder(const char *folder) {
+    static const char *const files[] = {"data.mdb", "lock.mdb", "writer.lock"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char path[128];
+        (void)snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+        (void)unlink(path);
+    }
+    return rmdir(folder) == 0;
 }
 
 /* Blocks. */

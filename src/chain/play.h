@@ -25,6 +25,19 @@ struct play {
                                           struct error *why);
 void play_free(struct play *p);
 
+/* play_enlarge adds to a genesis, before it is used, accounts that have money (play_filler), and
+ * contracts (play_token) in which each of the first `slots` slots has a value. A token adds one to
+ * the slot of every word of call data and logs once. At most 256 tokens.
+ * errors  ERR_NO_MEMORY. */
+[[gnu::warn_unused_result]] int play_enlarge(struct play *p, size_t fillers, size_t tokens,
+                                             size_t slots, struct error *why);
+struct address play_filler(uint64_t i);
+struct address play_token(uint64_t i);
+
+/* play_remove_folder removes what a head left on disk, and the folder if nothing else is in it.
+ * false: it is still there. */
+bool play_remove_folder(const char *folder);
+
 /* play_code writes random code that leaves traces of every kind (at most 200 bytes) and gives its
  * length: slots that clash, balances, logs, calls, creations, reverts, self-destruction. Addresses
  * in it are play_address of kind 0xc0 (contracts) and 0xa0 (below 9). */

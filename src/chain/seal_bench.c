@@ -15,11 +15,6 @@
 #define TXS 180
 #define ROUNDS 60
 
-// Adds one to the slot of every word of calldata, and logs. See EIP-1559-era token transfers.
-static const uint8_t token_code[] = {0x5f, 0x5b, 0x80, 0x35, 0x80, 0x54, 0x60, 0x01, 0x01, 0x90,
-                                     0x55, 0x60, 0x20, 0x01, 0x36, 0x81, 0x10, 0x60, 0x01, 0x57,
-                                     0x33, 0x33, 0x33, 0x60, 0x20, 0x5f, 0xa3, 0x00};
-
 static struct play play;
 static struct head *head;
 static struct producer *producer;
@@ -37,30 +32,7 @@ static void check(int r, const struct error *why) {
 static void make_world(void) {
     struct error why;
     check(play_init(&play, 1, FORK_PRAGUE, &why), &why);
-    size_t count = play.genesis.account_count;
-    struct genesis_account *all =
-        arena_new_array(&arena, struct genesis_account, count + FILLERS + TOKENS);
-    struct genesis_slot *slots = arena_new_array(&arena, struct genesis_slot, TOKEN_SLOTS);
-    if (!all || !slots) abort();
-    memcpy(all, play.genesis.accounts, count * sizeof *all);
-    for (uint64_t i = 0; i < FILLERS; i++, count++) {
-        struct address a = play_address(0xf0, 0);
-        store_be64(a.b + 8, i);
-        all[count] = (struct genesis_account){.address = a, .balance = {{0, 1, 0, 0}}};
-    }
-    for (uint64_t i = 0; i < TOKEN_SLOTS; i++) {
-        store_be64(slots[i].key.b + 24, i);
-        slots[i].value = u256_from_u64(i + 1);
-    }
-    for (uint64_t i = 0; i < TOKENS; i++, count++) {
-        all[count] = (struct genesis_account){.address = play_address(0xf1, i),
-                                              .nonce = 1,
-                                              .code = bytes_make(token_code, sizeof token_code),
-                                              .slots = slots,
-                                              .slot_count = TOKEN_SLOTS};
-    }
-    play.genesis.accounts = all;
-    play.genesis.account_count = count;
+    check(play_enlarge(&play, FILLERS, TOKENS, TOKEN_SLOTS, &why), &why);
 }
 
 // A plain transfer, a token transfer, or now and then something that changes many slots.
@@ -78,18 +50,16 @@ static void make_tx(size_t i) {
                      .max_fee = u256_from_u64(1000000000),
                      .max_priority_fee = u256_from_u64(1)};
     if (kind < 7) {
-        t->to = play_address(0xf1, random_fast_below(dice, TOKENS));
+        t->to = play_token(random_fast_below(dice, TOKENS));
         for (uint64_t k = 0; k < words; k++) {
             store_be64(data + 32 * k + 24, random_fast_below(dice, TOKEN_SLOTS));
         }
         t->data = arena_copy(&arena, bytes_make(data, words * 32));
     } else {
-        t->to = play_address(0xf0, 0);
-        store_be64(t->to.b + 8, random_fast_below(dice, FILLERS));
+        t->to = play_filler(random_fast_below(dice, FILLERS));
         t->value = U256_ONE;
     }
-    senders[i] = play_address(0xf0, 0); // its own; no signature is looked at here
-    store_be64(senders[i].b + 8, i * 500 + 7);
+    senders[i] = play_filler(i * 500 + 7); // its own; no signature is looked at here
     check(tx_sign(t, play.signer, &play.keys[0], &arena, &why), &why);
     list[i] = t;
 }

@@ -6,18 +6,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define FILLERS 100000u
 #define TOKENS 10u
 #define TOKEN_SLOTS 1000u
 #define BLOCKS 256u
 #define TXS 40u
-
-// Adds one to the slot of every word of call data, and logs once.
-static const uint8_t token_code[] = {0x5f, 0x5b, 0x80, 0x35, 0x80, 0x54, 0x60, 0x01, 0x01, 0x90,
-                                     0x55, 0x60, 0x20, 0x01, 0x36, 0x81, 0x10, 0x60, 0x01, 0x57,
-                                     0x33, 0x33, 0x33, 0x60, 0x20, 0x5f, 0xa3, 0x00};
 
 static struct rpc_fixture f;
 static struct error why;
@@ -28,40 +22,12 @@ static void check(int r) {
     exit(1);
 }
 
-static void enlarge_genesis(struct arena *a) {
-    struct genesis *g = &f.play.genesis;
-    size_t count = g->account_count;
-    struct genesis_account *all =
-        arena_new_array(a, struct genesis_account, count + FILLERS + TOKENS);
-    struct genesis_slot *slots = arena_new_array(a, struct genesis_slot, TOKEN_SLOTS);
-    if (!all || !slots) abort();
-    memcpy(all, g->accounts, count * sizeof *all);
-    for (uint64_t i = 0; i < FILLERS; i++) {
-        struct address filler = play_address(0xf0, 0);
-        store_be64(filler.b + 8, i);
-        all[count++] = (struct genesis_account){.address = filler, .balance = {{0, 1, 0, 0}}};
-    }
-    for (uint64_t i = 0; i < TOKEN_SLOTS; i++) {
-        store_be64(slots[i].key.b + 24, i);
-        slots[i].value = u256_from_u64(i + 1);
-    }
-    for (uint64_t i = 0; i < TOKENS; i++) {
-        all[count++] = (struct genesis_account){.address = play_address(0xf1, i),
-                                                .nonce = 1,
-                                                .code = bytes_make(token_code, sizeof token_code),
-                                                .slots = slots,
-                                                .slot_count = TOKEN_SLOTS};
-    }
-    g->accounts = all;
-    g->account_count = count;
-}
-
 /* Transfers of tokens by all senders, into one block. */
 static void add_block(void) {
     for (size_t i = 0; i < TXS; i++) {
         struct tx t = {.type = TX_FEE_MARKET,
                        .has_to = true,
-                       .to = play_address(0xf1, random_fast_below(&f.play.dice, TOKENS)),
+                       .to = play_token(random_fast_below(&f.play.dice, TOKENS)),
                        .gas = 200000,
                        .max_fee = u256_from_u64(200000000000),
                        .max_priority_fee = u256_from_u64(1000000000)};
@@ -163,10 +129,8 @@ static void one_round(void *arg) {
 }
 
 int main(void) {
-    struct arena world;
-    arena_init(&world, 0);
     check(play_init(&f.play, 7, FORK_PRAGUE, &why));
-    enlarge_genesis(&world);
+    check(play_enlarge(&f.play, FILLERS, TOKENS, TOKEN_SLOTS, &why));
     check(rpc_fixture_start(&f, &why));
     for (size_t i = 0; i < BLOCKS; i++) {
         add_block();
@@ -176,6 +140,5 @@ int main(void) {
         bench_emit(calls[i].name, ROUND, "request", ns, 0);
     }
     rpc_fixture_close(&f);
-    arena_free(&world);
     return 0;
 }
