@@ -41,12 +41,6 @@ static int genesis_changes(struct state_account_change **ret, const struct genes
     return 0;
 }
 
-static int no_node(void *arg, const struct hash *owner, const struct trie_path *path,
-                   const struct trie_ref *ref, struct bytes *ret, struct error *why) {
-    (void)arg, (void)owner, (void)path, (void)ref, (void)ret;
-    return error_set(why, ERR_NOT_FOUND, "an empty trie has no nodes");
-}
-
 static int put_codes(struct head *h, const struct genesis *g, struct error *why) {
     int r = 0;
     for (size_t i = 0; r == 0 && i < g->account_count; i++) {
@@ -73,7 +67,8 @@ static void take_passer_root(struct header *h, const struct genesis *g,
 static int genesis_block(struct head_node **ret, struct state_root **ret_state,
                          const struct state_account_change *changes, const struct genesis *g,
                          struct error *why) {
-    const struct state_root_options options = {.source = {.get = no_node}, .stored = true};
+    const struct state_root_options options = {.source = {.get = state_node_of_none},
+                                               .stored = true};
     struct header header = g->header;
     struct buf rlp;
     int r = state_root_create(ret_state, &TRIE_EMPTY_ROOT, &options, why);

@@ -18,12 +18,6 @@ static struct hash slot_of(size_t i) {
     return h;
 }
 
-static int no_node(void *arg, const struct hash *owner, const struct trie_path *path,
-                   const struct trie_ref *ref, struct bytes *ret, struct error *why) {
-    (void)arg, (void)owner, (void)path, (void)ref, (void)ret;
-    return error_set(why, ERR_NOT_FOUND, "nothing is stored");
-}
-
 #define ACCOUNTS 200
 #define SLOTS 20
 
@@ -45,7 +39,7 @@ static void change_of(struct state_account_change change[ACCOUNTS], struct state
 static struct state_root *make_state(struct hash *ret_root, uint64_t base) {
     static struct state_account_change change[ACCOUNTS];
     static struct state_slot_change slots[SLOTS];
-    const struct state_root_options options = {.source = {.get = no_node}};
+    const struct state_root_options options = {.source = {.get = state_node_of_none}};
     struct state_root *s;
     struct error why;
     change_of(change, slots, base);

@@ -21,23 +21,13 @@ static struct hash slot_of(size_t i) {
     return h;
 }
 
-static int no_node(void *arg, const struct hash *owner, const struct trie_path *path,
-                   const struct trie_ref *ref, struct bytes *ret, struct error *why) {
-    (void)arg;
-    (void)owner;
-    (void)path;
-    (void)ref;
-    (void)ret;
-    return error_set(why, ERR_NOT_FOUND, "nothing is stored");
-}
-
 #define SLOTS 40
 
 // A state of `count` accounts, of which every third has SLOTS slots.
 static struct state_root *make_state(size_t count, struct hash *ret_root) {
     static struct state_account_change change[64];
     static struct state_slot_change slot[SLOTS];
-    const struct state_root_options options = {.source = {.get = no_node}};
+    const struct state_root_options options = {.source = {.get = state_node_of_none}};
     struct state_root *s;
     struct error why;
     for (size_t i = 0; i < SLOTS; i++) {

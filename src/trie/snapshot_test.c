@@ -9,12 +9,6 @@
 
 static struct error why;
 
-static int no_node(void *arg, const struct hash *owner, const struct trie_path *path,
-                   const struct trie_ref *ref, struct bytes *ret, struct error *w) {
-    (void)arg, (void)owner, (void)path, (void)ref, (void)ret;
-    return error_set(w, ERR_NOT_FOUND, "none");
-}
-
 #define ACCOUNTS 3000
 #define BLOCK_BYTES (3u << 20)
 
@@ -25,7 +19,8 @@ static struct trie_store *make(struct trie_store_head *ret) {
     static struct state_slot_change slots[50];
     static uint8_t block[BLOCK_BYTES];
     uint32_t noise = 1;
-    const struct state_root_options options = {.source = {.get = no_node}, .stored = true};
+    const struct state_root_options options = {.source = {.get = state_node_of_none},
+                                               .stored = true};
     struct state_root *root;
     struct trie_store *s;
     for (size_t i = 0; i < sizeof block; i++) {

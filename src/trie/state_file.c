@@ -86,20 +86,9 @@ int state_file_decode(struct state_file *ret, const struct json *in, struct aren
     return decode_pairs(ret, in, a, why);
 }
 
-// The empty state has no nodes that could be asked for.
-static int no_node(void *arg, const struct hash *owner, const struct trie_path *path,
-                   const struct trie_ref *ref, struct bytes *ret, struct error *why) {
-    (void)arg;
-    (void)owner;
-    (void)path;
-    (void)ref;
-    (void)ret;
-    return error_set(why, ERR_NOT_FOUND, "an empty state has no nodes");
-}
-
 int state_file_open(struct state_root **ret, struct hash *ret_root, const struct state_file *file,
                     struct error *why) {
-    const struct state_root_options options = {.source = {.get = no_node}};
+    const struct state_root_options options = {.source = {.get = state_node_of_none}};
     struct state_root *s = NULL;
     if (file->pair_count > 0) return error_set(why, ERR_INVALID, "pairs are no accounts");
     int r = state_root_create(&s, &TRIE_EMPTY_ROOT, &options, why);

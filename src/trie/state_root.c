@@ -13,6 +13,12 @@
 
 // Life
 
+int state_node_of_none(void *arg, const struct hash *owner, const struct trie_path *path,
+                       const struct trie_ref *ref, struct bytes *ret, struct error *why) {
+    (void)arg, (void)owner, (void)path, (void)ref, (void)ret;
+    return error_set(why, ERR_NOT_FOUND, "an empty state has no nodes");
+}
+
 int state_root_create(struct state_root **ret, const struct hash *parent_root,
                       const struct state_root_options *options, struct error *why) {
     struct state_root *s = calloc(1, sizeof *s);

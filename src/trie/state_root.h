@@ -32,6 +32,13 @@ struct state_node_source {
     bool trusted;
 };
 
+/* state_node_of_none is the `get` of the empty state, which has no nodes to ask for.
+ * errors  ERR_NOT_FOUND, always. */
+[[gnu::warn_unused_result]] int state_node_of_none(void *arg, const struct hash *owner,
+                                                   const struct trie_path *path,
+                                                   const struct trie_ref *ref, struct bytes *ret,
+                                                   struct error *why);
+
 /* Receives nodes that the source does not have. */
 struct state_missing_sink {
     void (*add)(void *arg, const struct hash *owner, const struct trie_missing *missing);
