@@ -201,25 +201,11 @@ static void *run(void *context) {
 
 // Methods
 
-static int count_param(struct node_call *c, size_t i, uint64_t otherwise, uint64_t most,
-                       uint64_t *ret, struct error *why) {
-    const struct json *v = node_param(c, i);
-    *ret = otherwise;
-    int r = 0;
-    if (v) {
-        r = json_type_of(v) == JSON_NUMBER ? json_u64(ret, v, why) : json_quantity(ret, v, why);
-    }
-    if (r == 0 && *ret > most) {
-        r = error_set(why, ERR_RANGE, "at most %llu", (unsigned long long)most);
-    }
-    return r == 0 ? 0 : node_bad_params(c, why);
-}
-
 // dev_mine([count]): that many blocks now. Gives the hash of the last.
 static int call_mine(struct node_call *c, struct error *why) {
     uint64_t count;
     struct hash hash;
-    int r = count_param(c, 0, 1, MINE_MAX, &count, why);
+    int r = node_param_count(c, &count, MINE_MAX, why);
     if (r != 0) return r;
     if (count == 0) return node_fail(c, why, JSONRPC_INVALID_PARAMS, c->method, "at least 1");
     const struct wish w = {.count = (unsigned)count, .flavour = "dev"};
@@ -232,7 +218,7 @@ static int call_mine(struct node_call *c, struct error *why) {
 static int call_reorg(struct node_call *c, struct error *why) {
     uint64_t depth;
     struct hash hash;
-    int r = count_param(c, 0, 1, REORG_MAX, &depth, why);
+    int r = node_param_count(c, &depth, REORG_MAX, why);
     if (r != 0) return r;
     const struct wish w = {
         .back = (unsigned)depth, .count = (unsigned)depth + 1, .flavour = "reorg"};

@@ -42,6 +42,19 @@ int(node_bad_params)(struct node_call *c, struct error *why) {
     return node_fail(c, why, JSONRPC_INVALID_PARAMS, (struct bytes){NULL, 0}, "%s", own.text);
 }
 
+int node_param_count(struct node_call *c, uint64_t *ret, uint64_t most, struct error *why) {
+    const struct json *v = node_param(c, 0);
+    *ret = 1;
+    int r = 0;
+    if (v) {
+        r = json_type_of(v) == JSON_NUMBER ? json_u64(ret, v, why) : json_quantity(ret, v, why);
+    }
+    if (r == 0 && *ret > most) {
+        r = error_set(why, ERR_RANGE, "at most %llu", (unsigned long long)most);
+    }
+    return r == 0 ? 0 : node_bad_params(c, why);
+}
+
 // The namespace of a method is what stands before the first underscore.
 static bool is_offered(const struct node *n, const struct node_method *m,
                        const struct node_message *msg) {

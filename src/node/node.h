@@ -128,6 +128,10 @@ static inline const struct json *node_param(const struct node_call *c, size_t i)
     return json_is_null(v) ? NULL : v;
 }
 
+/* node_param_count reads the first parameter, how many of something: a JSON number or a QUANTITY;
+ * 1 when it is missing or null. Fails the call with -32602, also when it is above `most`. */
+int node_param_count(struct node_call *c, uint64_t *ret, uint64_t most, struct error *why);
+
 /* node_answer answers one message (an object or a batch) into `out`; nothing is appended when there
  * is nothing to send. Thread: any but the loop, unless all methods in it are quick.
  * where   NODE_USER or NODE_ENGINE.  local  an IPC peer: every namespace.

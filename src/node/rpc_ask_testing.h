@@ -6,6 +6,21 @@
 #include "node/rpc_testing.h"
 #include "test/harness/test.h"
 
+/* rpc_extend adds blocks of up to `txs` random transactions. rpc_begin opens the node, on a chain
+ * of that many; rpc_fixture_close ends it. */
+[[maybe_unused]] static void rpc_extend(struct rpc_fixture *f, size_t blocks, size_t txs) {
+    struct error why;
+    for (size_t i = 0; i < blocks; i++) {
+        CHECK_OK(rpc_fixture_extend(f, txs, &why), &why);
+    }
+}
+
+[[maybe_unused]] static void rpc_begin(struct rpc_fixture *f, size_t blocks, size_t txs) {
+    struct error why;
+    CHECK_OK(rpc_fixture_open(f, FORK_PRAGUE, &why), &why);
+    rpc_extend(f, blocks, txs);
+}
+
 /* rpc_raw gives the JSON text of a value. */
 [[maybe_unused]] static const char *rpc_raw(struct rpc_fixture *f, const struct json *v) {
     return arena_str(&f->arena, json_raw(v));

@@ -6,17 +6,6 @@
 static struct rpc_fixture f;
 static struct error why;
 
-static void begin(size_t blocks, size_t txs) {
-    CHECK_OK(rpc_fixture_open(&f, FORK_PRAGUE, &why), &why);
-    for (size_t i = 0; i < blocks; i++) {
-        CHECK_OK(rpc_fixture_extend(&f, txs, &why), &why);
-    }
-}
-
-static void end(void) {
-    rpc_fixture_close(&f);
-}
-
 static const char *raw_tx(const struct tx *t) {
     return arena_printf(&f.arena, "0x%s", hex_text(&f.arena, t->raw));
 }
@@ -48,7 +37,7 @@ static const char *bundle_of_head(const struct head_block *b) {
 }
 
 TEST(a_bundle_uses_the_gas_of_its_block) {
-    begin(3, 20);
+    rpc_begin(&f, 3, 20);
     const struct head_block *b = head_latest(f.head);
     const struct json *v = rpc_result(&f, "eth_callBundle", bundle_of_head(b));
     uint64_t total, at;
@@ -68,11 +57,11 @@ TEST(a_bundle_uses_the_gas_of_its_block) {
     }
     CHECK_U64(i, b->block.tx_count);
     head_block_release(b);
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(a_bundle_pays_the_producer) {
-    begin(1, 1);
+    rpc_begin(&f, 1, 1);
     struct tx t = {.type = TX_FEE_MARKET,
                    .has_to = true,
                    .to = {{0xfe}},
@@ -122,11 +111,11 @@ TEST(a_bundle_pays_the_producer) {
     CHECK_U64(rpc_number(v, "profit"), 84000000001000 - 42000000001000 * 90 / 100);
     CHECK_U64(rpc_number(v, "gasUsed"), 42000 + 30000);
     CHECK_U64(json_count(json_get(v, "logs")), 2);
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(shared_bundles_that_do_not_hold) {
-    begin(1, 1);
+    rpc_begin(&f, 1, 1);
     static const char *const late = "[{\"version\":\"v0.1\",\"inclusion\":{\"block\":\"0x9\"},"
                                     "\"body\":[],\"validity\":{}}]";
     const struct json *v = rpc_result(&f, "mev_simBundle", late);
@@ -134,14 +123,14 @@ TEST(shared_bundles_that_do_not_hold) {
     CHECK_STR(rpc_raw(&f, json_get(v, "error")), "\"invalid inclusion\"");
     rpc_check_error(&f, "mev_simBundle", "[]", -32602, NULL);
     rpc_check_error(&f, "mev_simBundle", "[{}]", -32602, NULL);
-    end();
+    rpc_fixture_close(&f);
 }
 
 #define CODE(hex) "{\"0x00000000000000000000000000000000000000cc\":{\"code\":\"" hex "\"}}"
 #define CALL "{\"to\":\"0x00000000000000000000000000000000000000cc\"}"
 
 TEST(calls_follow_one_another) {
-    begin(2, 10);
+    rpc_begin(&f, 2, 10);
     // slot 0 += 1, returned.
     const struct json *v =
         rpc_result(&f, "eth_callMany",
@@ -169,7 +158,7 @@ TEST(calls_follow_one_another) {
     rpc_check_error(&f, "eth_callMany", "[]", -32602, NULL);
     rpc_check_error(&f, "eth_callMany", "[[{}],{}]", -32602, NULL);
     rpc_check_error(&f, "eth_callMany", "[[{\"transactions\":[1]}],{}]", -32602, NULL);
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST_MAIN()

@@ -7,17 +7,6 @@
 static struct rpc_fixture f;
 static struct error why;
 
-static void begin(size_t blocks, size_t txs) {
-    CHECK_OK(rpc_fixture_open(&f, FORK_PRAGUE, &why), &why);
-    for (size_t i = 0; i < blocks; i++) {
-        CHECK_OK(rpc_fixture_extend(&f, txs, &why), &why);
-    }
-}
-
-static void end(void) {
-    rpc_fixture_close(&f);
-}
-
 static void put_call(struct json_writer *w, const struct tx *t, const struct address *from) {
     json_begin_object(w, NULL);
     json_add_data(w, "from", BYTES_OF(*from));
@@ -73,7 +62,7 @@ static bool plain(const struct head_block *b) {
 
 /* Only block 1: later ones differ in their parent's hash, which a system contract stores. */
 TEST(a_real_block_is_simulated_to_its_roots) {
-    begin(1, 30);
+    rpc_begin(&f, 1, 30);
     struct buf out;
     struct json_writer w;
     const struct head_block *b = head_latest(f.head);
@@ -113,7 +102,7 @@ TEST(a_real_block_is_simulated_to_its_roots) {
     CHECK_U64(i, b->block.tx_count);
     buf_free(&out);
     head_block_release(b);
-    end();
+    rpc_fixture_close(&f);
 }
 
 #define A "\"0xd000000000000000000000000000000000000000\""
@@ -135,7 +124,7 @@ static void check_code(const char *blocks, const char *options, int64_t code) {
 }
 
 TEST(blocks_follow_one_another) {
-    begin(1, 1);
+    rpc_begin(&f, 1, 1);
     const struct json *v = simulate("{" FUNDED "\"calls\":[" SEND "]},{\"calls\":[{\"from\":" B
                                     ",\"to\":" A ",\"value\":\"0x3e8\"}]},{\"blockOverrides\":{"
                                     "\"number\":\"0x6\"}}",
@@ -150,22 +139,22 @@ TEST(blocks_follow_one_another) {
         CHECK_U64(rpc_number(b, "baseFeePerGas"), 0);
         before = b;
     }
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(block_hashes_of_simulated_blocks_are_seen) {
-    begin(1, 1);
+    rpc_begin(&f, 1, 1);
     // PUSH1 1; NUMBER; SUB; BLOCKHASH; returned.
     const struct json *v = simulate("{\"calls\":[]},{\"calls\":[{\"input\":\"0x6001430340600052"
                                     "60206000f3\"}]}",
                                     "");
     CHECK_STR(rpc_raw(&f, json_get(json_at(json_get(json_at(v, 1), "calls"), 0), "returnData")),
               rpc_raw(&f, json_get(json_at(v, 0), "hash")));
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(transfers_are_shown_as_logs) {
-    begin(1, 1);
+    rpc_begin(&f, 1, 1);
     // Forwards what it gets to address 0x100 and logs before: LOG0, CALL with CALLVALUE.
     static const char *const blocks =
         "{\"stateOverrides\":{" A ":{\"balance\":\"0x7d0\"}," B
@@ -183,11 +172,11 @@ TEST(transfers_are_shown_as_logs) {
     CHECK_U64(rpc_number(json_at(calls, 1), "status"), 0);
     calls = json_get(json_at(simulate(blocks, ""), 0), "calls");
     CHECK_U64(json_count(json_get(json_at(calls, 0), "logs")), 1);
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(precompiled_contracts_move) {
-    begin(1, 1);
+    rpc_begin(&f, 1, 1);
     // The identity contract at another address; its own is empty then.
     const struct json *v =
         simulate("{\"stateOverrides\":{\"0x0000000000000000000000000000000000000004\":{"
@@ -202,11 +191,11 @@ TEST(precompiled_contracts_move) {
     CHECK_STR(rpc_raw(&f, json_get(json_at(calls, 1), "returnData")), "\"0x\"");
     calls = json_get(json_at(v, 1), "calls");
     CHECK_STR(rpc_raw(&f, json_get(json_at(calls, 0), "returnData")), "\"0xaabb\"");
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(what_fails_has_its_code) {
-    begin(1, 1);
+    rpc_begin(&f, 1, 1);
     static const char *const valid = ",\"validation\":true";
     check_code("{\"calls\":[" SEND "]}", "", -38014);
     check_code("{" FUNDED "\"calls\":[" SEND "]}", valid, -38012);
@@ -245,7 +234,7 @@ TEST(what_fails_has_its_code) {
         json_get(json_at(simulate("{\"calls\":[{\"input\":\"0x5f5ffd\"}]}", ""), 0), "calls"), 0);
     CHECK_OK(json_get_i64(&code, json_get(call, "error"), "code", &why), &why);
     CHECK_I64(code, 3);
-    end();
+    rpc_fixture_close(&f);
 }
 
 /* What the specification's own tests (execution-apis, tests/eth_simulateV1) tell of overrides: the
@@ -357,18 +346,18 @@ TEST(recorded_answers_of_the_specification) {
                       arena_printf(&f.arena, "\"%s\"", x->first_hash));
         }
     }
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(full_transactions_are_given) {
-    begin(1, 1);
+    rpc_begin(&f, 1, 1);
     const struct json *v =
         simulate("{" FUNDED "\"calls\":[" SEND "]}", ",\"returnFullTransactions\":true");
     const struct json *t = json_at(json_get(json_at(v, 0), "transactions"), 0);
     CHECK_STR(rpc_raw(&f, json_get(t, "from")), A);
     CHECK_U64(rpc_number(t, "type"), 2);
     CHECK_U64(rpc_number(t, "gas"), 30000000); // what the block has
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST_MAIN()

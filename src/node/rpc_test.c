@@ -13,22 +13,8 @@
 static struct rpc_fixture f;
 static struct error why;
 
-static void begin(void) {
-    CHECK_OK(rpc_fixture_open(&f, FORK_PRAGUE, &why), &why);
-}
-
-static void end(void) {
-    rpc_fixture_close(&f);
-}
-
-static void extend(size_t blocks, size_t txs) {
-    for (size_t i = 0; i < blocks; i++) {
-        CHECK_OK(rpc_fixture_extend(&f, txs, &why), &why);
-    }
-}
-
 TEST(small_answers) {
-    begin();
+    rpc_begin(&f, 0, 0);
     CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_blockNumber", "[]")), "\"0x0\"");
     CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_accounts", "[]")), "[]");
     CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_syncing", "[]")), "false");
@@ -38,12 +24,11 @@ TEST(small_answers) {
     rpc_check_error(&f, "web3_sha3", "[]", JSONRPC_INVALID_PARAMS, NULL);
     rpc_check_error(&f, "web3_sha3", "[\"00\"]", JSONRPC_INVALID_PARAMS, NULL);
     rpc_check_error(&f, "eth_nonsense", "[]", JSONRPC_METHOD_NOT_FOUND, NULL);
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(blocks_by_number_tag_and_hash) {
-    begin();
-    extend(5, 10);
+    rpc_begin(&f, 5, 10);
     const struct head_block *b;
     CHECK_OK(head_block_by_number(f.head, &b, 3, &why), &why);
     const struct json *v = rpc_result(&f, "eth_getBlockByNumber", "[\"0x3\",true]");
@@ -81,12 +66,11 @@ TEST(blocks_by_number_tag_and_hash) {
     CHECK_OK(json_data(&rlp, v, &f.arena, &why), &why);
     CHECK_BYTES(rlp, b->rlp);
     head_block_release(b);
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(transactions_and_receipts) {
-    begin();
-    extend(3, 20);
+    rpc_begin(&f, 3, 20);
     const struct head_block *b;
     CHECK_OK(head_block_by_number(f.head, &b, 2, &why), &why);
     const struct json *all = rpc_result(&f, "eth_getBlockReceipts", "[\"0x2\"]");
@@ -129,12 +113,11 @@ TEST(transactions_and_receipts) {
     CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getTransactionByBlockNumberAndIndex",
                                      "[\"0x2\",\"0xfff\"]")),
               "null");
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(state_and_proofs) {
-    begin();
-    extend(4, 20);
+    rpc_begin(&f, 4, 20);
     struct address contract = play_address(0xc0, 1);
     const struct head_block *b = head_latest(f.head);
     for (unsigned i = 0; i < 3; i++) {
@@ -191,7 +174,7 @@ TEST(state_and_proofs) {
     CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getBalance",
                                      "[\"0x0000000000000000000000000000000000000001\",\"0x0\"]")),
               "\"0x0\"");
-    end();
+    rpc_fixture_close(&f);
 }
 
 /* Returns what stands in slot 0, or reverts with Error("no") when call data is there, or loops when
@@ -212,8 +195,7 @@ static const char *with_code(const char *call, const char *more) {
 }
 
 TEST(calls_with_overrides) {
-    begin();
-    extend(1, 5);
+    rpc_begin(&f, 1, 5);
     CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_call", with_code("", ""))),
               "\"0x000000000000000000000000000000000000000000000000000000000000002a\"");
     rpc_check_error(&f, "eth_call", with_code(",\"data\":\"0x00\"", ""), 3,
@@ -239,15 +221,15 @@ TEST(calls_with_overrides) {
     CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_call", "[{\"to\":" THERE "}]")), "\"0x\"");
     CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_call", "[{\"to\":" THERE "},\"pending\"]")),
               "\"0x\"");
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(a_call_that_does_not_end_is_stopped) {
-    begin();
+    rpc_begin(&f, 0, 0);
     f.values.call_ns = 50 * NS_PER_MS;
     f.values.call_gas = 0; // no limit but time
     // Nobody turns the loop here: the machine's flag is set by hand, as the watchdog would.
-    extend(1, 1);
+    rpc_extend(&f, 1, 1);
     struct rpc *r = f.node.rpc;
     (void)rpc_result(&f, "eth_call", "[{\"to\":" THERE "}]"); // makes a machine
     CHECK_U64(r->machine_count, 1);
@@ -258,12 +240,11 @@ TEST(a_call_that_does_not_end_is_stopped) {
     r->watchdog.fire(&r->watchdog);
     CHECK(atomic_load(&r->machines[0]->abort));
     atomic_store(&r->machines[0]->deadline_ns, 0);
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(gas_estimates_are_exact) {
-    begin();
-    extend(1, 5);
+    rpc_begin(&f, 1, 5);
     CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_estimateGas", "[{\"to\":" THERE "}]")), "\"0x5208\"");
     const char *params = with_code("", "");
     uint64_t gas;
@@ -277,12 +258,11 @@ TEST(gas_estimates_are_exact) {
                     "execution reverted: no");
     rpc_check_error(&f, "eth_estimateGas", with_code(",\"data\":\"0x0000\"", ""), -32000, NULL);
     rpc_check_error(&f, "eth_estimateGas", "[{\"to\":" THERE ",\"value\":\"0x1\"}]", -32000, NULL);
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(access_lists_settle) {
-    begin();
-    extend(1, 5);
+    rpc_begin(&f, 1, 5);
     const struct json *v = rpc_result(&f, "eth_createAccessList", with_code("", ""));
     const struct json *list = json_get(v, "accessList");
     CHECK_U64(json_count(list), 1);
@@ -290,12 +270,11 @@ TEST(access_lists_settle) {
     CHECK(rpc_number(v, "gasUsed") > 21000);
     v = rpc_result(&f, "eth_createAccessList", "[{\"to\":" THERE "}]");
     CHECK_U64(json_count(json_get(v, "accessList")), 0);
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(logs_by_range_hash_address_and_topic) {
-    begin();
-    extend(6, 20);
+    rpc_begin(&f, 6, 20);
     const struct json *all =
         rpc_result(&f, "eth_getLogs", "[{\"fromBlock\":\"0x1\",\"toBlock\":\"latest\"}]");
     size_t expected = 0, of_one = 0;
@@ -337,12 +316,11 @@ TEST(logs_by_range_hash_address_and_topic) {
     f.values.log_results = 2;
     rpc_check_error(&f, "eth_getLogs", "[{\"fromBlock\":\"0x1\"}]", -32005,
                     "query returned more than 2 results");
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(filters_tell_what_came_since) {
-    begin();
-    extend(1, 5);
+    rpc_begin(&f, 1, 5);
     const char *logs = rpc_raw(&f, rpc_result(&f, "eth_newFilter", "[{}]"));
     const char *blocks = rpc_raw(&f, rpc_result(&f, "eth_newBlockFilter", "[]"));
     const char *txs = rpc_raw(&f, rpc_result(&f, "eth_newPendingTransactionFilter", "[]"));
@@ -350,7 +328,7 @@ TEST(filters_tell_what_came_since) {
          *of_blocks = arena_printf(&f.arena, "[%s]", blocks);
     char *of_txs = arena_printf(&f.arena, "[%s]", txs);
     CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getFilterChanges", of_logs)), "[]");
-    extend(2, 20);
+    rpc_extend(&f, 2, 20);
     CHECK_U64(json_count(rpc_result(&f, "eth_getFilterChanges", of_blocks)), 2);
     CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getFilterChanges", of_blocks)), "[]");
     const struct json *changes = rpc_result(&f, "eth_getFilterChanges", of_logs);
@@ -372,13 +350,13 @@ TEST(filters_tell_what_came_since) {
     CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_uninstallFilter", of_blocks)), "false");
     rpc_check_error(&f, "eth_getFilterChanges", of_blocks, -32000, "filter not found");
     rpc_check_error(&f, "eth_newFilter", "[{\"address\":1}]", JSONRPC_INVALID_PARAMS, NULL);
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(filters_that_nobody_polls_end_when_they_have_too_much_to_tell) {
     enum { FILTERS = 1500, DATA = 120000 }; // 360 MB together
     char *asked[FILTERS];
-    begin();
+    rpc_begin(&f, 0, 0);
     for (size_t i = 0; i < FILTERS; i++) {
         const struct json *id = rpc_result(&f, "eth_newPendingTransactionFilter", "[true]");
         asked[i] = arena_printf(&f.arena, "[%s]", rpc_raw(&f, id));
@@ -399,7 +377,7 @@ TEST(filters_that_nobody_polls_end_when_they_have_too_much_to_tell) {
         living += strcmp(rpc_raw(&f, gone), "true") == 0;
     }
     CHECK(living > 0 && living * 2 * DATA < (256u << 20)); // what waits for all is bounded
-    end();
+    rpc_fixture_close(&f);
 }
 
 static size_t notifications(const char *part) {
@@ -413,7 +391,7 @@ static size_t notifications(const char *part) {
 }
 
 TEST(subscriptions_are_told_until_they_end) {
-    begin();
+    rpc_begin(&f, 0, 0);
     rpc_check_error(&f, "eth_subscribe", "[\"newHeads\"]", JSONRPC_METHOD_NOT_FOUND,
                     "notifications not supported");
     f.peer = 5;
@@ -427,7 +405,7 @@ TEST(subscriptions_are_told_until_they_end) {
         rpc_raw(&f, rpc_result(&f, "eth_subscribe", "[\"newPendingTransactions\",true]"));
     const char *sync = rpc_raw(&f, rpc_result(&f, "eth_subscribe", "[\"syncing\"]"));
     CHECK_U64(notifications(sync), 1);
-    extend(2, 20);
+    rpc_extend(&f, 2, 20);
     CHECK_U64(notifications(heads), 2);
     CHECK_U64(notifications(logs),
               json_count(rpc_result(&f, "eth_getLogs", "[{\"fromBlock\":\"0x1\"}]")));
@@ -447,17 +425,17 @@ TEST(subscriptions_are_told_until_they_end) {
               "true");
     rpc_check_error(&f, "eth_unsubscribe", arena_printf(&f.arena, "[%s]", heads), -32000,
                     "subscription not found");
-    extend(1, 1);
+    rpc_extend(&f, 1, 1);
     CHECK_U64(notifications(heads), 2);
     f.on_gone(f.on_gone_context, 5);
     size_t before = notifications("5:{");
-    extend(1, 20);
+    rpc_extend(&f, 1, 20);
     CHECK_U64(notifications("5:{"), before);
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(notifications_come_after_the_answer_of_a_batch) {
-    begin();
+    rpc_begin(&f, 0, 0);
     const char *batch =
         "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_subscribe\",\"params\":[\"newHeads\"]},"
         "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"eth_subscribe\",\"params\":[\"syncing\"]},"
@@ -469,21 +447,20 @@ TEST(notifications_come_after_the_answer_of_a_batch) {
     buf_init(&out, 0);
     node_answer(&f.node, &m, &f.arena, &out, &then, &then_arg);
     CHECK(out.n > 0);
-    extend(1, 20);
+    rpc_extend(&f, 1, 20);
     CHECK_U64(notifications("5:{"), 0);
     CHECK(then != NULL);
     if (then) then(then_arg);
     CHECK_U64(notifications("5:{"), 1); // syncing
-    extend(1, 20);
+    rpc_extend(&f, 1, 20);
     size_t logs = json_count(rpc_result(&f, "eth_getLogs", "[{\"fromBlock\":\"0x2\"}]"));
     CHECK_U64(notifications("5:{"), 2 + logs);
     buf_free(&out);
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(reorganisations_take_logs_back) {
-    begin();
-    extend(2, 20);
+    rpc_begin(&f, 2, 20);
     struct produced other;
     const struct head_block *parent;
     CHECK_OK(head_block_by_number(f.head, &parent, 1, &why), &why);
@@ -502,12 +479,11 @@ TEST(reorganisations_take_logs_back) {
     CHECK_U64(
         json_count(rpc_result(&f, "eth_getFilterChanges", arena_printf(&f.arena, "[%s]", filter))),
         logs + added);
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(fees) {
-    begin();
-    extend(4, 20);
+    rpc_begin(&f, 4, 20);
     const struct json *h = rpc_result(&f, "eth_feeHistory", "[\"0x3\",\"latest\",[0,50,100]]");
     CHECK_U64(rpc_number(h, "oldestBlock"), 2);
     CHECK_U64(json_count(json_get(h, "baseFeePerGas")), 4);
@@ -535,12 +511,11 @@ TEST(fees) {
     CHECK_OK(json_quantity256(&tip, rpc_result(&f, "eth_maxPriorityFeePerGas", "[]"), &why), &why);
     CHECK(u256_compare(price, tip) > 0);
     CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_blobBaseFee", "[]")), "\"0x1\"");
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(the_pool_and_the_pending_block) {
-    begin();
-    extend(1, 5);
+    rpc_begin(&f, 1, 5);
     struct tx t = {.type = TX_FEE_MARKET,
                    .has_to = true,
                    .to = {{1}},
@@ -585,12 +560,11 @@ TEST(the_pool_and_the_pending_block) {
     CHECK_U64(rpc_number(rpc_result(&f, "eth_getTransactionReceipt", hash), "status"), 1);
     CHECK_STR(rpc_raw(&f, rpc_result(&f, "txpool_status", "[]")),
               "{\"pending\":\"0x0\",\"queued\":\"0x0\"}");
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(calls_without_fees_are_of_every_fork) {
-    begin();
-    extend(2, 5);
+    rpc_begin(&f, 2, 5);
     // A price of blobs without blobs is nothing; blobs without a hash are no transaction.
     CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_call",
                                      "[{\"to\":" THERE ",\"maxFeePerBlobGas\":\"0x1\"}]")),
@@ -602,18 +576,18 @@ TEST(calls_without_fees_are_of_every_fork) {
     CHECK_U64(rpc_number(json_get(v, "blocks"), "oldestBlock"), 0);
     rpc_check_error(&f, "eth_getStorageValues", "[{},\"latest\"]", JSONRPC_INVALID_PARAMS,
                     "empty request");
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(the_configuration_of_forks) {
-    begin();
+    rpc_begin(&f, 0, 0);
     const struct json *v = rpc_result(&f, "eth_config", "[]");
     const struct json *now = json_get(v, "current");
     CHECK(json_is_null(json_get(v, "next")) && json_is_null(json_get(v, "last")));
     CHECK_U64(json_count(json_get(now, "precompiles")), 17);
     CHECK_U64(json_count(json_get(now, "systemContracts")), 5);
     CHECK_STR(rpc_raw(&f, json_get(json_get(now, "blobSchedule"), "max")), "9");
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST_MAIN()

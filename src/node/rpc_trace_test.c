@@ -8,17 +8,6 @@
 static struct rpc_fixture f;
 static struct error why;
 
-static void begin(size_t blocks, size_t txs) {
-    CHECK_OK(rpc_fixture_open(&f, FORK_PRAGUE, &why), &why);
-    for (size_t i = 0; i < blocks; i++) {
-        CHECK_OK(rpc_fixture_extend(&f, txs, &why), &why);
-    }
-}
-
-static void end(void) {
-    rpc_fixture_close(&f);
-}
-
 /* Logs of a frame and of all below it, in the order of their emission. */
 static size_t check_frame(const struct json *frame, const struct head_block *b, uint64_t *index) {
     size_t n = 0, calls = json_count(json_get(frame, "calls")), called = 0;
@@ -41,7 +30,7 @@ static size_t check_frame(const struct json *frame, const struct head_block *b, 
 }
 
 TEST(call_trees_have_the_gas_and_logs_of_receipts) {
-    begin(4, 20);
+    rpc_begin(&f, 4, 20);
     bool nested = false;
     for (uint64_t n = 1; n <= 4; n++) {
         const struct head_block *b;
@@ -72,11 +61,11 @@ TEST(call_trees_have_the_gas_and_logs_of_receipts) {
         head_block_release(b);
     }
     CHECK(nested);
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(instructions_add_up) {
-    begin(2, 20);
+    rpc_begin(&f, 2, 20);
     const struct head_block *b = head_latest(f.head);
     const char *params =
         arena_printf(&f.arena, "[\"%s\",{\"enableMemory\":true,\"enableReturnData\":true}]",
@@ -113,11 +102,11 @@ TEST(instructions_add_up) {
     }
     CHECK(steps > 100 && stored > 0);
     head_block_release(b);
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(instruction_options) {
-    begin(2, 20);
+    rpc_begin(&f, 2, 20);
     const char *params = "[\"latest\",{\"disableStack\":true,\"disableStorage\":true,\"limit\":3}]";
     json_each(t, rpc_result(&f, "debug_traceBlockByNumber", params)) {
         const struct json *logs = json_get(json_get(t, "result"), "structLogs");
@@ -126,12 +115,12 @@ TEST(instruction_options) {
             CHECK(!json_get(s, "stack") && !json_get(s, "storage") && !json_get(s, "memory"));
         }
     }
-    end();
+    rpc_fixture_close(&f);
 }
 
 /* Applies a diff's post on its pre and compares with the state after. */
 TEST(differences_lead_from_one_state_to_the_next) {
-    begin(1, 0);
+    rpc_begin(&f, 1, 0);
     CHECK_OK(rpc_fixture_extend(&f, 1, &why), &why);
     const struct json *traces = rpc_result(
         &f, "debug_traceBlockByNumber",
@@ -161,11 +150,11 @@ TEST(differences_lead_from_one_state_to_the_next) {
             CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getStorageAt", at)), rpc_raw(&f, value));
         }
     }
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(several_tracers_at_once) {
-    begin(2, 20);
+    rpc_begin(&f, 2, 20);
     const struct head_block *b = head_latest(f.head);
     const char *hash = rpc_hash_text(&f, &b->block.txs[1].hash);
     const char *params =
@@ -184,22 +173,22 @@ TEST(several_tracers_at_once) {
     }
     CHECK_STR(rpc_raw(&f, json_get(all, "noopTracer")), "{}");
     head_block_release(b);
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(only_the_outermost_call) {
-    begin(3, 20);
+    rpc_begin(&f, 3, 20);
     const char *params = "[\"latest\",{\"tracer\":\"callTracer\",\"tracerConfig\":{"
                          "\"onlyTopCall\":true}}]";
     json_each(t, rpc_result(&f, "debug_traceBlockByNumber", params)) {
         CHECK(json_get(json_get(t, "result"), "calls") == NULL);
     }
-    end();
+    rpc_fixture_close(&f);
 }
 
 /* A contract that calls itself to the end of its gas: deeper than any writer of JSON nests. */
 TEST(deep_calls_are_written_whole) {
-    begin(1, 1);
+    rpc_begin(&f, 1, 1);
     const char *params =
         "[{\"to\":\"0x00000000000000000000000000000000000000cc\",\"gas\":\"0x2faf080\"},"
         "\"latest\",{\"tracer\":\"callTracer\",\"stateOverrides\":{"
@@ -221,11 +210,11 @@ TEST(deep_calls_are_written_whole) {
     if (2 * depth + 4 < JSON_DEPTH_MAX) {
         CHECK_OK(json_parse(&doc, answer, &f.arena, &limits, &why), &why);
     }
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(calls_are_traced_with_overrides) {
-    begin(1, 5);
+    rpc_begin(&f, 1, 5);
     const struct json *v = rpc_result(
         &f, "debug_traceCall",
         "[{\"to\":\"0x00000000000000000000000000000000000000cc\"},\"latest\",{\"stateOverrides\":{"
@@ -238,11 +227,11 @@ TEST(calls_are_traced_with_overrides) {
                     "[{\"to\":\"0x00000000000000000000000000000000000000cc\"},\"0xfffffffff\",{"
                     "\"tracer\":\"callTracer\"}]",
                     -32000, "block #68719476735 not found");
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(blocks_that_users_bring) {
-    begin(2, 10);
+    rpc_begin(&f, 2, 10);
     const struct json *rlp = rpc_result(&f, "debug_getRawBlock", "[\"latest\"]");
     const char *params =
         arena_printf(&f.arena, "[%s,{\"tracer\":\"callTracer\"}]", rpc_raw(&f, rlp));
@@ -250,11 +239,11 @@ TEST(blocks_that_users_bring) {
               rpc_raw(&f, rpc_result(&f, "debug_traceBlockByNumber",
                                      "[\"latest\",{\"tracer\":\"callTracer\"}]")));
     rpc_check_error(&f, "debug_traceBlock", "[\"0x00\"]", JSONRPC_INVALID_PARAMS, NULL);
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST(what_cannot_be_traced) {
-    begin(1, 1);
+    rpc_begin(&f, 1, 1);
     rpc_check_error(&f, "debug_traceBlockByNumber", "[\"0x0\"]", -32000,
                     "genesis is not traceable");
     rpc_check_error(&f, "debug_traceBlockByNumber", "[\"0x9\"]", -32000, "block #9 not found");
@@ -269,7 +258,7 @@ TEST(what_cannot_be_traced) {
     rpc_check_error(&f, "debug_traceBlockByNumber", "[\"0x1\",{\"timeout\":\"5\"}]",
                     JSONRPC_INVALID_PARAMS, NULL);
     rpc_check_error(&f, "debug_traceBlockByNumber", "[\"0x1\",[]]", JSONRPC_INVALID_PARAMS, NULL);
-    end();
+    rpc_fixture_close(&f);
 }
 
 TEST_MAIN()

@@ -137,10 +137,7 @@ static void validate(uint64_t number) {
 }
 
 TEST(blocks_are_validated_from_their_witness) {
-    CHECK_OK(rpc_fixture_open(&f, FORK_PRAGUE, &why), &why);
-    for (size_t i = 0; i < 8; i++) {
-        CHECK_OK(rpc_fixture_extend(&f, 30, &why), &why);
-    }
+    rpc_begin(&f, 8, 30);
     for (uint64_t n = 1; n <= 8; n++) {
         validate(n);
     }

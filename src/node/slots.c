@@ -414,24 +414,11 @@ static void on_slot(struct loop_timer *timer) {
 
 // Methods
 
-static int read_count(struct node_call *c, uint64_t most, uint64_t *ret, struct error *why) {
-    const struct json *v = node_param(c, 0);
-    *ret = 1;
-    int r = 0;
-    if (v) {
-        r = json_type_of(v) == JSON_NUMBER ? json_u64(ret, v, why) : json_quantity(ret, v, why);
-    }
-    if (r == 0 && *ret > most) {
-        r = error_set(why, ERR_RANGE, "at most %llu", (unsigned long long)most);
-    }
-    return r == 0 ? 0 : node_bad_params(c, why);
-}
-
 // dev_skipSlots([count]): the next slots stay empty.
 static int call_skip(struct node_call *c, struct error *why) {
     struct slots *s = c->context;
     uint64_t n;
-    int r = read_count(c, SKIP_MAX, &n, why);
+    int r = node_param_count(c, &n, SKIP_MAX, why);
     if (r != 0) return r;
     atomic_store(&s->skip, (unsigned)n);
     json_add_bool(c->result, NULL, true);
@@ -447,7 +434,7 @@ static void prepare_anew(void *context) {
 static int call_reorg(struct node_call *c, struct error *why) {
     struct slots *s = c->context;
     uint64_t n;
-    int r = read_count(c, REORG_MAX, &n, why);
+    int r = node_param_count(c, &n, REORG_MAX, why);
     if (r != 0) return r;
     atomic_store(&s->reorg, (unsigned)n);
     r = loop_post(s->loop, prepare_anew, s);
