@@ -9,7 +9,7 @@
 
 #define WORDS_MAX 64
 
-static void answer_error(struct exchange *x, int status, const char *text) {
+void api_refuse(struct exchange *x, int status, const char *text) {
     struct buf out;
     struct json_writer w;
     buf_init(&out, 0);
@@ -40,7 +40,7 @@ static bool admitted(struct exchange *x, const struct net *n) {
         ok = bytes_starts_with(origin, BYTES_LIT("http://")) &&
              is_own(n, bytes_slice(origin, 7, origin.n));
     }
-    if (!ok) answer_error(x, 403, "not from this address");
+    if (!ok) api_refuse(x, 403, "not from this address");
     return ok;
 }
 
@@ -52,7 +52,7 @@ static void show_state(struct exchange *x, void *context) {
     describe_state(n, &out);
     (void)exchange_add_header(x, "cache-control", BYTES_LIT("no-store"));
     if (buf_check(&out, NULL) < 0) {
-        answer_error(x, 500, "the state is too large");
+        api_refuse(x, 500, "the state is too large");
     } else {
         exchange_respond_text(x, 200, "application/json", buf_view(&out));
     }
@@ -124,7 +124,7 @@ static void run_command(struct exchange *x, void *context) {
     int r = read_words(words, &list.count, x, &why);
     if (r == 0) r = devnet_command(n, &list, &text, &why);
     if (r < 0) {
-        answer_error(x, error_class_of(r)->http_status, why.text);
+        api_refuse(x, error_class_of(r)->http_status, why.text);
     } else {
         buf_init(&out, 0);
         json_writer_init(&w, &out, 0);

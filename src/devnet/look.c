@@ -12,19 +12,6 @@
 
 #define LOG_TAIL_BYTES (1u << 20) /* of a builder's log; a block's line is looked for in it */
 
-static void refuse(struct exchange *x, int status, const char *text) {
-    struct buf out;
-    struct json_writer w;
-    buf_init(&out, 0);
-    json_writer_init(&w, &out, 0);
-    json_begin_object(&w, NULL);
-    json_add_bool(&w, "ok", false);
-    json_add_str(&w, "error", text);
-    json_end(&w);
-    exchange_respond_text(x, status, "application/json", buf_view(&out));
-    buf_free(&out);
-}
-
 // GET /api/bids/SLOT
 
 struct bids {
@@ -39,7 +26,7 @@ struct bids {
 static void on_bids_end(struct loop_task *t) {
     struct bids *b = LIST_ENTRY(t, struct bids, end);
     if (b->why.code) {
-        refuse(b->x, 502, b->why.text);
+        api_refuse(b->x, 502, b->why.text);
     } else {
         exchange_respond_text(b->x, 200, "application/json", buf_view(&b->answer));
     }
@@ -71,7 +58,7 @@ void look_bids(struct net *n, struct exchange *x) {
     }
     if (!b || digits != slot.n || digits > 18) {
         free(b);
-        refuse(x, b ? 400 : 500, b ? "not a slot" : "no memory");
+        api_refuse(x, b ? 400 : 500, b ? "not a slot" : "no memory");
         return;
     }
     b->x = x;
@@ -84,7 +71,7 @@ void look_bids(struct net *n, struct exchange *x) {
                    (int)slot.n, (const char *)slot.p);
     if (r == 0) r = query_get(&b->query, text, &why);
     if (r < 0) {
-        refuse(x, 502, why.text);
+        api_refuse(x, 502, why.text);
         query_close(&b->query);
         free(b);
         return;
@@ -235,7 +222,7 @@ void look_build(struct net *n, struct exchange *x) {
     (void)snprintf(text, sizeof text, " hash=%.*s ", (int)(hash.n < 70 ? hash.n : 70),
                    (const char *)hash.p);
     if (hex_decode_hash(&check, hash, NULL) < 0) {
-        refuse(x, 400, "not a hash");
+        api_refuse(x, 400, "not a hash");
         return;
     }
     buf_init(&log, LOG_TAIL_BYTES + 1);
@@ -259,7 +246,7 @@ void look_build(struct net *n, struct exchange *x) {
     if (!found) json_add_null(&w, "node");
     json_end(&w);
     if (buf_check(&out, NULL) < 0) {
-        refuse(x, 500, "no memory");
+        api_refuse(x, 500, "no memory");
     } else {
         exchange_respond_text(x, 200, "application/json", buf_view(&out));
     }

@@ -140,6 +140,8 @@ void describe_state(struct net *n, struct buf *out);
 
 /* api.c: the control address. */
 [[gnu::warn_unused_result]] int api_open(struct net *n, struct error *why);
+/* api_refuse answers {"ok": false, "error": text} with that status. */
+void api_refuse(struct exchange *x, int status, const char *text);
 
 /* certificate.c: a new certificate and key for a node, in its folder. */
 [[gnu::warn_unused_result]] int node_certificate(struct net *n, const struct net_node *node,

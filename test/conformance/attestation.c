@@ -16,17 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const parts_of_mutations[] = {
-    "tcb_info.json",
-    "qe_identity.json",
-    "root_ca_crl.der",
-    "pck_crl.der",
-    "tcb_signing_chain.pem",
-    "qe_identity_signing_chain.pem",
-    "pck_crl_issuer_chain.pem",
-    "pck_chain.pem",
-};
-
 // One case: everything that goes into a verdict.
 struct inputs {
     struct arena arena;
@@ -163,7 +152,7 @@ static struct bytes *mutated_part(struct inputs *in, struct bytes file) {
     if (bytes_equal_str(file, "quote")) return &in->quote;
     if (bytes_equal_str(file, "trusted_root")) return &in->root;
     for (size_t i = 0; i < COLLATERAL_PARTS; i++) {
-        if (bytes_equal_str(file, parts_of_mutations[i])) return collateral_part(&in->parts, i);
+        if (bytes_equal_str(file, collateral_file_names[i])) return collateral_part(&in->parts, i);
     }
     return NULL;
 }

@@ -17,6 +17,16 @@ const char *flow_name(struct flow_file *f, const struct json *test, size_t i) {
     return arena_printf(f->a, "case %zu", i);
 }
 
+void flow_run_each(struct flow_file *f, const struct json *list,
+                   void (*run)(struct flow_file *, const char *, const struct json *)) {
+    size_t i = 0;
+    json_each(test, list) {
+        struct arena_mark mark = arena_mark(f->a);
+        run(f, flow_name(f, test, i++), test);
+        arena_rewind(f->a, mark);
+    }
+}
+
 bool flow_same_text(struct flow_file *f, const char *name, const char *what,
                     const struct json *expected, const char *got) {
     struct bytes text = json_text(expected);

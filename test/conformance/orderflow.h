@@ -24,6 +24,10 @@ bool flow_same_data(struct flow_file *f, const char *name, const char *what,
 bool flow_same_uuid(struct flow_file *f, const char *name, const char *what,
                     const struct json *expected, const struct uuid *got);
 
+/* flow_run_each runs every element of a list with its name; the arena is as before after each. */
+void flow_run_each(struct flow_file *f, const struct json *list,
+                   void (*run)(struct flow_file *, const char *, const struct json *));
+
 /* The formats; each tells whether the file is of its kind, and runs it. */
 bool flow_run_signatures(struct flow_file *f);
 bool flow_run_identifiers(struct flow_file *f);

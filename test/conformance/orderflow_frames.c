@@ -162,24 +162,14 @@ static void run_data(struct flow_file *f, const char *name, const struct json *t
     }
 }
 
-static void run_each(struct flow_file *f, const struct json *list,
-                     void (*run)(struct flow_file *, const char *, const struct json *)) {
-    size_t i = 0;
-    json_each(test, list) {
-        struct arena_mark mark = arena_mark(f->a);
-        run(f, flow_name(f, test, i++), test);
-        arena_rewind(f->a, mark);
-    }
-}
-
 bool flow_run_frames(struct flow_file *f) {
     if (json_get(json_at(f->root, 0), "data_hex")) {
-        run_each(f, f->root, run_data);
+        flow_run_each(f, f->root, run_data);
         return true;
     }
     if (!json_get(f->root, "requests") && !json_get(f->root, "responses")) return false;
     if (json_get(f->root, "ping")) run_ping(f, json_get(f->root, "ping"));
-    run_each(f, json_get(f->root, "requests"), run_request);
-    run_each(f, json_get(f->root, "responses"), run_response);
+    flow_run_each(f, json_get(f->root, "requests"), run_request);
+    flow_run_each(f, json_get(f->root, "responses"), run_response);
     return true;
 }

@@ -148,28 +148,18 @@ static void run_key(struct flow_file *f, const char *name, const struct json *te
     }
 }
 
-static void run_each(struct flow_file *f, const struct json *list,
-                     void (*run)(struct flow_file *, const char *, const struct json *)) {
-    size_t i = 0;
-    json_each(test, list) {
-        struct arena_mark mark = arena_mark(f->a);
-        run(f, flow_name(f, test, i++), test);
-        arena_rewind(f->a, mark);
-    }
-}
-
 bool flow_run_identifiers(struct flow_file *f) {
     const struct json *first = json_at(f->root, 0);
     if (json_get(first, "input_after_defaults")) {
-        run_each(f, f->root, run_flow_hash);
+        flow_run_each(f, f->root, run_flow_hash);
     } else if (json_get(first, "unique_key")) {
-        run_each(f, f->root, run_key);
+        flow_run_each(f, f->root, run_key);
     } else if (json_get(first, "payload")) {
-        run_each(f, f->root, run_share);
+        flow_run_each(f, f->root, run_share);
     } else if (json_get(f->root, "goutils") || json_get(f->root, "rbuilder")) {
-        run_each(f, json_get(f->root, "goutils"), run_bundle);
-        run_each(f, json_get(f->root, "rbuilder"), run_bundle);
-        run_each(f, json_get(f->root, "rbuilder_decode_outcomes"), run_outcome);
+        flow_run_each(f, json_get(f->root, "goutils"), run_bundle);
+        flow_run_each(f, json_get(f->root, "rbuilder"), run_bundle);
+        flow_run_each(f, json_get(f->root, "rbuilder_decode_outcomes"), run_outcome);
     } else {
         return false;
     }
