@@ -46,8 +46,6 @@ static int self_sign(struct buf *cert, struct buf *key, const struct proxy_setti
                      struct error *why) {
     const struct config_list *hosts = &s->values.tls_hosts;
     const char *names[32] = {0};
-    EVP_PKEY *pkey = NULL;
-    X509 *x = NULL;
     for (size_t i = 0; i < hosts->count && i < 31; i++)
         names[i] = hosts->items[i];
     uint64_t now = clock_wall_ns(&clock_system);
@@ -55,13 +53,7 @@ static int self_sign(struct buf *cert, struct buf *key, const struct proxy_setti
                                           .hosts = names,
                                           .not_before_ns = now - 3600 * NS_PER_S,
                                           .not_after_ns = now + SELF_SIGNED_NS};
-    int r = certificate_key_new(&pkey, why);
-    if (r == 0) r = certificate_self_sign(&x, pkey, &o, why);
-    if (r == 0) r = certificate_pem(cert, x, why);
-    if (r == 0) r = certificate_key_pem(key, pkey, why);
-    X509_free(x);
-    EVP_PKEY_free(pkey);
-    return r;
+    return certificate_self_sign_pem(cert, key, &o, why);
 }
 
 static int own_identity(struct buf *cert, struct buf *key, const struct proxy_settings *s,

@@ -10,14 +10,11 @@
 
 #define VALID_NS (365 * 86400 * NS_PER_S)
 
-static int store_pem(struct net *n, const struct net_node *node, const char *name, struct buf *pem,
-                     mode_t mode, struct error *why) {
+static int store_pem(struct net *n, const struct net_node *node, const char *name,
+                     const struct buf *pem, mode_t mode, struct error *why) {
     char path[PATH_MAX];
     (void)snprintf(path, sizeof path, "%s/%s", node->name, name);
-    int r = plan_store(n, path, buf_view(pem), mode, why);
-    bytes_wipe(pem->p, pem->capacity);
-    buf_free(pem);
-    return r;
+    return plan_store(n, path, buf_view(pem), mode, why);
 }
 
 int node_certificate(struct net *n, const struct net_node *node, struct error *why) {
@@ -28,19 +25,15 @@ int node_certificate(struct net *n, const struct net_node *node, struct error *w
                                           .hosts = hosts,
                                           .not_before_ns = now - 3600 * NS_PER_S,
                                           .not_after_ns = now + VALID_NS};
-    EVP_PKEY *key = NULL;
-    X509 *cert = NULL;
     struct buf cert_pem, key_pem;
     buf_init(&cert_pem, CERTIFICATE_PEM_MAX);
     buf_init(&key_pem, CERTIFICATE_PEM_MAX);
-    int r = certificate_key_new(&key, why);
-    if (r == 0) r = certificate_self_sign(&cert, key, &o, why);
-    if (r == 0) r = certificate_pem(&cert_pem, cert, why);
-    if (r == 0) r = certificate_key_pem(&key_pem, key, why);
+    int r = certificate_self_sign_pem(&cert_pem, &key_pem, &o, why);
     // The key first: a certificate without its key is of no use to whoever reads in between.
     if (r == 0) r = store_pem(n, node, "key.pem", &key_pem, 0600, why);
     if (r == 0) r = store_pem(n, node, "cert.pem", &cert_pem, 0644, why);
-    X509_free(cert);
-    EVP_PKEY_free(key);
+    if (key_pem.p) bytes_wipe(key_pem.p, key_pem.capacity);
+    buf_free(&key_pem);
+    buf_free(&cert_pem);
     return r;
 }

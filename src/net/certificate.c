@@ -293,3 +293,16 @@ int certificate_self_sign(X509 **ret, EVP_PKEY *key, const struct certificate_op
     *ret = cert;
     return 0;
 }
+
+int certificate_self_sign_pem(struct buf *ret_cert, struct buf *ret_key,
+                              const struct certificate_options *options, struct error *why) {
+    EVP_PKEY *key = NULL;
+    X509 *cert = NULL;
+    int r = certificate_key_new(&key, why);
+    if (r == 0) r = certificate_self_sign(&cert, key, options, why);
+    if (r == 0) r = certificate_pem(ret_cert, cert, why);
+    if (r == 0) r = certificate_key_pem(ret_key, key, why);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+    return r;
+}

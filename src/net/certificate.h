@@ -80,6 +80,12 @@ struct certificate_options {
                                                       const struct certificate_options *options,
                                                       struct error *why);
 
+/* certificate_self_sign_pem appends a new P-256 key and a certificate of it that signs itself, as
+ * PEM each; the caller wipes ret_key, also after an error.   errors  as certificate_self_sign. */
+[[gnu::warn_unused_result]] int certificate_self_sign_pem(struct buf *ret_cert, struct buf *ret_key,
+                                                          const struct certificate_options *options,
+                                                          struct error *why);
+
 /* certificate_error fills *why with `code`, the text and what OpenSSL said last, and empties
  * OpenSSL's error queue. Returns code. */
 [[gnu::format(printf, 3, 4)]] int certificate_error(struct error *why, enum err code,

@@ -48,8 +48,6 @@ void app_close_identity(struct app *a) {
 static int self_sign(struct buf *cert, struct buf *key, const struct orderflow_values *v,
                      struct error *why) {
     const char *hosts[HOSTS_MAX + 1] = {0};
-    EVP_PKEY *pkey = NULL;
-    X509 *x = NULL;
     for (size_t i = 0; i < v->cert_hosts.count && i < HOSTS_MAX; i++) {
         hosts[i] = v->cert_hosts.items[i];
     }
@@ -58,13 +56,7 @@ static int self_sign(struct buf *cert, struct buf *key, const struct orderflow_v
                                           .hosts = hosts,
                                           .not_before_ns = now - 3600 * NS_PER_S,
                                           .not_after_ns = now + v->cert_duration_ns};
-    int r = certificate_key_new(&pkey, why);
-    if (r == 0) r = certificate_self_sign(&x, pkey, &o, why);
-    if (r == 0) r = certificate_pem(cert, x, why);
-    if (r == 0) r = certificate_key_pem(key, pkey, why);
-    X509_free(x);
-    EVP_PKEY_free(pkey);
-    return r;
+    return certificate_self_sign_pem(cert, key, &o, why);
 }
 
 /* On a listener: made at the first time, else changed for the sessions to come. */

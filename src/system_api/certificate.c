@@ -18,8 +18,6 @@ static int make(const struct settings *s, struct error *why) {
     const struct settings_values *v = &s->values;
     uint64_t now = clock_wall_ns(&clock_system);
     const char **hosts = calloc(v->tls_cert_hosts.count + 1, sizeof *hosts);
-    EVP_PKEY *key = NULL;
-    X509 *cert = NULL;
     struct buf cert_pem, key_pem;
     buf_init(&cert_pem, CERTIFICATE_PEM_MAX);
     buf_init(&key_pem, CERTIFICATE_PEM_MAX);
@@ -33,18 +31,13 @@ static int make(const struct settings *s, struct error *why) {
         .not_before_ns = now,
         .not_after_ns = now + VALID_NS,
     };
-    if (r == 0) r = certificate_key_new(&key, why);
-    if (r == 0) r = certificate_self_sign(&cert, key, &options, why);
-    if (r == 0) r = certificate_pem(&cert_pem, cert, why);
-    if (r == 0) r = certificate_key_pem(&key_pem, key, why);
+    if (r == 0) r = certificate_self_sign_pem(&cert_pem, &key_pem, &options, why);
     // The key first: what a start that was cut off here leaves, api_certificate_prepare makes anew.
     if (r == 0) r = file_write_atomic(v->tls_key_path, buf_view(&key_pem), NULL, why);
     if (r == 0) r = file_write_atomic(v->tls_cert_path, buf_view(&cert_pem), NULL, why);
     if (key_pem.p) bytes_wipe(key_pem.p, key_pem.n);
     buf_free(&key_pem);
     buf_free(&cert_pem);
-    X509_free(cert);
-    EVP_PKEY_free(key);
     free(hosts);
     return r == 0 ? 0 : error_wrap(why, "self-signed certificate");
 }
