@@ -68,6 +68,7 @@ void state_root_free(struct state_root *s) {
     free_entries(s);
     map_free(&s->parked);
     free(s->entries);
+    free(s->last);
     arena_free(&s->scratch);
     for (size_t i = 0; i < TRIE_TEAM_MAX; i++) {
         arena_free(&s->member[i].scratch);
@@ -81,6 +82,7 @@ void state_root_free(struct state_root *s) {
 
 void state_root_forget(struct state_root *s) {
     free_entries(s);
+    s->last_known = false;
     trie_work_reset(s->account_work);
     trie_pool_reset(s->pool);
     trie_init(&s->accounts, &s->parent_root);
@@ -125,6 +127,7 @@ static struct entry *find_entry(const struct state_root *s, const struct hash *k
 
 void state_root_advance(struct state_root *s) {
     s->parent_root = trie_root(&s->accounts);
+    s->last_known = false;
     for (size_t i = 0; i < s->entry_count; i++) {
         struct entry *e = s->entries[i];
         e->base = e->now;
@@ -199,6 +202,7 @@ static int prepare_accounts(struct state_root *s, struct target **ret,
     if (!t || !sorted || !job) return state_root_no_memory(why);
     for (size_t i = 0; i < count; i++) {
         t[i].change = &changes[i];
+        s->last[i] = changes[i].address;
         job[i] = (struct key_cache_job){BYTES_OF(changes[i].address), &t[i].key};
     }
     (void)key_cache_hash(s->keys, job, count);
@@ -214,8 +218,8 @@ static int prepare_accounts(struct state_root *s, struct target **ret,
 
 // Makes an entry for each target that has none; entries stay sorted. matched[i] is the target of
 // entry i, or NULL.
-static int match(struct state_root *s, struct target *t, size_t count, struct target ***ret_matched,
-                 struct error *why) {
+static int match(struct state_root *s, struct target *t, const struct state_account_change *changes,
+                 size_t count, struct target ***ret_matched, struct error *why) {
     size_t most = s->entry_count + count, n = 0, i = 0, k = 0;
     struct entry **merged = malloc((most ? most : 1) * sizeof(struct entry *));
     struct target **matched = arena_alloc_array(&s->scratch, most, sizeof(struct target *));
@@ -236,6 +240,7 @@ static int match(struct state_root *s, struct target *t, size_t count, struct ta
         } else {
             merged[n] = s->entries[i++];
         }
+        merged[n]->at = order >= 0 ? (size_t)(t[k].change - changes) : NOT_CHANGED;
         matched[n++] = order >= 0 ? &t[k++] : NULL;
     }
     bool complete = i == s->entry_count && k == count;
@@ -250,6 +255,55 @@ static int match(struct state_root *s, struct target *t, size_t count, struct ta
     return complete ? 0 : state_root_no_memory(why);
 }
 
+static bool accounts_as_last(const struct state_root *s, const struct state_account_change *changes,
+                             size_t count) {
+    if (!s->last_known || s->last_count != count) return false;
+    for (size_t i = 0; i < count; i++) {
+        if (memcmp(&s->last[i], &changes[i].address, sizeof s->last[i]) != 0) return false;
+    }
+    return true;
+}
+
+// The same for the accounts of the last candidate in the same order: keys and entries are known.
+static int match_as_last(struct state_root *s, const struct state_account_change *changes,
+                         size_t count, struct target ***ret_matched, struct error *why) {
+    struct target *t = arena_new_array(&s->scratch, struct target, count);
+    struct target **matched =
+        arena_alloc_array(&s->scratch, s->entry_count, sizeof(struct target *));
+    if (!t || !matched) return state_root_no_memory(why);
+    for (size_t i = 0; i < s->entry_count; i++) {
+        const struct entry *e = s->entries[i];
+        state_root_ask(s, i);
+        matched[i] = NULL;
+        if (e->at == NOT_CHANGED) continue;
+        *t = (struct target){.key = e->key, .change = &changes[e->at]};
+        matched[i] = t++;
+    }
+    *ret_matched = matched;
+    return 0;
+}
+
+static int match_accounts(struct state_root *s, const struct state_account_change *changes,
+                          size_t count, struct target ***ret_matched, struct error *why) {
+    if (accounts_as_last(s, changes, count)) {
+        return match_as_last(s, changes, count, ret_matched, why);
+    }
+    s->last_known = false;
+    if (count > s->last_capacity) {
+        free(s->last);
+        s->last_capacity = 0;
+        s->last = malloc(count * sizeof *s->last);
+        if (!s->last) return state_root_no_memory(why);
+        s->last_capacity = count;
+    }
+    struct target *targets = NULL;
+    int r = prepare_accounts(s, &targets, changes, count, why);
+    if (r == 0) r = match(s, targets, changes, count, ret_matched, why);
+    s->last_count = count;
+    s->last_known = r == 0;
+    return r;
+}
+
 // Candidates: what each account was told to be in the last one
 
 static bool as_last(const struct entry *e, const struct state_account_change *c) {
@@ -258,6 +312,18 @@ static bool as_last(const struct entry *e, const struct state_account_change *c)
            l->slot_count == c->slot_count && u256_equal(l->balance, c->balance) &&
            hash_equal(&l->code_hash, &c->code_hash) &&
            (!c->slot_count || memcmp(l->slots, c->slots, c->slot_count * sizeof *c->slots) == 0);
+}
+
+// Whether the slots are those of the last candidate in the same order, whatever their values.
+static bool slots_as_last(const struct entry *e, const struct state_account_change *c) {
+    const struct last *l = &e->last;
+    if (!l->known || c->removed || c->storage_cleared || l->slot_count != c->slot_count) {
+        return false;
+    }
+    for (size_t i = 0; i < c->slot_count; i++) {
+        if (!hash_equal(&l->slots[i].key, &c->slots[i].key)) return false;
+    }
+    return true;
 }
 
 static int keep_last(struct entry *e, const struct state_account_change *c, struct error *why) {
@@ -310,9 +376,10 @@ static int compare_with_last(struct state_root *s, struct target *const *matched
         }
         t->same = as_last(e, t->change);
         if (t->same) continue;
+        t->same_slots = slots_as_last(e, t->change);
         int r = keep_last(e, t->change, why);
         if (r != 0) return r;
-        *ret += t->change->slot_count;
+        if (!t->same_slots) *ret += t->change->slot_count;
     }
     return 0;
 }
@@ -327,18 +394,19 @@ static int prepare_slots(struct state_root *s, struct target *const *matched, st
     if (!slot || !sorted || !job) return state_root_no_memory(why);
     for (size_t i = 0; i < s->entry_count; i++) {
         struct target *t = matched[i];
-        if (!t || t->same) continue;
+        if (!t || t->same || t->same_slots) continue;
         t->slots = slot;
         t->slot_count = t->change->slot_count;
         for (size_t k = 0; k < t->slot_count; k++, slot++) {
             slot->value = t->change->slots[k].value;
+            slot->at = k;
             job[jobs++] = (struct key_cache_job){BYTES_OF(t->change->slots[k].key), &slot->key};
         }
     }
     (void)key_cache_hash(s->keys, job, jobs);
     for (size_t i = 0; i < s->entry_count; i++) {
         struct target *t = matched[i];
-        if (!t || t->same) continue;
+        if (!t || t->same || t->same_slots) continue;
         size_t n = t->slot_count;
         if (!key_sort(sorted, t->slots, n, sizeof *slot, &s->scratch))
             return state_root_no_memory(why);
@@ -448,11 +516,8 @@ int state_root_compute(struct state_root *s, struct hash *ret,
                        struct trie_team *team, const struct state_missing_sink *sink,
                        struct trie_stats *stats, struct error *why) {
     arena_reset(&s->scratch);
-    struct target *targets = NULL;
     struct target **matched = NULL;
-    int r = prepare_accounts(s, &targets, changes, count, why);
-    if (r != 0) return r;
-    r = match(s, targets, count, &matched, why);
+    int r = match_accounts(s, changes, count, &matched, why);
     if (r == 0) r = prepare_slots(s, matched, why);
     if (r == 0) r = load_bases(s, sink, why);
     if (r == 0 || r == ERR_NOT_FOUND) { // go on: the sink wants all that is missing

@@ -15,7 +15,9 @@ struct slot {
     struct hash key;
     struct u256 base; /* in the parent */
     struct u256 now;  /* in the last candidate */
+    size_t at;        /* which of the last candidate's slots it is, or NOT_CHANGED */
 };
+#define NOT_CHANGED SIZE_MAX
 
 /* An account that some candidate on this parent changed. */
 struct entry {
@@ -28,6 +30,7 @@ struct entry {
     struct trie storage;
     struct slot *slots; /* by key */
     size_t slot_count, slot_capacity;
+    size_t at;    /* which of the last candidate's accounts it is, or NOT_CHANGED */
     struct last { /* what the last candidate told, to see at once that another tells the same */
         bool known;
         uint64_t nonce;
@@ -42,11 +45,14 @@ struct entry {
 struct target {
     struct hash key;
     const struct state_account_change *change;
-    bool same; /* as in the last candidate: nothing is to be done */
+    bool same;       /* as in the last candidate: nothing is to be done */
+    bool same_slots; /* the slots are those of the last candidate, as they came: `slots` is left out
+                      */
     struct target_slot {
         struct hash key;
         struct u256 value;
-    } * slots; /* by key */
+        size_t at; /* which of the change's slots */
+    } * slots;     /* by key */
     size_t slot_count;
 };
 
@@ -59,6 +65,9 @@ struct state_root {
     struct key_cache *keys;
     struct entry **entries; /* by key */
     size_t entry_count, entry_capacity;
+    struct address *last; /* of the last candidate's accounts, as they came */
+    size_t last_count, last_capacity;
+    bool last_known;      /* and the entries are those of that candidate */
     struct map parked;    /* entries of before, as the parent has them: kept for their tries */
     struct arena scratch; /* of one call */
     struct member {

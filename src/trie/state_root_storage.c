@@ -80,8 +80,18 @@ static void plan_known(const struct entry *e, const struct target *t, size_t wan
     for (size_t i = 0; i < e->slot_count; i++) {
         struct slot *slot = &e->slots[i];
         bool same = k < wanted && key_compare(&slot->key, &t->slots[k].key) == 0;
+        slot->at = same ? t->slots[k].at : NOT_CHANGED;
         plan_change(w, slot, same ? t->slots[k].value : slot->base, true);
         k += same;
+    }
+}
+
+// The plan where the slots are those of the last candidate, in the same order.
+static void plan_same(const struct entry *e, const struct target *t, struct storage_work *w) {
+    for (size_t i = 0; i < e->slot_count; i++) {
+        struct slot *slot = &e->slots[i];
+        const struct state_slot_change *to = t->change->slots;
+        plan_change(w, slot, slot->at == NOT_CHANGED ? slot->base : to[slot->at].value, true);
     }
 }
 
@@ -94,6 +104,7 @@ static void plan_merged(const struct entry *e, const struct target *t, size_t wa
                                        : key_compare(&e->slots[i].key, &t->slots[k].key);
         struct slot *to = &w->merged[w->merged_count++];
         *to = order <= 0 ? e->slots[i] : (struct slot){.key = t->slots[k].key};
+        to->at = order >= 0 ? t->slots[k].at : NOT_CHANGED;
         plan_change(w, to, order < 0 ? to->base : t->slots[k].value, order <= 0);
         i += order <= 0;
         k += order >= 0;
@@ -106,13 +117,15 @@ static int plan_storage(struct storage_job *j, struct arena *scratch, struct err
     struct storage_work *w = &j->work;
     size_t wanted = slots_wanted(t), most = e->slot_count + wanted;
     if (most == 0) return 0;
-    bool known = count_known(e, t, wanted) == wanted;
+    bool same = t && t->same_slots, known = same || count_known(e, t, wanted) == wanted;
     if (known) most = e->slot_count;
     w->changes = arena_alloc_raw(scratch, most * sizeof(struct trie_change));
     w->unknown = arena_alloc_raw(scratch, most * sizeof(struct slot *));
     if (!known) w->merged = arena_alloc_raw(scratch, most * sizeof(struct slot));
     if (!w->changes || !w->unknown || (!known && !w->merged)) return state_root_no_memory(why);
-    if (known) {
+    if (same) {
+        plan_same(e, t, w);
+    } else if (known) {
         plan_known(e, t, wanted, w);
     } else {
         plan_merged(e, t, wanted, w);

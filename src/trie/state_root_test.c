@@ -109,14 +109,13 @@ static void make_change(struct state_account_change *a, struct state_slot_change
     memcpy(told[i].slot, slots, sizeof told[i].slot);
 }
 
-// A candidate on `parent`; `after` becomes the state that it leads to.
-static void make_candidate(struct candidate *c, const struct world *parent, struct world *after) {
+// The state that a candidate on `parent` leads to.
+static void follow_candidate(const struct candidate *c, const struct world *parent,
+                             struct world *after) {
     *after = *parent;
-    c->count = 0;
-    for (size_t i = 0; i < ACCOUNTS; i++) {
-        if (next() % 3) continue;
-        struct state_account_change *a = &c->change[c->count];
-        make_change(a, c->slot[c->count], i, parent);
+    for (size_t n = 0; n < c->count; n++) {
+        const struct state_account_change *a = &c->change[n];
+        size_t i = load_be64(a->address.b + 12) - 0x1000;
         if (a->storage_cleared) memset(after->slot[i], 0, sizeof after->slot[i]);
         for (size_t k = 0; k < a->slot_count; k++) {
             after->slot[i][slot_number(&a->slots[k].key)] = a->slots[k].value;
@@ -125,8 +124,38 @@ static void make_candidate(struct candidate *c, const struct world *parent, stru
         after->nonce[i] = a->nonce;
         after->balance[i] = a->balance;
         after->code_hash[i] = a->code_hash;
+    }
+}
+
+// A candidate on `parent`; `after` becomes the state that it leads to.
+static void make_candidate(struct candidate *c, const struct world *parent, struct world *after) {
+    c->count = 0;
+    for (size_t i = 0; i < ACCOUNTS; i++) {
+        if (next() % 3) continue;
+        make_change(&c->change[c->count], c->slot[c->count], i, parent);
         c->count++;
     }
+    follow_candidate(c, parent, after);
+}
+
+// A candidate of the same accounts and mostly the same slots in the same order, with other values.
+static void vary_candidate(struct candidate *c, const struct world *parent, struct world *after) {
+    for (size_t i = 0; i < c->count; i++) {
+        struct state_account_change *a = &c->change[i];
+        struct state_slot_change *slot = c->slot[i];
+        if (next() % 3 == 0) continue;
+        a->nonce = next() % 3 ? a->nonce : next() % 1000;
+        for (size_t k = 0; k < a->slot_count; k++) {
+            if (next() % 2) slot[k].value = some_value();
+        }
+        if (a->slot_count < 2 || next() % 4) continue;
+        struct state_slot_change first = slot[0];
+        slot[0] = slot[a->slot_count - 1];
+        slot[a->slot_count - 1] = first;
+        if (next() % 2) a->slot_count--;
+    }
+    if (c->count > 1 && next() % 4 == 0) c->count--;
+    follow_candidate(c, parent, after);
 }
 
 /* A store by owner and path, a list. */
@@ -217,6 +246,10 @@ TEST(state_root_follows_candidates_and_blocks) {
         for (int candidate = 0; candidate < 12; candidate++) {
             make_candidate(&c, &parent, &after);
             check_compute(s, &c, &after, candidate % 2 ? team : NULL);
+            for (int variation = 0; variation < candidate % 4; variation++) {
+                vary_candidate(&c, &parent, &after);
+                check_compute(s, &c, &after, variation % 2 ? team : NULL);
+            }
         }
         // Nothing changed at all is the parent again.
         struct candidate none = {.count = 0};

@@ -15,21 +15,29 @@
 #define ROOM ((TRIE_NODE_MAX + KECCAK_RATE + 63) / 64 * 64) /* as keccak_pad wants it */
 #define RANGE 128 /* nodes that a member of a team takes at a time */
 
-// How many nodes early the next ones are asked for when they are listed, and at most when they are
-// hashed.
-#define LIST_AHEAD 16
-#define HASH_AHEAD 24
+#define HASH_AHEAD 24 /* nodes that are asked for early, at most */
 
-// What of a node is hashed.
-static const uint8_t lines_of[4] = {
-    [TRIE_LEAF] = (sizeof(struct trie_leaf) + TRIE_LINE - 1) / TRIE_LINE,
-    [TRIE_EXTENSION] = (sizeof(struct trie_extension) + TRIE_LINE - 1) / TRIE_LINE,
-    [TRIE_BRANCH] = offsetof(struct trie_branch, child) / TRIE_LINE,
-};
+// Nodes of one class come one after the other, so that the processor can foresee what is done.
+static enum trie_class class_of(const struct trie_pool *pool, uint32_t node, uint32_t *ret_lines) {
+    switch (trie_kind(node)) {
+    case TRIE_LEAF: {
+        size_t size = offsetof(struct trie_leaf, value) + trie_leaf_at(pool, node)->value_n;
+        *ret_lines = (uint32_t)((size + TRIE_LINE - 1) / TRIE_LINE);
+        return TRIE_CLASS_LEAF;
+    }
+    case TRIE_BRANCH:
+        *ret_lines = offsetof(struct trie_branch, child) / TRIE_LINE;
+        return trie_branch_full(trie_branch_at(pool, node)) ? TRIE_CLASS_FULL : TRIE_CLASS_OTHER;
+    default:
+        *ret_lines = (sizeof(struct trie_extension) + TRIE_LINE - 1) / TRIE_LINE;
+        return TRIE_CLASS_OTHER;
+    }
+}
 
-bool trie_work_add(struct trie_work *work, unsigned depth, uint32_t node, uint8_t *ret_n,
-                   uint8_t *ret) {
-    struct trie_job_list *l = &work->level[depth];
+bool trie_work_add(struct trie_work *work, const struct trie_pool *pool, unsigned depth,
+                   uint32_t node, uint8_t *ret_n, uint8_t *ret) {
+    uint32_t lines;
+    struct trie_job_list *l = &work->level[depth][class_of(pool, node, &lines)];
     if (l->count == l->capacity) {
         size_t more = l->capacity ? 2 * l->capacity : 64;
         struct trie_job *p = realloc(l->job, more * sizeof *p);
@@ -37,51 +45,29 @@ bool trie_work_add(struct trie_work *work, unsigned depth, uint32_t node, uint8_
         l->job = p;
         l->capacity = more;
     }
-    l->job[l->count++] = (struct trie_job){node, lines_of[trie_kind(node)], ret_n, ret};
+    l->job[l->count++] = (struct trie_job){node, lines, ret_n, ret};
     return true;
 }
 
-// Lists the changed nodes right below one that is listed; with what is below those if `all`.
+// Lists the changed nodes below one that is listed.
 static bool list_below(const struct trie_pool *pool, struct trie_work *work, uint32_t node,
-                       unsigned depth, bool all) {
+                       unsigned depth) {
     bool ok = true;
     if (trie_kind(node) == TRIE_BRANCH) {
         struct trie_branch *b = trie_branch_at(pool, node);
         for (unsigned dirty = b->dirty; dirty && ok; dirty &= dirty - 1) {
             unsigned i = (unsigned)__builtin_ctz(dirty);
             uint32_t child = b->child[i];
-            ok = trie_work_add(work, depth + 1, child, &b->ref_n[i], trie_branch_ref(b, i));
-            if (all && ok) ok = list_below(pool, work, child, depth + 1, all);
+            ok = trie_work_add(work, pool, depth + 1, child, &b->ref_n[i], trie_branch_ref(b, i)) &&
+                 list_below(pool, work, child, depth + 1);
         }
     } else if (trie_kind(node) == TRIE_EXTENSION) {
         struct trie_extension *e = trie_extension_at(pool, node);
         if (!e->dirty) return true;
-        ok = trie_work_add(work, e->end, e->child, &e->ref.n, e->ref.b);
-        if (all && ok) ok = list_below(pool, work, e->child, e->end, all);
+        ok = trie_work_add(work, pool, e->end, e->child, &e->ref.n, e->ref.b) &&
+             list_below(pool, work, e->child, e->end);
     }
     return ok;
-}
-
-// Level by level from the roots: paths of many keys go down side by side, so that the next nodes
-// are on their way from memory while these are looked at.
-static bool list_levels(const struct trie_pool *pool, struct trie_work *work) {
-    bool ok = true;
-    for (unsigned depth = 0; depth < TRIE_DEPTH_MAX && ok; depth++) {
-        const struct trie_job_list *l = &work->level[depth];
-        for (size_t i = 0; i < l->count && ok; i++) {
-            if (i + LIST_AHEAD < l->count && trie_kind(l->job[i + LIST_AHEAD].node) != TRIE_LEAF) {
-                trie_node_prefetch(pool, l->job[i + LIST_AHEAD].node);
-            }
-            ok = list_below(pool, work, l->job[i].node, depth, false);
-        }
-    }
-    return ok;
-}
-
-static bool list_root(struct trie_work *work, struct trie *t) {
-    if (!t->dirty || !t->root) return true;
-    t->dirty = false;
-    return trie_work_add(work, 0, t->root, &t->ref.n, t->ref.b);
 }
 
 int trie_work_create(struct trie_work **ret, struct error *why) {
@@ -91,13 +77,17 @@ int trie_work_create(struct trie_work **ret, struct error *why) {
 
 void trie_work_reset(struct trie_work *work) {
     for (unsigned depth = 0; depth <= TRIE_DEPTH_MAX; depth++) {
-        work->level[depth].count = 0;
+        for (unsigned class = 0; class < TRIE_CLASSES; class ++) {
+            work->level[depth][class].count = 0;
+        }
     }
 }
 
 void trie_work_clear(struct trie_work *work) {
     for (unsigned depth = 0; depth <= TRIE_DEPTH_MAX; depth++) {
-        free(work->level[depth].job);
+        for (unsigned class = 0; class < TRIE_CLASSES; class ++) {
+            free(work->level[depth][class].job);
+        }
     }
     free(work->way);
 }
@@ -109,16 +99,22 @@ void trie_work_free(struct trie_work *work) {
 
 int trie_list(const struct trie_pool *pool, struct trie *t, struct trie_work *work,
               struct error *why) {
-    bool dirty = t->dirty && t->root;
-    if (list_root(work, t) && (!dirty || list_below(pool, work, t->root, 0, true))) return 0;
+    if (!t->dirty || !t->root) return 0;
+    t->dirty = false;
+    if (trie_work_add(work, pool, 0, t->root, &t->ref.n, t->ref.b) &&
+        list_below(pool, work, t->root, 0)) {
+        return 0;
+    }
     return error_set(why, ERR_NO_MEMORY, "no memory to hash a trie");
 }
+
+#define LISTS (TRIE_TEAM_MAX * TRIE_CLASSES)
 
 struct level {
     const struct trie_pool *pool;
     // The jobs of several lists, numbered through: those of list i end before number end[i].
-    const struct trie_job *job[TRIE_TEAM_MAX];
-    size_t end[TRIE_TEAM_MAX];
+    const struct trie_job *job[LISTS];
+    size_t end[LISTS];
     unsigned lists;
     unsigned depth;
     _Atomic uint64_t permutations;
@@ -275,16 +271,18 @@ static void hash_level(const struct trie_pool *pool, struct trie_work *const *wo
                        unsigned depth, struct trie_team *team, struct trie_stats *stats) {
     struct level l = {.pool = pool, .depth = depth};
     size_t jobs = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct trie_job_list *list = &works[i]->level[depth];
-        if (list->count == 0) continue;
-        jobs += list->count;
-        l.job[l.lists] = list->job;
-        l.end[l.lists++] = jobs;
-        list->count = 0;
+    for (unsigned class = 0; class < TRIE_CLASSES; class ++) {
+        for (size_t i = 0; i < count; i++) {
+            struct trie_job_list *list = &works[i]->level[depth][class];
+            if (list->count == 0) continue;
+            jobs += list->count;
+            l.job[l.lists] = list->job;
+            l.end[l.lists++] = jobs;
+            list->count = 0;
+        }
     }
     if (jobs == 0) return;
-    size_t share = jobs / (4 * (size_t)trie_team_threads(team));
+    size_t threads = trie_team_threads(team), share = threads > 1 ? jobs / (4 * threads) : jobs;
     trie_team_run(team, jobs, share > RANGE ? share : RANGE, hash_range, &l);
     if (stats) {
         stats->nodes_hashed += jobs;
@@ -302,14 +300,12 @@ void trie_hash_listed(const struct trie_pool *pool, struct trie_work *const *wor
 int trie_hash(struct trie_pool *pool, struct trie *const *tries, size_t count,
               struct trie_team *team, struct trie_stats *stats, struct error *why) {
     struct trie_work *work = &pool->work;
-    bool ok = true;
-    for (size_t i = 0; i < count && ok; i++) {
-        ok = list_root(work, tries[i]);
+    for (size_t i = 0; i < count; i++) {
+        int r = trie_list(pool, tries[i], work, why);
+        if (r == 0) continue;
+        trie_work_reset(work);
+        return r;
     }
-    if (ok && list_levels(pool, work)) {
-        trie_hash_listed(pool, &work, 1, team, stats);
-        return 0;
-    }
-    trie_work_reset(work);
-    return error_set(why, ERR_NO_MEMORY, "no memory to hash a trie");
+    trie_hash_listed(pool, &work, 1, team, stats);
+    return 0;
 }

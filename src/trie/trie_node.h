@@ -102,12 +102,15 @@ struct trie_job {
 
 struct trie_way; /* trie_overwrite.c */
 
+/* FULL as trie_branch_full says when the node is listed. */
+enum trie_class { TRIE_CLASS_LEAF, TRIE_CLASS_OTHER, TRIE_CLASS_FULL, TRIE_CLASSES };
+
 struct trie_work {
     struct trie_job_list {
         struct trie_job *job;
         size_t count, capacity;
-    } level[TRIE_DEPTH_MAX + 1]; /* by depth */
-    struct trie_way *way;        /* scratch of trie_overwrite */
+    } level[TRIE_DEPTH_MAX + 1][TRIE_CLASSES]; /* by depth */
+    struct trie_way *way;                      /* scratch of trie_overwrite */
     size_t way_capacity;
 };
 
@@ -154,8 +157,8 @@ static inline void trie_node_prefetch(const struct trie_pool *pool, uint32_t nod
 }
 
 /* trie_work_add lists a node that stands at a depth. False: no memory. */
-bool trie_work_add(struct trie_work *work, unsigned depth, uint32_t node, uint8_t *ret_n,
-                   uint8_t *ret);
+bool trie_work_add(struct trie_work *work, const struct trie_pool *pool, unsigned depth,
+                   uint32_t node, uint8_t *ret_n, uint8_t *ret);
 
 /* trie_change_remember notes what stood at a key before, if it is not known yet. */
 static inline void trie_change_remember(struct trie_change *c, const uint8_t *old, uint8_t old_n) {

@@ -116,7 +116,7 @@ static bool mark(const struct trie_pool *pool, struct trie *t, const struct trie
             if (b->dirty & bit) return true;
             listed = b->dirty;
             b->dirty = (uint16_t)(b->dirty | bit);
-            if (!trie_work_add(work, w->depth[i] + 1u, child, &b->ref_n[nibble],
+            if (!trie_work_add(work, pool, w->depth[i] + 1u, child, &b->ref_n[nibble],
                                trie_branch_ref(b, nibble))) {
                 return false;
             }
@@ -124,11 +124,11 @@ static bool mark(const struct trie_pool *pool, struct trie *t, const struct trie
             struct trie_extension *e = trie_extension_at(pool, w->node[i]);
             if (e->dirty) return true;
             e->dirty = true;
-            if (!trie_work_add(work, e->end, child, &e->ref.n, e->ref.b)) return false;
+            if (!trie_work_add(work, pool, e->end, child, &e->ref.n, e->ref.b)) return false;
         }
         if (listed) return true;
     }
-    return trie_work_add(work, 0, child, &t->ref.n, t->ref.b);
+    return trie_work_add(work, pool, 0, child, &t->ref.n, t->ref.b);
 }
 
 static bool fits(const struct trie_pool *pool, const struct trie_batch *b,
