@@ -2,8 +2,7 @@
  * finish, new ones are refused, and no connection is lost. SPDX-License-Identifier: MIT */
 #include "net/client.h"
 #include "net/http2_testing.h"
-#include "net/server.h"
-#include "net/testing.h"
+#include "net/raw_testing.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -77,21 +76,8 @@ static void greet(struct exchange *x, void *context) {
     (void)context;
     exchange_respond(x, 200, BYTES_LIT("hello"));
 }
-static void send_more(struct exchange *x, void *context) {
-    static const uint8_t block[16384];
-    (void)context;
-    int r = 0;
-    while (r == 0 && exchange_left(x) > 0) {
-        size_t n = exchange_left(x) < sizeof block ? (size_t)exchange_left(x) : sizeof block;
-        r = exchange_write(x, bytes_make(block, n));
-    }
-    if (exchange_left(x) == 0) exchange_end(x);
-}
-static const struct exchange_events big_events = {NULL, send_more, NULL};
 static void big(struct exchange *x, void *context) {
-    exchange_set_events(x, &big_events, context);
-    exchange_begin(x, 200, BIG_BYTES);
-    send_more(x, context);
+    long_answer(x, BIG_BYTES, context);
 }
 static void take(struct exchange *x, void *context, struct bytes in, bool end) {
     ((struct world *)context)->taken += in.n;

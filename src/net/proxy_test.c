@@ -1,7 +1,7 @@
 /* Client and proxy over real sockets: kept connections, streams, failures, smuggling, tunnels.
  * SPDX-License-Identifier: MIT */
 #include "net/proxy.h"
-#include "net/testing.h"
+#include "net/raw_testing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,21 +119,8 @@ static void back_hold(struct exchange *x, void *context) {
     exchange_hold(x);
     w->held = x;
 }
-static void big_drained(struct exchange *x, void *context) {
-    static const uint8_t block[16384];
-    (void)context;
-    int r = 0;
-    while (r == 0 && exchange_left(x) > 0) {
-        size_t n = exchange_left(x) < sizeof block ? (size_t)exchange_left(x) : sizeof block;
-        r = exchange_write(x, bytes_make(block, n));
-    }
-    if (exchange_left(x) == 0) exchange_end(x);
-}
-static const struct exchange_events big_events = {NULL, big_drained, NULL};
 static void back_big(struct exchange *x, void *context) {
-    exchange_set_events(x, &big_events, context);
-    exchange_begin(x, 200, BIG_BYTES);
-    big_drained(x, context);
+    long_answer(x, BIG_BYTES, context);
 }
 static void count_body(struct exchange *x, void *context, struct bytes in, bool end) {
     struct world *w = context;
@@ -503,39 +490,13 @@ TEST(a_stale_connection_is_replaced_without_a_word) {
 
 /* ---- what a smuggler tries ---- */
 
-struct raw {
-    struct conn conn;
-    struct buf heard;
-    bool closed;
-};
-static void raw_readable(struct conn *c) {
-    struct raw *r = c->owner;
-    uint8_t text[4096];
-    ssize_t n;
-    while ((n = conn_read(c, text, sizeof text)) > 0) {
-        buf_append(&r->heard, bytes_make(text, (size_t)n));
-    }
-    if (n != ERR_AGAIN) {
-        r->closed = true;
-        conn_close(c);
-    }
-}
-static void raw_closed(struct conn *c, const struct error *why) {
-    (void)why;
-    ((struct raw *)c->owner)->closed = true;
-    conn_close(c);
-}
-static const struct conn_events raw_events = {t_open, raw_readable, NULL, raw_closed};
-
 static void raw_ask(struct world *w, struct raw *r, const char *text) {
     struct error why = {0};
     struct socket_address a;
     struct bytes at = client_authority(w->client);
-    memset(r, 0, sizeof *r);
     CHECK_OK(socket_address_parse(&a, at, 0, &why), &why);
-    CHECK_OK(conn_connect(&r->conn, w->loop, &a, NULL, &raw_events, r, &why), &why);
-    TURN_UNTIL(w->loop, conn_is_open(&r->conn));
-    CHECK(conn_write(&r->conn, bytes_from_str(text)) == 0);
+    raw_open(r, w->loop, &a);
+    raw_say(r, text);
 }
 
 TEST(smuggled_requests_do_not_reach_the_origin) {

@@ -1,7 +1,7 @@
 /* The HTTP server over real sockets: routes, bodies, limits, slow peers, hostile framing, drain.
  * SPDX-License-Identifier: MIT */
+#include "net/raw_testing.h"
 #include "net/server_internal.h"
-#include "net/testing.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,42 +21,8 @@ struct world {
     struct server_record last;
 };
 
-/* A peer that says bytes and keeps what it hears. */
-struct raw {
-    struct conn conn;
-    struct buf heard;
-    bool closed;
-};
-
-static void raw_open(struct conn *c) {
-    (void)c;
-}
-static void raw_readable(struct conn *c) {
-    struct raw *r = c->owner;
-    uint8_t *p = loop_scratch(c->loop);
-    ssize_t n;
-    while ((n = conn_read(c, p, 4096)) > 0)
-        buf_append(&r->heard, bytes_make(p, (size_t)n));
-    if (n != ERR_AGAIN) {
-        r->closed = true;
-        conn_close(c);
-    }
-}
-static void raw_closed(struct conn *c, const struct error *why) {
-    (void)why;
-    ((struct raw *)c->owner)->closed = true;
-    conn_close(c);
-}
-static const struct conn_events raw_events = {raw_open, raw_readable, NULL, raw_closed};
-
 static void raw_connect(struct raw *r, struct world *w) {
-    struct error why = {0};
-    memset(r, 0, sizeof *r);
-    CHECK_OK(conn_connect(&r->conn, w->loop, &w->address, NULL, &raw_events, r, &why), &why);
-    TURN_UNTIL(w->loop, conn_is_open(&r->conn) || r->closed);
-}
-static void raw_say(struct raw *r, const char *text) {
-    CHECK(conn_write(&r->conn, bytes_from_str(text)) == 0);
+    raw_open(r, w->loop, &w->address);
 }
 static unsigned count_of(struct raw *r, const char *text) {
     unsigned n = 0;
@@ -68,10 +34,6 @@ static unsigned count_of(struct raw *r, const char *text) {
 }
 static bool heard(struct raw *r, const char *text) {
     return count_of(r, text) > 0;
-}
-static void raw_free(struct raw *r) {
-    conn_close(&r->conn);
-    buf_free(&r->heard);
 }
 static void quiet(struct world *w, unsigned turns) {
     for (unsigned i = 0; i < turns; i++)
