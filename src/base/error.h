@@ -1,9 +1,9 @@
 /* Errors of the whole project: a small set of codes, with the details beside them.
  *
  * A function that can fail returns `int`: 0, or a negative `enum err`. The details go to a
- * caller-given `struct error`, set only on failure and never needed for control flow; NULL is
- * always allowed. One table (error_class) maps a code to HTTP status, JSON-RPC code, exit status.
- *
+ * caller-given `struct error`, set only on failure. NULL does where the caller asks only whether it
+ * failed: error_wrap has no code to give again then, so who acts on the code gives a struct. One
+ * table (error_class) maps a code to HTTP status, JSON-RPC code, exit status.
  * SPDX-License-Identifier: MIT */
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
