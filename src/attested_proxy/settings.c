@@ -142,11 +142,8 @@ const struct config_program proxy_settings_program = {
     .details = "Each side may attest itself (server-attestation-type, client-attestation-type, "
                "quote-source) and judge its peer (measurements-file). SIGHUP reads policies, trust "
                "roots, collateral and certificates again.",
-    .options = options,
-    .option_count = sizeof options / sizeof options[0],
-    .values_bytes = sizeof(struct proxy_values),
-    .verbs = verbs,
-    .verb_count = sizeof verbs / sizeof verbs[0],
+    CONFIG_OPTIONS(options, struct proxy_values),
+    CONFIG_VERBS(verbs),
 };
 
 /* ---- sense ---- */

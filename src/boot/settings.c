@@ -53,10 +53,7 @@ const struct config_program boot_program = {
     .details = "Without a verb: fetches the configuration through the attested proxy, checks it, "
                "renders the services' files, registers the certificate, and keeps all that up to "
                "date.",
-    .options = options,
-    .option_count = sizeof options / sizeof options[0],
-    .values_bytes = sizeof(V),
-    .verbs = verbs,
-    .verb_count = sizeof verbs / sizeof verbs[0],
+    CONFIG_OPTIONS(options, V),
+    CONFIG_VERBS(verbs),
     .verb_optional = true,
 };

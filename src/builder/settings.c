@@ -198,10 +198,7 @@ const struct config_program builder_program = {
         "JSON-RPC, from the orderflow program and from the client's pool, and bids for each slot "
         "whose proposer is registered at a relay. The verbs work on files, but for order, which "
         "asks a running builder.",
-    .options = options,
-    .option_count = sizeof options / sizeof options[0],
-    .values_bytes = sizeof(V),
-    .verbs = verbs,
-    .verb_count = sizeof verbs / sizeof verbs[0],
+    CONFIG_OPTIONS(options, V),
+    CONFIG_VERBS(verbs),
     .verb_optional = true,
 };

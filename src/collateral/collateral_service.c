@@ -38,9 +38,7 @@ const struct config_program collateral_program = {
     .summary = "serve collateral from a folder",
     .details = "FOLDER holds one platform's collateral, or a folder or JSON container for each "
                "(as `buildernet attest fetch-collateral` writes them). SIGHUP reads it again.",
-    .options = options,
-    .option_count = sizeof options / sizeof options[0],
-    .values_bytes = sizeof(struct values),
+    CONFIG_OPTIONS(options, struct values),
     .verbs = verbs,
     .verb_count = 1,
 };

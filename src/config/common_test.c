@@ -19,11 +19,8 @@ static const struct config_option options[] = {
     COMMON_PROCESS_ROWS(struct values, process, "general."),
     COMMON_METRICS_ROW(struct values, metrics_addr, "127.0.0.1:9", NULL, "Metrics listener."),
 };
-static const struct config_program program = {.name = "common",
-                                              .summary = "test",
-                                              .options = options,
-                                              .option_count = sizeof options / sizeof options[0],
-                                              .values_bytes = sizeof(struct values)};
+static const struct config_program program = {
+    .name = "common", .summary = "test", CONFIG_OPTIONS(options, struct values)};
 
 static struct config *load(struct values *v, int argc, const char *const *argv) {
     struct config *c;

@@ -128,6 +128,13 @@ struct config_program {
     int (*check)(const void *values, struct error *why);
 };
 
+/* A program's arrays with their sizes, among its other members: the rows and the values that they
+ * fill, and the verbs. */
+#define CONFIG_OPTIONS(array, type)                                                                \
+    .options = (array), .option_count = sizeof(array) / sizeof(array)[0],                          \
+    .values_bytes = sizeof(type)
+#define CONFIG_VERBS(array) .verbs = (array), .verb_count = sizeof(array) / sizeof(array)[0]
+
 enum config_source { CONFIG_FROM_DEFAULT, CONFIG_FROM_FILE, CONFIG_FROM_ENV, CONFIG_FROM_FLAG };
 
 struct config;

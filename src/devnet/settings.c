@@ -175,10 +175,7 @@ const struct config_program devnet_program = {
     .summary = "a whole network on this machine",
     .details = "`up` runs hub, collateral, simulated TDX platforms and nodes as processes of this "
                "program, in one folder, on loopback. The other verbs talk to it.",
-    .options = options,
-    .option_count = sizeof options / sizeof options[0],
-    .values_bytes = sizeof(struct devnet_settings),
-    .verbs = verbs,
-    .verb_count = sizeof verbs / sizeof verbs[0],
+    CONFIG_OPTIONS(options, struct devnet_settings),
+    CONFIG_VERBS(verbs),
     .check = check,
 };

@@ -92,9 +92,7 @@ const struct config_program hub_operator_program = {
         "or value is not of its form; 66 a file or flag is not known; 69 the hub is away; "
         "74 a file cannot be read; 75 the hub cannot now, try again; 77 the password, or the "
         "hub's certificate, is not right.",
-    .options = options,
-    .option_count = sizeof options / sizeof options[0],
-    .values_bytes = sizeof(struct operator_values),
+    CONFIG_OPTIONS(options, struct operator_values),
     .verbs = verbs,
     .verb_count = VERB_COUNT,
 };

@@ -156,11 +156,8 @@ const struct config_program hub_program = {
                "and says in headers what it verified. SIGHUP reads the settings, accounts and "
                "certificates again; a bad one is refused and the old ones stay.\n\nThe other verbs "
                "are the operator's, to a running hub.",
-    .options = options,
-    .option_count = sizeof options / sizeof options[0],
-    .values_bytes = sizeof(V),
-    .verbs = verbs,
-    .verb_count = sizeof verbs / sizeof verbs[0],
+    CONFIG_OPTIONS(options, V),
+    CONFIG_VERBS(verbs),
     .verb_optional = true,
 };
 

@@ -66,9 +66,7 @@ const struct config_program load_program = {
     .summary = "send transactions and bundles at a steady rate and report what becomes of them",
     .details = "Open-loop: an order is sent when its time has come, whatever became of the others. "
                "Scenario files are those of contender, with a few additions.",
-    .options = options,
-    .option_count = sizeof options / sizeof options[0],
-    .values_bytes = sizeof(struct load_settings),
+    CONFIG_OPTIONS(options, struct load_settings),
 };
 
 static void say(const char *line) {

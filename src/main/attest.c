@@ -66,11 +66,8 @@ const struct config_program attest_program = {
     .name = "attest",
     .summary = "make, verify and explain attestation evidence",
     .details = "Exit status: 0 verified, 2 refused by policy, 3 not valid, 4 bad input.",
-    .options = options,
-    .option_count = sizeof options / sizeof *options,
-    .values_bytes = sizeof(struct attest_values),
-    .verbs = verbs,
-    .verb_count = sizeof verbs / sizeof *verbs,
+    CONFIG_OPTIONS(options, struct attest_values),
+    CONFIG_VERBS(verbs),
 };
 
 int attest_fail(struct attest_run *run) {

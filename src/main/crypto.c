@@ -54,6 +54,5 @@ static const struct config_verb verbs[] = {
 const struct config_program crypto_program = {
     .name = "crypto",
     .summary = "time the cryptography",
-    .verbs = verbs,
-    .verb_count = sizeof verbs / sizeof verbs[0],
+    CONFIG_VERBS(verbs),
 };

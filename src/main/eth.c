@@ -139,6 +139,5 @@ static const struct config_verb verbs[] = {
 const struct config_program eth_program = {
     .name = "eth",
     .summary = "tell what bytes are: transactions, blocks, SSZ, RLP",
-    .verbs = verbs,
-    .verb_count = sizeof verbs / sizeof verbs[0],
+    CONFIG_VERBS(verbs),
 };

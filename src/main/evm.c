@@ -181,6 +181,5 @@ static const struct config_verb verbs[] = {
 const struct config_program evm_program = {
     .name = "evm",
     .summary = "run code and the field's test files",
-    .verbs = verbs,
-    .verb_count = sizeof verbs / sizeof verbs[0],
+    CONFIG_VERBS(verbs),
 };

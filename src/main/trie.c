@@ -220,6 +220,5 @@ static const struct config_verb verbs[] = {
 const struct config_program trie_program = {
     .name = "trie",
     .summary = "state roots and proofs: made, checked, timed",
-    .verbs = verbs,
-    .verb_count = sizeof verbs / sizeof verbs[0],
+    CONFIG_VERBS(verbs),
 };

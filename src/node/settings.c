@@ -164,11 +164,8 @@ const struct config_program node_program = {
         "plays the consensus layer too, asks relays for blocks and serves what builders and "
         "relays need of a beacon node; else a consensus client drives it over the Engine "
         "API, or --follow another node.",
-    .options = options,
-    .option_count = sizeof options / sizeof options[0],
-    .values_bytes = sizeof(V),
-    .verbs = verbs,
-    .verb_count = sizeof verbs / sizeof verbs[0],
+    CONFIG_OPTIONS(options, V),
+    CONFIG_VERBS(verbs),
     .verb_optional = true,
     .check = check,
 };

@@ -68,9 +68,6 @@ const struct config_program send_program = {
     .summary = "sign and send transactions and bundles to a node",
     .details = "Says in words what a refusal means. Exit status: 0 taken, 65 the order is wrong, "
                "69 the node is away, 75 come again later, 76 refused, 77 who signed is not known.",
-    .options = options,
-    .option_count = sizeof options / sizeof options[0],
-    .values_bytes = sizeof(V),
-    .verbs = verbs,
-    .verb_count = sizeof verbs / sizeof verbs[0],
+    CONFIG_OPTIONS(options, V),
+    CONFIG_VERBS(verbs),
 };

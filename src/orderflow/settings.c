@@ -221,10 +221,7 @@ const struct config_program orderflow_program = {
         "Without a verb, serves. Names of flags and variables are those of the deployed programs. "
         "SIGHUP reads the rules file, the certificate, the peers' policy with its trust root and "
         "collateral, and the logging settings again.",
-    .options = options,
-    .option_count = sizeof options / sizeof options[0],
-    .values_bytes = sizeof(V),
-    .verbs = verbs,
-    .verb_count = sizeof verbs / sizeof verbs[0],
+    CONFIG_OPTIONS(options, V),
+    CONFIG_VERBS(verbs),
     .verb_optional = true,
 };

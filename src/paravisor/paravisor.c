@@ -48,9 +48,7 @@ const struct config_program paravisor_program = {
     .details = "For tests and devnets, with swtpm behind it. Give its address as --quote-source "
                "vtpm:swtpm:host=HOST,port=PORT and --imds-url http://METADATA-ADDR/acc/tdquote, "
                "and the platform's ak_root.pem to verifiers as --ak-roots.",
-    .options = options,
-    .option_count = sizeof options / sizeof options[0],
-    .values_bytes = sizeof(struct values),
+    CONFIG_OPTIONS(options, struct values),
 };
 
 struct paravisor {

@@ -50,9 +50,7 @@ static const struct config_option options[] = {
 const struct config_program quote_service_program = {
     .name = "quote-service",
     .summary = "quotes for guests that cannot reach the platform device",
-    .options = options,
-    .option_count = sizeof options / sizeof options[0],
-    .values_bytes = sizeof(struct values),
+    CONFIG_OPTIONS(options, struct values),
 };
 
 struct quote_service {

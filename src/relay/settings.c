@@ -96,11 +96,8 @@ const struct config_program relay_program = {
     .name = "relay",
     .summary = "auction between block builders and proposers",
     .details = "Without a verb, serves the proposer, builder and data APIs of a MEV-Boost relay.",
-    .options = options,
-    .option_count = sizeof options / sizeof options[0],
-    .values_bytes = sizeof(V),
-    .verbs = verbs,
-    .verb_count = sizeof verbs / sizeof verbs[0],
+    CONFIG_OPTIONS(options, V),
+    CONFIG_VERBS(verbs),
     .verb_optional = true,
 };
 

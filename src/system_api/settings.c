@@ -182,11 +182,8 @@ const struct config_program settings_program = {
         "does not name.\n"
         "SIGHUP reads the configuration and the certificate again; a bad configuration is refused "
         "and the old one goes on. SIGTERM and SIGINT drain and end.",
-    .options = options,
-    .option_count = sizeof options / sizeof options[0],
-    .values_bytes = sizeof(V),
-    .verbs = verbs,
-    .verb_count = sizeof verbs / sizeof verbs[0],
+    CONFIG_OPTIONS(options, V),
+    CONFIG_VERBS(verbs),
     .verb_optional = true,
     .ignore_unknown_keys = true,
 };
