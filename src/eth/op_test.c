@@ -3,10 +3,7 @@
 #include "eth/op.h"
 
 #include "base/hex.h"
-#include "test/harness/test.h"
-#include "json/json.h"
-
-#include <stdlib.h>
+#include "eth/testing.h"
 
 static struct arena a;
 static struct error why;
@@ -114,15 +111,6 @@ TEST(op_fees_of_each_fork) {
 
 /* Published values. */
 
-static const struct json *load(const char *path) {
-    struct bytes text = test_read_file(test_vectors(path));
-    struct bytes kept = arena_copy(&a, text);
-    free((void *)text.p);
-    const struct json *doc;
-    CHECK_OK(json_parse(&doc, kept, &a, NULL, &why), &why);
-    return doc;
-}
-
 static uint64_t number(const struct json *in, const char *key) {
     uint64_t v = 0;
     if (json_is_null(json_get(in, key))) return 0;
@@ -149,7 +137,7 @@ static void check_decimal(const struct json *in, const char *key, struct u256 go
 
 TEST(op_fees_as_executed) {
     arena_init(&a, 0);
-    const struct json *list = load("l2/fees/executed-fees.json");
+    const struct json *list = vectors_json("l2/fees/executed-fees.json", &a);
     json_each(item, list) {
         static const struct {
             const char *name;
@@ -179,7 +167,7 @@ TEST(op_fees_as_executed) {
 
 TEST(op_base_fees_as_published) {
     arena_init(&a, 0);
-    const struct json *list = load("l2/fees/base-fee.json");
+    const struct json *list = vectors_json("l2/fees/base-fee.json", &a);
     json_each(item, list) {
         struct op_base_fee p = {.denominator = (uint32_t)number(item, "denominator"),
                                 .elasticity = (uint32_t)number(item, "elasticity")};
@@ -196,7 +184,7 @@ TEST(op_base_fees_as_published) {
 
 TEST(op_sizes_as_published) {
     arena_init(&a, 0);
-    const struct json *list = load("l2/fees/fastlz.json");
+    const struct json *list = vectors_json("l2/fees/fastlz.json", &a);
     json_each(item, list) {
         struct bytes hex = json_text(json_get(item, "input")), raw;
         if (json_is_null(json_get(item, "input"))) continue; // one byte repeated: above

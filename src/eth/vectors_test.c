@@ -5,26 +5,15 @@
 #include "eth/bundle.h"
 #include "eth/deposit.h"
 #include "eth/rpc_json.h"
+#include "eth/testing.h"
 #include "eth/tx_sidecar.h"
-#include "test/harness/test.h"
-
-#include <stdlib.h>
 
 static struct arena a;
 static struct error why;
 
-static const struct json *load(const char *path) {
-    struct bytes text = test_read_file(test_vectors(path));
-    struct bytes kept = arena_copy(&a, text);
-    free((void *)text.p);
-    const struct json *doc;
-    CHECK_OK(json_parse(&doc, kept, &a, NULL, &why), &why);
-    return doc;
-}
-
 TEST(deposits_have_their_hashes) {
     arena_init(&a, 0);
-    const struct json *raws = load("l2/deposit/raw.json");
+    const struct json *raws = vectors_json("l2/deposit/raw.json", &a);
     json_each(item, raws) {
         struct bytes raw;
         struct tx t;
@@ -35,13 +24,14 @@ TEST(deposits_have_their_hashes) {
         if (json_get_hash(&h, item, "hash", &why) == 0) CHECK(hash_equal(&h, &t.hash));
     }
     struct tx t;
-    CHECK_OK(tx_json_decode(&t, load("l2/deposit/rpc-tx-ecotone.json"), &a, &why), &why);
+    CHECK_OK(tx_json_decode(&t, vectors_json("l2/deposit/rpc-tx-ecotone.json", &a), &a, &why),
+             &why);
     arena_free(&a);
 }
 
 TEST(deposit_receipts_read_back) {
     arena_init(&a, 0);
-    const struct json *receipts = load("l2/deposit/receipt-rlp.json");
+    const struct json *receipts = vectors_json("l2/deposit/receipt-rlp.json", &a);
     json_each(item, receipts) {
         struct bytes payload;
         struct receipt r;
@@ -65,7 +55,7 @@ TEST(deposit_receipts_read_back) {
 
 TEST(upgrades_have_their_source_hashes) {
     arena_init(&a, 0);
-    const struct json *upgrades = load("l2/deposit/upgrade-source-hash.json");
+    const struct json *upgrades = vectors_json("l2/deposit/upgrade-source-hash.json", &a);
     json_each(item, upgrades) {
         struct bytes intent;
         struct hash expected;
@@ -92,7 +82,7 @@ static struct hash hash_of_txs(const struct bundle *b) {
 
 TEST(bundles_read_and_hash) {
     arena_init(&a, 0);
-    const struct json *doc = load("orderflow/bundle-uuid.json");
+    const struct json *doc = vectors_json("orderflow/bundle-uuid.json", &a);
     json_members(group, list, doc) {
         json_each(item, list) {
             struct bundle b;
@@ -103,7 +93,7 @@ TEST(bundles_read_and_hash) {
             CHECK_BYTES(BYTES_OF(got), BYTES_OF(expected));
         }
     }
-    const struct json *shares = load("orderflow/mev-bundle.json");
+    const struct json *shares = vectors_json("orderflow/mev-bundle.json", &a);
     json_each(item, shares) {
         struct share_bundle b;
         CHECK_OK(share_bundle_decode(&b, json_get(item, "payload"), &a, &why), &why);
@@ -113,7 +103,7 @@ TEST(bundles_read_and_hash) {
 
 TEST(raw_transactions_have_their_senders) {
     arena_init(&a, 0);
-    const struct json *doc = load("orderflow/raw-transactions.json");
+    const struct json *doc = vectors_json("orderflow/raw-transactions.json", &a);
     json_each(item, doc) {
         struct tx t;
         struct tx_sidecar sidecar;
