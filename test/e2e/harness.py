@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -74,6 +75,44 @@ def wait_until(what, seconds=10.0, message="nothing happened in time"):
             return value
         time.sleep(0.02)
     raise AssertionError(message() if callable(message) else message)
+
+
+def read_exactly(s, n):
+    """n bytes of a socket; ConnectionError when it ends before."""
+    data = b""
+    while len(data) < n:
+        more = s.recv(n - len(data))
+        if not more:
+            raise ConnectionError("closed")
+        data += more
+    return data
+
+
+def accept_each(listener, serve):
+    """Runs serve(socket) in a thread for each connection, until the listener is closed."""
+    while True:
+        try:
+            near = listener.accept()[0]
+        except OSError:
+            return
+        threading.Thread(target=serve, args=(near,), daemon=True).start()
+
+
+def pass_on(source, sink, count=lambda n: None):
+    """Passes on what comes, telling how many bytes so far, and then ends both connections."""
+    passed = 0
+    try:
+        while data := source.recv(65536):
+            passed += len(data)
+            count(passed)
+            sink.sendall(data)
+    except OSError:
+        pass
+    for s in (source, sink):
+        try:
+            s.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
 
 
 class Folder:

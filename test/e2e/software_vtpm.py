@@ -13,7 +13,8 @@ import struct
 import tempfile
 import threading
 
-from harness import PROGRAM, Process, free_port, is_listening, need, run, wait_until
+from harness import (PROGRAM, Process, accept_each, free_port, is_listening, need, read_exactly, run,
+                     wait_until)
 
 HCL_REPORT, USER_DATA, AK_CERTIFICATE = 0x01400001, 0x01400002, 0x01C101D0
 AREA_BYTES = 2048  # the largest that swtpm takes; the report is shorter than Azure's
@@ -50,20 +51,10 @@ def reach(port):
     return wait_until(attempt, 10, "swtpm takes no connection")
 
 
-def exactly(s, n):
-    data = b""
-    while len(data) < n:
-        more = s.recv(n - len(data))
-        if not more:
-            raise ConnectionError("closed")
-        data += more
-    return data
-
-
 def take(s):
     """One TPM command or response."""
-    head = exactly(s, 10)
-    return head + exactly(s, int.from_bytes(head[2:6], "big") - 10)
+    head = read_exactly(s, 10)
+    return head + read_exactly(s, int.from_bytes(head[2:6], "big") - 10)
 
 
 def nv_write(index, data, offset):
@@ -253,7 +244,7 @@ class Machine:
         self.port = port_pair()
         self.listeners = [socket.create_server(("127.0.0.1", self.port + i)) for i in range(2)]
         for listener, handler in zip(self.listeners, (self.serve, self.control)):
-            threading.Thread(target=accept, args=(listener, handler), daemon=True).start()
+            threading.Thread(target=accept_each, args=(listener, handler), daemon=True).start()
 
     # ---- metadata service ----
 
@@ -296,12 +287,3 @@ def pump(a, b):
         b.shutdown(socket.SHUT_WR)
     except OSError:
         pass
-
-
-def accept(listener, handler):
-    while True:
-        try:
-            near = listener.accept()[0]
-        except OSError:
-            return
-        threading.Thread(target=handler, args=(near,), daemon=True).start()

@@ -16,7 +16,7 @@ import time
 
 from attested import GOOD, OTHER, Service, World, each_form, get, metric, policy, simulate
 from harness import (BUILD, PROGRAM, Folder, Process, case, free_port, is_listening, main, need,
-                     request, run, wait_until)
+                     pass_on, read_exactly, request, run, wait_until)
 
 
 @each_form
@@ -228,22 +228,9 @@ class Relay:
                 near = self.context.wrap_socket(self.listener.accept()[0], server_side=True)
                 far = self.outer.wrap_socket(socket.create_connection(("127.0.0.1", self.target)))
                 for a, b in ((near, far), (far, near)):
-                    threading.Thread(target=self.pump, args=(a, b), daemon=True).start()
+                    threading.Thread(target=pass_on, args=(a, b), daemon=True).start()
             except OSError:
                 return
-
-    @staticmethod
-    def pump(a, b):
-        try:
-            while data := a.recv(65536):
-                b.sendall(data)
-        except OSError:
-            pass
-        for s in (a, b):
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
 
 
 @case
@@ -270,15 +257,7 @@ def frame(message_type, evidence):
 
 
 def take_frame(s):
-    def exactly(n):
-        data = b""
-        while len(data) < n:
-            more = s.recv(n - len(data))
-            if not more:
-                raise ConnectionError("closed")
-            data += more
-        return data
-    return exactly(int.from_bytes(exactly(4), "big"))
+    return read_exactly(s, int.from_bytes(read_exactly(s, 4), "big"))
 
 
 def exporter_peer(port, alpn="flashbots-ratls/1"):

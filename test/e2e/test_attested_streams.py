@@ -10,7 +10,7 @@ import threading
 import time
 
 from attested import OTHER, each_form, get, metric, policy
-from harness import BUILD, main, need, run, wait_until
+from harness import BUILD, accept_each, main, need, run, wait_until
 
 STREAM_BYTES = 12 << 20
 TICKS = 30
@@ -25,19 +25,12 @@ class Streams:
         self.body = secrets.token_bytes(STREAM_BYTES)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.run, daemon=True).start()
+        threading.Thread(target=accept_each, args=(self.listener, self.serve),
+                         daemon=True).start()
         return self
 
     def __exit__(self, *_):
         self.listener.close()
-
-    def run(self):
-        while True:
-            try:
-                s = self.listener.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(s,), daemon=True).start()
 
     def serve(self, s):
         with s, s.makefile("rb") as f:

@@ -11,7 +11,7 @@ import subprocess
 import threading
 
 from attested import GOOD, OTHER, Service, World, get
-from harness import BUILD, PROGRAM, Folder, case, main, need, run, wait_until
+from harness import BUILD, PROGRAM, Folder, accept_each, case, main, need, run, wait_until
 
 REPORT_DATA = slice(48 + 520, 48 + 584)  # of a quote of version 4
 EXPORTER = "EXPORTER-Channel-Binding"
@@ -145,7 +145,8 @@ class CertificateServer:
         self.context.sni_callback = self.choose
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.run, daemon=True).start()
+        threading.Thread(target=accept_each, args=(self.listener, self.serve),
+                         daemon=True).start()
 
     def __enter__(self):
         return self
@@ -174,14 +175,6 @@ class CertificateServer:
         fresh = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         fresh.load_cert_chain(self.certificate(self.nonces[-1]), self.path)
         session.context = fresh
-
-    def run(self):
-        while True:
-            try:
-                s = self.listener.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(s,), daemon=True).start()
 
     def serve(self, s):
         try:

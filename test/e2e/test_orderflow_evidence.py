@@ -1,5 +1,6 @@
 """Evidence between orderflow nodes: no byte of an order reaches a peer that has not proved what it
 runs."""
+import functools
 import signal
 import socket
 import threading
@@ -7,7 +8,7 @@ import time
 
 import wallet
 from attested import GOOD, OTHER, policy, simulate
-from harness import PROGRAM, Folder, case, free_port, main, need, run, wait_until
+from harness import PROGRAM, Folder, case, free_port, main, need, pass_on, run, wait_until
 from orderflow_node import Hub, Node
 
 USER = 0x1111
@@ -31,25 +32,14 @@ class Relay:
                 except OSError:
                     near.close()
                     continue
-                for args in ((near, far, "forth"), (far, near, "back")):
-                    threading.Thread(target=self.pump, args=args, daemon=True).start()
+                for a, b, way in ((near, far, "forth"), (far, near, "back")):
+                    count = functools.partial(self.count, way)
+                    threading.Thread(target=pass_on, args=(a, b, count), daemon=True).start()
         except OSError:
             pass  # closed
 
-    def pump(self, source, sink, way):
-        passed = 0
-        try:
-            while data := source.recv(65536):
-                passed += len(data)
-                setattr(self, way, max(getattr(self, way), passed))
-                sink.sendall(data)
-        except OSError:
-            pass
-        for s in (source, sink):
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+    def count(self, way, passed):
+        setattr(self, way, max(getattr(self, way), passed))
 
     def close(self):
         self.listener.close()
