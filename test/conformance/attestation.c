@@ -24,12 +24,6 @@ struct inputs {
     uint64_t time;
 };
 
-// The folder of a file's path; `folder` has PATH_MAX bytes.
-static void folder_of(char *folder, const char *path) {
-    const char *slash = strrchr(path, '/');
-    (void)snprintf(folder, PATH_MAX, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
-}
-
 static int read_named(struct bytes *ret, const char *folder, struct bytes name, struct arena *a,
                       struct error *why) {
     char path[PATH_MAX];
@@ -255,7 +249,7 @@ static void run_folder(const char *folder, const struct json *v, struct tally *t
     char above[PATH_MAX], name[256];
     (void)snprintf(name, sizeof name, "%.*s", (int)id.n, (const char *)id.p);
     arena_init(&in.arena, 0);
-    folder_of(above, folder);
+    path_folder(above, folder);
     int code = json_get_u64(&in.time, v, "verify_time", &why);
     if (code == 0) code = json_get_string(&root, v, "trusted_root", &why);
     if (code == 0) {
@@ -298,23 +292,18 @@ static void run_list(const char *folder, const struct json *list, struct arena *
     }
 }
 
-static bool ends_with(const char *s, const char *suffix) {
-    size_t n = strlen(s), m = strlen(suffix);
-    return n >= m && strcmp(s + n - m, suffix) == 0;
-}
-
 static void run_file(const char *path, struct bytes content, struct tally *t, void *arg) {
     (void)arg;
     struct arena a;
     const struct json *root;
     struct error why = {0};
     char folder[PATH_MAX];
-    if (!ends_with(path, "vectors.json") && !ends_with(path, "mutations.json") &&
-        !ends_with(path, "expected.json")) {
+    if (!path_ends_with(path, "vectors.json") && !path_ends_with(path, "mutations.json") &&
+        !path_ends_with(path, "expected.json")) {
         return;
     }
     arena_init(&a, 0);
-    folder_of(folder, path);
+    path_folder(folder, path);
     if (json_parse(&root, content, &a, NULL, &why) < 0) {
         tally_fail(t, "-", "%s", why.text);
     } else if (json_type_of(root) == JSON_ARRAY) {

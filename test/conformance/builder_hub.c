@@ -305,11 +305,6 @@ struct databases {
     const char *why;
 };
 
-static bool ends_with(const char *path, const char *end) {
-    size_t n = strlen(path), k = strlen(end);
-    return n >= k && strcmp(path + n - k, end) == 0;
-}
-
 // A file with comments is an illustration, not a vector.
 static bool has_comment(struct bytes content) {
     return memmem(content.p, content.n, " // ", 4) != NULL;
@@ -317,7 +312,7 @@ static bool has_comment(struct bytes content) {
 
 static void each(const char *path, struct bytes content, struct tally *t, void *arg) {
     struct databases *d = arg;
-    if (!ends_with(path, ".json")) return;
+    if (!path_ends_with(path, ".json")) return;
     t->file = path;
     if (has_comment(content)) {
         tally_skip(t, "whole file", "holds comments, so it is no JSON");

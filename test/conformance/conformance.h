@@ -8,6 +8,8 @@
 
 #include "base/bytes.h"
 
+#include <limits.h>
+
 struct tally {
     unsigned passed, failed, skipped;
     const char *file; /* the file that is being run, for the messages */
@@ -38,5 +40,9 @@ void conformance_walk(const char *path, struct tally *t,
                       void (*each)(const char *path, struct bytes content, struct tally *t,
                                    void *arg),
                       void *arg);
+
+/* path_folder gives the folder of a file ("." without one); path_ends_with compares ends. */
+void path_folder(char ret[PATH_MAX], const char *path);
+bool path_ends_with(const char *path, const char *end);
 
 #endif

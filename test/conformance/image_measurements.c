@@ -30,11 +30,6 @@ static void compare_hex(const struct json *want, const void *got, size_t n, cons
     }
 }
 
-static void folder_of(char *folder, const char *path) {
-    const char *slash = strrchr(path, '/');
-    (void)snprintf(folder, PATH_MAX, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
-}
-
 static int read_beside(struct bytes *ret, const char *folder, struct bytes name, struct arena *a,
                        struct error *why) {
     char path[2 * PATH_MAX];
@@ -348,7 +343,7 @@ static void run_portable(const char *folder, const struct json *root, struct are
     char above[PATH_MAX], event[80];
     unsigned reg = 0;
     uint64_t disks = 0;
-    folder_of(above, folder);
+    path_folder(above, folder);
     const struct json *facts = json_get(root, "platform"), *acpi = json_get(facts, "acpi");
     const struct json *hashes = json_get(root, "image_hashes");
     bool ok = read_beside(&text, above, json_text(json_get(root, "firmware")), a, &why) == 0 &&
@@ -420,8 +415,8 @@ static void run_ccel(const char *path, struct bytes content, struct arena *a, st
     struct bytes quote;
     struct error why = {0};
     char folder[PATH_MAX], above[PATH_MAX], name[PATH_MAX];
-    folder_of(folder, path);
-    folder_of(above, folder);
+    path_folder(folder, path);
+    path_folder(above, folder);
     const char *file = path + strlen(folder) + 1;
     (void)snprintf(name, sizeof name, "quotes/tdx-v4-%.*s.bin", (int)strcspn(file, "-"), file);
     if (event_log_parse(&log, content, a, &why) < 0 ||
@@ -443,21 +438,16 @@ static void run_ccel(const char *path, struct bytes content, struct arena *a, st
     tally_pass(t, "ccel");
 }
 
-static bool ends_with(const char *s, const char *suffix) {
-    size_t n = strlen(s), m = strlen(suffix);
-    return n >= m && strcmp(s + n - m, suffix) == 0;
-}
-
 static void run_file(const char *path, struct bytes content, struct tally *t, void *arg) {
     (void)arg;
     struct arena a;
     const struct json *root = NULL;
     char folder[PATH_MAX];
     arena_init(&a, 0);
-    folder_of(folder, path);
-    if (ends_with(path, "-ccel_data.dat")) {
+    path_folder(folder, path);
+    if (path_ends_with(path, "-ccel_data.dat")) {
         run_ccel(path, content, &a, t);
-    } else if (ends_with(path, ".json") && json_parse(&root, content, &a, NULL, NULL) == 0) {
+    } else if (path_ends_with(path, ".json") && json_parse(&root, content, &a, NULL, NULL) == 0) {
         const struct json *first = json_member_value(json_first(json_as_object(root)));
         if (json_get(root, "image_hashes") && json_get(root, "platform")) {
             run_portable(folder, root, &a, t);
@@ -466,7 +456,7 @@ static void run_file(const char *path, struct bytes content, struct tally *t, vo
         } else if (json_type_of(json_get(root, "cases")) == JSON_ARRAY &&
                    json_get(json_at(json_get(root, "cases"), 0), "pcr")) {
             run_cases(json_get(root, "cases"), t);
-        } else if (ends_with(path, "expected.json") &&
+        } else if (path_ends_with(path, "expected.json") &&
                    (json_get(first, "authenticode_sha256") || json_get(first, "tpm_pcrs_sha256"))) {
             run_expected(folder, root, &a, t);
         }

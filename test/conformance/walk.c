@@ -4,6 +4,8 @@
 #include "base/walk.h"
 
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 
 struct visit {
     struct tally *t;
@@ -33,6 +35,16 @@ static bool visit_skipped(void *arg, const char *name, const char *reason) {
     tally_skip(v->t, "-", "%s", reason);
     v->t->file = NULL;
     return true;
+}
+
+void path_folder(char ret[PATH_MAX], const char *path) {
+    const char *slash = strrchr(path, '/');
+    (void)snprintf(ret, PATH_MAX, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+}
+
+bool path_ends_with(const char *path, const char *end) {
+    size_t n = strlen(path), k = strlen(end);
+    return n >= k && strcmp(path + n - k, end) == 0;
 }
 
 void conformance_walk(const char *path, struct tally *t,
