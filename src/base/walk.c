@@ -79,7 +79,7 @@ static void name_entry(char name[NAME_ROOM], const char *path, bool tar, struct 
 }
 
 static bool visit_file(const char *path, const struct walk_visitor *v) {
-    bool tar = is_tar(path), go_on = true, fatal = false;
+    bool tar = is_tar(path), go_on = true, fatal = false, any = false;
     int r = ARCHIVE_FATAL;
     struct block block = {0};
     struct archive *a = open_archive(path, tar, &r);
@@ -89,6 +89,7 @@ static bool visit_file(const char *path, const struct walk_visitor *v) {
         if (r == ARCHIVE_WARN) r = ARCHIVE_OK; // its name, or what is no content
         if (r != ARCHIVE_OK || (tar && archive_entry_filetype(e) != AE_IFREG)) continue;
         char name[NAME_ROOM];
+        any = true;
         name_entry(name, path, tar, e);
         const char *reason = read_entry(a, &block, &fatal);
         go_on = reason ? v->unreadable(v->arg, fatal ? path : name, reason)
@@ -99,6 +100,8 @@ static bool visit_file(const char *path, const struct walk_visitor *v) {
         const char *text = a ? archive_error_string(a) : NULL;
         go_on = v->unreadable(v->arg, path, text ? text : "cannot be read");
     }
+    // An empty file is a file: what it should have held is missing.
+    if (!tar && !any && r == ARCHIVE_EOF) go_on = v->file(v->arg, path, (struct bytes){0});
     free(block.p);
     if (a) (void)archive_read_free(a);
     return go_on;

@@ -215,5 +215,6 @@ int bench_run(const struct bench_options *o) {
         (void)walk_path(o->paths[i], &visitor);
     }
     workbench_free(&b.w);
+    if (!b.failed && !b.done) (void)fputs("no case was found\n", stderr);
     return b.failed || !b.done ? 1 : 0;
 }

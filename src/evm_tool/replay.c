@@ -430,6 +430,7 @@ int replay_run(const struct replay_options *o) {
                        : "all: %llu gas, cold %.0f ns, warm %.0f ns: %.0f and %.0f Mgas/s\n",
                (unsigned long long)r.gas, r.cold_ns, r.warm_ns, gas / r.cold_ns, gas / r.warm_ns);
     }
+    if (r.passed + r.failed == 0) (void)fputs("no block with its pre-state was found\n", stderr);
     printf("%u passed, %u failed, 0 skipped\n", r.passed, r.failed);
     memory_state_free(&r.common);
     arena_free(&r.arena);

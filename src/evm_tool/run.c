@@ -19,53 +19,67 @@ struct run_options {
     bool create, json, bench;
 };
 
-static bool read_number(uint64_t *ret, const char *text) {
-    char *end;
-    *ret = strtoull(text, &end, 0);
-    return *text && !*end;
+static bool wrong(const char *what, const char *arg) {
+    (void)fprintf(stderr, "buildernet evm run: %s %.200s (see --help)\n", what, arg);
+    return false;
+}
+
+static bool read_number(struct u256 *ret, const char *text) {
+    struct bytes in = bytes_from_str(text);
+    return bytes_starts_with(in, BYTES_LIT("0x")) ? hex_decode_u256(ret, in, NULL) == 0
+                                                  : u256_from_decimal(ret, in);
+}
+
+// A flag with its value.
+static bool read_value(struct run_options *o, const char *a, const char *v) {
+    struct u256 number;
+    if (strcmp(a, "--code") == 0) {
+        o->code = v;
+    } else if (strcmp(a, "--input") == 0) {
+        o->input = v;
+    } else if (strcmp(a, "--tracer") == 0) {
+        o->tracer = v;
+    } else if (strcmp(a, "--gas") == 0) {
+        if (!read_number(&number, v) || !u256_fits_u64(number) || number.w[0] > INT64_MAX) {
+            return wrong("--gas wants a number below 2^63, not", v);
+        }
+        o->gas = number.w[0];
+    } else if (strcmp(a, "--value") == 0) {
+        if (!read_number(&o->value, v)) return wrong("--value wants a number below 2^256, not", v);
+    } else {
+        int fork = fork_parse(bytes_from_str(v));
+        if (fork < 0) return wrong("no fork is named", v);
+        o->fork = (enum fork)fork;
+    }
+    return true;
 }
 
 static bool read_flags(struct run_options *o, int argc, char **argv) {
-    *o = (struct run_options){.code = "", .input = "", .gas = 10000000000, .fork = FORK_OSAKA};
+    static const char *const valued[] = {"--code",  "--input", "--tracer", "--gas",
+                                         "--value", "--fork",  NULL};
+    *o = (struct run_options){.input = "", .gas = 10000000000, .fork = FORK_OSAKA};
     for (int i = 1; i < argc; i++) {
-        const char *a = argv[i], *v = i + 1 < argc ? argv[i + 1] : NULL;
-        bool takes = true;
-        uint64_t number;
-        if (strcmp(a, "--create") == 0) {
+        const char *a = argv[i];
+        size_t k = 0;
+        while (valued[k] && strcmp(a, valued[k]) != 0) {
+            k++;
+        }
+        if (valued[k]) {
+            if (i + 1 == argc) return wrong("a value is missing after", a);
+            if (!read_value(o, a, argv[++i])) return false;
+        } else if (strcmp(a, "--create") == 0) {
             o->create = true;
-            takes = false;
         } else if (strcmp(a, "--json") == 0) {
             o->json = true;
-            takes = false;
         } else if (strcmp(a, "--bench") == 0) {
             o->bench = true;
-            takes = false;
         } else if (strcmp(a, "--trace") == 0) {
             o->tracer = "structlog";
-            takes = false;
-        } else if (!v) {
-            return false;
-        } else if (strcmp(a, "--code") == 0) {
-            o->code = v;
-        } else if (strcmp(a, "--input") == 0) {
-            o->input = v;
-        } else if (strcmp(a, "--tracer") == 0) {
-            o->tracer = v;
-        } else if (strcmp(a, "--gas") == 0) {
-            if (!read_number(&o->gas, v) || o->gas > INT64_MAX) return false;
-        } else if (strcmp(a, "--value") == 0) {
-            if (!read_number(&number, v)) return false;
-            o->value = u256_from_u64(number);
-        } else if (strcmp(a, "--fork") == 0) {
-            int fork = fork_parse(bytes_from_str(v));
-            if (fork < 0) return false;
-            o->fork = (enum fork)fork;
         } else {
-            return false;
+            return wrong("unknown flag", a);
         }
-        if (takes) i++;
     }
-    return true;
+    return o->code || wrong("needs", "--code HEX");
 }
 
 static int read_hex(struct bytes *ret, const char *text, struct arena *a, struct error *why) {
@@ -167,7 +181,7 @@ static int run(struct workbench *w, const struct run_options *o, int *ret_status
     return state_check(&w->state, why);
 }
 
-static int usage(FILE *to) {
+static int print_usage(void) {
     (void)fputs("Usage: buildernet evm run --code HEX [FLAGS]\n\nRun one piece of code.\n\n"
                 "  --input HEX     its input\n"
                 "  --gas N         gas that it may use\n"
@@ -178,12 +192,12 @@ static int usage(FILE *to) {
                 "  --bench         time it\n"
                 "  --trace         a line an instruction (EIP-3155)\n"
                 "  --tracer NAME   what this tracer tells; one of:",
-                to);
+                stdout);
     for (size_t i = 0; tracer_names[i]; i++) {
-        (void)fprintf(to, " %s", tracer_names[i]);
+        (void)printf(" %s", tracer_names[i]);
     }
-    (void)fputs("\n", to);
-    return to == stdout ? 0 : 64;
+    (void)fputs("\n", stdout);
+    return 0;
 }
 
 int run_main(int argc, char **argv) {
@@ -192,8 +206,8 @@ int run_main(int argc, char **argv) {
     struct report_sink none = {0};
     struct error why = {0};
     int status = 1;
-    if (argc > 1 && strcmp(argv[1], "--help") == 0) return usage(stdout);
-    if (!read_flags(&o, argc, argv)) return usage(stderr);
+    if (argc > 1 && strcmp(argv[1], "--help") == 0) return print_usage();
+    if (!read_flags(&o, argc, argv)) return 64;
     int r = workbench_init(&w, &none, &why);
     if (r == 0) {
         r = run(&w, &o, &status, &why);

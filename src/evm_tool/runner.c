@@ -265,6 +265,7 @@ int runner_run(const struct runner_options *o, run_file *run) {
         (void)pthread_join(threads[i], NULL);
     }
     if (r.terminal) (void)fputs("\r\033[K", stderr);
+    if (r.tally[0] + r.tally[1] + r.tally[2] == 0) (void)fputs("no case was found\n", stderr);
     printf("%u passed, %u failed, %u skipped\n", r.tally[0], r.tally[1], r.tally[2]);
     return r.tally[1] > 0 || r.tally[0] + r.tally[2] == 0 ? 1 : 0;
 }

@@ -62,6 +62,13 @@ static int nothing(struct config *config, void *values) {
     return 0;
 }
 
+// What was to be printed must have gone out: a full disk is no success.
+static int printed(int status) {
+    if (fflush(stdout) == 0 && !ferror(stdout)) return status;
+    (void)fputs("buildernet: standard output could not be written\n", stderr);
+    return status ? status : 74;
+}
+
 static int run(const struct program *p, int argc, char **argv) {
     int status;
     if (config_run_verb(&status, p->table, argc, argv)) return status;
@@ -112,7 +119,7 @@ int main(int argc, char **argv) {
     }
     if (strcmp(argv[1], "--completion") == 0) return completion_print(argc > 2 ? argv[2] : "");
     for (const struct program *p = programs; p->table; p++) {
-        if (strcmp(argv[1], p->table->name) == 0) return run(p, argc - 1, argv + 1);
+        if (strcmp(argv[1], p->table->name) == 0) return printed(run(p, argc - 1, argv + 1));
     }
     (void)fprintf(stderr, "buildernet: no program is named '%.64s'\n\n", argv[1]);
     print_help(stderr);

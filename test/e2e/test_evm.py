@@ -3,6 +3,7 @@ import gzip
 import io
 import json
 import os
+import subprocess
 import tarfile
 
 from harness import PROGRAM, Folder, case, main, run
@@ -79,6 +80,7 @@ def what_is_no_test_is_a_failure_with_a_reason():
         (folder / "wrong.json").write_bytes(state_test(root=NO_LOGS))
         (folder / "cut.json").write_bytes(state_test()[:100])
         (folder / "other.json").write_bytes(b"[1]")
+        (folder / "empty.json").write_bytes(b"")
         (folder / "garbage.tar.gz").write_bytes(b"garbage" * 99)
         whole = io.BytesIO()
         with tarfile.open(fileobj=whole, mode="w:gz") as archive:
@@ -86,7 +88,7 @@ def what_is_no_test_is_a_failure_with_a_reason():
             entry.size = 1 << 20
             archive.addfile(entry, io.BytesIO(bytes(range(256)) * 4096))
         (folder / "cut.tar.gz").write_bytes(whole.getvalue()[:-200])
-        for name, failed in (("wrong.json", 2), ("cut.json", 1), ("other.json", 1),
+        for name, failed in (("wrong.json", 2), ("cut.json", 1), ("other.json", 1), ("empty.json", 1),
                              ("garbage.tar.gz", 1), ("cut.tar.gz", 1), ("none", 1)):
             status, lines = statetest(folder / name)
             closing = f"0 passed, {failed} failed, 0 skipped"
@@ -247,6 +249,35 @@ def what_cannot_be_run_has_its_exit_status():
         r = run(PROGRAM, "evm", "t8n", *stdin, input=text)
         assert r.returncode == 10 and r.stderr.startswith("ERROR(10)"), (text, r)
     assert run(PROGRAM, "evm", "t8n", "--input.alloc=/no/such").returncode == 11
+
+
+@case
+def a_command_line_that_is_wrong_says_what_is():
+    for flags, text in ((["--gas", "-1"], "--gas"), (["--gas", str(1 << 63)], "--gas"),
+                        (["--value", str(1 << 256)], "--value"), (["--fork", "Nope"], "Nope"),
+                        (["--input"], "--input"), (["--cod", "00"], "--cod"),
+                        (["--gas", "0x"], "--gas")):
+        r = run(PROGRAM, "evm", "run", "--code", "00", *flags)
+        assert r.returncode == 64 and text in r.stderr and not r.stdout, (flags, r)
+    assert "--code" in run(PROGRAM, "evm", "run").stderr
+    asked = "0x345f5260205ff3"  # CALLVALUE, returned
+    r = run(PROGRAM, "evm", "run", "--code", asked, "--value", str((1 << 256) - 1))
+    assert (r.returncode, r.stdout) == (0, "0x" + "ff" * 32 + "\n"), r
+    r = run(PROGRAM, "evm", "run", "--code", asked, "--value", "0x10")
+    assert (r.returncode, r.stdout) == (0, f"0x{16:064x}\n"), r
+    with Folder() as folder:
+        (folder / "block.txt").write_text("nothing to run")
+        for verb in ("statetest", "replay", "bench"):
+            r = run(PROGRAM, "evm", verb, folder / "block.txt" if verb != "bench" else folder)
+            assert r.returncode == 1 and (r.stderr or "FAILED" in r.stdout), (verb, r)
+
+
+@case
+def output_that_cannot_be_written_is_no_success():
+    with open("/dev/full", "w") as full:
+        r = subprocess.run([PROGRAM, "evm", "run", "--code", "00"], stdout=full,
+                           stderr=subprocess.PIPE, text=True)
+    assert r.returncode == 74 and "output" in r.stderr, r
 
 
 main()
