@@ -85,7 +85,7 @@ static int read_fields(struct send *s, const struct json *doc, struct error *why
     if (r == 0) r = read_ether(&s->value, ether, why);
     if (r == 0 && json_get(doc, "to")) {
         r = json_get_string(&to, doc, "to", why);
-        if (r == 0) r = address_from_text(&s->to, to, why);
+        if (r == 0 && (r = address_from_text(&s->to, to, why)) < 0) (void)error_wrap(why, "to");
         s->has_to = r == 0;
     }
     if (r < 0) return r;

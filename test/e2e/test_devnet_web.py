@@ -11,7 +11,7 @@ from chromium import DESKTOP, PHONE, Browser
 from harness import PROGRAM, Folder, Process, case, main, need, wait_until
 
 VIEWS = ["topology", "slots", "auction", "order", "plots", "faults", "events", "send"]
-TAB, ENTER = "\ue004", "\ue007"
+TAB, ENTER, SPACE, RIGHT, DOWN = "\ue004", "\ue007", " ", "\ue014", "\ue015"
 
 
 class Network:
@@ -394,6 +394,148 @@ def keyboard_and_screen_reader_find_their_way():
             b.go(f"{n.url}/#{place_of(n, view)}")
             b.wait(SHOWN[view])
             assert not b.run(CONTRAST), (view, b.run(CONTRAST))
+
+
+# Where the focus is: what has it, whether it is seen to, whether it lies behind the last place.
+STOP = """
+const e = document.activeElement;
+if (!e || e === document.body) return null;
+const style = getComputedStyle(e);
+const box = e.getBoundingClientRect();
+const told = {
+  what: `${e.tagName} ${e.name || e.hash || e.id || e.innerText}`.slice(0, 60),
+  seen: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2 && box.width > 0,
+  inside: box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth,
+  later: !window.last?.isConnected || !!(window.last.compareDocumentPosition(e) & Node.DOCUMENT_POSITION_FOLLOWING),
+};
+window.last = e;
+window.been ??= new Set();
+window.been.add(e);
+return told;
+"""
+# What can be acted on, and was never reached; of radios, one of a group is.
+THERE = """window.there = [...document.querySelectorAll(
+  "a[href], button, input, select, textarea, [tabindex='0']")];"""
+MISSED = """
+const all = window.there.filter((e) => e.isConnected);
+return all.filter((e) => e.getClientRects().length && !window.been.has(e) &&
+  !(e.type === "radio" && all.some((o) => o.name === e.name && window.been.has(o))))
+  .map((e) => `${e.tagName} ${e.name || e.hash || e.innerText}`);
+"""
+# Notes all that live regions say, those only that stood there before they said it.
+LISTEN = """
+window.said = [];
+const live = "[aria-live], [role=status], [role=alert]";
+new MutationObserver((list) => {
+  for (const m of list) {
+    const region = (m.target.nodeType === 1 ? m.target : m.target.parentElement)?.closest(live);
+    if (region && region.innerText.trim()) window.said.push(region.innerText.trim());
+  }
+}).observe(document.body, { subtree: true, childList: true, characterData: true });
+"""
+
+
+def tab_to(b, selector, most=60):
+    """Presses Tab until an element has the focus."""
+    for _ in range(most):
+        b.press(TAB)
+        if b.run("return document.activeElement.matches(arguments[0])", selector):
+            return
+    raise AssertionError(f"Tab does not reach {selector}")
+
+
+def heard(b, text, seconds=40):
+    b.wait("return window.said.some((t) => t.includes(arguments[0]))", text, seconds=seconds)
+
+
+@case
+def everything_is_reached_with_tab_and_seen_to_be():
+    """Each view from the top: every link, button and field in the order of the page, with a ring
+    around it, within the window; nothing traps the focus."""
+    with network() as n, Browser() as b:
+        for view in VIEWS:
+            b.go("about:blank")
+            b.go(f"{n.url}/#{place_of(n, view)}")
+            b.wait(SHOWN[view])
+            b.run(THERE)  # lists grow meanwhile
+            stops = []
+            for _ in range(120):
+                b.press(TAB)
+                stop = b.run(STOP)
+                if stop is None:  # behind the last: the browser's own
+                    break
+                stops.append(stop)
+                assert stop["seen"] and stop["inside"], (view, stop)
+                assert stop["later"], (view, stops[-2:])
+            else:
+                # Lists that grow all the time may go on for long, but never around.
+                assert view in ("events", "slots", "auction", "order"), (view, stops[-5:])
+                continue
+            missed = b.run(MISSED)
+            assert len(stops) >= 9 and not missed, (view, missed, stops)
+        assert not b.problems(), b.problems()
+
+
+@case
+def orders_are_sent_with_the_keyboard_alone():
+    """The form and the faults without a mouse; what becomes of it is said in live regions."""
+    with network() as n, Browser() as b:
+        show(b, n, "send", "Send a transaction or a bundle")
+        b.wait(SHOWN["send"])
+        b.run(LISTEN)
+        tab_to(b, "input[name=kind]")
+        b.press(RIGHT)
+        assert b.run("return new FormData(document.querySelector('main form')).get('kind')") == "bundle"
+        tab_to(b, "select[name=node]")
+        b.press(DOWN)
+        assert b.run("return document.activeElement.value") == "node-2"
+        tab_to(b, "button[type=submit]")
+        b.press(SPACE)
+        heard(b, "node-2")
+        assert b.run("return document.activeElement.type") == "submit", "the focus was lost"
+        tx = b.wait("return document.querySelector('main section code')?.innerText")
+        heard(b, "Landed in block")
+        told = b.wait("return window.said.find((t) => t.includes('Landed in block'))")
+        assert f"Landed in block {n.block_of(tx)}" in told, (tx, told)
+        tab_to(b, "a[href^='#order/']")  # right behind the form
+        b.press(ENTER)
+        b.wait("return document.activeElement.tagName === 'H2'")
+        heard(b, "Landed in block")
+        b.wait(SHOWN["order"])
+        # What is wrong is said at once, and the focus stays where it can be mended.
+        show(b, n, "send", "Send a transaction or a bundle")
+        b.wait(SHOWN["send"])
+        b.run(LISTEN)
+        tab_to(b, "input[name=to]")
+        b.press(*"0x12", ENTER)
+        heard(b, "to: ")
+        assert b.run("return document.activeElement.name") == "to"
+        # Chromium itself tells of every answer that is no success.
+        problems = [p for p in b.problems() if "/api/send" not in p["message"]]
+        assert not problems, problems
+
+
+@case
+def faults_are_made_and_ended_with_the_keyboard():
+    """Enter makes a fault, Space on its button ends it; both are said, and the focus stays."""
+    with network() as n, Browser() as b:
+        show(b, n, "faults", "Time line")
+        b.wait(SHOWN["faults"])
+        b.run(LISTEN)
+        tab_to(b, "main form input")
+        b.press(*"node-1->node-2 delay 5ms", ENTER)
+        heard(b, "node-1->node-2 delay 5ms")
+        b.wait("return document.querySelectorAll('main ul.plain button').length === 1")
+        assert b.run("return document.activeElement.tagName") == "INPUT"
+        b.run("window.scrollTo(0, 0); document.querySelector('h2').focus()")
+        tab_to(b, "main ul.plain button")
+        b.press(SPACE)
+        heard(b, "removed")
+        b.wait("return document.querySelectorAll('main ul.plain button').length === 0")
+        b.wait("return document.activeElement !== document.body && "
+               "document.activeElement.closest('main') !== null", seconds=3)
+        assert not n.get("/api/state")["faults"]
+        assert not b.problems(), b.problems()
 
 
 @case

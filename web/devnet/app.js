@@ -1,5 +1,5 @@
 /* The dashboard: its header and which view is shown. SPDX-License-Identifier: MIT */
-import { el, span, sync } from "./dom.js";
+import { el, say, span, sync } from "./dom.js";
 import { network, onChange, start } from "./network.js";
 import * as auction from "./auction.js";
 import * as events from "./events.js";
@@ -73,7 +73,7 @@ function announce() {
   heard = fresh.at(-1).seq;
   const told = fresh.filter((e) => e.kind === "fault" || e.kind === "hub" || e.kind === "network" || (e.kind === "slot" && e.missed) ||
     (e.kind === "node" && e.hub === "refused") || (e.kind === "role" && (e.state === "failed" || e.state === "unready")));
-  if (told.length) document.getElementById("said").textContent = told.slice(-3).map(events.words).join(". ");
+  if (told.length) say(told.slice(-3).map(events.words).join(". "));
 }
 
 addEventListener("hashchange", () => show(true));

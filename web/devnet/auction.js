@@ -97,10 +97,11 @@ export function open(where, parameter) {
 }
 
 export function update() {
-  if (!slot && !held) look();
+  if (!timer) look(); // at first, what the network is was not known
 }
 
 export function close() {
   gone = true;
   clearTimeout(timer);
+  timer = null;
 }

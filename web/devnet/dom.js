@@ -21,6 +21,13 @@ export const draw = (tag, attributes, ...children) => fill(document.createElemen
 let ids = 0;
 export const newId = (word) => `${word}-${++ids}`;
 
+/* What one should hear without looking for it. Regions that come into the page with their text are
+ * not told by screen readers: this one is always there. */
+export function say(text) {
+  const place = document.getElementById("said");
+  if (place.textContent !== text) place.textContent = text;
+}
+
 /* A panel with its heading. */
 export function panel(title, ...children) {
   const id = newId("panel");

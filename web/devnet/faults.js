@@ -94,7 +94,10 @@ export function update() {
   picture.replaceChildren(drawing(widthOf(picture)));
   const { faults } = network.state;
   none.hidden = faults.length > 0;
+  const held = active.contains(document.activeElement);
   sync(active, faults, (f) => f.id, (f) => el("li", {}, el("span", {}, `${f.text} `), el("button", { type: "button", "aria-label": `End the fault ${f.text}`, onclick: () => run("fault", "remove", String(f.id)) }, "End it")));
+  // The button that ended a fault is gone with it.
+  if (held && !active.contains(document.activeElement)) (active.querySelector("button") ?? input).focus({ preventScroll: true });
   const all = [...spans().flatMap((s) => [{ at: s.from, what: `fault: ${s.text}` }, ...(s.to ? [{ at: s.to, what: `fault ended: ${s.text}` }] : [])]), ...moments()];
   history.fill(all.sort((a, b) => b.at - a.at).slice(0, SLOTS_SHOWN).map((m) => ({ at: m.at, what: m.what })), (m) => m.at + m.what);
 }

@@ -1,5 +1,5 @@
 /* An order's way through the network: who had it when, until it landed. SPDX-License-Identifier: MIT */
-import { clock, draw, el, ether, isHash, newId, pairs, panel, parseSpan, short, span, sync, widthOf } from "./dom.js";
+import { clock, draw, el, ether, isHash, newId, pairs, panel, parseSpan, say, short, span, sync, widthOf } from "./dom.js";
 import { ask, builderOf, network } from "./network.js";
 
 export const title = "An order's way";
@@ -110,8 +110,9 @@ function show() {
   const facts = [["Transaction", el("code", {}, doc.tx)]];
   if (doc.order !== doc.tx) facts.push(["Bundle", el("code", {}, doc.order)]);
   if (method) facts.push(["Sent as", `${method}${bytes ? `, ${bytes} bytes` : ""}`]);
-  const root = panel("Its way", el("p", { role: "status", id: "fate" }, el("strong", {}, fate)), pairs(facts));
+  const root = panel("Its way", el("p", { id: "fate" }, el("strong", {}, fate)), pairs(facts));
   place.replaceChildren(root);
+  say(fate);
   if (!steps.length) return;
   const where = el("div");
   root.append(where);

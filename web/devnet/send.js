@@ -6,7 +6,7 @@ export const title = "Send";
 const WATCH_MS = 500;
 const WATCH_TIMES = 240;
 
-let node, form, result, problem, button, timer = null, gone = false;
+let node, form, result, problem, button, timer = null, gone = false, sending = false;
 
 function field(label, control, help) {
   const id = newId("field"), about = newId("about");
@@ -57,8 +57,10 @@ function show(sent, began, through) {
 
 async function submit(e) {
   e.preventDefault();
+  if (sending) return;
+  sending = true; // the button is not disabled meanwhile: it would lose the focus
+  button.setAttribute("aria-disabled", "true");
   problem.textContent = "";
-  button.disabled = true;
   const order = { kind: value("kind"), node: value("node"), account: Number(value("account")), ether: value("ether").trim(), tip_gwei: Number(value("tip")), ahead: Number(value("ahead")) };
   const to = value("to").trim();
   if (to) order.to = to;
@@ -68,7 +70,8 @@ async function submit(e) {
   } catch (error) {
     problem.textContent = error.message;
   }
-  button.disabled = false;
+  button.removeAttribute("aria-disabled");
+  sending = false;
 }
 
 export function open(root) {
