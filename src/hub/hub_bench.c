@@ -28,6 +28,7 @@
 
 #define CONFIGURATION "/api/l1-builder/v1/configuration"
 #define PEERS "/api/l1-builder/v1/builders"
+#define LIST "/api/internal/l1-builder/v2/network/production/builders"
 #define REGISTER "/api/l1-builder/v1/register_credentials/instance"
 #define CERTIFICATE_BYTES 900
 #define AIM 30000.0 /* cached reads a second and core */
@@ -191,7 +192,8 @@ struct demand {
     const char *path, *body; /* body: it is a POST */
     unsigned builders;
     unsigned connections;
-    bool has_list; /* by callers that have the list */
+    bool has_list;  /* by callers that have the list */
+    unsigned lists; /* whole lists that others ask for meanwhile, so many at once */
 };
 
 /* The requests of all builders. */
@@ -210,11 +212,10 @@ static const char *list_tag(const struct hub_process *h, struct arena *a) {
     struct error why;
     (void)snprintf(url, sizeof url, "http://127.0.0.1:%u", h->port);
     const struct client_options o = {.url = url};
-    const struct http_request r = {
-        .method = HTTP_GET,
-        .method_text = BYTES_LIT("GET"),
-        .path = BYTES_LIT("/api/internal/l1-builder/v2/network/production/builders"),
-        .body = HTTP_BODY_NONE};
+    const struct http_request r = {.method = HTTP_GET,
+                                   .method_text = BYTES_LIT("GET"),
+                                   .path = BYTES_LIT(LIST),
+                                   .body = HTTP_BODY_NONE};
     int code =
         client_ask(&answer, a, &o, &r, (struct bytes){NULL, 0}, 16u << 20, 10 * NS_PER_S, &why);
     if (code != 0) die("list", &why);
@@ -286,7 +287,10 @@ static void run(struct measured *ret, const struct hub_process *h, const struct 
                                         .status = d->has_list ? 304 : 200,
                                         .rate = rate,
                                         .time_ns = (uint64_t)(seconds * 1e9),
-                                        .count = count};
+                                        .count = count,
+                                        .beside = BYTES_LIT("GET " LIST " HTTP/1.1\r\n"
+                                                            "Host: 127.0.0.1\r\n\r\n"),
+                                        .beside_connections = d->lists};
     double cpu = cpu_ns_of(h->pid);
     processor_used(before);
     if (!http_load_run(&ret->load, &plan, &why)) die(why, NULL);
@@ -365,6 +369,12 @@ static void reads(unsigned builders) {
     struct demand d = {.path = CONFIGURATION, .builders = builders, .connections = 32};
     (void)snprintf(name, sizeof name, "hub configuration, %u builders", builders);
     both(name, &h, &d, AIM);
+    struct demand beside = d;
+    beside.connections = 64;
+    beside.lists = 8;
+    (void)snprintf(name, sizeof name, "hub configuration beside 8 lists at once, %u builders",
+                   builders);
+    at_rate(name, &h, &beside, builders > 1000 ? 2000 : AIM / 10);
     d.path = PEERS;
     d.connections = builders > 1000 ? 2 : 32;
     (void)snprintf(name, sizeof name, "hub peers, %u builders", builders);

@@ -20,7 +20,7 @@
 
 struct connection {
     int fd;
-    bool in_body;
+    bool in_body, beside;
     uint64_t due_ns, asked_ns;
     size_t head_bytes;
     uint64_t body_left;
@@ -36,7 +36,8 @@ struct run {
     unsigned idle_count, open_count;
     int epoll_fd;
     size_t next;
-    uint64_t begun, done;
+    uint64_t begun, done, beside;
+    bool over; /* the other request is asked no more */
     uint64_t began_ns, last_ns;
     uint64_t freed_ns;       /* since when a connection has been free */
     uint32_t *sample[KINDS]; /* ns, 4.2 s at most */
@@ -53,6 +54,13 @@ static void keep(struct run *r, int kind, uint64_t at, uint64_t ns) {
     if (at < SAMPLES_MAX) r->sample[kind][at] = ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns;
 }
 
+static bool write_request(struct run *r, struct connection *c, struct bytes request) {
+    c->head_bytes = 0;
+    c->in_body = false;
+    ssize_t n = send(c->fd, request.p, request.n, MSG_NOSIGNAL);
+    return n == (ssize_t)request.n || fail(r, "a request could not be written at once");
+}
+
 static bool ask(struct run *r, uint64_t due_ns) {
     struct connection *c = r->idle[--r->idle_count];
     struct bytes request = r->plan->requests[r->next++ % r->plan->request_count];
@@ -63,13 +71,14 @@ static bool ask(struct run *r, uint64_t due_ns) {
     keep(r, LATE, r->begun, c->asked_ns - due_ns);
     keep(r, OWN, r->begun, c->asked_ns > could_ns ? c->asked_ns - could_ns : 0);
     r->begun++;
-    c->head_bytes = 0;
-    c->in_body = false;
-    ssize_t n = send(c->fd, request.p, request.n, MSG_NOSIGNAL);
-    return n == (ssize_t)request.n || fail(r, "a request could not be written at once");
+    return write_request(r, c, request);
 }
 
 static bool answered(struct run *r, struct connection *c) {
+    if (c->beside) {
+        r->beside++;
+        return r->over || write_request(r, c, r->plan->beside);
+    }
     r->last_ns = bench_now_ns();
     keep(r, DUE, r->done, r->last_ns - c->due_ns);
     keep(r, ASKED, r->done, r->last_ns - c->asked_ns);
@@ -85,7 +94,8 @@ static bool read_head(struct run *r, struct connection *c, const char *end) {
     int status = 0;
     c->body_left = 0;
     (void)sscanf(c->head, "HTTP/1.1 %d", &status);
-    if (status != r->plan->status) return fail(r, "an answer has another status");
+    if (status != (c->beside ? 200 : r->plan->status))
+        return fail(r, "an answer has another status");
     for (const char *line = c->head; line < end; line = strstr(line, "\r\n") + 2) {
         if (strncasecmp(line, "content-length:", 15) == 0) {
             c->body_left = strtoull(line + 15, NULL, 10);
@@ -134,8 +144,18 @@ static bool may_begin(const struct run *r, uint64_t due_ns) {
     return due_ns < r->began_ns + p->time_ns && (p->count == 0 || r->begun < p->count);
 }
 
+static bool ask_beside(struct run *r) {
+    for (unsigned i = 0; i < r->plan->beside_connections; i++) {
+        struct connection *c = &r->connections[r->plan->connections + i];
+        c->beside = true;
+        if (!write_request(r, c, r->plan->beside)) return false;
+    }
+    return true;
+}
+
 static bool turn_all(struct run *r) {
     const struct http_load_plan *p = r->plan;
+    if (!ask_beside(r)) return false;
     r->began_ns = r->last_ns = bench_now_ns();
     uint64_t n = 0, due = r->began_ns;
     for (;;) {
@@ -145,7 +165,8 @@ static bool turn_all(struct run *r) {
             if (!ask(r, due)) return false;
             if (p->rate != 0) due = r->began_ns + (uint64_t)((double)++n * 1e9 / p->rate);
         }
-        if (!may_begin(r, due) && r->done == r->begun) return true;
+        r->over = !may_begin(r, due); // connections with the other request are cut off
+        if (r->over && r->done == r->begun) return true;
         if (!poll_once(r)) return false;
     }
 }
@@ -164,7 +185,14 @@ static bool open_one(struct run *r, struct connection *c) {
         epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, c->fd, &e) != 0) {
         return fail(r, "the server takes no connection");
     }
-    r->idle[r->idle_count++] = c;
+    return true;
+}
+
+static bool open_all(struct run *r) {
+    for (unsigned i = 0; i < r->plan->connections + r->plan->beside_connections; i++) {
+        if (!open_one(r, &r->connections[i])) return false;
+        if (i < r->plan->connections) r->idle[r->idle_count++] = &r->connections[i];
+    }
     return true;
 }
 
@@ -184,13 +212,14 @@ static struct http_load_times times_of(struct run *r, int kind, uint64_t count) 
 bool http_load_run(struct http_load_result *ret, const struct http_load_plan *plan,
                    const char **ret_why) {
     struct run *r = calloc(1, sizeof *r);
-    bool ok = r && plan->connections > 0 && plan->connections <= HTTP_LOAD_CONNECTIONS_MAX;
+    unsigned connections = plan->connections + plan->beside_connections;
+    bool ok = r && plan->connections > 0 && connections <= HTTP_LOAD_CONNECTIONS_MAX;
     *ret_why = "no memory, or too many connections";
     if (!ok) goto out;
     r->plan = plan;
     r->next = plan->first;
     r->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    r->connections = calloc(plan->connections, sizeof *r->connections);
+    r->connections = calloc(connections, sizeof *r->connections);
     r->discard = malloc(DISCARD_BYTES);
     ok = r->epoll_fd >= 0 && r->connections && r->discard;
     for (int k = 0; ok && k < KINDS; k++) {
@@ -198,11 +227,10 @@ bool http_load_run(struct http_load_result *ret, const struct http_load_plan *pl
         ok = r->sample[k] != NULL;
         if (ok) memset(r->sample[k], 1, SAMPLES_MAX * sizeof *r->sample[k]); // no faults later
     }
-    for (unsigned i = 0; ok && i < plan->connections; i++)
-        ok = open_one(r, &r->connections[i]);
-    ok = ok && turn_all(r);
+    ok = ok && open_all(r) && turn_all(r);
     if (ok) {
         *ret = (struct http_load_result){.done = r->done, .took_ns = r->last_ns - r->began_ns};
+        ret->beside = r->beside;
         ret->due = times_of(r, DUE, r->done);
         ret->asked = times_of(r, ASKED, r->done);
         ret->late = times_of(r, LATE, r->begun);

@@ -26,6 +26,10 @@ struct http_load_plan {
     double rate;      /* a second; 0: each answer asks anew */
     uint64_t time_ns; /* how long requests are due; what was asked is waited for */
     uint64_t count;   /* not 0: so many at most */
+    /* Another request, asked beside these over connections of its own, each again when it is
+     * answered (200); untimed, but counted. */
+    struct bytes beside;
+    unsigned beside_connections;
 };
 
 /* Of a distribution, ns. */
@@ -35,6 +39,7 @@ struct http_load_times {
 
 struct http_load_result {
     uint64_t done;
+    uint64_t beside;              /* answers to the other request */
     uint64_t took_ns;             /* until the last answer */
     struct http_load_times due;   /* from when a request was due until its answer had come */
     struct http_load_times asked; /* from when it was written */
