@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/clock.h"
 #include "db/db.h"
 
 #include <libpq-fe.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define STATEMENTS_MAX 64
+#define CONNECT_SECONDS "5" /* for each host */
+#define CONNECT_NS (5 * NS_PER_S)
+#define ANSWER_NS (30 * NS_PER_S) /* for a statement; scripts that migrate may take any time */
 #define CHANNEL_MAX 64
 
 struct postgres {
@@ -15,6 +20,8 @@ struct postgres {
     const struct db_statement *prepared[STATEMENTS_MAX];
     size_t prepared_count;
     bool in_transaction;
+    bool silent;    /* it did not answer in time, and the connection was given up */
+    bool misplaced; /* the server takes no writes any more: another host may */
 };
 
 // One line of libpq's text, which ends with a line feed and may go on with details.
@@ -46,9 +53,43 @@ static int failed(struct postgres *p, PGresult *result, const char *what, struct
     const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
     const char *text = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
     int code = PQstatus(p->conn) != CONNECTION_OK ? ERR_CLOSED : code_of(state);
-    int r = set_text(why, code, what, text ? text : PQerrorMessage(p->conn));
+    if (p->silent) code = ERR_TIMEOUT;
+    if (state && strcmp(state, "25006") == 0) p->misplaced = true;
+    int r = p->silent ? error_set(why, ERR_TIMEOUT, "%s: PostgreSQL does not answer", what)
+                      : set_text(why, code, what, text ? text : PQerrorMessage(p->conn));
     PQclear(result);
     return r;
+}
+
+// Waits until a result is there, or an error; a server that says nothing for too long is given up.
+static void await(struct postgres *p, uint64_t deadline_ns) {
+    while (PQisBusy(p->conn)) {
+        struct pollfd w = {PQsocket(p->conn), POLLIN, 0};
+        uint64_t now = clock_monotonic_ns(&clock_system);
+        if (w.fd < 0) return;
+        if (now >= deadline_ns) {
+            p->silent = true;
+            (void)shutdown(w.fd, SHUT_RDWR); // libpq sees its end
+        } else {
+            uint64_t ms = (deadline_ns - now) / NS_PER_MS + 1;
+            (void)poll(&w, 1, ms > 60000 ? 60000 : (int)ms);
+        }
+        if (!PQconsumeInput(p->conn)) return;
+    }
+}
+
+// The last result of what was sent, as PQexec gives it; NULL: none, the connection tells why.
+static PGresult *answer(struct postgres *p, int sent, uint64_t time_ns) {
+    uint64_t deadline_ns = clock_monotonic_ns(&clock_system) + time_ns;
+    PGresult *last = NULL, *next;
+    if (!sent) return NULL;
+    for (;;) {
+        await(p, deadline_ns);
+        next = PQgetResult(p->conn);
+        if (!next) return last;
+        PQclear(last);
+        last = next;
+    }
 }
 
 static void quiet(void *context, const char *message) {
@@ -65,7 +106,8 @@ static int connect_to(PGconn **ret, const char *dsn, struct error *why) {
                                 "fallback_application_name",
                                 "dbname",
                                 NULL};
-    const char *const values[] = {"5", "30", "10000", "read-write", "buildernet", dsn, NULL};
+    const char *const values[] = {CONNECT_SECONDS, "30", "10000", "read-write",
+                                  "buildernet",    dsn,  NULL};
     *ret = PQconnectdbParams(keys, values, 1);
     if (!*ret) return error_set(why, ERR_NO_MEMORY, "no memory for a connection");
     if (PQstatus(*ret) != CONNECTION_OK) {
@@ -75,14 +117,19 @@ static int connect_to(PGconn **ret, const char *dsn, struct error *why) {
     return 0;
 }
 
-// A connection that the server dropped is made again, unless a transaction was open on it.
+// A connection that the server dropped, or that leads to one which takes no writes any more, is
+// made again, unless a transaction was open on it.
 static int revive(struct postgres *p, struct error *why) {
-    if (PQstatus(p->conn) == CONNECTION_OK) return 0;
+    if (PQstatus(p->conn) == CONNECTION_OK && !p->misplaced) return 0;
     if (p->in_transaction) return error_set(why, ERR_CLOSED, "PostgreSQL is gone");
+    uint64_t began_ns = clock_monotonic_ns(&clock_system);
     PQreset(p->conn);
     p->prepared_count = 0;
+    p->silent = p->misplaced = false;
     if (PQstatus(p->conn) == CONNECTION_OK) return 0;
-    return set_text(why, ERR_CLOSED, "cannot reconnect to PostgreSQL", PQerrorMessage(p->conn));
+    bool waited = clock_monotonic_ns(&clock_system) - began_ns >= CONNECT_NS - NS_PER_S / 2;
+    return set_text(why, waited ? ERR_TIMEOUT : ERR_CLOSED, "cannot reconnect to PostgreSQL",
+                    PQerrorMessage(p->conn));
 }
 
 static int prepare(struct postgres *p, const struct db_statement *st, struct error *why) {
@@ -91,8 +138,9 @@ static int prepare(struct postgres *p, const struct db_statement *st, struct err
     }
     if (p->prepared_count == STATEMENTS_MAX)
         return error_set(why, ERR_LIMIT, "too many statements");
-    PGresult *result =
-        PQprepare(p->conn, st->name, st->postgres ? st->postgres : st->sqlite, 0, NULL);
+    PGresult *result = answer(
+        p, PQsendPrepare(p->conn, st->name, st->postgres ? st->postgres : st->sqlite, 0, NULL),
+        ANSWER_NS);
     if (PQresultStatus(result) != PGRES_COMMAND_OK) return failed(p, result, st->name, why);
     PQclear(result);
     p->prepared[p->prepared_count++] = st;
@@ -152,7 +200,8 @@ static int run(struct db *d, const struct db_statement *st, const struct db_valu
     if (r == 0) r = prepare(p, st, why);
     if (r == 0) r = make_values(text, length, format, &heap, &heap_bytes, values, n, why);
     if (r == 0) {
-        PGresult *result = PQexecPrepared(p->conn, st->name, (int)n, text, length, format, 0);
+        PGresult *result = answer(
+            p, PQsendQueryPrepared(p->conn, st->name, (int)n, text, length, format, 0), ANSWER_NS);
         ExecStatusType status = PQresultStatus(result);
         if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
             r = failed(p, result, st->name, why);
@@ -174,7 +223,8 @@ static int script(struct db *d, const char *sql, struct error *why) {
     int r = rollback && PQstatus(p->conn) != CONNECTION_OK ? 0 : revive(p, why);
     if (commit || rollback) p->in_transaction = false;
     if (r != 0 || PQstatus(p->conn) != CONNECTION_OK) return r;
-    PGresult *result = PQexec(p->conn, sql);
+    bool short_one = begin || commit || rollback;
+    PGresult *result = answer(p, PQsendQuery(p->conn, sql), short_one ? ANSWER_NS : UINT64_MAX / 2);
     ExecStatusType status = PQresultStatus(result);
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
         return failed(p, result, "script", why);

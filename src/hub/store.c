@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "hub/store.h"
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "hub/schema.h"
 #include "hub/store_internal.h"
@@ -15,6 +16,7 @@
 #define CONNECTIONS_MAX 64
 #define ATTEMPTS 4
 #define ATTEMPT_PAUSE_NS 50000000L
+#define SILENCE_NS (5 * NS_PER_S)
 
 struct store {
     enum db_kind kind;
@@ -26,6 +28,7 @@ struct store {
     unsigned idle_count;
     pthread_mutex_t lock;
     pthread_cond_t freed;
+    uint64_t silent_until_ns; /* the database did not answer: until then nobody waits for it anew */
 };
 
 static bool is_postgres(const char *url) {
@@ -38,8 +41,27 @@ static int open_connection(struct store *s, struct db **ret, struct error *why) 
     return db_open_sqlite(ret, strncmp(s->url, "sqlite:", 7) == 0 ? s->url + 7 : s->url, why);
 }
 
+// Every worker would wait for a server that takes connections and never answers: after the first,
+// the others are told at once for a while.
+static int note_silence(struct store *s, int code, struct error *why) {
+    if (code != ERR_TIMEOUT) return code;
+    (void)pthread_mutex_lock(&s->lock);
+    s->silent_until_ns = clock_monotonic_ns(&clock_system) + SILENCE_NS;
+    (void)pthread_mutex_unlock(&s->lock);
+    why->code = ERR_CLOSED;
+    return ERR_CLOSED;
+}
+
+static bool is_silent(struct store *s) {
+    (void)pthread_mutex_lock(&s->lock);
+    bool silent = clock_monotonic_ns(&clock_system) < s->silent_until_ns;
+    (void)pthread_mutex_unlock(&s->lock);
+    return silent;
+}
+
 int store_take(struct store *s, struct db **ret, struct error *why) {
     *ret = NULL;
+    if (is_silent(s)) return error_set(why, ERR_CLOSED, "the database did not answer");
     (void)pthread_mutex_lock(&s->lock);
     while (s->idle_count == 0 && s->open == s->limit) {
         (void)pthread_cond_wait(&s->freed, &s->lock);
@@ -154,7 +176,7 @@ int store_query(struct store *s, const struct db_statement *st, const struct db_
             r = db_run(d, st, values, n, row, context, NULL, why);
             store_give(s, d);
         }
-        if (!worth_another(r)) return r;
+        if (!worth_another(r) || is_silent(s)) return note_silence(s, r, why);
     }
     return r;
 }
@@ -204,7 +226,8 @@ int store_commit(struct store *s, const struct store_batch *b, uint64_t *ret_cha
             store_give(s, d);
         }
         bool again = worth_another(r) || (r == ERR_CONFLICT && b->again_on_conflict);
-        if (!again || (committing && r == ERR_CLOSED)) return r;
+        if (!again || (committing && r == ERR_CLOSED)) return note_silence(s, r, why);
+        if (is_silent(s)) return r;
     }
     return r;
 }

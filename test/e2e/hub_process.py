@@ -116,7 +116,7 @@ class Postgres:
         os.chmod(folder, 0o755)
         if copy:
             r = run("cp", "-a", copy.data, self.data)
-            (self.data / "postmaster.pid").unlink()
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
         else:
             self.data.mkdir()
             if self.user:
