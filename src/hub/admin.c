@@ -315,6 +315,7 @@ void admin_config_set(struct hub_call *c) {
     struct error why;
     struct store_batch b;
     struct buf text;
+    if (!check_name(c, c->params[0])) return;
     if (hub_parse(c, &doc, &why) != 0) {
         hub_message(c, 400, "invalid json", NULL);
         return;

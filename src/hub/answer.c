@@ -1,6 +1,7 @@
 /* Routing: exact segments, one parameter a segment, no clean-up of paths, GET is not HEAD.
  * SPDX-License-Identifier: MIT */
 #include "hub/hub_internal.h"
+#include "net/url.h"
 
 #include <string.h>
 
@@ -192,6 +193,18 @@ static const struct hub_route *route_of(struct hub_call *c, struct bytes path) {
     return NULL;
 }
 
+// Of a path that was matched as it was sent: "%2F" and "%40" in a name are "/" and "@". The
+// deployed hub leaves them, so that whoever escapes more than Go does names another builder.
+static bool decode_params(struct hub_call *c) {
+    for (size_t i = 0; i < sizeof c->params / sizeof c->params[0]; i++) {
+        struct error why;
+        if (c->params[i].n && url_decode(&c->params[i], c->params[i], 0, &c->arena, &why) != 0) {
+            return false; // no memory: the escapes are good
+        }
+    }
+    return true;
+}
+
 static void refuse_password(struct hub_call *c) {
     buf_append_str(&c->res->body, "Unauthorized\n");
     c->res->status = 401;
@@ -224,6 +237,10 @@ static void answer(struct hub_call *c) {
     }
     const struct hub_route *r = route_of(c, path);
     if (!r) return;
+    if (path.p == target.p && !c->hub->options.compat && !decode_params(c)) {
+        hub_status(c, 500);
+        return;
+    }
     if (r->waits != HUB_QUICK && !c->may_block) {
         c->blocked = true;
         c->res->waits = r->waits == HUB_ASKS_SECRETS ? HUB_WAITS_FOR_SECRETS : HUB_WAITS_FOR_STORE;
