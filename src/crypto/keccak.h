@@ -96,7 +96,7 @@ struct keccak_soon {
 /* keccak256_padded_soon is keccak256_padded_by that also asks for lines from memory, spread over
  * the work, so that they come while the processor is busy. About KECCAK_SOON lines a permutation of
  * full lanes are had for nothing. Addresses may be any: nothing is read. */
-#define KECCAK_SOON 24
+#define KECCAK_SOON 48
 void keccak256_padded_soon(enum keccak_path path, const uint8_t *const *messages,
                            uint8_t *const *rets, size_t count, unsigned blocks,
                            struct keccak_soon soon);

@@ -55,20 +55,18 @@ static inline uint64_t load_end(const struct keccak_block *b) {
 
 // For permutations during which nothing is to come: a line that is near.
 #define NEAR keccak_round_constants
-static const void *const nothing_soon[KECCAK_ROUNDS] = {
-    NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR,
-    NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR, NEAR};
+static const void *const nothing_soon[KECCAK_LINES] = {[0 ... KECCAK_LINES - 1] = NEAR};
 
 // The next lines, one for each round; `room` holds them where they are too few.
-static const void *const *next_lines(struct keccak_soon *soon, const void *room[KECCAK_ROUNDS]) {
+static const void *const *next_lines(struct keccak_soon *soon, const void *room[KECCAK_LINES]) {
     const void *const *line = soon->line;
-    if (soon->n >= KECCAK_ROUNDS) {
-        soon->line += KECCAK_ROUNDS;
-        soon->n -= KECCAK_ROUNDS;
+    if (soon->n >= KECCAK_LINES) {
+        soon->line += KECCAK_LINES;
+        soon->n -= KECCAK_LINES;
         return line;
     }
     if (soon->n == 0) return nothing_soon;
-    for (size_t i = 0; i < KECCAK_ROUNDS; i++) {
+    for (size_t i = 0; i < KECCAK_LINES; i++) {
         room[i] = i < soon->n ? line[i] : NEAR;
     }
     soon->n = 0;
@@ -124,7 +122,7 @@ void keccak_whole_avx512x8(const uint8_t *const *messages, uint8_t *const *rets,
                            struct keccak_soon soon) {
     __m512i a[25];
     const uint8_t *at[8];
-    const void *room[KECCAK_ROUNDS];
+    const void *room[KECCAK_LINES];
     memcpy(at, messages, sizeof at);
     take_in_block(a, at, true, next_lines(&soon, room));
     for (unsigned b = 1; b < blocks; b++) {

@@ -37,10 +37,12 @@
         vpternlogq $0xd2, %zmm28, %zmm26, %zmm\e
 .endm
 
-/* ask: the next line is asked for from memory. One a round: each waits for its place in the buffer
- * of lines that are on their way, and a round is about what one needs to become free. */
+/* ask: the next two lines are asked for from memory. A few a round: each waits for one of the places
+ * for lines on their way, and about two become free in the time of a round. */
 .macro ask i
-        movq \i(%rsi), %rdx
+        movq 2*\i(%rsi), %rdx
+        prefetcht0 (%rdx)
+        movq 2*\i+8(%rsi), %rdx
         prefetcht0 (%rdx)
 .endm
 
@@ -167,7 +169,7 @@ keccak_permute_avx512x8:
         cycle 2, 23, 21, 3, 7, 9
         cycle 5, 11, 6, 20, 19, 24
         cycle 8, 18, 10, 22, 12, 15
-        addq $32, %rsi
+        addq $64, %rsi
         addq $32, %rax
         cmpq %rcx, %rax
         jne .Lfour_rounds

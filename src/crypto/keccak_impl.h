@@ -44,8 +44,8 @@ extern const uint64_t keccak_round_constants[24];
 #if defined(__x86_64__)
 /* keccak_permute_avx512x8: eight states, 25 * 8 words, 64-byte aligned. A line of memory is asked
  * for in each round. */
-#define KECCAK_ROUNDS 24
-void keccak_permute_avx512x8(uint64_t *state, const void *const line[KECCAK_ROUNDS]);
+#define KECCAK_LINES 48 /* two a round */
+void keccak_permute_avx512x8(uint64_t *state, const void *const line[KECCAK_LINES]);
 void keccak_whole_avx2x4(const uint8_t *const *messages, uint8_t *const *rets, unsigned blocks,
                          struct keccak_soon soon);
 void keccak_whole_avx512x8(const uint8_t *const *messages, uint8_t *const *rets, unsigned blocks,

@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "trie/key_cache.h"
 #include "trie/state_root.h"
+#include "trie/trie_node.h"
 
 /* A slot that some candidate on this parent changed. */
 struct slot {
@@ -16,6 +17,7 @@ struct slot {
     struct u256 base; /* in the parent */
     struct u256 now;  /* in the last candidate */
     size_t at;        /* which of the last candidate's slots it is, or NOT_CHANGED */
+    struct trie_way way;
 };
 #define NOT_CHANGED SIZE_MAX
 

@@ -33,7 +33,8 @@ int state_root_decode_slot(struct u256 *ret, const struct trie_change *c, struct
 /* What is to be written into one storage trie, and the slots as they are afterwards. */
 struct storage_work {
     struct trie_change *changes;
-    struct slot **unknown; /* by change: the slot whose base it tells, or NULL */
+    struct slot **unknown;  /* by change: the slot whose base it tells, or NULL */
+    struct trie_way **ways; /* by change */
     size_t change_count;
     struct slot *merged; /* the entry's slots and new ones; NULL when there are no new ones */
     size_t merged_count;
@@ -58,6 +59,7 @@ static void plan_change(struct storage_work *w, struct slot *slot, struct u256 v
     c->key = slot->key;
     c->old_known = false;
     encode_slot(c, value);
+    w->ways[w->change_count] = &slot->way;
     w->unknown[w->change_count++] = base_known ? NULL : slot;
 }
 
@@ -121,8 +123,10 @@ static int plan_storage(struct storage_job *j, struct arena *scratch, struct err
     if (known) most = e->slot_count;
     w->changes = arena_alloc_raw(scratch, most * sizeof(struct trie_change));
     w->unknown = arena_alloc_raw(scratch, most * sizeof(struct slot *));
+    w->ways = arena_alloc_raw(scratch, most * sizeof(struct trie_way *));
     if (!known) w->merged = arena_alloc_raw(scratch, most * sizeof(struct slot));
-    if (!w->changes || !w->unknown || (!known && !w->merged)) return state_root_no_memory(why);
+    if (!w->changes || !w->unknown || !w->ways || (!known && !w->merged))
+        return state_root_no_memory(why);
     if (same) {
         plan_same(e, t, w);
     } else if (known) {
@@ -179,7 +183,11 @@ static int apply_job(struct state_root *s, struct storage_job *j, bool with_sour
     struct trie_missing_sink missing = {state_root_missing, &o};
     int r = trie_apply(s->pool, &e->storage, w->changes, w->change_count,
                        with_source ? &source : NULL, with_source ? &missing : NULL, why);
-    return r == 0 ? end_job(j, why) : r;
+    if (r == 0) r = end_job(j, why);
+    for (size_t i = 0; i < e->slot_count; i++) {
+        e->slots[i].way.leaf = 0; // it may have another one now
+    }
+    return r;
 }
 
 /* Storage tries whose changes are made together: their nodes are asked for side by side. */
@@ -197,8 +205,9 @@ static int apply_window(struct state_root *s, struct window *w, struct member *m
     struct trie_batch batch[WINDOW_JOBS];
     for (size_t i = 0; i < w->count; i++) {
         const struct storage_job *j = &w->job[i];
-        batch[i] =
-            (struct trie_batch){&j->entry->storage, j->work.changes, j->work.change_count, false};
+        const struct storage_work *work = &j->work;
+        batch[i] = (struct trie_batch){&j->entry->storage, work->changes, work->change_count,
+                                       work->ways, false};
     }
     int r = trie_overwrite(s->pool, batch, w->count, m->work, why);
     if (r != 0) return r;

@@ -176,12 +176,17 @@ void trie_work_reset(struct trie_work *work);
 [[gnu::warn_unused_result]] int trie_list(const struct trie_pool *pool, struct trie *t,
                                           struct trie_work *work, struct error *why);
 
+/* The way to a key, as trie_overwrite leaves it: known until trie_apply or trie_release has the
+ * trie. Zero: not known. */
+struct trie_way; /* trie/trie_node.h */
+
 /* Changes of one trie among those of many. */
 struct trie_batch {
     struct trie *trie;
     struct trie_change *changes; /* as trie_apply wants them */
     size_t count;
-    bool done; /* set by trie_overwrite */
+    struct trie_way **ways; /* NULL, or a place for each change's way */
+    bool done;              /* set by trie_overwrite */
 };
 
 /* trie_overwrite does trie_apply's and trie_list's work for those batches whose changes do nothing

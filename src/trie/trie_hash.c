@@ -17,16 +17,18 @@
 
 #define HASH_AHEAD 24 /* nodes that are asked for early, at most */
 
+#define BRANCH_LINES (offsetof(struct trie_branch, child) / TRIE_LINE)
+
 // Nodes of one class come one after the other, so that the processor can foresee what is done.
-static enum trie_class class_of(const struct trie_pool *pool, uint32_t node, uint32_t *ret_lines) {
+static enum trie_class class_of(const struct trie_pool *pool, uint32_t node, uint16_t *ret_lines) {
     switch (trie_kind(node)) {
     case TRIE_LEAF: {
         size_t size = offsetof(struct trie_leaf, value) + trie_leaf_at(pool, node)->value_n;
-        *ret_lines = (uint32_t)((size + TRIE_LINE - 1) / TRIE_LINE);
+        *ret_lines = (uint16_t)((size + TRIE_LINE - 1) / TRIE_LINE);
         return TRIE_CLASS_LEAF;
     }
     case TRIE_BRANCH:
-        *ret_lines = offsetof(struct trie_branch, child) / TRIE_LINE;
+        *ret_lines = BRANCH_LINES;
         return trie_branch_full(trie_branch_at(pool, node)) ? TRIE_CLASS_FULL : TRIE_CLASS_OTHER;
     default:
         *ret_lines = (sizeof(struct trie_extension) + TRIE_LINE - 1) / TRIE_LINE;
@@ -36,7 +38,7 @@ static enum trie_class class_of(const struct trie_pool *pool, uint32_t node, uin
 
 bool trie_work_add(struct trie_work *work, const struct trie_pool *pool, unsigned depth,
                    uint32_t node, uint8_t *ret_n, uint8_t *ret) {
-    uint32_t lines;
+    uint16_t lines;
     struct trie_job_list *l = &work->level[depth][class_of(pool, node, &lines)];
     if (l->count == l->capacity) {
         size_t more = l->capacity ? 2 * l->capacity : 64;
@@ -45,7 +47,7 @@ bool trie_work_add(struct trie_work *work, const struct trie_pool *pool, unsigne
         l->job = p;
         l->capacity = more;
     }
-    l->job[l->count++] = (struct trie_job){node, lines, ret_n, ret};
+    l->job[l->count++] = (struct trie_job){node, lines, *ret_n == 32, ret_n, ret};
     return true;
 }
 
@@ -90,6 +92,7 @@ void trie_work_clear(struct trie_work *work) {
         }
     }
     free(work->way);
+    free(work->ways);
 }
 
 void trie_work_free(struct trie_work *work) {
@@ -176,11 +179,18 @@ static size_t next_lines(struct batch *b, const void **line, size_t room) {
     for (; b->asked < end && room - n >= LINES_MOST; b->asked++) {
         const struct trie_job *job = job_at(l, b->asked);
         const uint8_t *p = trie_node_at(l->pool, job->node);
-        for (uint32_t i = 0; i < job->lines; i++) {
-            line[n++] = p + TRIE_LINE * (size_t)i;
+        if (trie_kind(job->node) == TRIE_BRANCH) {
+            for (size_t i = 0; i < BRANCH_LINES; i++) {
+                line[n + i] = p + TRIE_LINE * i;
+            }
+            n += BRANCH_LINES;
+        } else {
+            for (size_t i = 0; i < job->lines; i++) {
+                line[n++] = p + TRIE_LINE * i;
+            }
         }
         line[n++] = job->ret;
-        line[n++] = job->ret_n;
+        if (!job->is_hash) line[n++] = job->ret_n;
     }
     return n;
 }
@@ -213,7 +223,7 @@ static void add_message(struct batch *b, const uint8_t *message, size_t blocks,
     struct queue *q = &b->queue[blocks - 1];
     q->message[q->count] = message;
     q->ret[q->count++] = job->ret;
-    *job->ret_n = 32;
+    if (!job->is_hash) *job->ret_n = 32;
     if (q->count == LANES) hash_queue(b, blocks);
 }
 

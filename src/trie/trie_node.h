@@ -95,12 +95,20 @@ enum { TRIE_SLABS_GONE = 0 }; /* kinds 1..3 have their own number */
 /* One node to encode and hash, and where its parent wants the reference. */
 struct trie_job {
     uint32_t node;
-    uint32_t lines; /* of memory that encoding it reads */
+    uint16_t lines; /* of memory that encoding it reads */
+    bool is_hash;   /* *ret_n is 32 already: its line need not come for a node of that many bytes */
     uint8_t *ret_n;
     uint8_t *ret;
 };
 
-struct trie_way; /* trie_overwrite.c */
+/* The nodes from the root to the leaf of a key. */
+#define TRIE_WAY_STEPS 10 /* longer ones are left to trie_apply */
+struct trie_way {
+    uint32_t leaf; /* 0: the way does not lead to one */
+    uint32_t node[TRIE_WAY_STEPS];
+    uint8_t depth[TRIE_WAY_STEPS];
+    uint8_t steps; /* nodes above the leaf */
+};
 
 /* FULL as trie_branch_full says when the node is listed. */
 enum trie_class { TRIE_CLASS_LEAF, TRIE_CLASS_OTHER, TRIE_CLASS_FULL, TRIE_CLASSES };
@@ -110,7 +118,8 @@ struct trie_work {
         struct trie_job *job;
         size_t count, capacity;
     } level[TRIE_DEPTH_MAX + 1][TRIE_CLASSES]; /* by depth */
-    struct trie_way *way;                      /* scratch of trie_overwrite */
+    // Scratch of trie_overwrite.
+    struct trie_way *way, **ways;
     size_t way_capacity;
 };
 

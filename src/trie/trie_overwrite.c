@@ -9,16 +9,7 @@
 
 #include <stdlib.h>
 
-#define STEPS 16 /* nodes on a way; longer ones are left to trie_apply */
 #define WALK 128 /* ways walked side by side; their lines fit the nearer caches */
-
-/* The nodes from the root to the leaf of a key. */
-struct trie_way {
-    uint32_t node[STEPS];
-    uint8_t depth[STEPS];
-    uint8_t steps; /* nodes above the leaf */
-    uint32_t leaf; /* 0: the way does not lead to one, or to that of another key */
-};
 
 // What is looked at on the way down, and what is marked on the way back.
 static void ask(const struct trie_pool *pool, uint32_t node) {
@@ -44,28 +35,28 @@ static void step(const struct trie_pool *pool, struct trie_way *w, const struct 
     w->steps++;
     if (trie_kind(next) == TRIE_LEAF) {
         w->leaf = next;
-    } else if (w->steps < STEPS) {
+    } else if (w->steps < TRIE_WAY_STEPS) {
         w->node[w->steps] = next;
         w->depth[w->steps] = (uint8_t)end;
     }
 }
 
 static bool on_its_way(const struct trie_way *w) {
-    return !w->leaf && w->steps < STEPS && w->node[w->steps];
+    return !w->leaf && w->steps < TRIE_WAY_STEPS && w->node[w->steps];
 }
 
 // Walks all ways to their ends.
-static void walk(const struct trie_pool *pool, struct trie_way *way, const struct hash *const *key,
-                 size_t n) {
+static void walk(const struct trie_pool *pool, struct trie_way *const *way,
+                 const struct hash *const *key, size_t n) {
     uint8_t left[WALK];
     size_t count = 0;
     for (size_t i = 0; i < n; i++) {
-        if (on_its_way(&way[i])) left[count++] = (uint8_t)i;
+        if (on_its_way(way[i])) left[count++] = (uint8_t)i;
     }
     while (count) {
         size_t kept = 0;
         for (size_t i = 0; i < count; i++) {
-            struct trie_way *w = &way[left[i]];
+            struct trie_way *w = way[left[i]];
             step(pool, w, key[left[i]]);
             if (on_its_way(w)) left[kept++] = left[i];
         }
@@ -73,7 +64,17 @@ static void walk(const struct trie_pool *pool, struct trie_way *way, const struc
     }
 }
 
+// A known way is asked for, another begins at the root.
 static void begin(const struct trie_pool *pool, struct trie_way *w, const struct trie *t) {
+    if (w->leaf && !t->dirty) {
+        __builtin_prefetch(trie_node_at(pool, w->leaf), 1);
+        for (unsigned i = w->steps; i-- > 0;) {
+            if (trie_kind(w->node[i]) == TRIE_BRANCH) {
+                __builtin_prefetch(&trie_branch_at(pool, w->node[i])->dirty, 1);
+            }
+        }
+        return;
+    }
     w->steps = w->depth[0] = 0;
     w->leaf = 0;
     w->node[0] = 0;
@@ -88,12 +89,12 @@ static void begin(const struct trie_pool *pool, struct trie_way *w, const struct
 
 // Walks the ways of all batches, so many at a time.
 static void walk_all(const struct trie_pool *pool, const struct trie_batch *batches, size_t count,
-                     struct trie_way *way) {
+                     struct trie_way *const *way) {
     const struct hash *key[WALK];
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
         for (size_t k = 0; k < batches[i].count; k++) {
-            begin(pool, &way[n], batches[i].trie);
+            begin(pool, way[n], batches[i].trie);
             key[n++] = &batches[i].changes[k].key;
             if (n < WALK) continue;
             walk(pool, way, key, n);
@@ -132,48 +133,58 @@ static bool mark(const struct trie_pool *pool, struct trie *t, const struct trie
 }
 
 static bool fits(const struct trie_pool *pool, const struct trie_batch *b,
-                 const struct trie_way *way) {
+                 struct trie_way *const *way) {
     for (size_t i = 0; i < b->count; i++) {
-        if (!way[i].leaf || !b->changes[i].value_n) return false;
-        if (memcmp(trie_leaf_at(pool, way[i].leaf)->key, b->changes[i].key.b, 32) != 0)
+        if (!way[i]->leaf || !b->changes[i].value_n) return false;
+        if (memcmp(trie_leaf_at(pool, way[i]->leaf)->key, b->changes[i].key.b, 32) != 0)
             return false;
     }
     return true;
 }
 
 static bool overwrite(const struct trie_pool *pool, const struct trie_batch *b,
-                      const struct trie_way *way, struct trie_work *work) {
+                      struct trie_way *const *way, struct trie_work *work) {
     for (size_t i = 0; i < b->count; i++) {
         struct trie_change *c = &b->changes[i];
-        struct trie_leaf *l = trie_leaf_at(pool, way[i].leaf);
+        struct trie_leaf *l = trie_leaf_at(pool, way[i]->leaf);
         trie_change_remember(c, l->value, l->value_n);
         if (c->value_n == l->value_n && memcmp(c->value, l->value, c->value_n) == 0) continue;
         l->value_n = c->value_n;
         trie_value_copy(l->value, c->value, c->value_n);
-        if (!mark(pool, b->trie, &way[i], &c->key, work)) return false;
+        if (!mark(pool, b->trie, way[i], &c->key, work)) return false;
     }
     return true;
 }
 
-static struct trie_way *room_for(struct trie_work *work, size_t ways) {
-    if (ways > work->way_capacity) {
-        size_t more = 2 * ways;
-        free(work->way);
-        work->way_capacity = 0;
-        work->way = malloc(more * sizeof *work->way);
-        if (work->way) work->way_capacity = more;
-    }
-    return work->way;
+// Places for so many ways.
+static bool make_room(struct trie_work *work, size_t ways) {
+    if (ways <= work->way_capacity) return true;
+    size_t more = 2 * ways;
+    free(work->way);
+    free(work->ways);
+    work->way_capacity = 0;
+    work->way = malloc(more * sizeof *work->way);
+    work->ways = malloc(more * sizeof *work->ways);
+    if (!work->way || !work->ways) return false;
+    work->way_capacity = more;
+    return true;
 }
 
 int trie_overwrite(const struct trie_pool *pool, struct trie_batch *batches, size_t count,
                    struct trie_work *work, struct error *why) {
-    size_t ways = 0;
+    size_t n = 0;
     for (size_t i = 0; i < count; i++) {
-        ways += batches[i].count;
+        n += batches[i].count;
     }
-    struct trie_way *way = room_for(work, ways ? ways : 1);
-    bool ok = way;
+    bool ok = make_room(work, n);
+    struct trie_way *const *way = work->ways;
+    n = 0;
+    for (size_t i = 0; i < count && ok; i++) {
+        for (size_t k = 0; k < batches[i].count; k++, n++) {
+            work->ways[n] = batches[i].ways ? batches[i].ways[k] : &work->way[n];
+            if (!batches[i].ways) work->way[n].leaf = 0;
+        }
+    }
     if (ok) walk_all(pool, batches, count, way);
     for (size_t i = 0; i < count && ok; way += batches[i++].count) {
         batches[i].done = fits(pool, &batches[i], way);
