@@ -19,7 +19,8 @@ static int refused(const struct client_answer *answer, const char *path, struct 
     if (json_parse(&doc, answer->body, a, NULL, NULL) < 0 ||
         (json_get_string(&text, doc, "error", NULL) < 0 &&
          json_get_string(&text, doc, "message", NULL) < 0)) {
-        text = BYTES_LIT("it does not say why");
+        text = answer->status == 503 ? BYTES_LIT("its database is away, or its disk is full")
+                                     : BYTES_LIT("it does not say why");
     }
     enum err code = answer->status == 404 ? ERR_NOT_FOUND : ERR_INVALID;
     return error_set(why, code, "%.*s (%s: status %u)", (int)(text.n < 100 ? text.n : 100),

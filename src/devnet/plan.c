@@ -76,6 +76,7 @@ int plan_store(struct net *n, const char *name, struct bytes content, mode_t mod
     int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
     if (fd < 0) return error_set_os(why, ERR_IO, errno, "%s", fresh);
     int r = file_write_all(fd, content, why);
+    if (r < 0) (void)error_wrap(why, "%s", path);
     (void)fchmod(fd, mode);
     (void)close(fd);
     if (r == 0 && rename(fresh, path) < 0) r = error_set_os(why, ERR_IO, errno, "%s", path);

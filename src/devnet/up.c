@@ -385,6 +385,15 @@ static int check_settings(const struct devnet_settings *s, struct error *why) {
     return 0;
 }
 
+// From here on there is something to take away: who ends it now ends it once the service runs.
+static void hold_signals(void) {
+    sigset_t ends;
+    (void)sigemptyset(&ends);
+    (void)sigaddset(&ends, SIGINT);
+    (void)sigaddset(&ends, SIGTERM);
+    (void)pthread_sigmask(SIG_BLOCK, &ends, NULL);
+}
+
 // What becomes of a network that ended here.
 static void tell_folder(struct net *n) {
     if (n->s->resume) say(n, "folder", "going on with the network that ended here");
@@ -404,6 +413,7 @@ static int start(struct net *n, struct error *why) {
     if (r == 0) r = part_consensus_install(n->s, why);
     if (r == 0) r = find_recording(n, why);
     if (r == 0 && n->s->netns) r = places_new(&n->places, n->s->netns == NETNS_NETEM, why);
+    if (r == 0) hold_signals();
     if (r == 0) r = open_folder(n, why);
     if (r == 0) forget_addresses(n); // of a network that was killed
     if (r == 0 && n->s->resume) r = kept_load(n, why);

@@ -1,10 +1,12 @@
 """A devnet's folder: networks that go on, and folders, ports and disks that do not serve."""
 import json
 import os
+import signal
 import socket
+import time
 
 from devnet_network import Devnet, landed, processes_of, winner
-from harness import PROGRAM, Folder, case, main, run
+from harness import PROGRAM, Folder, Process, case, main, run, wait_until
 
 
 def up(folder, *flags, **options):
@@ -73,6 +75,79 @@ def a_fresh_start_is_said_to_be_one():
         for flags in (["--scenario", "x.toml"], ["--replay", "x.rec"], ["--cl", "lodestar"]):
             r = up(net, "--continue", *flags)
             assert r.returncode != 0, flags
+
+
+@case
+def interrupted_starts_leave_nothing():
+    """Ctrl-C at every moment of the start: no process, no folder."""
+    with Folder() as folder:
+        net = folder / "net"
+        for ms in [*range(30, 130, 10), 200, 350, 600, 900, 1400]:
+            with Process(PROGRAM, "devnet", "up", "--folder", net, "--nodes", "2",
+                         log=folder / "up.log") as process:
+                time.sleep(ms / 1000)
+                process.signal(signal.SIGINT)
+                process.wait(20)
+            assert not net.exists(), (ms, list(net.iterdir()), process.logged()[-500:])
+            assert not processes_of(net), ms
+
+
+@case
+def places_that_do_not_serve_are_named():
+    """Ports that are taken, folders that are somebody's, that cannot be written, that are full."""
+    with Folder() as folder, socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        net = folder / "net"
+        for flags in (["--port-base", port], ["--page-port", port]):
+            r = up(net, "--until-ready", *flags)
+            assert r.returncode != 0 and str(port) in r.stderr and "in use" in r.stderr, r.stderr
+            assert not net.exists()
+        (folder / "own").mkdir()
+        (folder / "own/file").write_text("kept")
+        r = up(folder / "own", "--until-ready")
+        assert r.returncode != 0 and "no devnet's folder" in r.stderr, r.stderr
+        assert (folder / "own/file").read_text() == "kept"
+        r = up("/proc/nowhere", "--until-ready")
+        assert r.returncode != 0 and "/proc/nowhere" in r.stderr, r.stderr
+        if os.geteuid() != 0:
+            return
+        small = folder / "small"
+        small.mkdir()
+        for size, word in (("64k", "No space left"), ("512k", "full"), ("1200k", "full")):
+            if run("mount", "-t", "tmpfs", "-o", f"size={size}", "none", small).returncode:
+                return  # not allowed here
+            try:
+                r = up(small / "net", "--until-ready", "--timeout", "8s")
+                assert r.returncode != 0 and word in r.stdout + r.stderr, (size, r.stdout, r.stderr)
+            finally:
+                run("umount", small)
+
+
+@case
+def networks_run_beside_each_other():
+    """Two names, two folders; a second one in a folder is refused and changes nothing."""
+    with Folder() as folder:
+        env = {"XDG_STATE_HOME": str(folder)}
+        ones = [Process(PROGRAM, "devnet", "up", "--name", name, "--nodes", "1", env=env,
+                        log=folder / f"{name}.log") for name in ("one", "two")]
+        try:
+            for name, one in zip(("one", "two"), ones):
+                wait_until(lambda one=one: "network            ready" in one.logged(), 60, one.logged)
+                r = run(PROGRAM, "devnet", "status", "--name", name,
+                        env={**os.environ, **env})
+                assert r.returncode == 0 and r.stdout.startswith(f"{name}: ready"), r.stdout
+            r = run(PROGRAM, "devnet", "up", "--name", "one", env={**os.environ, **env})
+            assert r.returncode != 0 and "runs in" in r.stderr, r.stderr
+            r = run(PROGRAM, "devnet", "down", "--name", "two", env={**os.environ, **env})
+            assert r.returncode == 0, r.stderr
+            r = run(PROGRAM, "devnet", "status", "--name", "one", env={**os.environ, **env})
+            assert r.returncode == 0, r.stdout + r.stderr
+        finally:
+            for one in ones:
+                one.__exit__()
+        assert not (folder / "buildernet/one").exists()
 
 
 if __name__ == "__main__":
