@@ -56,6 +56,7 @@ struct conn {
     bool in_event : 1;
     bool watched : 1;
     uint64_t in_bytes, out_bytes; /* payload, since the start */
+    size_t held;                  /* bytes that the owner keeps of the peer's; told by the owner */
     struct loop_timer linger;
     struct socket_address peer;
 };

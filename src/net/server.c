@@ -268,6 +268,57 @@ void server_drop(struct server *s, struct conn *c) {
     server_conn_close(sc);
 }
 
+/* ---- what is kept for clients ---- */
+
+static size_t kept_for(const struct server_conn *sc) {
+    size_t n = conn_pending(&sc->conn) + sc->conn.held + sc->in.n;
+    if (sc->x) n += sc->x->body.capacity;
+    for (const struct exchange *x = sc->streams; x; x = x->next) {
+        n += x->body.capacity + (x->stream ? http2_queued(x->stream) : 0);
+    }
+    return n;
+}
+
+static uint64_t count_held(const struct server *s) {
+    uint64_t n = 0;
+    for (const struct server_conn *sc = s->first; sc; sc = sc->next)
+        n += kept_for(sc);
+    return n;
+}
+
+// Not within two ticks: what is kept for less long is kept by nobody's fault.
+static struct server_conn *find_hoarder(const struct server *s, const struct conn *asking) {
+    struct server_conn *worst = NULL;
+    uint64_t most = 0, now = loop_now_ns(s->loop);
+    for (struct server_conn *sc = s->first; sc; sc = sc->next) {
+        if (!sc->keeps_ns || now - sc->keeps_ns < 2 * s->tick_ns || &sc->conn == asking) continue;
+        if (sc->closing || sc->doomed || sc->cursor) continue; // on its way out, or on the stack
+        uint64_t weight = kept_for(sc) * ((now - sc->keeps_ns) / NS_PER_MS);
+        if (weight > most) most = weight, worst = sc;
+    }
+    return worst;
+}
+
+bool server_room(struct server *s, const struct conn *asking, size_t n) {
+    uint64_t most = s->limits.held_bytes;
+    if (!most) return true;
+    if (s->held + n > most) s->held = count_held(s);
+    while (s->held + n > most) {
+        struct server_conn *sc = n <= most ? find_hoarder(s, asking) : NULL;
+        if (!sc) {
+            refused(s, "held");
+            return false;
+        }
+        refused(s, "hoarder");
+        log_info(s->options.log, "http_hoarder_closed", F_STR("server", server_name(s)),
+                 F_U64("bytes", kept_for(sc)));
+        server_conn_close(sc);
+        s->held = count_held(s);
+    }
+    s->held += n;
+    return true;
+}
+
 /* ---- accepting ---- */
 
 /* Makes room: the connection that has been idle longest gives way. */
@@ -428,6 +479,10 @@ static void sweep_one(struct server *s, struct server_conn *sc, uint64_t now) {
         return;
     }
     if (sc->protocol == PROTOCOL_HTTP2) server_http2_sweep(sc, now);
+    if (!s->limits.held_bytes || kept_for(sc) == 0)
+        sc->keeps_ns = 0;
+    else if (!sc->keeps_ns)
+        sc->keeps_ns = now;
     if (conn_pending(&sc->conn) == 0 || sc->conn.out_bytes != sc->seen_out) {
         sc->seen_out = sc->conn.out_bytes;
         sc->stuck_ns = now;

@@ -51,6 +51,7 @@ struct server_limits {
     unsigned connections_per_client; /* per address (IPv6: /64); 0: no limit */
     unsigned requests_per_second;    /* likewise, with a burst of twice that; 0: no limit */
     uint64_t body_bytes;             /* 0: 1 MiB */
+    uint64_t held_bytes;             /* see server_room; 0: no limit */
     unsigned header_bytes;           /* 0: 32 KiB; more is 431 */
     unsigned streams;                /* HTTP/2 streams at once; 0: 128 */
     uint64_t header_ns;              /* first byte to end of header, TLS handshake; 0: 10 s */
@@ -142,6 +143,16 @@ void server_retire(struct server *s, struct conn *c);
 unsigned server_connections(const struct server *s);
 unsigned server_exchanges(const struct server *s);
 
+/* server_room says whether n more bytes may be kept for clients: over all connections together,
+ * what came of requests and what is not yet read of answers stay within held_bytes. When they would
+ * not, those who hold the most the longest (bytes times time, two ticks at least) are closed
+ * first. True counts the bytes as kept until they are seen to be gone. The server asks by itself
+ * for bodies that it gathers (503) and WebSockets for messages; answers are the handler's matter,
+ * who knows how to say no: exchange_room. Counted in http_refused_total as "held" (said no) and
+ * "hoarder" (closed).
+ * asking  is not closed; NULL: may be any, so pointers to connections may be dead afterwards. */
+[[gnu::warn_unused_result]] bool server_room(struct server *s, const struct conn *asking, size_t n);
+
 /* server_adopt gives a connection back after `admit`; server_drop closes it instead. server_keep
  * leaves it to its owner for good, as an upgrade does: none of HTTP's time limits hold any more. */
 void server_keep(struct server *s, struct conn *c);
@@ -214,6 +225,10 @@ void exchange_respond(struct exchange *x, int status, struct bytes body);
 void exchange_respond_text(struct exchange *x, int status, const char *content_type,
                            struct bytes body);
 void exchange_respond_error(struct exchange *x, const struct error *why);
+
+/* exchange_room is server_room for an answer. The client itself may be gone afterwards, which is
+ * true. */
+[[gnu::warn_unused_result]] bool exchange_room(struct exchange *x, size_t n);
 
 /* exchange_begin starts a streamed answer; length -1: not known. exchange_write adds bytes:
  * 0, or ERR_AGAIN: taken, and the client is slow: wait for `drained`; ERR_CLOSED: it is gone.

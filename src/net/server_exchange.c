@@ -367,6 +367,11 @@ void exchange_data(struct exchange *x, struct bytes in) {
         return;
     }
     if (!x->streaming) {
+        if (!server_room(x->server, &x->sc->conn, in.n)) {
+            x->close = true;
+            exchange_refuse(x, 503, "too much is kept for other clients, try again later");
+            return;
+        }
         buf_append(&x->body, in);
         x->wire->took(x, in.n);
     } else if (x->events && x->events->body) {
@@ -477,6 +482,10 @@ void exchange_end(struct exchange *x) {
     }
     x->answered = true;
     (void)x->wire->write(x, BYTES_LIT(""), true);
+}
+
+bool exchange_room(struct exchange *x, size_t n) {
+    return !x->sc || server_room(x->server, NULL, n);
 }
 
 void exchange_respond(struct exchange *x, int status, struct bytes body) {

@@ -44,6 +44,7 @@ struct server_conn {
     uint64_t deadline_ns; /* closed by the sweep when passed; 0: none */
     uint64_t seen_out;    /* conn.out_bytes at the last sweep */
     uint64_t stuck_ns;    /* since when nothing was written although something waits */
+    uint64_t keeps_ns;    /* since when something is kept for the client, as sweeps saw; 0: not */
     uint64_t wind_ns;     /* HTTP/2: since when the client knows of the end */
     void *session_user;
     unsigned busy; /* calls on the stack that use this struct */
@@ -180,6 +181,7 @@ struct server {
     struct listener *listeners;
     struct server_conn *first, *last; /* the longest quiet first */
     unsigned connection_count, exchange_count;
+    uint64_t held; /* bytes kept for clients, or more: what went since the last count is in it */
     struct announced *announced; /* accepted, their PROXY header has not come */
     unsigned announced_count;
     struct exchange *free_exchanges;

@@ -22,6 +22,7 @@ struct ws {
     char key[WEBSOCKET_KEY_BYTES];
     unsigned close_code;
     unsigned busy;
+    size_t lent;          /* ws_lent */
     uint64_t heard_bytes; /* conn.in_bytes at the last look */
     bool pinged, paused, closing, peer_closed, dead;
 };
@@ -163,6 +164,23 @@ static void take_waiting(struct ws *w) {
     buf_free(&waiting);
 }
 
+// The server's bound over all connections holds for messages that are on their way.
+static void count_kept(struct ws *w) {
+    size_t kept = w->engine.message.capacity + w->waiting.capacity + w->lent;
+    size_t before = w->conn->held;
+    w->conn->held = kept;
+    if (kept <= before || !w->server) return;
+    if (!server_room(w->server, w->conn, kept - before)) {
+        end_with(w, ERR_LIMIT, "too much is kept for other clients");
+    }
+}
+
+void ws_lent(struct ws *w, size_t bytes) {
+    if (w->dead || !w->conn) return;
+    w->conn->held += bytes - w->lent; // unsigned: goes down as well
+    w->lent = bytes;
+}
+
 static void on_readable(struct conn *c) {
     struct ws *w = c->owner;
     w->busy++;
@@ -175,6 +193,7 @@ static void on_readable(struct conn *c) {
             take(w, p, (size_t)n);
         else
             end_with(w, ERR_CLOSED, "the connection ended without a closing frame");
+        if (!w->dead) count_kept(w);
     }
     unbusy(w);
 }

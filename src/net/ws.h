@@ -57,6 +57,10 @@ void ws_close(struct ws *w, unsigned code, struct bytes reason);
 /* ws_drop ends at once, without an event. */
 void ws_drop(struct ws *w);
 
+/* ws_lent tells how many bytes of the peer's messages the owner keeps, for the bound of the server
+ * (server_room). */
+void ws_lent(struct ws *w, size_t bytes);
+
 /* ws_session: the TLS session, NULL for plain. ws_pending: bytes queued. */
 SSL *ws_session(const struct ws *w);
 size_t ws_pending(const struct ws *w);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define SMALL_BYTES (4u << 10)
 #define QUICK_BYTES (64u << 10) /* larger messages are parsed by a worker */
 #define ENGINE_BODY_BYTES (64u << 20)
 #define JOB_ARENA_BYTES (1u << 30)
@@ -49,6 +50,47 @@ static void job_free(struct job *j) {
     free(j);
 }
 
+// Said of every call, when its answer is too much for now.
+static void write_no_room(const struct job *j, struct buf *out) {
+    struct jsonrpc_answers answers;
+    const struct bytes none = {NULL, 0};
+    const size_t count = j->parsed ? j->batch.count : 0;
+    char text[160];
+    (void)snprintf(text, sizeof text,
+                   "no room for an answer of %zu bytes: clients have not read others yet "
+                   "(--rpc-held-max), try again later",
+                   j->out.n);
+    jsonrpc_answers_begin(&answers, out, j->parsed && j->batch.is_array);
+    if (count == 0) jsonrpc_add_error(&answers, none, -32005, text, none);
+    for (size_t i = 0; i < count; i++) {
+        if (j->batch.item[i].id.p) {
+            jsonrpc_add_error(&answers, j->batch.item[i].id, -32005, text, none);
+        }
+    }
+    jsonrpc_answers_end(&answers);
+}
+
+static void send_to_peer(struct job *j) {
+    struct buf instead;
+    buf_init(&instead, 0);
+    if (j->out.n > SMALL_BYTES) write_no_room(j, &instead);
+    peers_send(j->l->peers, j->message.peer, buf_view(&j->out), buf_view(&instead));
+    buf_free(&instead);
+}
+
+// A small answer is not asked for: the refusal is as large.
+static void respond(struct job *j) {
+    if (j->out.n > SMALL_BYTES && !exchange_room(j->exchange, j->out.n)) {
+        struct buf instead;
+        buf_init(&instead, 0);
+        write_no_room(j, &instead);
+        exchange_respond_text(j->exchange, 200, "application/json", buf_view(&instead));
+        buf_free(&instead);
+        return;
+    }
+    exchange_respond_text(j->exchange, 200, "application/json", buf_view(&j->out));
+}
+
 static void job_work(struct job *j) {
     struct node *n = j->l->node;
     if (j->parsed) {
@@ -58,7 +100,7 @@ static void job_work(struct job *j) {
     }
     if (j->exchange) return;
     // Into the outbox at once, so that notifications of what this call began come after it.
-    if (j->out.n) peers_send(j->l->peers, j->message.peer, buf_view(&j->out));
+    if (j->out.n) send_to_peer(j);
     if (j->then) j->then(j->then_arg);
 }
 
@@ -70,12 +112,12 @@ static void job_finish(struct job *j) {
         } else if (j->out.n == 0) {
             exchange_respond(j->exchange, 204, (struct bytes){NULL, 0});
         } else {
-            exchange_respond_text(j->exchange, 200, "application/json", buf_view(&j->out));
+            respond(j);
         }
         exchange_release(j->exchange);
         if (j->then) j->then(j->then_arg);
     } else {
-        peers_done(j->l->peers, j->message.peer);
+        peers_done(j->l->peers, j->message.peer, j->message.body.n);
     }
     job_free(j);
 }
@@ -95,7 +137,7 @@ static void refuse_busy(struct job *j) {
     jsonrpc_answers_begin(&answers, &j->out, false);
     jsonrpc_add_error(&answers, none, -32005, "too many calls wait, try again later", none);
     jsonrpc_answers_end(&answers);
-    if (!j->exchange) peers_send(j->l->peers, j->message.peer, buf_view(&j->out));
+    if (!j->exchange) send_to_peer(j);
     job_finish(j);
 }
 
@@ -123,7 +165,7 @@ static void job_start(struct job *j) {
     struct error why;
     if (j->message.body.n <= QUICK_BYTES) {
         if (node_parse(n, &j->batch, &j->message, &j->arena, &j->out, &why) != 0) {
-            if (!j->exchange) peers_send(j->l->peers, j->message.peer, buf_view(&j->out));
+            if (!j->exchange) send_to_peer(j);
             job_finish(j);
             return;
         }
@@ -147,7 +189,7 @@ static void on_peer_message(void *context, uint64_t peer, struct bytes data, uns
     if (j) {
         job_start(j);
     } else {
-        peers_done(l->peers, peer);
+        peers_done(l->peers, peer, data.n);
     }
 }
 
@@ -212,7 +254,9 @@ static void handle(struct node_listeners *l, struct exchange *x, unsigned where)
     if (where == NODE_ENGINE && !pass_token(l, x)) return;
     if (bytes_equal_str(r->method_text, "GET")) {
         if (exchange_header(x, "upgrade").p) {
-            peers_accept_ws(l->peers, x, where);
+            bool user = where == NODE_USER;
+            peers_accept_ws(l->peers, x, where,
+                            user ? l->node->values->body_bytes : ENGINE_BODY_BYTES);
         } else {
             exchange_respond_text(x, 200, "text/plain; charset=utf-8",
                                   BYTES_LIT("JSON-RPC: POST here, or open a WebSocket\n"));
@@ -272,7 +316,8 @@ static int open_server(struct node_listeners *l, struct server **ret, struct ser
 static int open_user(struct node_listeners *l, struct service *service, struct error *why) {
     const struct node_values *v = l->node->values;
     const struct server_limits limits = {.connections = (unsigned)v->connections,
-                                         .body_bytes = v->body_bytes};
+                                         .body_bytes = v->body_bytes,
+                                         .held_bytes = v->held_bytes};
     const struct server_listener plain = {0};
     if (!is_given(v->http_addr) && !is_given(v->ws_addr)) return 0;
     l->user_route = (struct route){"GET,POST,OPTIONS", "/", handle_user, l, 0, ROUTE_QUIET};
@@ -291,6 +336,7 @@ static int open_ipc(struct node_listeners *l, struct service *service, struct er
     (void)snprintf(address, sizeof address, "unix:%s", v->ipc_path);
     // The server's times are those of HTTP; a socket of this kind may be silent for ever.
     const struct server_limits limits = {.connections = (unsigned)v->connections,
+                                         .held_bytes = v->held_bytes,
                                          .header_ns = UINT64_MAX / 4};
     const struct server_listener ln = {
         .admit = peers_admit, .admit_context = l->peers, .unix_mode = 0600};
@@ -365,10 +411,7 @@ int node_listeners_open(struct node_listeners **ret, struct node *n, struct serv
         r = loop_fd_add(n->loop, &l->watch, why);
         l->watching = r == 0;
     }
-    const struct peers_options peers = {.node = n,
-                                        .message_bytes_max = ENGINE_BODY_BYTES,
-                                        .message = on_peer_message,
-                                        .context = l};
+    const struct peers_options peers = {.node = n, .message = on_peer_message, .context = l};
     if (r == 0) r = peers_open(&l->peers, &peers, why);
     return r == 0 ? open_metrics(l, service, why) : r;
 }
@@ -396,7 +439,7 @@ void node_listeners_close(struct node_listeners *l) {
 }
 
 void node_notify(struct node *n, uint64_t peer, struct bytes message) {
-    peers_send(n->listeners->peers, peer, message);
+    peers_send(n->listeners->peers, peer, message, (struct bytes){NULL, 0});
 }
 
 int node_on_peer_gone(struct node *n, void (*gone)(void *context, uint64_t peer), void *context,

@@ -21,6 +21,7 @@ struct peer {
     struct json_split split;
     struct buf in;
     unsigned where, jobs;
+    size_t bytes_max, job_bytes;
     bool paused;
 };
 
@@ -28,6 +29,7 @@ struct letter {
     struct list_node node;
     uint64_t peer;
     struct buf text;
+    size_t instead; // bytes at the end of the text
 };
 
 struct peers {
@@ -50,13 +52,14 @@ static struct peer *find(const struct peers *p, uint64_t id) {
     return map_get(&p->map, bytes_make(&id, sizeof id));
 }
 
-static struct peer *add(struct peers *p, unsigned where) {
+static struct peer *add(struct peers *p, unsigned where, size_t bytes_max) {
     struct peer *q = calloc(1, sizeof *q);
     if (!q) return NULL;
     q->id = ++p->next_id;
     q->peers = p;
     q->where = where;
-    buf_init(&q->in, p->options.message_bytes_max + LOOP_SCRATCH_BYTES);
+    q->bytes_max = bytes_max;
+    buf_init(&q->in, bytes_max + LOOP_SCRATCH_BYTES);
     struct error why;
     if (map_put(&p->map, bytes_make(&q->id, sizeof q->id), q, NULL, &why) != 0) {
         free(q);
@@ -82,10 +85,18 @@ static void cut(struct peer *q) {
     forget(q);
 }
 
+// What is kept of the peer's messages, for the server's bound.
+static void tell_kept(struct peer *q) {
+    if (q->ws) ws_lent(q->ws, q->job_bytes);
+    if (q->conn) q->conn->held = q->in.capacity + q->job_bytes;
+}
+
 static void give(struct peer *q, struct bytes data, bool local) {
     struct peers *p = q->peers;
     q->jobs++;
-    if (q->jobs >= PEER_JOBS_MAX && !q->paused) {
+    q->job_bytes += data.n;
+    tell_kept(q);
+    if ((q->jobs >= PEER_JOBS_MAX || q->job_bytes >= q->bytes_max) && !q->paused) {
         q->paused = true;
         if (q->ws) ws_pause(q->ws);
         if (q->conn) conn_pause(q->conn);
@@ -112,14 +123,15 @@ static void ws_closed(struct ws *w, void *context, unsigned close_code, const st
 
 static const struct ws_events ws_events = {.message = ws_message, .closed = ws_closed};
 
-void peers_accept_ws(struct peers *p, struct exchange *x, unsigned where) {
+void peers_accept_ws(struct peers *p, struct exchange *x, unsigned where, size_t bytes_max) {
     struct error why;
-    struct peer *q = add(p, where);
-    const struct ws_options o = {.message_bytes_max = p->options.message_bytes_max};
+    struct peer *q = add(p, where, bytes_max);
+    const struct ws_options o = {.message_bytes_max = bytes_max};
     if (!q) {
         exchange_respond_text(x, 503, "text/plain; charset=utf-8", BYTES_LIT("no memory\n"));
         return;
     }
+    q->server = exchange_server(x);
     if (ws_accept(&q->ws, x, &o, &ws_events, q, &why) != 0) {
         q->ws = NULL;
         forget(q);
@@ -135,8 +147,9 @@ static void ipc_read(struct peer *q) {
     while (!q->paused) {
         ssize_t n = conn_read(q->conn, p, LOOP_SCRATCH_BYTES);
         if (n == ERR_AGAIN) return;
-        if (n > 0) buf_append(&q->in, bytes_make(p, (size_t)n));
-        if (n <= 0 || q->in.failed) {
+        bool room = n <= 0 || server_room(q->server, q->conn, (size_t)n);
+        if (n > 0 && room) buf_append(&q->in, bytes_make(p, (size_t)n));
+        if (n <= 0 || !room || q->in.failed) {
             cut(q);
             return;
         }
@@ -147,7 +160,8 @@ static void ipc_read(struct peer *q) {
             if (find(all, id) != q) return;
             json_split_take(&q->split, &q->in);
         }
-        if (r < 0 || q->in.n > all->options.message_bytes_max) {
+        tell_kept(q);
+        if (r < 0 || q->in.n > q->bytes_max) {
             cut(q);
             return;
         }
@@ -171,7 +185,8 @@ static void ipc_closed(struct conn *c, const struct error *why) {
 static const struct conn_events ipc_events = {ipc_open, ipc_readable, NULL, ipc_closed};
 
 void peers_admit(struct server *s, struct conn *c, void *context) {
-    struct peer *q = add(context, NODE_USER);
+    struct peers *p = context;
+    struct peer *q = add(p, NODE_USER, p->options.node->values->body_bytes);
     if (!q) {
         server_drop(s, c);
         return;
@@ -184,12 +199,14 @@ void peers_admit(struct server *s, struct conn *c, void *context) {
 
 // Outbox
 
-void peers_send(struct peers *p, uint64_t peer, struct bytes message) {
+void peers_send(struct peers *p, uint64_t peer, struct bytes message, struct bytes instead) {
     struct letter *l = calloc(1, sizeof *l);
     if (!l) return; // the peer misses it; there is nobody to tell
     l->peer = peer;
     buf_init(&l->text, 0);
     buf_append(&l->text, message);
+    buf_append(&l->text, instead);
+    l->instead = instead.n;
     if (l->text.failed) {
         buf_free(&l->text);
         free(l);
@@ -203,23 +220,34 @@ void peers_send(struct peers *p, uint64_t peer, struct bytes message) {
     if (first && write(p->fd, &one, sizeof one) < 0) return; // full: readable already
 }
 
+static size_t unread_by(const struct peer *q) {
+    return q->ws ? ws_pending(q->ws) : conn_pending(q->conn);
+}
+
+// Sends, or cuts the peer off. Its text is followed by what is said instead of it.
 static void deliver(struct peers *p, struct letter *l) {
     struct peer *q = find(p, l->peer);
+    if (!q || (!q->ws && !q->conn)) return;
+    struct bytes all = buf_view(&l->text), text = bytes_slice(all, 0, all.n - l->instead);
+    bool room = server_room(q->server, NULL, text.n);
+    q = find(p, l->peer);
     if (!q) return;
+    size_t unread = unread_by(q);
+    if (unread > PEER_PENDING_BYTES_MAX || (!room && !l->instead && unread)) {
+        log_info(p->options.node->log, "peer_too_slow", F_U64("bytes", unread));
+        cut(q);
+        return;
+    }
+    if (!room && l->instead) text = bytes_slice(all, text.n, all.n);
     int r = 0;
-    size_t pending = 0;
     if (q->ws) {
-        r = ws_send(q->ws, true, buf_view(&l->text));
-        pending = q->ws ? ws_pending(q->ws) : 0;
-    } else if (q->conn) {
-        buf_append_byte(&l->text, '\n');
-        r = conn_write(q->conn, buf_view(&l->text));
-        pending = conn_pending(q->conn);
+        r = ws_send(q->ws, true, text);
+    } else {
+        r = conn_write(q->conn, text);
+        if (r == 0 || r == ERR_AGAIN) r = conn_write(q->conn, BYTES_LIT("\n"));
     }
     q = find(p, l->peer);
-    if (!q || r == 0 || (r == ERR_AGAIN && pending <= PEER_PENDING_BYTES_MAX)) return;
-    if (r == ERR_AGAIN) log_info(p->options.node->log, "peer_too_slow", F_U64("bytes", pending));
-    cut(q);
+    if (q && r != 0 && r != ERR_AGAIN) cut(q);
 }
 
 static void on_letters(struct loop_fd *watch, unsigned events) {
@@ -242,11 +270,13 @@ static void on_letters(struct loop_fd *watch, unsigned events) {
     }
 }
 
-void peers_done(struct peers *p, uint64_t peer) {
+void peers_done(struct peers *p, uint64_t peer, size_t bytes) {
     struct peer *q = find(p, peer);
     if (!q) return;
     q->jobs--;
-    if (!q->paused || q->jobs >= PEER_JOBS_MAX / 2) return;
+    q->job_bytes -= bytes;
+    tell_kept(q);
+    if (!q->paused || q->jobs >= PEER_JOBS_MAX / 2 || q->job_bytes > q->bytes_max / 2) return;
     q->paused = false;
     if (q->ws) ws_resume(q->ws);
     if (!q->ws && q->conn) {

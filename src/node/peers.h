@@ -6,14 +6,13 @@
 #include "net/server.h"
 #include "node/node.h"
 
-#define PEER_PENDING_BYTES_MAX (32u << 20) /* unread by the peer; more cuts it off */
+#define PEER_PENDING_BYTES_MAX (32u << 20) /* unread when the next comes: that cuts it off */
 #define PEER_JOBS_MAX 64u                  /* at work for one peer; then it is not read from */
 
 struct peers;
 
 struct peers_options {
     struct node *node;
-    size_t message_bytes_max;
     /* One message came: work on it and call peers_done with the peer's id when that is over.
      * data is valid during the call. */
     void (*message)(void *context, uint64_t peer, struct bytes data, unsigned where, bool local);
@@ -25,15 +24,19 @@ struct peers_options {
                                            struct error *why);
 void peers_close(struct peers *p);
 
-/* peers_accept_ws answers a WebSocket handshake. where  NODE_USER or NODE_ENGINE. */
-void peers_accept_ws(struct peers *p, struct exchange *x, unsigned where);
+/* peers_accept_ws answers a WebSocket handshake. where  NODE_USER or NODE_ENGINE.
+ * bytes_max  of a message; as much again may be at work, then the peer is not read from. */
+void peers_accept_ws(struct peers *p, struct exchange *x, unsigned where, size_t bytes_max);
 /* peers_admit is the `admit` hook of the Unix socket's listener; its context is the peers. */
 void peers_admit(struct server *s, struct conn *c, void *context);
 
-/* peers_send queues a message for a peer. thread  any. */
-void peers_send(struct peers *p, uint64_t peer, struct bytes message);
-/* peers_done: a message of the peer is answered. */
-void peers_done(struct peers *p, uint64_t peer);
+/* peers_send queues a message for a peer. thread  any.
+ * instead  what is sent when the server has no room for the message (server_room); empty: the peer
+ *          is cut off then, if it has not read what came before, else it gets the message all the
+ *          same. */
+void peers_send(struct peers *p, uint64_t peer, struct bytes message, struct bytes instead);
+/* peers_done: a message of the peer, of that many bytes, is answered. */
+void peers_done(struct peers *p, uint64_t peer, size_t bytes);
 
 [[gnu::warn_unused_result]] int peers_on_gone(struct peers *p,
                                               void (*gone)(void *context, uint64_t peer),

@@ -37,6 +37,9 @@ static const struct config_option options[] = {
     ROW(U64, workers, "rpc-workers", "4", NULL, "Threads that answer users."),
     ROW(SIZE, body_bytes, "rpc-body-max", "16MiB", NULL, "Largest request."),
     ROW(SIZE, answer_bytes, "rpc-answer-max", "64MiB", NULL, "Largest answer to one request."),
+    ROW(SIZE, held_bytes, "rpc-held-max", "256MiB", NULL,
+        "Most memory of requests that come in and of answers that clients have not read, over all "
+        "connections; at least twice the largest of each."),
     ROW(U64, batch, "rpc-batch-max", "1000", NULL, "Most calls in one batch."),
     ROW(U64, connections, "rpc-connections", "4096", NULL, "Most connections of users."),
     ROW(U64, call_gas, "rpc-call-gas", "50000000", NULL, "Most gas of eth_call and its like."),
@@ -130,6 +133,10 @@ static int check(const void *values, struct error *why) {
     const struct node_values *v = values;
     if (v->dev_accounts > DEV_ACCOUNTS_MAX) {
         return error_set(why, ERR_RANGE, "--dev-accounts: there are %u", DEV_ACCOUNTS_MAX);
+    }
+    if (v->held_bytes < 2 * v->answer_bytes || v->held_bytes < 2 * v->body_bytes) {
+        return error_set(why, ERR_RANGE,
+                         "--rpc-held-max: twice --rpc-answer-max and --rpc-body-max at least");
     }
     if (v->extra_data && strlen(v->extra_data) > NODE_EXTRA_DATA_MAX) {
         return error_set(why, ERR_RANGE, "--extra-data: a header has room for %d bytes",

@@ -11,7 +11,7 @@ struct node_values {
     const char *jwt_secret;
     struct config_list apis, cors;
     /* limits of requests */
-    uint64_t workers, body_bytes, answer_bytes, batch, connections;
+    uint64_t workers, body_bytes, answer_bytes, held_bytes, batch, connections;
     uint64_t call_gas, call_ns, log_blocks, log_results;
     /* pool */
     uint64_t pool_pending, pool_queued, pool_pending_per_sender, pool_queued_per_sender;

@@ -107,6 +107,16 @@ class Node:
                     line.startswith(name + "{"))
 
 
+    def metrics_of(self, name, label):
+        """The sum of a metric's series that have the label's value."""
+        c = http.client.HTTPConnection("127.0.0.1", self.metrics, timeout=5)
+        c.request("GET", "/metrics")
+        lines = c.getresponse().read().decode().splitlines()
+        c.close()
+        return sum(float(line.split()[-1]) for line in lines
+                   if line.startswith(name + "{") and f'"{label}"' in line)
+
+
 def dev_genesis(folder):
     path = folder / "genesis.json"
     path.write_text(run(PROGRAM, "node", "dev-genesis").stdout)
@@ -177,10 +187,27 @@ class WebSocket:
         return taken
 
     def send(self, value):
-        data, mask = json.dumps(value).encode(), b"\1\2\3\4"
+        data = json.dumps(value).encode()
         head = bytes([0x81]) + (bytes([0x80 | len(data)]) if len(data) < 126 else
-                                bytes([0xfe]) + len(data).to_bytes(2, "big"))
-        self.s.sendall(head + mask + bytes(b ^ mask[i % 4] for i, b in enumerate(data)))
+                                bytes([0xfe]) + len(data).to_bytes(2, "big") if len(data) < 65536
+                                else bytes([0xff]) + len(data).to_bytes(8, "big"))
+        self.s.sendall(head + bytes(4) + data)  # a mask of zeros
+
+    def skip_message(self):
+        """Its length, without keeping it; None when the peer closed instead."""
+        first, second = self.take(2)
+        n = second & 0x7f
+        if n >= 126:
+            n = int.from_bytes(self.take(2 if n == 126 else 8), "big")
+        if first & 0xf == 8:
+            return None
+        left = n - len(self.buffer)
+        self.buffer = self.buffer[n:]
+        while left > 0:
+            data = self.s.recv(min(left, 1 << 20))
+            assert data, f"closed with {left} bytes to come"
+            left -= len(data)
+        return n
 
     def receive(self):
         while True:
@@ -620,6 +647,62 @@ def strangers_pages_are_refused():
         ws = WebSocket(node.http, "Origin: https://bad.example\r\n")
         assert ws.status == 403
         ws.close()
+
+
+def trace_of(steps, number=1):
+    """A call whose answer has about 120 bytes a step."""
+    code = {"0x" + "cc" * 20: {"code": "0x5b600160010150600056"}}
+    return {"jsonrpc": "2.0", "id": number, "method": "debug_traceCall", "params": [
+        {"to": "0x" + "cc" * 20, "gas": hex(21000 + 4 * steps)}, "latest",
+        {"stateOverrides": code}]}
+
+
+@case
+def large_messages_come_and_have_their_limits():
+    """A WebSocket brings an answer of 40 MB whole, and takes no more than --rpc-body-max."""
+    with Folder() as folder, Node(folder, "--dev", "--rpc-body-max", "256KiB",
+                                  "--rpc-call-timeout", "60s") as node:
+        ws = WebSocket(node.http)
+        ws.s.settimeout(60)
+        ws.send(trace_of(420_000))
+        assert ws.skip_message() > 40 << 20
+        ws.send({"jsonrpc": "2.0", "id": 2, "method": "eth_chainId", "params": ["x" * 200_000]})
+        assert ws.skip_message()
+        ws.send({"jsonrpc": "2.0", "id": 3, "method": "eth_chainId", "params": ["x" * 300_000]})
+        assert ws.skip_message() is None
+        ws.close()
+
+
+@case
+def answers_that_nobody_reads_are_bounded():
+    """However many clients leave large answers unread, they take --rpc-held-max together; a client
+    that reads is told so, or served once they are cut off."""
+    with Folder() as folder, Node(folder, "--dev", "--rpc-answer-max", "16MiB", "--rpc-held-max",
+                                  "32MiB", "--rpc-call-timeout", "60s") as node:
+        ask = json.dumps(trace_of(100_000)).encode()
+        head = f"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {len(ask)}\r\n\r\n".encode()
+        lazy, refused = [], 0
+        before = int(resident(node.process.pid))
+        for _ in range(12):
+            s = socket.create_connection(("127.0.0.1", node.http), timeout=60)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            s.sendall(head + ask)
+            refused += b"no room for an answer" in s.recv(4096)  # the rest stays unread
+            lazy.append(s)
+        said = sum(node.metrics_of("http_refused_total", reason) for reason in ("held", "hoarder"))
+        assert said >= refused and said > 5, (said, refused)
+        # Four workers may have an answer at hand each, in a buffer that doubled.
+        assert resident(node.process.pid) - before < 32 + 4 * 32 + 64
+        wait_until(lambda: "result" in json.loads(node.post(node.http, trace_of(100_000))[1]), 60)
+        for s in lazy:
+            s.close()
+
+
+def resident(pid):
+    """Memory of a process, in MiB."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines()
+                if line.startswith("VmRSS")) / 1024
 
 
 if __name__ == "__main__":
