@@ -263,6 +263,76 @@ TEST(cancelled_orders_leave_every_plan) {
     world_free(&w);
 }
 
+/* Adds, simulates and takes out again, as a worker and the pool do. */
+static const struct job_entry *try_and_cancel(struct world *w, const char *text) {
+    const struct job_entry *e = world_add(w, text), *done;
+    struct error why;
+    do {
+        CHECK_OK(job_simulate(w->job, &w->sim, 0, &done, &why), &why);
+        if (done) job_let_go(w->job, done);
+    } while (done);
+    CHECK(job_cancel(w->job, e->job.order));
+    return e;
+}
+
+TEST(a_flood_does_not_close_a_job) {
+    struct world w;
+    struct plan plan = {0};
+    struct error why;
+    char text[64];
+    world_init(&w);
+    world_begin(&w);
+    job_limit(w.job, 16);
+    // One that a plan showed, though it is cancelled, and one that another stands on.
+    const struct job_entry *shown = world_add(&w, "bundle a.pay:7@0");
+    world_simulate(&w);
+    CHECK_OK(job_plan(w.job, &plan, &why), &why);
+    CHECK_U64(plan.count, 1);
+    CHECK(job_cancel(w.job, shown->job.order));
+    const struct job_entry *parent = world_add(&w, "bundle b.pay:7@0");
+    const struct job_entry *child = world_add(&w, "bundle b.pay:7@1");
+    world_simulate(&w);
+    CHECK(child->state == ENTRY_READY && child->parent_count == 1);
+    job_let_go(w.job, shown);
+    job_let_go(w.job, parent);
+    CHECK(job_cancel(w.job, parent->job.order));
+    for (unsigned i = 0; i < 300; i++) {
+        // Good ones, some that fail, and some that wait for a nonce.
+        (void)snprintf(text, sizeof text, "bundle %s:%u@%u", i % 3 ? "c.pay" : "c.revert", i + 1,
+                       i % 7 == 0 ? 5 : 0);
+        (void)try_and_cancel(&w, text);
+    }
+    CHECK(job_find(w.job, shown->job.order) == shown);
+    CHECK(job_find(w.job, parent->job.order) == parent);
+    CHECK_U64(job_counts_now(w.job).cancelled, 302);
+    // What is forgotten brings nobody's nonce, and may come again.
+    const struct job_entry *late = world_add(&w, "bundle c.pay:9@1");
+    world_simulate(&w);
+    CHECK_U64(late->state, ENTRY_WAITING);
+    world_add(&w, "bundle c.pay:2@0");
+    world_simulate(&w);
+    CHECK_U64(late->state, ENTRY_READY);
+    CHECK_OK(job_plan(w.job, &plan, &why), &why);
+    CHECK_U64(plan.count, 3);
+    plan_free(&plan);
+    world_free(&w);
+}
+
+TEST(a_job_of_live_orders_is_full) {
+    struct world w;
+    struct error why = {0};
+    struct build_request request;
+    world_init(&w);
+    world_begin(&w);
+    job_limit(w.job, 2);
+    world_add(&w, "bundle a.pay:1@0");
+    world_add(&w, "bundle b.pay:1@0");
+    CHECK_OK(world_order(&w, &request, "bundle c.pay:1@0", &why), &why);
+    CHECK_ERR(job_add(w.job, request.order, 0, NULL, &why), ERR_LIMIT);
+    build_order_release(request.order);
+    world_free(&w);
+}
+
 TEST(safe_sorting_keeps_better_refunds_first) {
     struct world w;
     struct sequence s = {0};

@@ -104,6 +104,7 @@ static int open_pool(struct app *a, struct error *why) {
         .ignore_blobs = a->values.ignore_blobs,
         .added = intake_added,
         .removed = intake_removed,
+        .worth = intake_worth,
         .context = a,
     };
     size_t places = (size_t)a->values.order_log;

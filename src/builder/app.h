@@ -134,6 +134,7 @@ void build_slots_must_win(struct app *a, uint64_t block);
 
 /* intake.c: orders come in. */
 void intake_added(void *app, const struct build_order *o); /* news of the pool */
+enum pool_worth intake_worth(void *app, const struct build_order *o, struct u256 *ret_price);
 void intake_removed(void *app, const struct build_order *o, enum pool_removal reason);
 /* order_log.c's answers: GET /debug/orders/HASH. */
 void intake_order_asked(struct exchange *x, void *app);

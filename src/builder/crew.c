@@ -146,6 +146,7 @@ static int simulate_all(struct seat *s, struct error *why) {
                                        .waited_ns = s->idle_since ? begun - s->idle_since : 0};
         s->idle_since = ended;
         if (s->b->o.on_simulated) s->b->o.on_simulated(s->b->o.context, s->work, e, &cost);
+        job_let_go(s->work->job, e);
         crew_wake(s->b);
     }
     return 0;

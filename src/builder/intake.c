@@ -24,6 +24,20 @@ void intake_added(void *app, const struct build_order *o) {
     if (r != 0 && r != ERR_CONFLICT) log_warn(a->log, "order_not_added", F_ERR(&why));
 }
 
+enum pool_worth intake_worth(void *app, const struct build_order *o, struct u256 *ret_price) {
+    const struct app *a = app;
+    switch (a->work ? job_standing(a->work->job, o, ret_price) : -1) {
+    case ENTRY_READY:
+        return POOL_WORTH_PAYS;
+    case ENTRY_FAILED:
+        return POOL_WORTH_NONE;
+    case ENTRY_WAITING:
+        return POOL_WORTH_WAITS;
+    default:
+        return POOL_WORTH_UNKNOWN;
+    }
+}
+
 void intake_removed(void *app, const struct build_order *o, enum pool_removal reason) {
     struct app *a = app;
     order_log_removed(a->order_log, o, reason, clock_wall_ns(&clock_system));

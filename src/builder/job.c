@@ -32,7 +32,11 @@ struct job {
     struct map entries; // by order id: struct job_entry
     struct map places;  // by sender and nonce: struct nonce_place
     struct job_entry **all;
-    size_t count, room;
+    size_t count, room, entries_max;
+    uint32_t next_index;
+    size_t cancelled; // since the last time that some were forgotten
+    size_t forgotten;
+    unsigned planning; // plans under way that have not pinned theirs yet
     struct job_sender **sender_list;
     size_t sender_count, sender_room;
     struct job_entry *queue, *queue_end;
@@ -55,8 +59,9 @@ int job_new(struct job **ret, size_t effects_bytes_max, struct error *why) {
     arena_init(&j->memory, 0);
     map_init(&j->txs, 0);
     map_init(&j->senders, 0);
-    map_init(&j->entries, JOB_ENTRIES_MAX);
+    map_init(&j->entries, 0);
     map_init(&j->places, 0);
+    j->entries_max = JOB_ENTRIES_MAX;
     j->effects_bytes_max = effects_bytes_max;
     *ret = j;
     return 0;
@@ -83,6 +88,10 @@ void job_free(struct job *j) {
 
 void job_check_blobs(struct job *j, const struct kzg *kzg) {
     j->kzg = kzg;
+}
+
+void job_limit(struct job *j, size_t entries_max) {
+    j->entries_max = entries_max;
 }
 
 struct arena *job_effects(struct job *j) {
@@ -161,11 +170,80 @@ static void enqueue(struct job *j, struct job_entry *e) {
     atomic_fetch_add(&j->queued, 1);
 }
 
+/* Forgetting. */
+
+static bool may_forget(const struct job *j, const struct job_entry *e) {
+    if (!e->cancelled || e->pinned || e->at_work) return false;
+    return e->state != ENTRY_READY || j->planning == 0;
+}
+
+// Keys of the maps, and what else points into the order, go before it.
+static void forget(struct job *j, struct job_entry *e) {
+    const struct build_order *o = e->job.order;
+    if (map_get(&j->entries, BYTES_OF(o->id)) == e) (void)map_remove(&j->entries, BYTES_OF(o->id));
+    for (size_t i = 0; i < o->tx_count; i++) {
+        struct bytes hash = BYTES_OF(o->txs[i].tx.hash);
+        if (map_get(&j->txs, hash) == e->job.txs[i]) (void)map_remove(&j->txs, hash);
+        struct nonce_place p = {
+            .key = {.sender = e->job.txs[i]->sender, .nonce = o->txs[i].tx.nonce + 1}};
+        struct nonce_place *at = map_get(&j->places, bytes_make(&p.key, sizeof p.key));
+        if (at && at->best == e) at->best = NULL;
+    }
+    build_order_release(o);
+    j->forgotten++;
+}
+
+// Takes those that are to be forgotten out of a list.
+static void sift(const struct job *j, struct job_entry **list) {
+    while (*list) {
+        if (may_forget(j, *list)) {
+            *list = (*list)->next;
+        } else {
+            list = &(*list)->next;
+        }
+    }
+}
+
+static void sift_lists(struct job *j) {
+    size_t at = 0, n = 0;
+    struct bytes key;
+    void *place;
+    sift(j, &j->queue);
+    j->queue_end = NULL;
+    for (struct job_entry *e = j->queue; e; e = e->next) {
+        j->queue_end = e;
+        n++;
+    }
+    atomic_store(&j->queued, n);
+    while (map_next(&j->places, &at, &key, &place)) {
+        sift(j, &((struct nonce_place *)place)->waiting);
+    }
+}
+
+// Makes room; not for a few, since all are walked through.
+static bool forget_cancelled(struct job *j) {
+    if (j->cancelled <= j->entries_max / 64) return false;
+    j->cancelled = 0;
+    sift_lists(j);
+    size_t kept = 0;
+    for (size_t i = 0; i < j->count; i++) {
+        if (may_forget(j, j->all[i])) {
+            forget(j, j->all[i]);
+        } else {
+            j->all[kept++] = j->all[i];
+        }
+    }
+    j->count = kept;
+    return kept < j->entries_max;
+}
+
 static int add(struct job *j, const struct build_order *o, uint64_t now_ns,
                const struct job_entry **ret, struct error *why) {
     struct job_entry *old = map_get(&j->entries, BYTES_OF(o->id));
     if (old && !old->cancelled) return error_set(why, ERR_CONFLICT, "the order is there already");
-    if (j->count == JOB_ENTRIES_MAX) return error_set(why, ERR_LIMIT, "too many orders");
+    if (j->count >= j->entries_max && !forget_cancelled(j)) {
+        return error_set(why, ERR_LIMIT, "too many orders");
+    }
     if (j->count == j->room) {
         size_t room = j->room ? 2 * j->room : 1024;
         struct job_entry **p = realloc(j->all, room * sizeof(struct job_entry *));
@@ -178,7 +256,7 @@ static int add(struct job *j, const struct build_order *o, uint64_t now_ns,
     int r = map_put(&j->entries, BYTES_OF(o->id), e, NULL, why);
     if (r != 0) return r;
     (void)build_order_retain(o);
-    e->index = (uint32_t)j->count;
+    e->index = j->next_index++;
     e->added_ns = now_ns;
     j->all[j->count++] = e;
     enqueue(j, e);
@@ -200,6 +278,7 @@ bool job_cancel(struct job *j, const struct build_order *o) {
     bool found = e && !e->cancelled;
     if (found) {
         e->cancelled = true;
+        j->cancelled++;
         if (e->state == ENTRY_READY) atomic_fetch_add(&j->version, 1);
     }
     pthread_mutex_unlock(&j->lock);
@@ -287,6 +366,9 @@ static enum readiness find_parents(struct job *j, struct job_entry *e, struct li
             return READY_LATER;
         }
     }
+    for (size_t i = 0; i < l->count; i++) {
+        ((struct job_entry *)(uintptr_t)l->at[i])->pinned = true;
+    }
     return READY_NOW;
 }
 
@@ -342,6 +424,8 @@ static int run(struct block_fill *f, const struct job_entry *e, const struct lin
     *ret = *result;
     // Outputs belong to the machine or to an outcome that may go: texts are made from the rest.
     ret->why.output = (struct bytes){0};
+    fill_restart(f); // no step may point to an order that is forgotten
+    fill_end(f);
     return 0;
 }
 
@@ -370,6 +454,7 @@ int job_simulate(struct job *j, struct block_fill *f, uint64_t now_ns,
     struct job_entry *e = j->queue;
     if (e) {
         j->queue = e->next;
+        e->at_work = true;
         atomic_fetch_sub(&j->queued, 1);
     }
     pthread_mutex_unlock(&j->lock);
@@ -388,10 +473,19 @@ int job_simulate(struct job *j, struct block_fill *f, uint64_t now_ns,
         r = run(f, e, &l, &result, why);
     }
     pthread_mutex_lock(&j->lock);
-    if (r != 0) enqueue(j, e);
+    if (r != 0) {
+        e->at_work = false;
+        enqueue(j, e);
+    }
     if (r == 0 && ready == READY_NOW) settle(j, e, &result, &l, now_ns);
     pthread_mutex_unlock(&j->lock);
     return r;
+}
+
+void job_let_go(struct job *j, const struct job_entry *e) {
+    pthread_mutex_lock(&j->lock);
+    ((struct job_entry *)(uintptr_t)e)->at_work = false;
+    pthread_mutex_unlock(&j->lock);
 }
 
 bool job_has_queued(const struct job *j) {
@@ -454,8 +548,15 @@ int job_plan(struct job *j, struct plan *ret, struct error *why) {
         ret->nonces[i] = j->sender_list[i]->nonce;
     }
     ret->sender_count = j->sender_count;
+    j->planning++;
     pthread_mutex_unlock(&j->lock);
-    keep_best(ret);
+    keep_best(ret); // sorts: not under the lock
+    pthread_mutex_lock(&j->lock);
+    for (size_t i = 0; i < ret->count; i++) {
+        ((struct job_entry *)(uintptr_t)ret->orders[i].entry)->pinned = true;
+    }
+    j->planning--;
+    pthread_mutex_unlock(&j->lock);
     return r;
 }
 
@@ -464,6 +565,7 @@ int job_plan(struct job *j, struct plan *ret, struct error *why) {
 struct job_counts job_counts_now(struct job *j) {
     struct job_counts c = {0};
     pthread_mutex_lock(&j->lock);
+    c.cancelled = j->forgotten;
     for (size_t i = 0; i < j->count; i++) {
         const struct job_entry *e = j->all[i];
         c.cancelled += e->cancelled;
@@ -489,4 +591,13 @@ const struct job_entry *job_find(struct job *j, const struct build_order *o) {
     const struct job_entry *e = map_get(&j->entries, BYTES_OF(o->id));
     pthread_mutex_unlock(&j->lock);
     return e;
+}
+
+int job_standing(struct job *j, const struct build_order *o, struct u256 *ret_price) {
+    pthread_mutex_lock(&j->lock);
+    const struct job_entry *e = map_get(&j->entries, BYTES_OF(o->id));
+    int state = e && !e->cancelled ? (int)e->state : -1;
+    if (state == ENTRY_READY) *ret_price = e->price;
+    pthread_mutex_unlock(&j->lock);
+    return state;
 }

@@ -6,7 +6,8 @@
  * An order is simulated on the parent's state, after the orders that bring its senders' nonces; as
  * long as a nonce is out of reach it waits. Results and the reason of every failure stay with the
  * entry. Entries never move and are never freed before the job, so that algorithms may keep
- * pointers to them.
+ * pointers to them. When the job is full, cancelled orders that no plan ever showed and on which no
+ * other stands are forgotten, so that a flood does not close it to new ones.
  *
  * Threads: every function from any thread; job_simulate works on a fill of the caller's thread.
  * Source: flashbots/rbuilder, building/sim.
@@ -20,7 +21,7 @@
 #include <pthread.h>
 
 #define JOB_PARENTS_MAX 1024u      /* orders that go before one for its nonces */
-#define JOB_ENTRIES_MAX (1u << 17) /* orders of one job, cancelled ones too */
+#define JOB_ENTRIES_MAX (1u << 17) /* orders of one job, with cancelled ones that plans showed */
 
 /* Ready orders that algorithms look at: those that pay most a gas. */
 #define PLAN_ORDERS_MAX 6000u
@@ -37,8 +38,10 @@ struct job_entry {
     uint32_t index;       /* in order of arrival */
     enum entry_state state;
     bool cancelled;
-    struct commit_result sim;               /* READY, FAILED */
-    struct u256 price;                      /* READY: profit a gas */
+    bool pinned;              /* a plan showed it, or an order stands on it: it stays */
+    bool at_work;             /* a worker has it in its hands */
+    struct commit_result sim; /* READY, FAILED */
+    struct u256 price;        /* READY: profit a gas */
     const struct job_entry *const *parents; /* all that go before, in order */
     size_t parent_count;
     uint64_t added_ns, simulated_ns; /* monotonic */
@@ -58,6 +61,9 @@ void job_free(struct job *j); /* NULL is allowed */
 struct kzg;
 void job_check_blobs(struct job *j, const struct kzg *kzg);
 
+/* job_limit allows fewer orders than JOB_ENTRIES_MAX. Before the first one. */
+void job_limit(struct job *j, size_t entries_max);
+
 /* job_effects gives memory for one fill's outcomes, good as long as the job; NULL: none left. */
 struct arena *job_effects(struct job *j);
 
@@ -71,10 +77,12 @@ struct arena *job_effects(struct job *j);
 bool job_cancel(struct job *j, const struct build_order *o);
 
 /* job_simulate takes the next order of the queue and simulates it at the top of the fill's block;
- * *ret_entry is NULL when the queue is empty. now_ns  monotonic.
+ * *ret_entry is NULL when the queue is empty; else it stays as it is until job_let_go, which may be
+ * left out where nothing has to be forgotten. now_ns  monotonic.
  * errors  those of the reader: the entry is back in the queue. */
 [[gnu::warn_unused_result]] int job_simulate(struct job *j, struct block_fill *f, uint64_t now_ns,
                                              const struct job_entry **ret_entry, struct error *why);
+void job_let_go(struct job *j, const struct job_entry *e);
 bool job_has_queued(const struct job *j);
 
 /* A ready order as algorithms see it. */
@@ -104,6 +112,10 @@ struct job_counts {
 };
 struct job_counts job_counts_now(struct job *j);
 void job_each(struct job *j, void (*each)(void *arg, const struct job_entry *e), void *arg);
+
+/* job_standing tells how an order stands. ret_price  of a READY one; else untouched.
+ * Returns its state, or -1: it is not in, or cancelled. */
+int job_standing(struct job *j, const struct build_order *o, struct u256 *ret_price);
 
 /* job_find gives the entry of an order, NULL when there is none. */
 const struct job_entry *job_find(struct job *j, const struct build_order *o);

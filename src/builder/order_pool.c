@@ -233,6 +233,74 @@ static bool has_far_room(const struct order_pool *p, const struct build_order *o
            p->far_bytes + o->bytes <= p->o.bytes_max / POOL_FAR_PART;
 }
 
+/* Eviction. */
+
+struct candidate {
+    struct pooled *one;
+    enum pool_worth worth;
+    struct u256 price;
+};
+
+// Equals by id: nobody knows beforehand who of the untried goes.
+static int by_worth(const void *a, const void *b) {
+    const struct candidate *x = a, *y = b;
+    if (x->worth != y->worth) return x->worth < y->worth ? -1 : 1;
+    int order = u256_compare(x->price, y->price);
+    if (order) return order;
+    return memcmp(x->one->order->id.b, y->one->order->id.b, sizeof(struct hash));
+}
+
+// Of the sorted, those that pay most go behind all others.
+static void save_best(struct candidate *list, size_t n) {
+    size_t from = 0, to, best = POOL_BEST_KEPT < n / 2 ? POOL_BEST_KEPT : n / 2;
+    while (from < n && list[from].worth < POOL_WORTH_PAYS)
+        from++;
+    for (to = from; to < n && list[to].worth == POOL_WORTH_PAYS;)
+        to++;
+    if (to - from < best) best = to - from;
+    for (size_t i = 0; i < best; i++) {
+        list[to - 1 - i].worth = POOL_WORTH_BEST;
+    }
+    if (best && to < n) qsort(list, n, sizeof *list, by_worth);
+}
+
+static void evict(struct order_pool *p, struct pooled *one) {
+    p->counts.evicted++;
+    remove_one(p, one, true, POOL_EVICTED);
+}
+
+static bool evict_least(struct order_pool *p) {
+    size_t n = 0, room = p->counts.txs + p->counts.bundles;
+    if (!p->o.worth || list_is_empty(&p->privates)) return false;
+    struct candidate *list = calloc(room, sizeof *list);
+    if (!list) return false;
+    list_each(node, &p->privates) {
+        struct candidate *c = &list[n++];
+        c->one = LIST_ENTRY(node, struct pooled, link);
+        c->worth = p->o.worth(p->o.context, c->one->order, &c->price);
+    }
+    qsort(list, n, sizeof *list, by_worth);
+    save_best(list, n);
+    for (size_t i = 0; i < n && i <= n / POOL_EVICT_PART; i++) {
+        evict(p, list[i].one);
+    }
+    free(list);
+    return true;
+}
+
+static bool make_room(struct order_pool *p, const struct build_order *o) {
+    if (o->bytes > p->o.bytes_max) return false;
+    while (p->counts.txs + p->counts.bundles >= p->o.orders_max ||
+           p->counts.bytes + o->bytes > p->o.bytes_max) {
+        if (list_is_empty(&p->publics)) {
+            if (!evict_least(p)) return false;
+        } else {
+            evict(p, LIST_ENTRY(list_first(&p->publics), struct pooled, link));
+        }
+    }
+    return true;
+}
+
 static int admit(struct order_pool *p, const struct build_order *o, struct error *why) {
     if (p->o.ignore_cancellable && o->has_key) {
         return error_set(why, ERR_UNSUPPORTED, "orders with a replacement key are not taken");
@@ -252,12 +320,7 @@ static int admit(struct order_pool *p, const struct build_order *o, struct error
     if (is_far(p, o) && !has_far_room(p, o)) {
         return error_set(why, ERR_LIMIT, "too many orders are for blocks far ahead");
     }
-    while (p->counts.txs + p->counts.bundles >= p->o.orders_max ||
-           p->counts.bytes + o->bytes > p->o.bytes_max) {
-        if (list_is_empty(&p->publics)) return error_set(why, ERR_LIMIT, "the pool is full");
-        p->counts.evicted++;
-        remove_one(p, LIST_ENTRY(list_first(&p->publics), struct pooled, link), true, POOL_EVICTED);
-    }
+    if (!make_room(p, o)) return error_set(why, ERR_LIMIT, "the pool is full");
     return 0;
 }
 

@@ -3,8 +3,9 @@
  * Never validates: it keeps orders by their block range, drops those whose time has passed, and
  * holds to the rules of replacement: of one key only the highest nonce lives, a cancellation ends
  * everything up to its nonce. Memory is bounded; when it is full, the oldest public transactions
- * go first, and then new orders are refused. Orders whose last block is far ahead have a part of
- * it. One thread (the loop's). Source: flashbots/rbuilder, live_builder/order_input.
+ * go first, and then a part of the others: those that failed, that wait, that pay least, and of
+ * those that nobody has tried yet any. Orders whose last block is far ahead have a part of it. One
+ * thread (the loop's). Source: flashbots/rbuilder, live_builder/order_input.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef BUILDER_ORDER_POOL_H
@@ -31,6 +32,17 @@ enum pool_removal {
 };
 const char *pool_removal_name(enum pool_removal reason);
 
+/* What is known of an order's worth for the block that is built; the least first to go. */
+enum pool_worth {
+    POOL_WORTH_NONE,    /* it failed */
+    POOL_WORTH_WAITS,   /* for a nonce */
+    POOL_WORTH_PAYS,    /* ret_price wei a gas */
+    POOL_WORTH_UNKNOWN, /* not tried yet, or for another block */
+    POOL_WORTH_BEST,    /* the pool's own: it is among those that pay most */
+};
+#define POOL_BEST_KEPT 6000u /* that pay most go last; half of a small pool */
+#define POOL_EVICT_PART 16u  /* of the pool goes at a time: all have to be looked at */
+
 struct order_pool_options {
     size_t orders_max;       /* 0: 100,000 */
     size_t bytes_max;        /* 0: 1 GiB */
@@ -40,6 +52,8 @@ struct order_pool_options {
     /* News, in order; during the call that causes them. NULL: none. */
     void (*added)(void *context, const struct build_order *o);
     void (*removed)(void *context, const struct build_order *o, enum pool_removal reason);
+    /* Asked of all when the pool is full; NULL: new orders are refused then. */
+    enum pool_worth (*worth)(void *context, const struct build_order *o, struct u256 *ret_price);
     void *context;
 };
 

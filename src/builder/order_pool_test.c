@@ -4,6 +4,8 @@
 #include "builder/testing.h"
 #include "test/harness/test.h"
 
+#include <stdio.h>
+
 #define SECOND UINT64_C(1000000000)
 
 static struct world w;
@@ -150,6 +152,56 @@ TEST(a_full_pool_gives_up_public_transactions_first) {
     end();
     begin((struct order_pool_options){.bytes_max = 1000});
     CHECK_ERR(add("tx a.pay:1", BUILD_FROM_RPC), ERR_LIMIT);
+    end();
+}
+
+static enum pool_worth known_worth;
+
+static uint64_t amount_of(const struct build_order *o) {
+    return o->txs[0].tx.value.w[0] / UINT64_C(1000000000000000); // a finney
+}
+
+// What a bundle pays first is its price; even amounts are as the test says.
+static enum pool_worth worth_of(void *context, const struct build_order *o,
+                                struct u256 *ret_price) {
+    (void)context;
+    *ret_price = o->txs[0].tx.value;
+    return amount_of(o) % 2 ? POOL_WORTH_PAYS : known_worth;
+}
+
+static void add_paying(unsigned amount) {
+    char text[64];
+    (void)snprintf(text, sizeof text, "bundle a.pay:%u@0", amount);
+    CHECK_OK(add(text, BUILD_FROM_RPC), &why);
+}
+
+static void note_amount(void *arg, const struct build_order *o) {
+    bool *has = arg;
+    has[amount_of(o)] = true;
+}
+
+TEST(a_flood_of_orders_keeps_none_out_and_those_that_pay_most_in) {
+    static const enum pool_worth worths[] = {POOL_WORTH_NONE, POOL_WORTH_WAITS, POOL_WORTH_PAYS,
+                                             POOL_WORTH_UNKNOWN};
+    for (size_t k = 0; k < 4; k++) {
+        bool has[2000] = {false};
+        known_worth = worths[k];
+        begin((struct order_pool_options){.orders_max = 64, .worth = worth_of});
+        add_paying(1999);
+        add_paying(1997);
+        for (unsigned i = 1; i < 400; i++) {
+            add_paying(i);
+            CHECK(count(1) <= 64);
+        }
+        add_paying(1995);
+        CHECK_U64(order_pool_counts_now(pool).refused, 0);
+        order_pool_each(pool, 1, note_amount, has);
+        CHECK(has[1999] && has[1997] && has[1995] && has[399]);
+        CHECK(!has[1] || known_worth < POOL_WORTH_PAYS);
+        end();
+    }
+    begin((struct order_pool_options){.bytes_max = 10, .worth = worth_of});
+    CHECK_ERR(add("bundle a.pay:1", BUILD_FROM_RPC), ERR_LIMIT); // nobody goes for what never fits
     end();
 }
 
