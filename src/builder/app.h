@@ -12,9 +12,11 @@
 
 #include "builder/accounts.h"
 #include "builder/beacon_link.h"
+#include "builder/bid_book.h"
 #include "builder/crew.h"
 #include "builder/order_log.h"
 #include "builder/order_pool.h"
+#include "builder/own_funds.h"
 #include "builder/relay_link.h"
 #include "builder/settings.h"
 #include "builder/state_link.h"
@@ -45,17 +47,6 @@ struct slot_tally {
     size_t orders, txs;
     uint64_t gas;
     const char *builder;
-};
-
-#define BIDS_KEPT 4096u   /* proposers take one of seconds ago, and hundreds follow it */
-#define BID_SLOTS_KEPT 4u /* slots after which a bid cannot land any more */
-
-/* A bid that left, so that it is known when it lands: what its record needs, not the block. */
-struct kept_bid {
-    struct landed_block landed;
-    struct slot_work *work;            /* held; NULL: free */
-    const struct job_entry **included; /* owned; the entries are the work's */
-    size_t orders;
 };
 
 struct top_bid_link;
@@ -109,11 +100,9 @@ struct app {
     uint64_t last_begun_ns;
     uint64_t must_win[64]; /* blocks that were asked for, a ring */
     size_t must_win_at;
-    struct kept_bid bids[BIDS_KEPT]; /* a ring */
-    size_t bids_at;
-    struct u256 spent_day; /* own funds in landed blocks of the last 24 hours */
-    uint64_t spent_since_ns;
-    bool enabled; /* by the enable file and the block list */
+    struct bid_book bids;
+    struct own_funds own_funds; /* of landed blocks */
+    bool enabled;               /* by the enable file and the block list */
     bool stopping;
 };
 

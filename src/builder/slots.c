@@ -9,16 +9,9 @@
 
 #define TICK_NS (250 * NS_PER_MS)
 #define BACKLOG_TURN 1000u // orders that go into the job before the loop looks around
-#define DAY_NS (86400 * NS_PER_S)
 
 static uint64_t wall_now(void) {
     return clock_wall_ns(&clock_system);
-}
-
-static void forget_bid(struct kept_bid *bid) {
-    slot_work_release(bid->work);
-    free((void *)bid->included);
-    *bid = (struct kept_bid){0};
 }
 
 /* The pool's orders go into the job by and by, so that the loop is not kept from anything else. */
@@ -162,7 +155,7 @@ static int make_work(struct app *a, const struct slot_attributes *s, const struc
         .listed = a->listed,
         .must_win = asked_to_win(a, parent->block.header.number + 1),
         .halted = !a->enabled,
-        .spent_day = a->spent_day,
+        .spent_day = own_funds_day(&a->own_funds, wall_now()),
     };
     enum fork fork = chain_fork_at(&a->genesis.config, w.parent_number + 1, s->timestamp, true);
     int consensus = consensus_fork_of((int)fork);
@@ -176,18 +169,10 @@ static int make_work(struct app *a, const struct slot_attributes *s, const struc
     return r;
 }
 
-// Bids of slots that are over hold their orders no longer.
-static void forget_old_bids(struct app *a, uint64_t slot) {
-    for (size_t i = 0; i < BIDS_KEPT; i++) {
-        struct kept_bid *bid = &a->bids[i];
-        if (bid->work && bid->work->slot + BID_SLOTS_KEPT < slot) forget_bid(bid);
-    }
-}
-
 static int begin_work(struct app *a, const struct slot_attributes *s, const struct relay_duty *d,
                       const struct head_block *parent, struct error *why) {
     end_work(a);
-    forget_old_bids(a, s->slot);
+    bid_book_forget(&a->bids, s->slot); // they hold their slots' orders
     int r = make_work(a, s, d, parent, why);
     if (r != 0) return r;
     struct slot_work *w = a->work;
@@ -274,30 +259,45 @@ void build_slots_attributes(void *app, const struct slot_attributes *s) {
     try_begin(a, k);
 }
 
-// A block of ours is the head: what it cost is spent.
-static void note_landed(struct app *a, const struct head_block *h) {
-    for (size_t i = 0; i < BIDS_KEPT; i++) {
-        struct kept_bid *bid = &a->bids[i];
-        const struct landed_block *b = &bid->landed;
-        if (!bid->work || !hash_equal(&b->hash, &h->hash)) continue;
-        a->spent_day = u256_add(a->spent_day, b->own);
-        telemetry_landed(&a->telemetry, b->own);
-        log_info(a->log, "block_landed", F_U64("block", b->number),
-                 F_HEX("hash", BYTES_OF(b->hash)), F_U256("bid_wei", b->bid),
-                 F_U256("own_wei", b->own));
-        order_log_landed(a->order_log, b->slot, b->number, bid->included, bid->orders);
-        if (a->accounts) accounts_landed(a->accounts, bid->work, b, bid->included, bid->orders);
-        forget_bid(bid);
-        return;
+/* The line of a head, from block to block. */
+struct line {
+    struct app *a;
+    const struct head_block *at; // held
+};
+
+static const struct head_block *parent_of(void *line, const struct head_block *b) {
+    struct line *l = line;
+    const struct head_block *parent = NULL;
+    if (head_block_by_hash(l->a->head, &parent, &b->block.header.parent_hash, NULL) != 0) {
+        parent = NULL;
     }
+    head_block_release(l->at);
+    l->at = parent;
+    return parent;
+}
+
+// A block of ours is in the chain: what it cost is spent.
+static void note_landed(void *line, const struct kept_bid *bid) {
+    struct app *a = ((struct line *)line)->a;
+    const struct landed_block *b = &bid->landed;
+    struct error why;
+    if (own_funds_add(&a->own_funds, b->own, wall_now(), &why) != 0) {
+        log_error(a->log, "own_funds_not_kept", F_ERR(&why));
+    }
+    telemetry_landed(&a->telemetry, b->own);
+    log_info(a->log, "block_landed", F_U64("block", b->number), F_HEX("hash", BYTES_OF(b->hash)),
+             F_U256("bid_wei", b->bid), F_U256("own_wei", b->own));
+    order_log_landed(a->order_log, b->slot, b->number, bid->included, bid->orders);
+    if (a->accounts) accounts_landed(a->accounts, bid->work, b, bid->included, bid->orders);
 }
 
 void build_slots_head(void *app) {
     struct app *a = app;
     const struct head_block *b = head_latest(a->head);
     uint64_t number = b->block.header.number;
-    note_landed(a, b);
-    head_block_release(b);
+    struct line line = {a, b};
+    bid_book_landed(&a->bids, b, &(struct bid_book_calls){parent_of, note_landed, &line});
+    head_block_release(line.at);
     if (a->work && number > a->work->parent_number) end_work(a); // its height is taken
     order_pool_head(a->pool, number, loop_now_ns(a->loop));
     telemetry_block(&a->telemetry, number);
@@ -307,19 +307,7 @@ void build_slots_head(void *app) {
 /* Built blocks. */
 
 static void keep_bid(struct app *a, const struct built_block *b) {
-    struct kept_bid *bid = &a->bids[a->bids_at];
-    if (!u256_is_zero(b->own)) telemetry_subsidy(&a->telemetry, b->own);
-    forget_bid(bid);
-    bid->included = calloc(b->orders + 1, sizeof(struct job_entry *));
-    if (!bid->included) {
-        log_error(a->log, "bid_not_kept", F_HEX("hash", BYTES_OF(b->produced.hash)));
-        return;
-    }
-    memcpy((void *)bid->included, (const void *)b->included,
-           b->orders * sizeof(struct job_entry *));
-    bid->orders = b->orders;
-    bid->work = slot_work_retain(b->work);
-    bid->landed = (struct landed_block){
+    const struct landed_block landed = {
         .number = b->produced.header.number,
         .slot = b->work->slot,
         .timestamp = b->produced.header.timestamp,
@@ -332,7 +320,11 @@ static void keep_bid(struct app *a, const struct built_block *b) {
         .own = b->own,
         .builder = b->builder,
     };
-    a->bids_at = (a->bids_at + 1) % BIDS_KEPT;
+    struct error why;
+    if (!u256_is_zero(b->own)) telemetry_subsidy(&a->telemetry, b->own);
+    if (bid_book_add(&a->bids, &landed, b->work, b->included, b->orders, &why) != 0) {
+        log_error(a->log, "bid_not_kept", F_HEX("hash", BYTES_OF(b->produced.hash)), F_ERR(&why));
+    }
 }
 
 static void log_built(struct app *a, const struct built_block *b) {
@@ -494,10 +486,6 @@ static void on_tick(struct loop_timer *t) {
         remote_state_count(a->state->state, &counts);
         telemetry_state(&a->telemetry, &counts);
     }
-    if (wall_now() > a->spent_since_ns + DAY_NS) {
-        a->spent_day = U256_ZERO;
-        a->spent_since_ns = wall_now();
-    }
     if (loop_timer_set(a->loop, &a->tick, loop_now_ns(a->loop) + TICK_NS, &why) != 0) {
         log_error(a->log, "timer_lost", F_ERR(&why));
     }
@@ -507,12 +495,12 @@ int build_slots_start(struct app *a, struct error *why) {
     a->slot_end.fire = slot_over;
     a->tick.fire = on_tick;
     a->backlog_turn.fire = backlog_turn;
-    a->spent_since_ns = wall_now();
     a->enabled = true;
     for (size_t i = 0; i < ATTRIBUTES_KEPT; i++) {
         arena_init(&a->attributes[i].memory, 0);
     }
-    return loop_timer_set(a->loop, &a->tick, loop_now_ns(a->loop), why);
+    int r = own_funds_open(&a->own_funds, a->values.data_folder, why);
+    return r == 0 ? loop_timer_set(a->loop, &a->tick, loop_now_ns(a->loop), why) : r;
 }
 
 void build_slots_stop(struct app *a) {
@@ -522,9 +510,8 @@ void build_slots_stop(struct app *a) {
     for (size_t i = 0; i < ATTRIBUTES_KEPT; i++) {
         arena_free(&a->attributes[i].memory);
     }
-    for (size_t i = 0; i < BIDS_KEPT; i++) {
-        forget_bid(&a->bids[i]);
-    }
+    bid_book_forget(&a->bids, UINT64_MAX);
+    own_funds_close(&a->own_funds);
     free(a->backlog);
     a->backlog = NULL;
     a->backlog_room = 0;

@@ -1,10 +1,14 @@
 """Software from npm that tests use as counterparts, installed into a folder under build/."""
 import json
 import os
+import pathlib
 import shutil
 import subprocess
 
 from harness import BUILD, Skip, need
+
+# Loaded before Lodestar: what the devnet loads.
+LODESTAR_PRELOAD = pathlib.Path(__file__).resolve().parents[2] / "packaging/devnet/lodestar-preload.cjs"
 
 
 def consensus_client(name, dependencies, overrides, timeout=600):

@@ -6,7 +6,7 @@ import time
 import urllib.request
 
 from harness import PROGRAM, Folder, Process, case, free_port, is_listening, main, need, wait_until
-from npm import consensus_client
+from npm import LODESTAR_PRELOAD, consensus_client
 from wallet import transaction
 
 LODESTAR = "1.5.1"
@@ -55,11 +55,8 @@ def rest(port, path):
 
 
 def consensus(folder, where, genesis_hash, http, engine, beacon):
-    """Lodestar with its validators; a Node.js without Promise.withResolvers gets one."""
+    """Lodestar with its validators."""
     (folder / "params.yaml").write_text(PARAMETERS)
-    (folder / "poly.cjs").write_text(
-        "if(!Promise.withResolvers)Promise.withResolvers=function(){let a,b;"
-        "const p=new this((x,y)=>{a=x;b=y});return{promise:p,resolve:a,reject:b}};\n")
     program = where / "node_modules/@chainsafe/lodestar/bin/lodestar.js"
     if not program.exists():
         program = where / "node_modules/.bin/lodestar"
@@ -76,7 +73,7 @@ def consensus(folder, where, genesis_hash, http, engine, beacon):
                    "--suggestedFeeRecipient", "0x" + "00" * 19 + "fe", "--logFile", "none",
                    cwd=folder,
                    env={"LODESTAR_PRESET": "minimal",
-                        "NODE_OPTIONS": f"--require={folder / 'poly.cjs'}"},
+                        "NODE_OPTIONS": f"--require={LODESTAR_PRELOAD}"},
                    log=folder / "lodestar.log")
 
 
@@ -96,7 +93,7 @@ def lodestar_builds_its_chain_here():
             wait_until(lambda: is_listening(engine))
             genesis = rpc(http, "eth_getBlockByNumber", "0x0", False)
             with consensus(folder, pathlib.Path(where), genesis["hash"], http, engine, beacon):
-                wait_until(lambda: int(rpc(http, "eth_blockNumber"), 16) >= 2, 60,
+                wait_until(lambda: int(rpc(http, "eth_blockNumber"), 16) >= 2, 180,
                            "no block came from the consensus client")
                 sent = [rpc(http, "eth_sendRawTransaction",
                             "0x" + transaction(KEY, i, chain=CHAIN_ID, fee=10**11).hex())

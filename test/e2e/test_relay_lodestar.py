@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 
 from harness import Folder, PROGRAM, Process, case, free_port, main, wait_until
-from npm import consensus_client
+from npm import LODESTAR_PRELOAD, consensus_client
 from relay_stub import Server, hex_of
 
 VERSION = "1.5.1"  # newer ones need packages that the registry does not have
@@ -19,11 +19,6 @@ OVERRIDES = {**{f"@lodestar/{name}": VERSION for name in (
     "api", "beacon-node", "config", "db", "light-client", "params", "state-transition", "types",
     "utils", "validator", "fork-choice", "reqresp")},
     "@libp2p/tcp": "6.1.2", "@multiformats/multiaddr": "11.6.1", "@multiformats/mafmt": "11.1.0"}
-# Node 20 lacks a function that a dependency wants; others fail on native parts.
-PRELOAD = """if (!Promise.withResolvers) Promise.withResolvers = function () {
-  let resolve, reject; const promise = new this((a, b) => { resolve = a; reject = b; });
-  return {promise, resolve, reject}; };
-"""
 PARAMS = """PRESET_BASE: minimal
 CONFIG_NAME: devnet
 SECONDS_PER_SLOT: 2
@@ -134,7 +129,6 @@ class Network:
             free_port() for _ in range(6))
         (folder / "genesis.json").write_text(json.dumps(GENESIS))
         (folder / "params.yaml").write_text(PARAMS)
-        (folder / "preload.cjs").write_text(PRELOAD)
         jwt = folder / "jwt.hex"
         jwt.write_text(os.urandom(32).hex())
         jwt.chmod(0o600)
@@ -160,7 +154,7 @@ class Network:
             "--builder", "true", "--builder.urls", f"http://127.0.0.1:{self.relay}",
             "--builder.selection", "builderalways", "--builder.timeout", "1000",
             cwd=folder, log=folder / "lodestar.log",
-            env={"LODESTAR_PRESET": "minimal", "NODE_OPTIONS": f"--require={folder}/preload.cjs"}))
+            env={"LODESTAR_PRESET": "minimal", "NODE_OPTIONS": f"--require={LODESTAR_PRELOAD}"}))
         self.run("builder", "--chain", folder / "genesis.json", "--node",
                  f"ws://127.0.0.1:{self.ws}", "--beacon", self.bridge.url,
                  "--relay", f"http://127.0.0.1:{self.relay}", "--coinbase-secret-key", COINBASE_KEY,
@@ -223,7 +217,7 @@ def lodestar_proposes_through_the_relay():
     with Folder() as folder, contextlib.ExitStack() as stack:
         n = Network(folder, stack, lodestar)
         try:
-            wait_until(lambda: n.head() >= 1, 60, "Lodestar does not begin")
+            wait_until(lambda: n.head() >= 1, 180, "Lodestar does not begin")
             wait_until(lambda: len(n.delivered()) >= 3, 60, "nothing is delivered")
             before = n.delivered()
             n.relay_process.signal(signal.SIGKILL)
