@@ -235,9 +235,14 @@ static int ready(void *context, struct error *why) {
     return 0;
 }
 
+// SIGHUP: the log's settings and the block list count at once, the others with the next start.
 static int reload(void *context, struct error *why) {
     struct app *a = context;
-    return a->block_source ? block_source_reload(a->block_source, why) : 0;
+    struct builder_values fresh = {0};
+    int r = common_reload(a->config, &fresh, &fresh.log, a->log, why);
+    if (r != 0 || !a->block_source) return r;
+    log_info(a->log, "block_list_asked");
+    return block_source_reload(a->block_source, why);
 }
 
 static void stopping(void *context) {

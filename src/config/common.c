@@ -2,6 +2,7 @@
 #include "config/common.h"
 
 #define LINES_PER_EVENT 1000 /* each 10 s */
+#define CHANGES_BYTES_MAX (64u << 10)
 
 static enum log_level level_of(const struct common_log *s) {
     return s->debug ? LOG_DEBUG : (enum log_level)s->level;
@@ -23,4 +24,19 @@ int common_log_open(struct log **ret, const struct common_log *s, const char *pr
 
 void common_log_set(struct log *l, const struct common_log *s) {
     log_set(l, level_of(s), format_of(s));
+}
+
+int common_reload(const struct config *started, void *values, const struct common_log *fresh,
+                  struct log *l, struct error *why) {
+    struct config *config;
+    struct buf changes;
+    buf_init(&changes, CHANGES_BYTES_MAX);
+    int r = config_reload(&config, started, values, &changes, why);
+    if (r == 0) {
+        common_log_set(l, fresh);
+        log_info(l, "configuration_reloaded", F_BYTES("changes", buf_view(&changes)));
+        config_free(config);
+    }
+    buf_free(&changes);
+    return r;
 }

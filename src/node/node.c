@@ -197,19 +197,8 @@ static int open_pool(struct program *p, struct error *why) {
 // SIGHUP: the log's settings count at once, the others with the next start.
 static int reload(void *context, struct error *why) {
     struct program *p = context;
-    struct node_values fresh;
-    struct config *config;
-    struct buf changes;
-    if (!p->config) return 0;
-    buf_init(&changes, 64u << 10);
-    int r = config_reload(&config, p->config, &fresh, &changes, why);
-    if (r == 0) {
-        common_log_set(p->node.log, &fresh.log);
-        log_info(p->node.log, "configuration_read", F_BYTES("changes", buf_view(&changes)));
-        config_free(config); // the values in force stay those of the start
-    }
-    buf_free(&changes);
-    return r;
+    struct node_values fresh = {0};
+    return p->config ? common_reload(p->config, &fresh, &fresh.log, p->node.log, why) : 0;
 }
 
 static int is_ready(void *context, struct error *why) {

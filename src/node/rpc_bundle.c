@@ -466,6 +466,14 @@ static void put_share(struct json_writer *w, const struct stage *s, const struct
     json_add_quantity(w, "gasUsed", sums->gas);
 }
 
+// A bundle without transactions is a cancellation where bundles are sent; there is nothing to try.
+static bool has_empty_body(const struct share_bundle *b) {
+    for (size_t i = 0; i < b->body_count; i++) {
+        if (b->body[i].bundle && has_empty_body(b->body[i].bundle)) return true;
+    }
+    return b->body_count == 0;
+}
+
 static int sim_bundle(struct node_call *c, struct error *why) {
     const struct json *overrides = node_param(c, 1);
     struct share_bundle bundle;
@@ -475,6 +483,10 @@ static int sim_bundle(struct node_call *c, struct error *why) {
     if (!node_param(c, 0) || share_bundle_decode(&bundle, node_param(c, 0), c->a, why) != 0) {
         if (!node_param(c, 0)) (void)error_set(why, ERR_NOT_FOUND, "missing bundle");
         return node_bad_params(c, why);
+    }
+    if (has_empty_body(&bundle)) {
+        return node_fail(c, why, JSONRPC_INVALID_PARAMS, (struct bytes){NULL, 0},
+                         "bundle body is empty");
     }
     if (block_param_decode(&state, json_get(overrides, "parentBlock"), BLOCK_PARAM_LATEST, why) !=
         0) {

@@ -117,7 +117,16 @@ TEST(a_bundle_pays_the_producer) {
 TEST(shared_bundles_that_do_not_hold) {
     rpc_begin(&f, 1, 1);
     static const char *const late = "[{\"version\":\"v0.1\",\"inclusion\":{\"block\":\"0x9\"},"
-                                    "\"body\":[],\"validity\":{}}]";
+                                    "\"body\":[{\"tx\":\"0x00\",\"canRevert\":false}],"
+                                    "\"validity\":{}}]";
+    static const char *const empty[] = {
+        "[{\"version\":\"v0.1\",\"inclusion\":{\"block\":\"0x2\"},\"body\":[]}]",
+        "[{\"version\":\"v0.1\",\"inclusion\":{\"block\":\"0x2\"},\"body\":[{\"bundle\":{"
+        "\"version\":"
+        "\"v0.1\",\"inclusion\":{\"block\":\"0x2\"},\"body\":[]}}]}]"};
+    for (size_t i = 0; i < 2; i++) {
+        rpc_check_error(&f, "mev_simBundle", empty[i], -32602, "bundle body is empty");
+    }
     const struct json *v = rpc_result(&f, "mev_simBundle", late);
     CHECK_STR(rpc_raw(&f, json_get(v, "success")), "false");
     CHECK_STR(rpc_raw(&f, json_get(v, "error")), "\"invalid inclusion\"");

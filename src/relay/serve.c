@@ -357,6 +357,13 @@ static int restrict_self(struct relay *r, struct error *why) {
 
 // ---- life
 
+// SIGHUP: the log's settings count at once, the others with the next start.
+static int reload(void *context, struct error *why) {
+    struct relay *r = context;
+    struct relay_values fresh = {0};
+    return common_reload(r->config, &fresh, &fresh.log, r->log, why);
+}
+
 static int is_ready(void *context, struct error *why) {
     const struct relay *r = context;
     const struct relay_values *v = r->values;
@@ -376,8 +383,10 @@ static int start(struct relay *r, struct error *why) {
                                             .log = r->log,
                                             .drain_ns = DRAIN_NS,
                                             .ready = is_ready,
+                                            .reload = reload,
                                             .stopping = on_stopping,
                                             .context = r};
+    if (!r->values->validation_blobs) log_warn(r->log, "validation_without_blobs");
     int code = relay_read_key(&r->signer, r->values, why);
     if (code == 0) code = restrict_self(r, why);
     if (code == 0) code = loop_new(&r->loop, &(struct loop_options){.post_capacity = 16384}, why);

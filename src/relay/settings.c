@@ -49,7 +49,10 @@ static const struct config_option options[] = {
      .restart = true,
      .help = "Simulations at one node at the same time."},
     ROW(BOOL, validation_blobs, "validation-blobs", "true",
-        "Send blobs to validation nodes; some take only their commitments."),
+        "Send blobs to validation nodes. With false nobody checks that blobs, commitments and "
+        "proofs "
+        "belong together, only their numbers: a proposer who signs a block with wrong ones misses "
+        "its slot. For nodes that take no blobs."),
     ROW(BOOL, ignore_known_blocks, "ignore-known-blocks", "true",
         "Take a block that the validation node knows already as valid."),
     ROW(STRING, publish_path, "publish-path", "/eth/v2/beacon/blocks",

@@ -360,6 +360,11 @@ algo = "parallel-builder"
             listed.write_text(json.dumps([w.senders[0].address]))
             w.processes["builder"].signal(signal.SIGHUP)
             wait_until(lambda: "addresses=1" in (folder / "builder.log").read_text(), 10)
+            assert "configuration_reloaded" in (folder / "builder.log").read_text()
+            config.write_text(config.read_text().replace("[[relays]]", "refine = false\n[[relays]]", 1))
+            w.processes["builder"].signal(signal.SIGHUP)
+            wait_until(lambda: "refine: true -> false (needs a restart)"
+                       in (folder / "builder.log").read_text(), 10)
             w.wait_won(1)
             bad, bad_hash = w.senders[0].tx(PAY, 50 * FINNEY)
             good, good_hash = w.senders[1].tx(PAY, 1 * FINNEY)

@@ -282,6 +282,27 @@ def rows_of_builders_are_read_to_the_letter():
 
 
 @case
+def a_reload_tells_what_was_taken():
+    """SIGHUP: the log's settings count at once, what else changed is named with its need of a restart;
+    a file that is wrong changes nothing."""
+    with world(options=("--validation-blobs=false",)) as w:
+        assert "validation_without_blobs" in w.process.logged()
+        w.stop()
+        file = w.folder / "relay.toml"
+        file.write_text('log_level = "info"\n')
+        w.start("--config", file)
+        for text, told in (('log_json = true\ncancellations = false\n',
+                            ('"event":"configuration_reloaded"', "log-json: false -> true",
+                             "cancellations: true -> false (needs a restart)")),
+                           ("log_level = 5\n", ("service_reload_refused",))):
+            file.write_text(text)
+            w.process.signal(signal.SIGHUP)
+            wait_until(lambda t=told: all(part in w.process.logged() for part in t), 15,
+                       lambda: w.process.logged()[-2000:])
+        assert w.ready()
+
+
+@case
 def minimal_preset_is_served():
     """On a network of the minimal preset roots and blocks have that preset's limits."""
     with world("capella", preset="minimal") as w:
