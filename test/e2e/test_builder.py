@@ -268,15 +268,8 @@ def two_runs_with_a_virtual_clock_are_the_same():
     assert len(first[0]["transactions"]) == 5  # those that waited, and the payment
 
 
-@case
-def a_flood_of_orders_is_survived():
-    """40,000 orders that get in each other's way, within some seconds: one lands, once, and bids go on."""
-    w = world()
-    sender = w.senders[11]
-    raw, tx_hash = sender.tx(PAY, 1 * FINNEY)
-    frames = [frame(3, i + 1, feed_bundle(raw, sender.address, i)) for i in range(40000)]
-    log = w.folder / "builder.log"
-    before = len(log.read_text())
+def pour(w, frames):
+    """Gives frames to the builder's feed; done when the last one is acknowledged."""
     with socket.socket(socket.AF_UNIX) as s:
         s.connect(str(w.folder / "orders.sock"))
         s.sendall(frame(1, 99, b"BNOF\0\1"))
@@ -289,6 +282,18 @@ def a_flood_of_orders_is_survived():
             kind, last, _ = read_frame(s)
             assert kind == 4, kind
         sent.join()
+
+
+@case
+def a_flood_of_orders_is_survived():
+    """40,000 orders that get in each other's way, within some seconds: one lands, once, and bids go on."""
+    w = world()
+    sender = w.senders[11]
+    raw, tx_hash = sender.tx(PAY, 1 * FINNEY)
+    frames = [frame(3, i + 1, feed_bundle(raw, sender.address, i)) for i in range(40000)]
+    log = w.folder / "builder.log"
+    before = len(log.read_text())
+    pour(w, frames)
     assert int(w.receipt(tx_hash, 60)["status"], 16) == 1
     w.wait_won(3)
     text = log.read_text()[before:]
@@ -297,6 +302,27 @@ def a_flood_of_orders_is_survived():
     for event in ("relay_says_invalid", "building_failed", "simulation_failed", "block_invalid"):
         assert event not in text, event
     assert w.processes["builder"].running()
+
+
+@case
+def a_flood_larger_than_the_pool_keeps_no_good_order_out():
+    """What comes when ten times as many orders as the pool holds came before it lands all the same."""
+    with Folder() as folder:
+        w = World(folder, "3s")
+        try:
+            w.start_node()
+            w.start_relay()
+            w.start_builder("--orders-max", "2000")
+            w.wait_won(1, 60)
+            raw, _ = w.senders[0].tx(PAY, 1 * FINNEY)
+            pour(w, [frame(3, i + 1, feed_bundle(raw, w.senders[0].address, i))
+                     for i in range(20000)])
+            good, good_hash = w.senders[1].tx(PAY, 50 * FINNEY)
+            w.builder("eth_sendBundle", {"txs": [good]})
+            assert int(w.receipt(good_hash, 60)["status"], 16) == 1
+        finally:
+            for name in ("builder", "relay", "node"):
+                w.stop(name)
 
 
 @case
