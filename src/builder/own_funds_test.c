@@ -12,11 +12,11 @@
 #define HOUR (3600 * NS_PER_S)
 #define NOW (UINT64_C(500000) * HOUR + 17)
 
-static char folder[] = "/tmp/own_funds_test.XXXXXX", path[64];
+static char folder[64], path[96];
 static struct error why;
 
 static void begin(void) {
-    (void)memcpy(folder + sizeof folder - 7, "XXXXXX", 6);
+    (void)snprintf(folder, sizeof folder, "/tmp/own_funds_test.XXXXXX");
     CHECK(mkdtemp(folder));
     (void)snprintf(path, sizeof path, "%s/" OWN_FUNDS_FILE, folder);
 }

@@ -21,11 +21,16 @@ struct registrations {
     SSZ_LIST_OF(struct signed_validator_registration) all;
     const struct signed_validator_registration **fresh; /* to be verified, then kept */
     size_t fresh_count;
+    struct map named; /* validators of `fresh`: struct named, in the arena */
     struct hash domain;
     int status;
     struct error why;
     char refusal[TEXT_MAX]; /* "": none */
     size_t good;            /* of `fresh`, that many are right */
+};
+
+struct named {
+    size_t at;
 };
 
 static void finish(struct registrations *j, int status, const char *text) {
@@ -35,6 +40,7 @@ static void finish(struct registrations *j, int status, const char *text) {
         relay_answer_empty(j->x, status);
     }
     exchange_release(j->x);
+    map_free(&j->named);
     arena_free(&j->arena);
     free(j);
 }
@@ -165,6 +171,22 @@ static const char *check(struct registrations *j, const struct signed_validator_
     return NULL;
 }
 
+/* Of a validator that is named more than once the newest counts, as it would one after the other:
+ * else a request of the same one, thousands of times, would cost as many signatures. */
+static bool take_fresh(struct registrations *j, const struct signed_validator_registration *reg) {
+    struct named *n = map_get(&j->named, BYTES_OF(reg->message.pubkey));
+    if (n) {
+        const struct signed_validator_registration **known = &j->fresh[n->at];
+        if (reg->message.timestamp > (*known)->message.timestamp) *known = reg;
+        return true;
+    }
+    n = arena_new(&j->arena, struct named);
+    if (!n || map_put(&j->named, BYTES_OF(reg->message.pubkey), n, NULL, NULL) != 0) return false;
+    n->at = j->fresh_count;
+    j->fresh[j->fresh_count++] = reg;
+    return true;
+}
+
 static void decode_done(void *context) {
     struct registrations *j = context;
     struct relay *r = j->relay;
@@ -185,7 +207,10 @@ static void decode_done(void *context) {
             if (text != j->refusal) (void)snprintf(j->refusal, sizeof j->refusal, "%s", text);
             break;
         }
-        if (!old) j->fresh[j->fresh_count++] = &j->all.items[i];
+        if (!old && !take_fresh(j, &j->all.items[i])) {
+            finish(j, 503, "the relay is busy");
+            return;
+        }
     }
     j->task.run = verify_run;
     j->task.done = verify_done;
@@ -222,6 +247,7 @@ void relay_on_register(struct exchange *x, void *context) {
         return;
     }
     arena_init(&j->arena, ARENA_MAX);
+    map_init(&j->named, 0);
     exchange_hold(x);
     j->relay = r;
     j->x = x;

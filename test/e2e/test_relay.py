@@ -425,6 +425,12 @@ def registrations_are_checked_and_survive():
                          [c.registration(3, timestamp=now + 3, gas_limit=9)])
         same(post(w.port, url, ssz, {"content-type": "application/octet-stream"})[0], 200)
         same(post(w.port, url, [])[0], 200)
+        # Of one that is named again and again the newest counts; the others cost no signature.
+        newest = c.registration(4, timestamp=now + 5, gas_limit=11)
+        older = c.registration(4, timestamp=now + 4, gas_limit=10)
+        older["signature"] = newest["signature"]
+        same(post(w.port, url, [older, newest] * 2000)[0], 200)
+        same(w.data(f"validator_registration?pubkey={c.pubkeys[4]}")["message"]["gas_limit"], "11")
         w.kill()
         w.start()
         same(w.data(f"validator_registration?pubkey={c.pubkeys[0]}")["message"]["gas_limit"], "7")
