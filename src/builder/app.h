@@ -93,7 +93,7 @@ struct app {
     size_t attributes_at;
     struct slot_work *work; /* at hand */
     struct slot_tally tally;
-    struct built_block *newest; /* of the work, that was submitted */
+    struct built_block *newest;         /* of the work, that was submitted */
     const struct build_order **backlog; /* held: those of the pool that the job does not have yet */
     size_t backlog_count, backlog_at, backlog_room;
     struct loop_timer slot_end, tick, backlog_turn;
