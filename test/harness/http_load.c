@@ -206,7 +206,8 @@ static struct http_load_times times_of(struct run *r, int kind, uint64_t count) 
     uint32_t *s = r->sample[kind];
     if (n == 0) return (struct http_load_times){0};
     qsort(s, n, sizeof *s, compare);
-    return (struct http_load_times){s[n / 2], s[n - n / 100 - 1], s[n - 1]};
+    size_t half = n / 2, late = n - n / 100 - 1;
+    return (struct http_load_times){s[half], s[late], s[n - 1]};
 }
 
 bool http_load_run(struct http_load_result *ret, const struct http_load_plan *plan,
