@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#define WITHDRAWALS_MAX 1024u /* of one payload; consensus layers have 16 */
+
 static const struct bytes none = {NULL, 0};
 
 unsigned engine_version_of(const struct node_call *c) {
@@ -219,6 +221,11 @@ static int check_attributes(struct node_call *c, const struct engine_attributes 
     }
     if (!engine_range_has(engine_forkchoice_range(version), f)) {
         return unsupported_fork(c, f, why);
+    }
+    if (v->withdrawal_count > WITHDRAWALS_MAX) {
+        return node_fail(c, why, ENGINE_INVALID_ATTRIBUTES, none,
+                         "Invalid payload attributes: %zu withdrawals, at most %u",
+                         v->withdrawal_count, WITHDRAWALS_MAX);
     }
     if (v->timestamp <= head->block.header.timestamp) {
         return node_fail(c, why, ENGINE_INVALID_ATTRIBUTES, none,

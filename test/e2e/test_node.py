@@ -292,6 +292,10 @@ def engine_wants_a_token_and_builds_the_chain():
                                                  "finalizedBlockHash": ZERO}, None], -38002),
                 ("engine_forkchoiceUpdatedV3", [d.state(branch[-1], branch), {
                     **d.attributes(branch[-1]), "timestamp": "0x1"}], -38003),
+                ("engine_forkchoiceUpdatedV3", [d.state(branch[-1], branch), {
+                    **d.attributes(branch[-1]), "withdrawals": [{
+                        "index": "0x0", "validatorIndex": "0x0", "address": "0x" + "11" * 20,
+                        "amount": "0x1"}] * 30000}], -38003),
                 ("engine_forkchoiceUpdatedV2", [d.state(branch[-1], branch),
                                                 d.attributes(branch[-1])], -38005)):
             try:
