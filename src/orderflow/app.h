@@ -56,8 +56,10 @@ struct app {
 
     struct sender_cache *signers, *senders;
     struct gate *gate;
+    struct fair_crowd crowd;       /* of users */
     struct fair *fair[POOL_LANES]; /* users' requests wait by client; NULL for the first lane */
     struct list late;              /* answers that wait, of clients that ask too much */
+    uint64_t late_due_ns;          /* of the last of them */
     struct loop_timer late_timer;
     bool late_ends;
     struct book *book;

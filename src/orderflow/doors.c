@@ -8,6 +8,7 @@
 #define JSON_TYPE "application/json"
 #define RETRY_DEFAULT_S 1
 #define LATE_NS (5 * NS_PER_MS)
+#define LATE_APART_NS (100 * NS_PER_US)
 #define REQUEST_COST 2048u /* of a request beside its bytes: its signature */
 
 /* A request on its way: the job's owner. Lives in the exchange's arena. */
@@ -29,7 +30,8 @@ static const struct exchange_events no_events;
 
 /* An answer that waits. A client that asks without end and much more than others is answered a
  * little later where the loop itself answers (what it asks before, what is refused): it has to wait
- * for the answer before it asks again, so others find the loop idle. */
+ * for the answer before it asks again, so others find the loop idle; and for the answers that wait
+ * already, so that they do not all ask again in one moment. */
 struct late {
     struct list_node link;
     struct exchange *x;
@@ -75,10 +77,12 @@ static bool put_late(struct door *d, struct exchange *x, int status, struct byte
     struct bytes own = arena_copy(exchange_arena(x), body);
     if (!l || !own.p || a->late_ends) return false;
     uint64_t due = loop_now_ns(a->loop) + LATE_NS;
+    if (due < a->late_due_ns + LATE_APART_NS) due = a->late_due_ns + LATE_APART_NS;
     if (!loop_timer_armed(&a->late_timer) && loop_timer_set(a->loop, &a->late_timer, due, NULL)) {
         return false;
     }
     *l = (struct late){.x = x, .due_ns = due, .retry_ns = retry_ns, .status = status, .body = own};
+    a->late_due_ns = due;
     exchange_hold(x);
     list_push_back(&a->late, &l->link);
     return true;
@@ -221,6 +225,7 @@ static void submit(struct visit *v) {
     v->lane = lane;
     v->line = v->door->kind == INTAKE_USER ? a->fair[lane] : NULL;
     if (!v->line) {
+        if (v->door->kind == INTAKE_USER) fair_met(&a->crowd, v->ip);
         if (!intake_submit(job, &a->mailbox, lane)) {
             refuse_busy(v, "too many requests wait for a worker");
         }

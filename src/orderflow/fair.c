@@ -2,7 +2,6 @@
 #include "orderflow/fair.h"
 
 #include "base/random.h"
-#include "base/siphash.h"
 
 #include <stdlib.h>
 
@@ -16,19 +15,38 @@ struct line {
 
 struct fair {
     struct fair_options options;
-    struct siphash_key key;
+    struct fair_crowd *crowd;
     struct list round, held;
     size_t waiting, at_work;
-    const struct line *last; /* that something was added to */
-    unsigned alone;          /* how many were added to it in a row, up to FAIR_ALONE */
     struct line line[FAIR_LINES];
 };
 
-int fair_new(struct fair **ret, const struct fair_options *options, struct error *why) {
+void fair_crowd_init(struct fair_crowd *c) {
+    *c = (struct fair_crowd){.alone = 0};
+    random_bytes(&c->key, sizeof c->key);
+}
+
+/* Counts who comes, and tells his line. */
+static uint16_t meet(struct fair_crowd *c, const uint8_t ip[16]) {
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    bool v4 = memcmp(ip, mapped, sizeof mapped) == 0;
+    uint16_t line = (uint16_t)(siphash13(&c->key, bytes_make(ip, v4 ? 16 : 8)) % FAIR_LINES);
+    if (c->last != line) c->alone = 0;
+    if (c->alone < FAIR_ALONE) c->alone++;
+    c->last = line;
+    return line;
+}
+
+void fair_met(struct fair_crowd *c, const uint8_t ip[16]) {
+    (void)meet(c, ip);
+}
+
+int fair_new(struct fair **ret, struct fair_crowd *crowd, const struct fair_options *options,
+             struct error *why) {
     struct fair *f = calloc(1, sizeof *f);
     if (!f) return error_set(why, ERR_NO_MEMORY, "no memory for the lines of clients");
     f->options = *options;
-    random_bytes(&f->key, sizeof f->key);
+    f->crowd = crowd;
     list_init(&f->round);
     list_init(&f->held);
     for (size_t i = 0; i < FAIR_LINES; i++) {
@@ -42,14 +60,8 @@ void fair_free(struct fair *f) {
     free(f);
 }
 
-static struct line *line_of(struct fair *f, const uint8_t ip[16]) {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    bool v4 = memcmp(ip, mapped, sizeof mapped) == 0;
-    return &f->line[siphash13(&f->key, bytes_make(ip, v4 ? 16 : 8)) % FAIR_LINES];
-}
-
 bool fair_add(struct fair *f, struct fair_item *item, const uint8_t ip[16], size_t cost) {
-    struct line *l = line_of(f, ip);
+    struct line *l = &f->line[meet(f->crowd, ip)];
     if (f->waiting >= f->options.waiting_max || l->count >= f->options.line_max) return false;
     item->cost = cost < FAIR_COST_MAX ? (uint32_t)cost : FAIR_COST_MAX;
     item->line = (uint16_t)(l - f->line);
@@ -60,14 +72,11 @@ bool fair_add(struct fair *f, struct fair_item *item, const uint8_t ip[16], size
         list_push_back(&f->round, &l->active);
     }
     f->waiting++;
-    if (f->last != l) f->alone = 0;
-    if (f->alone < FAIR_ALONE) f->alone++;
-    f->last = l;
     return true;
 }
 
 static bool is_alone(const struct fair *f) {
-    return f->alone >= FAIR_ALONE;
+    return f->crowd->alone >= FAIR_ALONE;
 }
 
 static bool has_enough(const struct fair *f, const struct line *l) {

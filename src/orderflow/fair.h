@@ -7,7 +7,8 @@
  * at a time, the rest waits here: what the workers have taken goes in order. So that the next to
  * come finds few of one client's before it, a line beside others has fewer of them still; one that
  * has been alone for FAIR_ALONE items has more, for each time that a worker and the loop change
- * places costs.
+ * places costs. Who is alone is asked over all that wait anywhere: several of these may have one
+ * crowd.
  *
  *     if (!fair_add(f, &v->turn, ip, bytes)) answer busy;
  *     while ((item = fair_next(f)) != NULL) give it to a worker, fair_done(f, item) when it is back
@@ -18,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/list.h"
+#include "base/siphash.h"
 
 #include <stdint.h>
 
@@ -27,6 +29,18 @@
 #define FAIR_ALONE 1024u
 
 struct fair;
+
+/* Which clients come lately; outlives the fairs that share it. */
+struct fair_crowd {
+    struct siphash_key key;
+    uint16_t last;  /* line of who came last */
+    uint16_t alone; /* how often in a row, up to FAIR_ALONE */
+};
+
+/* fair_crowd_init draws its key. fair_met: a client comes whose items do not wait here (fair_add
+ * tells of those that do). */
+void fair_crowd_init(struct fair_crowd *c);
+void fair_met(struct fair_crowd *c, const uint8_t ip[16]);
 
 struct fair_item {
     struct list_node link;
@@ -44,8 +58,8 @@ struct fair_options {
 
 /* fair_new: errors  ERR_NO_MEMORY. fair_free: items that wait are the caller's still; NULL is
  * allowed. */
-[[gnu::warn_unused_result]] int fair_new(struct fair **ret, const struct fair_options *options,
-                                         struct error *why);
+[[gnu::warn_unused_result]] int fair_new(struct fair **ret, struct fair_crowd *crowd,
+                                         const struct fair_options *options, struct error *why);
 void fair_free(struct fair *f);
 
 /* fair_add puts an item behind its client's. false: the line, or all of it, is full. */

@@ -13,26 +13,44 @@ struct thing {
 static struct error why;
 static struct thing things[ITEMS];
 static size_t used;
+static struct fair_crowd crowd;
 static struct fair *f;
 
+static struct fair_options options_of(size_t at_work, size_t waiting, size_t line) {
+    return (struct fair_options){.at_work_max = at_work,
+                                 .line_at_work_max = at_work > 1 ? at_work / 2 : 1,
+                                 .alone_at_work_max = at_work + 1,
+                                 .waiting_max = waiting,
+                                 .line_max = line};
+}
+
 static void begin(size_t at_work, size_t waiting, size_t line) {
-    const struct fair_options o = {.at_work_max = at_work,
-                                   .line_at_work_max = at_work > 1 ? at_work / 2 : 1,
-                                   .alone_at_work_max = at_work + 1,
-                                   .waiting_max = waiting,
-                                   .line_max = line};
+    const struct fair_options o = options_of(at_work, waiting, line);
     memset(things, 0, sizeof things);
     used = 0;
-    CHECK_OK(fair_new(&f, &o, &why), &why);
+    crowd.alone = 0;
+    CHECK_OK(fair_new(&f, &crowd, &o, &why), &why);
+}
+
+struct ip {
+    uint8_t b[16];
+};
+
+static struct ip ip_of(unsigned client) {
+    return (struct ip){{[10] = 0xff, [11] = 0xff, [12] = 10, [15] = (uint8_t)client}};
+}
+
+static bool add_to(struct fair *to, unsigned client, size_t cost) {
+    struct ip ip = ip_of(client);
+    struct thing *t = &things[used];
+    t->client = client;
+    if (!fair_add(to, &t->turn, ip.b, cost)) return false;
+    used++;
+    return true;
 }
 
 static bool add(unsigned client, size_t cost) {
-    uint8_t ip[16] = {[10] = 0xff, [11] = 0xff, [12] = 10, [15] = (uint8_t)client};
-    struct thing *t = &things[used];
-    t->client = client;
-    if (!fair_add(f, &t->turn, ip, cost)) return false;
-    used++;
-    return true;
+    return add_to(f, client, cost);
 }
 
 static unsigned client_of(const struct fair_item *item) {
@@ -56,7 +74,7 @@ static unsigned of_client(unsigned client, unsigned n) {
     return ret;
 }
 
-/* Clients' lines are by a random key: two of them may be the same one, one time in a thousand. */
+/* Clients' lines are by a random key (main draws it): two of them may be the same one. */
 static unsigned another_line(unsigned than) {
     for (unsigned c = than + 1;; c++) {
         begin(1, 10, 1);
@@ -84,34 +102,29 @@ TEST(in_order_for_one_client) {
 }
 
 TEST(who_sends_little_does_not_wait_for_who_sends_much) {
-    for (int i = 0; i < 3; i++) { // lines are by chance
-        begin(1, ITEMS, ITEMS);
-        for (size_t k = 0; k < 300; k++) {
-            CHECK(add(1, FAIR_QUANTUM));
-        }
-        (void)of_client(1, 100);
-        CHECK(add(2, FAIR_QUANTUM));
-        unsigned waited = 0;
-        while (turn() == 1 && waited < 300) {
-            waited++;
-        }
-        if (waited <= 2) return fair_free(f);
-        fair_free(f);
+    unsigned other = another_line(1), waited = 0;
+    begin(1, ITEMS, ITEMS);
+    for (size_t k = 0; k < 300; k++) {
+        CHECK(add(1, FAIR_QUANTUM));
     }
-    FAIL("the second client waited for the first's");
+    (void)of_client(1, 100);
+    CHECK(add(other, FAIR_QUANTUM));
+    while (turn() == 1) {
+        waited++;
+    }
+    CHECK(waited <= 2);
+    fair_free(f);
 }
 
 TEST(large_requests_count_for_what_they_cost) {
-    for (int i = 0; i < 3; i++) {
-        begin(1, ITEMS, ITEMS);
-        for (size_t k = 0; k < 100; k++) {
-            CHECK(add(1, 8 * FAIR_QUANTUM) && add(2, FAIR_QUANTUM));
-        }
-        unsigned large = of_client(1, 90);
-        fair_free(f);
-        if (large >= 8 && large <= 12) return;
+    unsigned other = another_line(1);
+    begin(1, ITEMS, ITEMS);
+    for (size_t k = 0; k < 100; k++) {
+        CHECK(add(1, 8 * FAIR_QUANTUM) && add(other, FAIR_QUANTUM));
     }
-    FAIL("large requests had more than their share");
+    unsigned large = of_client(1, 90);
+    CHECK(large >= 8 && large <= 12);
+    fair_free(f);
 }
 
 TEST(a_full_line_is_only_its_clients) {
@@ -172,6 +185,51 @@ TEST(who_has_been_alone_for_long_has_more) {
     fair_free(f);
 }
 
+/* How many of client 1 may be at work now; all are given up. */
+static unsigned at_work_of_1(void) {
+    unsigned n = 0;
+    used = 0;
+    for (size_t k = 0; k < 8; k++) {
+        CHECK(add(1, 1));
+    }
+    struct fair_item *taken[8];
+    while ((taken[n] = fair_next(f)) != NULL) {
+        n++;
+    }
+    while (fair_give_up(f)) {
+    }
+    for (unsigned k = 0; k < n; k++) {
+        fair_done(f, taken[k]);
+    }
+    return n;
+}
+
+TEST(nobody_is_alone_beside_those_that_wait_elsewhere_or_nowhere) {
+    struct fair *other;
+    unsigned who = another_line(1);
+    struct ip ip = ip_of(who);
+    const struct fair_options o = options_of(4, ITEMS, ITEMS);
+    begin(4, ITEMS, ITEMS);
+    CHECK_OK(fair_new(&other, &crowd, &o, &why), &why);
+    for (size_t k = 0; k < FAIR_ALONE; k++) {
+        used = 0;
+        CHECK(add(1, 1) && turn() == 1);
+    }
+    CHECK_U64(at_work_of_1(), 5);
+    CHECK(add_to(other, who, 1));
+    CHECK_U64(at_work_of_1(), 2);
+    for (size_t k = 0; k < FAIR_ALONE; k++) {
+        used = 0;
+        CHECK(add(1, 1) && turn() == 1);
+    }
+    CHECK_U64(at_work_of_1(), 5);
+    fair_met(&crowd, ip.b);
+    CHECK_U64(at_work_of_1(), 2);
+    CHECK(fair_give_up(other) != NULL);
+    fair_free(other);
+    fair_free(f);
+}
+
 TEST(a_network_of_ipv6_is_one_client) {
     uint8_t a[16] = {0x20, 0x01, 0xd, 0xb8, 0, 0, 0, 1, [15] = 1}, b[16];
     memcpy(b, a, sizeof b);
@@ -183,5 +241,6 @@ TEST(a_network_of_ipv6_is_one_client) {
 }
 
 int main(int argc, char **argv) {
+    fair_crowd_init(&crowd);
     return test_main(argc, argv);
 }

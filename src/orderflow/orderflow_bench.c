@@ -384,11 +384,12 @@ static void measure_latency(const struct served *s, const struct request *r, dou
 /* The flood is a process of its own, which is stopped and goes on in turn, so that what else the
  * machine does falls on the honest sender's quiet and loud rounds alike. The honest one sends at
  * its times from an address of its own. */
-#define ROUNDS 12u
+#define ROUNDS 24u
 #define ROUND_REQUESTS 50u
 #define HONEST (2u * ROUNDS * ROUND_REQUESTS)
 #define HONEST_GAP_NS 4000000u
 #define SETTLE_US 50000
+#define READ_LATE_NS 60000u /* then the program has worked for others since */
 
 struct flood {
     pid_t pid;
@@ -444,19 +445,55 @@ static uint64_t flood_end(struct flood *f) {
     return answered;
 }
 
-static void honest_round(int fd, const struct request *r, double *latencies) {
+/* One answer, as the honest sender sees it. */
+struct answer {
+    double us;      /* from the write until the kernel had the answer */
+    double work_us; /* the program's CPU time until it was read; below 0: it was read too late */
+};
+
+/* The kernel's time of what was read; CLOCK_REALTIME. */
+static uint64_t read_stamped(int fd) {
+    char text[ANSWER_MAX], control[256];
+    struct iovec v = {text, sizeof text - 1};
+    struct msghdr m = {
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    ssize_t n = recvmsg(fd, &m, 0);
+    if (n <= 0) FAIL("the program closed a connection: %s", strerror(errno));
+    text[n] = '\0';
+    if (strncmp(text, "HTTP/1.1 200", 12) != 0) FAIL("refused: %s", text);
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+        struct timespec t;
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS) continue;
+        memcpy(&t, CMSG_DATA(c), sizeof t);
+        return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+    }
+    FAIL("no time of an answer");
+}
+
+static uint64_t clock_ns(clockid_t id) {
+    struct timespec t;
+    CHECK(clock_gettime(id, &t) == 0);
+    return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+static void honest_round(const struct served *s, int fd, const struct request *r,
+                         struct answer *ret) {
     uint64_t begin = bench_now_ns();
+    clockid_t program;
+    CHECK(clock_getcpuclockid(s->pid, &program) == 0);
     for (size_t i = 0; i < ROUND_REQUESTS; i++) {
         uint64_t due = begin + i * HONEST_GAP_NS;
         struct bytes text = buf_view(&r[i].text);
         while (bench_now_ns() < due) {
             (void)usleep(100);
         }
-        struct line l = {.fd = fd};
-        uint64_t sent_ns = bench_now_ns(); // this machine may have been late
+        // From now on, not from when it was due: this machine may have been late.
+        uint64_t work = clock_ns(program), sent = clock_ns(CLOCK_REALTIME);
         CHECK(write(fd, text.p, text.n) == (ssize_t)text.n);
-        read_answer(&l);
-        latencies[i] = (double)(bench_now_ns() - sent_ns) / 1000;
+        uint64_t there = read_stamped(fd);
+        bool late = clock_ns(CLOCK_REALTIME) - there > READ_LATE_NS;
+        ret[i].us = (double)(there - sent) / 1000;
+        ret[i].work_us = late ? -1 : (double)(clock_ns(program) - work) / 1000;
     }
 }
 
@@ -468,33 +505,52 @@ static void make_honest(struct request *honest, uint64_t round, bool newcomers) 
     }
 }
 
+/* Percentiles of n answers: latency and, of those that were read in time, the program's work. */
+static void print_answers(const char *when, const struct answer *a, size_t n) {
+    double *us = calloc(n, sizeof *us), *work = calloc(n, sizeof *work);
+    size_t in_time = 0;
+    CHECK(us && work);
+    for (size_t i = 0; i < n; i++) {
+        us[i] = a[i].us;
+        if (a[i].work_us >= 0) work[in_time++] = a[i].work_us;
+    }
+    qsort(us, n, sizeof *us, by_value);
+    qsort(work, in_time, sizeof *work, by_value);
+    (void)printf(",\"%s\":{\"samples\":%zu,\"p50_us\":%.0f,\"p90_us\":%.0f,\"p99_us\":%.0f", when,
+                 n, us[n / 2], us[n * 9 / 10], us[n * 99 / 100]);
+    if (in_time > 0) {
+        (void)printf(",\"work_samples\":%zu,\"work_p50_us\":%.0f,\"work_p90_us\":%.0f,"
+                     "\"work_p99_us\":%.0f",
+                     in_time, work[in_time / 2], work[in_time * 9 / 10], work[in_time * 99 / 100]);
+    }
+    (void)printf("}");
+    free(us);
+    free(work);
+}
+
 static void measure_flood(const struct served *s, const char *name, const struct request *flood,
                           size_t count, uint64_t round, bool newcomers) {
     struct request *honest = calloc(HONEST, sizeof *honest);
-    double late[2][ROUNDS * ROUND_REQUESTS];
+    static struct answer answers[2][ROUNDS * ROUND_REQUESTS];
+    const int on = 1;
     CHECK(honest != NULL);
     make_honest(honest, round, newcomers);
     struct flood f = flood_start(s, flood, count);
     int fd = dial(s->port, "127.0.0.2");
-    CHECK(fd >= 0);
+    CHECK(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) == 0);
     for (size_t i = 0; i < 2 * ROUNDS; i++) {
         bool loud = i % 2;
         (void)kill(f.pid, loud ? SIGCONT : SIGSTOP);
         (void)usleep(SETTLE_US);
-        honest_round(fd, honest + i * ROUND_REQUESTS, late[loud] + i / 2 * ROUND_REQUESTS);
+        honest_round(s, fd, honest + i * ROUND_REQUESTS, answers[loud] + i / 2 * ROUND_REQUESTS);
     }
     (void)close(fd);
     uint64_t answered = flood_end(&f);
-    const size_t n = ROUNDS * ROUND_REQUESTS;
-    for (int i = 0; i < 2; i++) {
-        qsort(late[i], n, sizeof late[i][0], by_value);
-    }
-    (void)printf("{\"name\":\"honest %s beside %s\",\"flood_requests\":%llu,\"p50_us\":%.0f,"
-                 "\"p90_us\":%.0f,\"p99_us\":%.0f,\"quiet_p50_us\":%.0f,\"quiet_p90_us\":%.0f,"
-                 "\"quiet_p99_us\":%.0f}\n",
-                 newcomers ? "newcomers" : "sender", name, (unsigned long long)answered,
-                 late[1][n / 2], late[1][n * 9 / 10], late[1][n * 99 / 100], late[0][n / 2],
-                 late[0][n * 9 / 10], late[0][n * 99 / 100]);
+    (void)printf("{\"name\":\"honest %s beside %s\",\"flood_requests\":%llu",
+                 newcomers ? "newcomers" : "sender", name, (unsigned long long)answered);
+    print_answers("loud", answers[1], ROUNDS * ROUND_REQUESTS);
+    print_answers("quiet", answers[0], ROUNDS * ROUND_REQUESTS);
+    (void)printf("}\n");
     (void)fflush(stdout);
     for (size_t i = 0; i < HONEST; i++) {
         buf_free(&honest[i].text);

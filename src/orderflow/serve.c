@@ -14,7 +14,7 @@
 #define POST_CAPACITY 65536u
 #define FAIR_AT_WORK 3u /* newcomers' requests, for each worker */
 #define FAIR_KNOWN_AT_WORK 4u
-#define FAIR_LINE_AT_WORK 2u /* of one client, beside others */
+#define FAIR_LINE_AT_WORK 1u /* of one client, beside others */
 #define FAIR_ALONE_AT_WORK POOL_TOLD_TOGETHER
 #define HISTORY_END_NS (5 * NS_PER_S)
 #define CHORE_EVERY_NS (100 * NS_PER_MS)
@@ -150,8 +150,9 @@ static int open_fair(struct app *a, struct error *why) {
                                            .alone_at_work_max = FAIR_ALONE_AT_WORK * workers,
                                            .waiting_max = room,
                                            .line_max = room / 8 + 1};
-    int r = fair_new(&a->fair[ORDER_MEDIUM], &known, why);
-    return r == 0 ? fair_new(&a->fair[ORDER_LOW], &newcomers, why) : r;
+    fair_crowd_init(&a->crowd);
+    int r = fair_new(&a->fair[ORDER_MEDIUM], &a->crowd, &known, why);
+    return r == 0 ? fair_new(&a->fair[ORDER_LOW], &a->crowd, &newcomers, why) : r;
 }
 
 static int open_state(struct app *a, struct error *why) {
