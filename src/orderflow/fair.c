@@ -86,7 +86,10 @@ static bool has_enough(const struct fair *f, const struct line *l) {
 static struct fair_item *take(struct fair *f, struct line *l) {
     struct fair_item *item = LIST_ENTRY(list_pop_front(&l->items), struct fair_item, link);
     f->waiting--;
-    if (--l->count == 0) list_remove(&l->active);
+    if (--l->count == 0) {
+        list_remove(&l->active);
+        l->held = false;
+    }
     return item;
 }
 

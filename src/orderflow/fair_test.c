@@ -40,17 +40,13 @@ static struct ip ip_of(unsigned client) {
     return (struct ip){{[10] = 0xff, [11] = 0xff, [12] = 10, [15] = (uint8_t)client}};
 }
 
-static bool add_to(struct fair *to, unsigned client, size_t cost) {
+static bool add(unsigned client, size_t cost) {
     struct ip ip = ip_of(client);
     struct thing *t = &things[used];
     t->client = client;
-    if (!fair_add(to, &t->turn, ip.b, cost)) return false;
+    if (!fair_add(f, &t->turn, ip.b, cost)) return false;
     used++;
     return true;
-}
-
-static bool add(unsigned client, size_t cost) {
-    return add_to(f, client, cost);
 }
 
 static unsigned client_of(const struct fair_item *item) {
@@ -208,6 +204,7 @@ TEST(nobody_is_alone_beside_those_that_wait_elsewhere_or_nowhere) {
     struct fair *other;
     unsigned who = another_line(1);
     struct ip ip = ip_of(who);
+    struct fair_item waits;
     const struct fair_options o = options_of(4, ITEMS, ITEMS);
     begin(4, ITEMS, ITEMS);
     CHECK_OK(fair_new(&other, &crowd, &o, &why), &why);
@@ -216,7 +213,7 @@ TEST(nobody_is_alone_beside_those_that_wait_elsewhere_or_nowhere) {
         CHECK(add(1, 1) && turn() == 1);
     }
     CHECK_U64(at_work_of_1(), 5);
-    CHECK(add_to(other, who, 1));
+    CHECK(fair_add(other, &waits, ip.b, 1));
     CHECK_U64(at_work_of_1(), 2);
     for (size_t k = 0; k < FAIR_ALONE; k++) {
         used = 0;
@@ -225,7 +222,7 @@ TEST(nobody_is_alone_beside_those_that_wait_elsewhere_or_nowhere) {
     CHECK_U64(at_work_of_1(), 5);
     fair_met(&crowd, ip.b);
     CHECK_U64(at_work_of_1(), 2);
-    CHECK(fair_give_up(other) != NULL);
+    CHECK(fair_give_up(other) == &waits);
     fair_free(other);
     fair_free(f);
 }
