@@ -188,7 +188,7 @@ static bool answer_again(struct visit *v) {
     uint64_t now = loop_now_ns(a->loop);
     v->key = replies_key(v->door->kind, bytes_from_str(v->job->header), buf_view(&v->job->body));
     if (!replies_get(a->replies, &reply, &signer, &v->key, now)) return false;
-    if (v->door->kind == INTAKE_USER && gate_signer(a->gate, &signer, now).over) return false;
+    if (v->door->kind == INTAKE_USER && !gate_signer_again(a->gate, &signer, now)) return false;
     metric_inc(v->door->duplicates);
     exchange_set_events(v->x, &no_events, NULL);
     if (!v->greedy || !put_late(v->door, v->x, 200, reply, 0)) send_reply(v->x, 200, reply, 0);

@@ -220,7 +220,10 @@ static void judge(const struct gate *g, struct gate_pass *p, const struct entity
         p->over = window_count(g, e, now_ns) >= g->options.signer_count;
         p->retry_ns = p->over ? g->options.signer_window_ns / WINDOW_PARTS : 0;
     }
-    p->score = score_now(&e->scores, &g->options.scores, now_ns / NS_PER_S);
+}
+
+static double score_of(const struct gate *g, const struct entity *e, uint64_t now_ns) {
+    return e ? score_now(&e->scores, &g->options.scores, now_ns / NS_PER_S) : 0;
 }
 
 struct gate_pass gate_claimed(struct gate *g, const struct address *signer, uint64_t now_ns) {
@@ -230,6 +233,7 @@ struct gate_pass gate_claimed(struct gate *g, const struct address *signer, uint
     const struct entity *e = map_get(&g->signers.map, BYTES_OF(*signer));
     apply(&p, rule);
     if (e) judge(g, &p, e, rule, now_ns);
+    p.score = score_of(g, e, now_ns);
     p.known = e != NULL;
     pthread_mutex_unlock(&g->lock);
     return p;
@@ -246,7 +250,9 @@ void gate_count_forged(struct gate *g, const uint8_t ip[16], uint64_t now_ns) {
     pthread_mutex_unlock(&g->lock);
 }
 
-struct gate_pass gate_signer(struct gate *g, const struct address *signer, uint64_t now_ns) {
+/* Counts a request of a signer. scored: the score is asked too, which costs the most. */
+static struct gate_pass count_signer(struct gate *g, const struct address *signer, uint64_t now_ns,
+                                     bool scored) {
     struct gate_pass p = {.priority = -1};
     pthread_mutex_lock(&g->lock);
     const struct rule *rule = rules_by_signer(g->rules, signer);
@@ -254,6 +260,7 @@ struct gate_pass gate_signer(struct gate *g, const struct address *signer, uint6
     apply(&p, rule);
     if (e) {
         judge(g, &p, e, rule, now_ns);
+        if (scored) p.score = score_of(g, e, now_ns);
         window_add(g, e, now_ns);
         if (!p.over && rule && rule->has_rate && rule->per_second > 0) {
             (void)spend(&e->free_ns, rule->per_second, NS_PER_S, now_ns, &p.retry_ns);
@@ -262,6 +269,14 @@ struct gate_pass gate_signer(struct gate *g, const struct address *signer, uint6
     }
     pthread_mutex_unlock(&g->lock);
     return p;
+}
+
+struct gate_pass gate_signer(struct gate *g, const struct address *signer, uint64_t now_ns) {
+    return count_signer(g, signer, now_ns, true);
+}
+
+bool gate_signer_again(struct gate *g, const struct address *signer, uint64_t now_ns) {
+    return !count_signer(g, signer, now_ns, false).over;
 }
 
 void gate_count_invalid(struct gate *g, const struct address *signer, uint64_t now_ns) {

@@ -58,6 +58,8 @@ struct gate_pass gate_client(struct gate *g, const uint8_t ip[16], struct bytes 
 #define GATE_GREEDY_LEAST 300u
 struct gate_pass gate_claimed(struct gate *g, const struct address *signer, uint64_t now_ns);
 struct gate_pass gate_signer(struct gate *g, const struct address *signer, uint64_t now_ns);
+/* gate_signer_again counts a request that is answered as before. false: over the limit. */
+bool gate_signer_again(struct gate *g, const struct address *signer, uint64_t now_ns);
 
 /* gate_count_forged: a request of this client had no good signature. A client that sends more than
  * a few is suspect for a while; its requests wait behind those of others. */

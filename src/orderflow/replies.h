@@ -2,8 +2,8 @@
  * a SHA-256 and a look-up, no recovery and no JSON.
  *
  * The key covers listener, signature header and body, so a hit says that the signature is valid.
- * Fixed size: a place holds the last reply that fell on it. Only accepted orders whose repetition
- * changes nothing are put in. One thread at a time. SPDX-License-Identifier: MIT */
+ * Fixed size: of the keys that fall on one set the latest four stay. Only accepted orders whose
+ * repetition changes nothing are put in. One thread at a time. SPDX-License-Identifier: MIT */
 #ifndef ORDERFLOW_REPLIES_H
 #define ORDERFLOW_REPLIES_H
 
