@@ -4,6 +4,7 @@
 #include "base/queue.h"
 #include "net/resolver.h"
 #include "net/url.h"
+#include "orderflow/archive_lines.h"
 #include "orderflow/archive_rows.h"
 #include "orderflow/archive_sink.h"
 #include "json/json.h"
@@ -27,9 +28,8 @@
 #define ROWS_RECORDS 10000u
 #define ROWS_NS NS_PER_S
 #define ROWS_BYTES (16u << 20)
-#define FILES_NS (4 * NS_PER_S)
-#define FILES_BYTES (1u << 20)
-#define TURN_EVENTS 256u /* before sockets have their turn */
+#define FILES_BYTES (64u << 20) /* that wait for a disk that is full */
+#define TURN_EVENTS 256u        /* before sockets have their turn */
 
 #define ARCHIVE_METRICS(X)                                                                         \
     X(ARCHIVE_EVENTS_TOTAL, METRIC_COUNTER, "orderflow_archive_events_total",                      \
@@ -40,6 +40,10 @@
       "Events: the first generation's name.", NULL)                                                \
     X(ARCHIVE_PROCESSED_ERR, METRIC_COUNTER, "orderflow_proxy_archive_events_processed_err",       \
       "Events that could not be written.", NULL)                                                   \
+    X(ARCHIVE_LINES_LOST, METRIC_COUNTER, "orderflow_archive_lines_lost_total",                    \
+      "Lines that could not be written to the files.", NULL)                                       \
+    X(ARCHIVE_LINES_TORN, METRIC_COUNTER, "orderflow_archive_lines_torn_total",                    \
+      "Lines that a crash had cut short; they were taken off their file.", NULL)                   \
     X(ARCHIVE_SENT_OK, METRIC_COUNTER, "orderflow_proxy_archive_events_sent_ok",                   \
       "Events that the redistribution archive took.", NULL)                                        \
     X(ARCHIVE_RPC_ERRORS, METRIC_COUNTER, "orderflow_proxy_archive_rpc_errors",                    \
@@ -78,7 +82,9 @@ struct archive {
     struct archive_sink *sinks[SINKS];
     struct archive_sink_stats told[SINKS];
     struct buf lines; /* of the file */
-    struct loop_timer lines_timer;
+    bool lines_failed;
+    char *mark; /* a file that is there while this runs; NULL: no folder */
+    bool was_cut;
     struct metric *metric[archive_metric_count];
 };
 
@@ -106,6 +112,10 @@ bool archive_record(struct archive *a, const struct archive_event *e) {
     }
     wake(a);
     return true;
+}
+
+bool archive_was_cut(const struct archive *a) {
+    return a->was_cut;
 }
 
 bool archive_is_full(struct archive *a) {
@@ -137,46 +147,53 @@ static void to_sinks(struct archive *a, const struct archive_event *e) {
 
 /* ---- files ---- */
 
-/* One file an hour, only appended to. */
+/* One file an hour, only appended to, by this thread alone; each turn is written at its end. */
 static void write_lines(struct archive *a) {
+    struct error why = {0};
     char day[CLOCK_TEXT_MAX], path[4096];
     if (a->lines.n == 0) return;
     clock_format(day, clock_wall_ns(a->clock), 0);
     day[13] = '\0'; // "2026-01-02T03"
-    (void)snprintf(path, sizeof path, "%s/orders-%s.jsonl", a->options.files_folder, day);
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-    struct bytes rest = buf_view(&a->lines);
-    while (fd >= 0 && rest.n > 0) {
-        ssize_t n = write(fd, rest.p, rest.n);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) break;
-        rest = bytes_slice(rest, (size_t)n, rest.n);
+    (void)snprintf(path, sizeof path, "%s/" ARCHIVE_LINES_PREFIX "%s" ARCHIVE_LINES_SUFFIX,
+                   a->options.files_folder, day);
+    size_t written;
+    int r = archive_lines_append(&written, path, buf_view(&a->lines), &why);
+    buf_drop_front(&a->lines, written);
+    if (r != 0 && !a->lines_failed) {
+        log_error(a->options.log, "history_file_not_written", F_ERR(&why));
     }
-    if (fd >= 0) close(fd);
-    if (rest.n > 0) {
-        metric_inc(a->metric[ARCHIVE_PROCESSED_ERR]);
-        log_error(a->options.log, "history_file_not_written", F_STR("file", path));
-    }
-    buf_clear(&a->lines);
+    a->lines_failed = r != 0;
 }
 
-static void on_lines(struct loop_timer *t) {
-    write_lines(LIST_ENTRY(t, struct archive, lines_timer));
+static void lose_line(struct archive *a) {
+    metric_inc(a->metric[ARCHIVE_PROCESSED_ERR]);
+    metric_inc(a->metric[ARCHIVE_LINES_LOST]);
 }
 
 static void to_file(struct archive *a, const struct archive_event *e) {
     if (!a->options.files_folder) return;
     size_t before = a->lines.n;
-    archive_put_line(&a->lines, e, a->options.builder_name);
-    if (a->lines.failed) {
+    if (before < FILES_BYTES) archive_put_line(&a->lines, e, a->options.builder_name);
+    if (a->lines.failed || before >= FILES_BYTES) {
         a->lines.failed = 0;
         a->lines.n = before;
-        metric_inc(a->metric[ARCHIVE_PROCESSED_ERR]);
+        lose_line(a);
     }
-    uint64_t at = loop_now_ns(a->loop) + FILES_NS;
-    bool timed = loop_timer_armed(&a->lines_timer) ||
-                 loop_timer_set(a->loop, &a->lines_timer, at, NULL) == 0;
-    if (a->lines.n >= FILES_BYTES || !timed) write_lines(a);
+}
+
+/* At the end: what the disk has no room for is lost. */
+static void end_lines(struct archive *a) {
+    write_lines(a);
+    for (size_t i = 0; i < a->lines.n; i++) {
+        if (a->lines.p[i] == '\n') lose_line(a);
+    }
+}
+
+/* Lines that a crash of an earlier process has cut short. */
+static void mend_lines(struct archive *a) {
+    unsigned torn = archive_lines_mend(a->options.files_folder);
+    metric_add(a->metric[ARCHIVE_LINES_TORN], torn);
+    if (torn > 0) log_warn(a->options.log, "history_lines_torn", F_U64("lines", torn));
 }
 
 /* ---- the thread ---- */
@@ -189,13 +206,22 @@ static void take(struct archive *a, struct event_node *n) {
     free(n);
 }
 
+/* What this turn brought is written before the next. */
+static void keep(struct archive *a) {
+    for (int i = 0; i < SINKS; i++) {
+        if (a->sinks[i]) archive_sink_keep(a->sinks[i]);
+    }
+    write_lines(a);
+}
+
 static void take_some(struct archive *a) {
-    struct event_node *n;
+    struct event_node *n = NULL;
     for (unsigned i = 0; i < TURN_EVENTS; i++) {
-        if ((n = queue_pop(&a->queue)) == NULL) return;
+        if ((n = queue_pop(&a->queue)) == NULL) break;
         take(a, n);
     }
-    loop_defer(a->loop, &a->task);
+    keep(a);
+    if (n) loop_defer(a->loop, &a->task);
 }
 
 static void on_task(struct loop_task *t) {
@@ -231,6 +257,7 @@ static void on_tick(struct loop_timer *t) {
         spilled += a->told[i].spilled_bytes;
         idle &= archive_sink_idle(a->sinks[i]);
     }
+    if (a->lines_failed) write_lines(a);
     bool full = atomic_load_explicit(&a->full, memory_order_relaxed);
     uint64_t limit = full ? a->options.resume_bytes : a->options.reject_bytes;
     full = a->options.reject_bytes > 0 && spilled > limit;
@@ -281,7 +308,9 @@ static int open_sink(struct archive *a, int index, struct archive_sink_options *
         .folder = a->options.spill_folder,
         .prefix = o->name,
         .bytes_max = a->options.spill_bytes_max ? a->options.spill_bytes_max : SPILL_BYTES,
-        .segment_bytes = SPILL_SEGMENT};
+        .segment_bytes = SPILL_SEGMENT,
+        .through = true,
+        .weigh = archive_sink_weigh};
     o->loop = a->loop;
     o->log = a->options.log;
     o->metrics = a->options.metrics;
@@ -336,6 +365,7 @@ static int open_sinks(struct archive *a, struct error *why) {
                                        .batch_records = RPC_RECORDS,
                                        .batch_bytes = RPC_BYTES,
                                        .batch_ns = RPC_NS,
+                                       .separator = ",",
                                        .wrap = wrap_rpc,
                                        .accepts = accepts_rpc};
     int r = is_set(v->rpc_url) ? open_sink(a, SINK_RPC, &rpc, why) : 0;
@@ -379,6 +409,22 @@ static int start_thread(struct archive *a, struct error *why) {
     return r == 0 ? 0 : error_set_os(why, ERR_IO, r, "cannot start the history's thread");
 }
 
+static int set_mark(struct archive *a, struct error *why) {
+    const struct archive_options *o = &a->options;
+    const char *folder = o->spill_folder ? o->spill_folder : o->files_folder;
+    if (!folder) return 0;
+    if (asprintf(&a->mark, "%s/history-open", folder) < 0) {
+        a->mark = NULL;
+        return error_set(why, ERR_NO_MEMORY, "no memory for the history");
+    }
+    a->was_cut = access(a->mark, F_OK) == 0;
+    if (a->was_cut) log_warn(o->log, "history_was_cut", F_STR("folder", folder));
+    int fd = open(a->mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return error_set_os(why, ERR_IO, errno, "cannot write in the folder %s", folder);
+    (void)close(fd);
+    return 0;
+}
+
 int archive_new(struct archive **ret, const struct archive_options *options, struct error *why) {
     struct archive *a = calloc(1, sizeof *a);
     if (!a) return error_set(why, ERR_NO_MEMORY, "no memory for the history");
@@ -390,12 +436,13 @@ int archive_new(struct archive **ret, const struct archive_options *options, str
     a->wake.fd = -1;
     a->tick.fire = on_tick;
     a->task.run = on_task;
-    a->lines_timer.fire = on_lines;
     buf_init(&a->lines, 0);
     for (size_t i = 0; i < archive_metric_count; i++) {
         a->metric[i] = metrics_get(options->metrics, &archive_metric_table[i], NULL);
     }
-    int r = open_loop(a, why);
+    if (a->options.files_folder) mend_lines(a);
+    int r = set_mark(a, why);
+    if (r == 0) r = open_loop(a, why);
     if (r == 0) r = open_sinks(a, why);
     if (r == 0) r = start_thread(a, why);
     if (r != 0) {
@@ -417,11 +464,10 @@ void archive_end(struct archive *a, uint64_t deadline_ns) {
         take(a, n); // into batches, which are spilled
     }
     if (a->loop) {
-        loop_timer_clear(a->loop, &a->lines_timer);
         loop_timer_clear(a->loop, &a->tick);
         loop_undefer(a->loop, &a->task);
     }
-    if (a->options.files_folder) write_lines(a);
+    if (a->options.files_folder) end_lines(a);
     for (int i = 0; i < SINKS; i++) {
         archive_sink_free(a->sinks[i]);
     }
@@ -433,5 +479,7 @@ void archive_end(struct archive *a, uint64_t deadline_ns) {
     if (a->names) resolver_free(a->names);
     if (a->loop) loop_free(a->loop);
     buf_free(&a->lines);
+    if (a->mark) (void)unlink(a->mark);
+    free(a->mark);
     free(a);
 }

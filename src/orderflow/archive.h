@@ -60,6 +60,11 @@ void archive_end(struct archive *a, uint64_t deadline_ns);
 /* archive_record: false when the event was lost (counted). */
 bool archive_record(struct archive *a, const struct archive_event *e);
 
+/* archive_was_cut: the process that wrote to these folders before was killed, or the machine lost
+ * power: what it recorded last may be missing, and its journal's orders should be recorded again.
+ */
+bool archive_was_cut(const struct archive *a);
+
 /* archive_is_full: spilled bytes passed the threshold; users are refused (ORDER_FAULT_BACKUP). */
 bool archive_is_full(struct archive *a);
 

@@ -33,6 +33,7 @@ METRICS_DECLARE(sink_metric, SINK_METRICS)
 struct batch {
     struct list_node node;
     unsigned records, tries;
+    bool on_disk; /* taken from the spill, where it stays until it is marked */
     uint64_t sent_ns;
     struct buf data;
 };
@@ -46,8 +47,10 @@ struct archive_sink {
     size_t open_before; /* bytes of the open batch before the record that is being added */
     struct list waiting;
     uint64_t waiting_bytes;
+    uint64_t ripe; /* records of the spill whose time to go has come */
     struct batch *sending;
     unsigned status, pauses;
+    bool disk_failed;
     struct buf answer;
     struct loop_timer close_timer, pause_timer;
     struct archive_sink_stats stats;
@@ -76,59 +79,104 @@ static void show(struct archive_sink *s) {
     metric_set(s->metric[SINK_SPILLED], (double)spill_bytes(s->options.spill));
 }
 
-/* A record of the spill: u32 records, little-endian, then the batch. The batch is freed. */
-static void spill_batch(struct archive_sink *s, struct batch *b) {
+/* A record of the spill: u32 records, little-endian, then those. */
+uint64_t archive_sink_weigh(struct bytes record) {
+    return record.n > 4 ? load_le32(record.p) : 0;
+}
+
+static int to_disk(struct archive_sink *s, const struct batch *b, struct error *why) {
     uint8_t head[4];
     struct buf record;
-    struct error why = {0};
     uint64_t lost = spill_dropped(s->options.spill);
     buf_init(&record, 0);
     store_le32(head, b->records);
     buf_append(&record, bytes_make(head, sizeof head));
     buf_append(&record, buf_view(&b->data));
-    int r = s->options.spill ? buf_check(&record, &why) : ERR_NOT_FOUND;
-    if (r == 0) r = spill_append(s->options.spill, buf_view(&record), 0, 0, &why);
-    if (r != 0) lose(s, b->records);
-    // What the spill gave up for it were batches; their records are counted as so many.
-    lose(s, spill_dropped(s->options.spill) - lost);
+    int r = buf_check(&record, why);
+    if (r == 0) r = spill_append(s->options.spill, buf_view(&record), 0, 0, why);
+    lose(s, spill_dropped(s->options.spill) - lost); // what the spill gave up for it
     buf_free(&record);
-    batch_free(b);
+    return r;
 }
 
-static struct batch *unspill(struct archive_sink *s) {
+/* In memory, when there is no disk or none that takes it. */
+static void to_memory(struct archive_sink *s, struct batch *b) {
+    if (s->waiting_bytes + b->data.n > s->options.memory_bytes) {
+        lose(s, b->records);
+        batch_free(b);
+        return;
+    }
+    s->waiting_bytes += b->data.n;
+    list_push_back(&s->waiting, &b->node);
+}
+
+/* One batch of what is on disk, in order; NULL: nothing. */
+static struct batch *from_disk(struct archive_sink *s) {
+    const struct archive_sink_options *o = &s->options;
     struct bytes record;
     uint64_t expires_ns;
-    while (spill_first(s->options.spill, &record, &expires_ns, NULL) == 0) {
-        struct batch *b = record.n > 4 ? calloc(1, sizeof *b) : NULL;
-        if (b) {
-            buf_init(&b->data, 0);
-            b->records = load_le32(record.p);
-            buf_append(&b->data, bytes_slice(record, 4, record.n));
+    struct batch *b = calloc(1, sizeof *b);
+    if (!b) return NULL;
+    b->on_disk = true;
+    buf_init(&b->data, 0);
+    uint64_t lost = spill_dropped(o->spill); // files that cannot be read
+    while (spill_first(o->spill, &record, &expires_ns, NULL) == 0) {
+        uint64_t n = archive_sink_weigh(record);
+        size_t before = b->data.n;
+        bool fits = b->records + n <= o->batch_records && before + record.n <= o->batch_bytes;
+        if (b->records > 0 && !fits) break;
+        if (n > 0 && before > 0 && o->separator) buf_append_str(&b->data, o->separator);
+        if (n > 0) buf_append(&b->data, bytes_slice(record, 4, record.n));
+        if (b->data.failed) {
+            b->data.failed = 0;
+            b->data.n = before;
+            break;
         }
-        spill_pop(s->options.spill);
-        if (b && !b->data.failed) return b;
-        if (b) batch_free(b);
+        b->records += (unsigned)n;
+        spill_pop(o->spill);
     }
+    lose(s, spill_dropped(o->spill) - lost);
+    s->ripe -= s->ripe < b->records ? s->ripe : b->records;
+    if (b->records > 0) return b;
+    batch_free(b);
     return NULL;
 }
 
-static void queue_batch(struct archive_sink *s, struct batch *b) {
-    bool behind = spill_records(s->options.spill) > 0; // the older ones first
-    if (behind || s->waiting_bytes + b->data.n > s->options.memory_bytes) {
-        spill_batch(s, b);
-    } else {
-        s->waiting_bytes += b->data.n;
-        list_push_back(&s->waiting, &b->node);
+static bool is_ripe(const struct archive_sink *s) {
+    const struct archive_sink_options *o = &s->options;
+    return s->ripe > 0 || spill_weight(o->spill) >= o->batch_records ||
+           spill_left(o->spill) >= o->batch_bytes;
+}
+
+void archive_sink_keep(struct archive_sink *s) {
+    struct batch *b = s->open;
+    struct error why = {0};
+    if (!s->options.spill || !b || b->records == 0) return;
+    int r = to_disk(s, b, &why);
+    if (r != 0 && !s->disk_failed) {
+        log_error(s->options.log, "history_not_spilled", F_STR("sink", s->options.name),
+                  F_ERR(&why));
     }
+    s->disk_failed = r != 0;
+    s->open = NULL;
+    if (r == 0)
+        batch_free(b);
+    else
+        to_memory(s, b);
     show(s);
+    send_next(s);
 }
 
 void archive_sink_flush(struct archive_sink *s) {
     struct batch *b = s->open;
     loop_timer_clear(s->options.loop, &s->close_timer);
-    if (!b || b->records == 0) return;
-    s->open = NULL;
-    queue_batch(s, b);
+    archive_sink_keep(s);
+    s->ripe = spill_weight(s->options.spill);
+    if (!s->options.spill && b && b->records > 0) {
+        s->open = NULL;
+        to_memory(s, b);
+        show(s);
+    }
     send_next(s);
 }
 
@@ -159,7 +207,9 @@ void archive_sink_added(struct archive_sink *s, unsigned records) {
     b->records += records;
     if (b->records >= s->options.batch_records || b->data.n >= s->options.batch_bytes) {
         archive_sink_flush(s);
-    } else if (!loop_timer_armed(&s->close_timer)) {
+        return;
+    }
+    if (!loop_timer_armed(&s->close_timer)) {
         uint64_t at = loop_now_ns(s->options.loop) + s->options.batch_ns;
         if (loop_timer_set(s->options.loop, &s->close_timer, at, NULL) != 0) archive_sink_flush(s);
     }
@@ -186,6 +236,12 @@ static void pause_sending(struct archive_sink *s) {
                           NULL);
 }
 
+/* What becomes of a batch is known. */
+static void settle(struct archive_sink *s, struct batch *b) {
+    if (b->on_disk) spill_mark(s->options.spill);
+    batch_free(b);
+}
+
 static void failed(struct archive_sink *s, const struct error *why) {
     struct batch *b = s->sending;
     bool wrong = s->status >= 400 && s->status < 500 && s->status != 408 && s->status != 429;
@@ -198,7 +254,7 @@ static void failed(struct archive_sink *s, const struct error *why) {
     }
     if (wrong && ++b->tries >= WRONG_TRIES) {
         lose(s, b->records);
-        batch_free(b);
+        settle(s, b);
     } else { // the first to be sent again
         s->waiting_bytes += b->data.n;
         list_push_front(&s->waiting, &b->node);
@@ -236,8 +292,7 @@ static void on_end(struct client_call *k, void *context) {
     metric_add(s->metric[SINK_SENT], b->records);
     metric_add(s->metric[SINK_BYTES], b->data.n);
     metric_observe_ns(s->metric[SINK_SECONDS], clock_monotonic_ns(s->options.clock) - b->sent_ns);
-    batch_free(b);
-    if (spill_records(s->options.spill) > 0) spill_mark(s->options.spill);
+    settle(s, b);
     send_next(s);
 }
 
@@ -280,7 +335,7 @@ static void send_next(struct archive_sink *s) {
     struct error why = {0};
     if (s->sending || loop_timer_armed(&s->pause_timer)) return;
     struct list_node *n = list_pop_front(&s->waiting);
-    struct batch *b = n ? LIST_ENTRY(n, struct batch, node) : unspill(s);
+    struct batch *b = n ? LIST_ENTRY(n, struct batch, node) : is_ripe(s) ? from_disk(s) : NULL;
     if (!b) return;
     if (n) s->waiting_bytes -= b->data.n;
     s->sending = b;
@@ -374,7 +429,8 @@ int archive_sink_new(struct archive_sink **ret, const struct archive_sink_option
         archive_sink_free(s);
         return r;
     }
-    send_next(s); // what an earlier process has left
+    s->ripe = spill_weight(options->spill); // what an earlier process has left
+    send_next(s);
     *ret = s;
     return 0;
 }
@@ -383,16 +439,15 @@ void archive_sink_free(struct archive_sink *s) {
     if (!s) return;
     loop_timer_clear(s->options.loop, &s->close_timer);
     loop_timer_clear(s->options.loop, &s->pause_timer);
-    struct batch *open = s->open;
     if (s->client) client_free(s->client); // fails the call: its batch waits again
     loop_timer_clear(s->options.loop, &s->pause_timer);
+    if (s->open) list_push_back(&s->waiting, &s->open->node);
     for (struct list_node *n; (n = list_pop_front(&s->waiting)) != NULL;) {
-        spill_batch(s, LIST_ENTRY(n, struct batch, node));
-    }
-    if (open && open->records > 0) {
-        spill_batch(s, open);
-    } else if (open) {
-        batch_free(open);
+        struct batch *b = LIST_ENTRY(n, struct batch, node);
+        bool kept = b->on_disk || b->records == 0;
+        if (!kept) kept = s->options.spill && to_disk(s, b, NULL) == 0;
+        if (!kept) lose(s, b->records);
+        batch_free(b);
     }
     spill_close(s->options.spill);
     tls_free(s->tls);

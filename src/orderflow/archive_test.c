@@ -1,12 +1,16 @@
 /* The history: what events become, byte by byte, and sinks that are away, wrong, slow, full.
  * SPDX-License-Identifier: MIT */
 #include "net/testing.h"
+#include "orderflow/archive_lines.h"
 #include "orderflow/archive_rows.h"
 #include "orderflow/share_internal.h"
 
 #include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct error why;
@@ -333,6 +337,163 @@ TEST(a_place_that_is_away_gets_everything_when_it_is_back) {
     end(&p, a, 5 * NS_PER_S);
     CHECK_U64(p.taken, 300);
     CHECK(rmdir(folder) == 0); // nothing is left
+    place_close(&p);
+}
+
+/* How often a text is in the files of a folder. */
+static unsigned count_in(const char *folder, const char *what) {
+    char path[400];
+    unsigned n = 0;
+    DIR *d = opendir(folder);
+    CHECK(d != NULL);
+    for (struct dirent *e; (e = readdir(d)) != NULL;) {
+        if (e->d_name[0] == '.') continue;
+        snprintf(path, sizeof path, "%.100s/%.255s", folder, e->d_name);
+        struct bytes text = test_read_file(path);
+        n += count_of(text, what);
+        free((void *)(uintptr_t)text.p);
+    }
+    closedir(d);
+    return n;
+}
+
+static void remove_folder(const char *folder) {
+    char path[400];
+    DIR *d = opendir(folder);
+    CHECK(d != NULL);
+    for (struct dirent *e; (e = readdir(d)) != NULL;) {
+        snprintf(path, sizeof path, "%.100s/%.255s", folder, e->d_name);
+        if (e->d_name[0] != '.') unlink(path);
+    }
+    closedir(d);
+    CHECK(rmdir(folder) == 0);
+}
+
+/* A process that is killed when its records are in the folder, however soon that is. */
+static void run_and_kill(const struct archive_options *o, const char *folder, unsigned records,
+                         const char *what) {
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        struct archive *a;
+        CHECK_OK(archive_new(&a, o, &why), &why);
+        record(a, 1, records + 1);
+        (void)pause();
+        _exit(1);
+    }
+    for (int i = 0; i < 60000 && count_in(folder, what) < records; i++) {
+        (void)usleep(1000);
+    }
+    CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+    CHECK_U64(count_in(folder, what), records);
+}
+
+TEST(a_killed_process_leaves_all_that_was_not_taken) {
+    struct place p;
+    char folder[] = "/tmp/archive-test-XXXXXX";
+    CHECK(mkdtemp(folder) != NULL);
+    place_open(&p);
+    // Two batches and a half; the first is taken from the disk and tried again and again.
+    struct archive_options o = {.rpc_url = "http://127.0.0.1:1/", .spill_folder = folder};
+    run_and_kill(&o, folder, 250, "receivedAt");
+    o.rpc_url = p.url;
+    struct archive *a;
+    CHECK_OK(archive_new(&a, &o, &why), &why);
+    CHECK(archive_was_cut(a));
+    TURN_UNTIL(p.loop, p.taken >= 250);
+    end(&p, a, 5 * NS_PER_S);
+    CHECK_U64(p.taken, 250);
+    CHECK(rmdir(folder) == 0);
+    place_close(&p);
+}
+
+/* The file of lines in a folder; there is one. */
+static void path_of_lines(char path[400], const char *folder) {
+    DIR *d = opendir(folder);
+    path[0] = '\0';
+    for (struct dirent *e; (e = readdir(d)) != NULL;) {
+        if (strstr(e->d_name, ARCHIVE_LINES_SUFFIX)) {
+            snprintf(path, 400, "%.100s/%.255s", folder, e->d_name);
+        }
+    }
+    closedir(d);
+    CHECK(path[0] != '\0');
+}
+
+TEST(a_killed_process_leaves_whole_lines) {
+    struct archive *a;
+    char folder[] = "/tmp/archive-test-XXXXXX", path[400];
+    CHECK(mkdtemp(folder) != NULL);
+    const struct archive_options o = {.files_folder = folder};
+    run_and_kill(&o, folder, 20, "\"kind\":\"received\"");
+    path_of_lines(path, folder);
+    // It was in the middle of a line.
+    struct bytes whole = test_read_file(path);
+    CHECK(whole.p[whole.n - 1] == '\n' && truncate(path, (off_t)whole.n - 40) == 0);
+    CHECK_OK(archive_new(&a, &o, &why), &why);
+    CHECK(archive_was_cut(a));
+    record(a, 20, 22);
+    archive_end(a, 5 * NS_PER_S);
+    struct bytes now = test_read_file(path); // this hour's, unless it has just ended
+    unsigned lines = count_of(now, "\n");
+    CHECK(lines == 19 || lines == 21);
+    CHECK_U64(count_in(folder, "\"kind\":\"received\""), 21);
+    CHECK(now.p[now.n - 1] == '\n');
+    CHECK_OK(archive_new(&a, &o, &why), &why);
+    CHECK(!archive_was_cut(a));
+    archive_end(a, 0);
+    free((void *)(uintptr_t)whole.p);
+    free((void *)(uintptr_t)now.p);
+    remove_folder(folder);
+}
+
+TEST(a_full_disk_leaves_whole_lines) {
+    char folder[] = "/tmp/archive-test-XXXXXX", path[100];
+    struct rlimit old, few = {.rlim_cur = 25};
+    size_t written;
+    CHECK(mkdtemp(folder) != NULL && getrlimit(RLIMIT_FSIZE, &old) == 0);
+    snprintf(path, sizeof path, "%s/orders-x.jsonl", folder);
+    const struct bytes lines = BYTES_LIT("first line\nsecond line\nthird line\n");
+    few.rlim_max = old.rlim_max;
+    (void)signal(SIGXFSZ, SIG_IGN);
+    CHECK(setrlimit(RLIMIT_FSIZE, &few) == 0);
+    CHECK_ERR(archive_lines_append(&written, path, lines, &why), ERR_IO);
+    CHECK_U64(written, 23); // and the first bytes of the third are taken off
+    struct bytes rest = bytes_slice(lines, written, lines.n);
+    CHECK_ERR(archive_lines_append(&written, path, rest, &why), ERR_IO);
+    CHECK_U64(written, 0);
+    CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
+    CHECK_U64(archive_lines_mend(folder), 0);
+    CHECK_OK(archive_lines_append(&written, path, rest, &why), &why);
+    CHECK_U64(written, 11);
+    struct bytes now = test_read_file(path);
+    CHECK_BYTES(now, lines);
+    free((void *)(uintptr_t)now.p);
+    CHECK(truncate(path, 3) == 0); // half a line and no whole one
+    CHECK_U64(archive_lines_mend(folder), 1);
+    CHECK_U64(archive_lines_mend(folder), 0);
+    remove_folder(folder);
+}
+
+TEST(a_full_disk_loses_nothing_that_memory_holds) {
+    struct place p;
+    char folder[] = "/tmp/archive-test-XXXXXX";
+    struct rlimit old, few = {.rlim_cur = 3000};
+    CHECK(mkdtemp(folder) != NULL && getrlimit(RLIMIT_FSIZE, &old) == 0);
+    few.rlim_max = old.rlim_max;
+    place_open(&p);
+    p.status = 503;
+    struct archive *a = open_rpc(&p, folder, 0);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    CHECK(setrlimit(RLIMIT_FSIZE, &few) == 0); // of each file
+    record(a, 1, 301);
+    TURN_UNTIL(p.loop, p.requests > 1);
+    p.status = 200;
+    TURN_UNTIL_WITHIN(p.loop, 30, p.taken >= 300);
+    CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
+    end(&p, a, 5 * NS_PER_S);
+    CHECK_U64(p.taken, 300);
+    CHECK(rmdir(folder) == 0);
     place_close(&p);
 }
 

@@ -342,6 +342,11 @@ static void record(struct intake *i, struct flow_order *o, enum archive_event_ki
     s->record(s->context, &e);
 }
 
+void intake_record(struct intake *i, struct flow_order *o, enum archive_event_kind kind) {
+    record(i, o, kind);
+    if (o->order.cancels) record(i, o, ARCHIVE_CANCELLED);
+}
+
 /* Everywhere it belongs. The journal first: what follows may be repeated after a crash. */
 static int hand_on(struct intake *i, struct flow_order *o, struct error *why) {
     bool user = o->source == FLOW_FROM_USER;
@@ -354,8 +359,7 @@ static int hand_on(struct intake *i, struct flow_order *o, struct error *why) {
     if (r != 0) return r;
     bool shared = user && i->options.sinks.share && o->order.method != ORDER_SUBSIDISE;
     if (shared) share_it(i, o);
-    record(i, o, user ? ARCHIVE_RECEIVED : ARCHIVE_FROM_PEER);
-    if (o->order.cancels) record(i, o, ARCHIVE_CANCELLED);
+    intake_record(i, o, user ? ARCHIVE_RECEIVED : ARCHIVE_FROM_PEER);
     return 0;
 }
 

@@ -42,6 +42,7 @@ struct intake_sinks {
     int (*share)(void *context, struct flow_order *o, struct error *why);
     /* To the history: as archive_record. */
     void (*record)(void *context, const struct archive_event *e);
+    bool record_again; /* users' orders of the journal too: the history may lack some of them */
     /* The answer to a peer's message: as share_answer. */
     void (*answer)(struct share_ticket *t, enum peer_status status, const struct hash *hash,
                    const char *text);

@@ -32,6 +32,9 @@ struct intake {
 [[gnu::warn_unused_result]] int intake_decode(struct intake_job *job, struct bytes data,
                                               bool trusted);
 
+/* intake_record tells the history of an order: kind, and that it cancels. */
+void intake_record(struct intake *i, struct flow_order *o, enum archive_event_kind kind);
+
 /* The worker's way of a peer's message. */
 void intake_run_peer(struct intake_job *job);
 

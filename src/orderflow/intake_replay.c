@@ -5,11 +5,14 @@
 
 #include <stdlib.h>
 
+#define RECORDS_A_TURN 2048u /* less than the history's queue holds */
+
 struct replayed {
     struct list_node link;
     struct flow_order *order;
     bool delivered; /* to the builder's queue */
     bool of_peer;
+    bool recorded; /* in the history, or nothing to record */
 };
 
 void intake_replay(void *context, const struct journal_record *r) {
@@ -38,6 +41,7 @@ int intake_replay_later(struct intake *i, struct flow_order *o, bool of_peer, st
     if (!r) return error_set(why, ERR_NO_MEMORY, "no memory for an order of the journal");
     r->order = flow_order_hold(o);
     r->of_peer = of_peer;
+    r->recorded = of_peer || !i->options.sinks.record_again;
     list_push_back(&i->replayed, &r->link);
     i->replayed_count++;
     return 0;
@@ -64,9 +68,15 @@ static int hand_on(struct intake *i, struct replayed *r, struct error *why) {
 }
 
 void intake_replay_on(struct intake *i) {
+    unsigned records = 0;
     list_each_safe(n, &i->replayed) {
         struct replayed *r = LIST_ENTRY(n, struct replayed, link);
         struct error why = {.text = ""};
+        if (!r->recorded) {
+            if (records++ == RECORDS_A_TURN) return;
+            intake_record(i, r->order, ARCHIVE_RECEIVED);
+            r->recorded = true;
+        }
         int code = hand_on(i, r, &why);
         if (code == ERR_BUSY) return;
         if (code != 0) {

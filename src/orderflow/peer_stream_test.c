@@ -565,6 +565,12 @@ TEST(a_named_spill_is_found_again_without_its_torn_end) {
     spill_pop(s);
     spill_close(s);
     CHECK_OK(spill_open(&s, &o, &why), &why);
+    CHECK_U64(spill_records(s), 20); // for it was not marked
+    CHECK_OK(spill_first(s, &record, &expires, &why), &why);
+    spill_pop(s);
+    spill_mark(s);
+    spill_close(s);
+    CHECK_OK(spill_open(&s, &o, &why), &why);
     CHECK_U64(spill_records(s), 19);
     CHECK_OK(spill_first(s, &record, &expires, &why), &why);
     CHECK(bytes_equal_str(record, "record 1 of the history"));
@@ -592,6 +598,9 @@ TEST(a_named_spill_is_found_again_without_its_torn_end) {
         spill_pop(s);
     }
     CHECK_ERR(spill_first(s, &record, &expires, &why), ERR_NOT_FOUND);
+    CHECK(spill_bytes(s) > 0 && spill_left(s) == 0);
+    spill_mark(s);
+    CHECK_U64(spill_bytes(s), 0);
     spill_close(s);
     CHECK(rmdir(folder) == 0); // what was read is gone
 }

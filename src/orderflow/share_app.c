@@ -133,6 +133,7 @@ int app_share_open(struct app *a, struct error *why) {
     const struct intake_sinks sinks = {
         .share = app_hub_url(a->values) ? give : NULL, /* without a hub there are no peers */
         .record = a->archive ? record : NULL,
+        .record_again = a->archive && archive_was_cut(a->archive),
         .answer = share_answer,
         .context = a,
     };

@@ -30,6 +30,7 @@ struct segment {
     uint64_t end;        /* bytes of it, those in the write buffer too */
     uint64_t at;         /* of the first record that was not taken */
     uint64_t records;    /* not taken */
+    uint64_t weight;     /* of those */
     uint64_t expires_ns; /* the latest of its records; UINT64_MAX: never */
 };
 
@@ -37,14 +38,18 @@ struct spill {
     char *folder, *prefix;
     uint64_t bytes_max;
     size_t segment_bytes;
+    bool through;
+    uint64_t (*weigh)(struct bytes record);
     struct list segments; /* oldest first */
+    struct list taken;    /* wholly; named ones until they are marked */
     uint64_t next_number;
-    uint64_t records, bytes, dropped;
+    uint64_t records, weight, bytes, dropped;
     struct buf out; /* the newest segment's end, not yet written */
     struct buf in;  /* a piece of the oldest segment */
     uint64_t in_at; /* its offset there */
     struct segment *in_of;
     size_t first_bytes; /* of the record that spill_first gave, with its head; 0: none */
+    uint64_t first_weight;
 };
 
 static struct segment *oldest(const struct spill *s) {
@@ -97,9 +102,10 @@ static void segment_remove(struct spill *s, struct segment *g, bool keep_file) {
         s->in_of = NULL;
         s->first_bytes = 0;
     }
-    if (newest(s) == g) buf_clear(&s->out);
+    if (!list_is_empty(&s->segments) && newest(s) == g) buf_clear(&s->out);
     list_remove(&g->node);
     s->records -= g->records;
+    s->weight -= g->weight;
     s->bytes -= g->end;
     close(g->fd);
     if (!keep_file && s->prefix && name_of(path, s, g->number)) (void)unlink(path);
@@ -107,8 +113,23 @@ static void segment_remove(struct spill *s, struct segment *g, bool keep_file) {
 }
 
 static void segment_drop(struct spill *s, struct segment *g) {
-    s->dropped += g->records;
+    s->dropped += g->weight;
     segment_remove(s, g, false);
+}
+
+/* All of it was taken. */
+static void segment_done(struct spill *s, struct segment *g) {
+    if (!s->prefix) {
+        segment_remove(s, g, false);
+        return;
+    }
+    s->in_of = NULL;
+    list_remove(&g->node);
+    list_push_back(&s->taken, &g->node);
+}
+
+static uint64_t weight_of(const struct spill *s, struct bytes record) {
+    return s->weigh ? s->weigh(record) : 1;
 }
 
 static int segment_new(struct spill *s, struct error *why) {
@@ -203,7 +224,7 @@ int spill_append(struct spill *s, struct bytes record, uint64_t expires_ns, uint
         return ERR_NO_MEMORY;
     }
     g->end += bytes;
-    if (s->out.n >= WRITE_BYTES && (r = flush(s, why)) != 0) {
+    if ((s->through || s->out.n >= WRITE_BYTES) && (r = flush(s, why)) != 0) {
         g->end -= bytes;
         s->out.n = before;
         return r;
@@ -212,6 +233,9 @@ int spill_append(struct spill *s, struct bytes record, uint64_t expires_ns, uint
     if (g->expires_ns < expires_ns || expires_ns == 0) {
         g->expires_ns = expires_ns ? expires_ns : UINT64_MAX;
     }
+    uint64_t weight = weight_of(s, record);
+    g->weight += weight;
+    s->weight += weight;
     s->records++;
     s->bytes += bytes;
     return 0;
@@ -258,6 +282,7 @@ static int read_record(struct spill *s, struct segment *g, struct bytes *ret,
     if (crc32(0, ret->p, (uInt)n) != sum) return error_set(why, ERR_SYNTAX, "a damaged record");
     *ret_expires_ns = expires_ns;
     s->first_bytes = RECORD_HEAD + n;
+    s->first_weight = weight_of(s, *ret);
     return 0;
 }
 
@@ -271,7 +296,7 @@ int spill_first(struct spill *s, struct bytes *ret, uint64_t *ret_expires_ns, st
             continue;
         }
         if (g == newest(s)) break; // kept for what comes
-        segment_remove(s, g, false);
+        segment_done(s, g);
     }
     return error_set(why, ERR_NOT_FOUND, "nothing is spilled");
 }
@@ -281,13 +306,22 @@ void spill_pop(struct spill *s) {
     struct segment *g = oldest(s);
     g->at += s->first_bytes;
     g->records--;
+    g->weight -= s->first_weight;
+    s->weight -= s->first_weight;
     s->records--;
     s->first_bytes = 0;
-    if (g->records > 0) return;
-    segment_remove(s, g, false); // also the newest: an empty spill holds no disk
+    if (g->records == 0) segment_done(s, g); // also the newest: an empty spill holds no disk
+}
+
+static void remove_all(struct spill *s, struct list *list, bool keep_files) {
+    for (struct list_node *n; (n = list_first(list)) != NULL;) {
+        segment_remove(s, LIST_ENTRY(n, struct segment, node), keep_files);
+    }
 }
 
 void spill_mark(struct spill *s) {
+    if (!s) return;
+    remove_all(s, &s->taken, false);
     if (!list_is_empty(&s->segments)) write_mark(oldest(s));
 }
 
@@ -302,6 +336,7 @@ static void recount(struct spill *s, struct segment *g, uint64_t file_end) {
     while (g->at < file_end && read_record(s, g, &record, &expires_ns, NULL) == 0) {
         g->at += s->first_bytes;
         g->records++;
+        g->weight += s->first_weight;
         if (expires_ns == 0) expires_ns = UINT64_MAX;
         if (g->expires_ns < expires_ns) g->expires_ns = expires_ns;
     }
@@ -309,7 +344,9 @@ static void recount(struct spill *s, struct segment *g, uint64_t file_end) {
     g->at = at;
     s->in_of = NULL;
     s->first_bytes = 0;
-    if (g->end < file_end && ftruncate(g->fd, (off_t)g->end) != 0) g->records = 0;
+    if (g->end < file_end && ftruncate(g->fd, (off_t)g->end) != 0) {
+        g->records = g->weight = 0;
+    }
 }
 
 static void adopt(struct spill *s, uint64_t number) {
@@ -335,6 +372,7 @@ static void adopt(struct spill *s, uint64_t number) {
     list_push_back(&s->segments, &g->node);
     if (g->at >= SEGMENT_HEAD && g->at <= (uint64_t)st.st_size) recount(s, g, (uint64_t)st.st_size);
     s->records += g->records;
+    s->weight += g->weight;
     s->bytes += g->end;
     if (g->records == 0) segment_remove(s, g, false);
 }
@@ -374,6 +412,9 @@ int spill_open(struct spill **ret, const struct spill_options *options, struct e
     struct spill *s = calloc(1, sizeof *s);
     if (!s) return error_set(why, ERR_NO_MEMORY, "no memory for a spill");
     list_init(&s->segments);
+    list_init(&s->taken);
+    s->through = options->through;
+    s->weigh = options->weigh;
     buf_init(&s->out, 0);
     buf_init(&s->in, 0);
     s->segment_bytes = options->segment_bytes ? options->segment_bytes : SPILL_SEGMENT_BYTES;
@@ -400,7 +441,7 @@ int spill_open(struct spill **ret, const struct spill_options *options, struct e
 void spill_close(struct spill *s) {
     if (!s) return;
     (void)!flush(s, NULL);
-    if (s->prefix) spill_mark(s);
+    remove_all(s, &s->taken, true);
     while (!list_is_empty(&s->segments)) {
         segment_remove(s, oldest(s), oldest(s)->records > 0);
     }
@@ -413,6 +454,18 @@ void spill_close(struct spill *s) {
 
 uint64_t spill_records(const struct spill *s) {
     return s ? s->records : 0;
+}
+uint64_t spill_weight(const struct spill *s) {
+    return s ? s->weight : 0;
+}
+uint64_t spill_left(const struct spill *s) {
+    uint64_t left = 0;
+    if (!s) return 0;
+    list_each(n, &s->segments) {
+        const struct segment *g = LIST_ENTRY(n, struct segment, node);
+        left += g->end - g->at;
+    }
+    return left;
 }
 uint64_t spill_bytes(const struct spill *s) {
     return s ? s->bytes : 0;

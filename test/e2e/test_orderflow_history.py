@@ -78,6 +78,38 @@ def the_archive_gets_every_order_of_users_signed():
             assert share["body"] == [{"tx": RAW[2], "canRevert": True}], share
 
 
+@case
+def a_killed_node_loses_no_answered_order_from_its_history():
+    """The node is killed right after its last answer; the next one tells the archive all of it."""
+    archive = Archive()
+    archive.status = 503
+    with Folder() as folder:
+        (folder / "spill").mkdir()
+        (folder / "journal").mkdir()
+        flags = ["--orderflow-archive-endpoint", archive.url, "--drain", "2s",
+                 "--history-spill-folder", folder / "spill",
+                 "--journal-folder", folder / "journal"]
+        node = Node(folder, *flags).start()
+        try:
+            for n in range(130):
+                node.send("eth_sendBundle", {"txs": RAW[:1], "blockNumber": hex(100 + n)}, USER)
+        finally:
+            node.kill()
+        archive.status = 200
+
+        def blocks():
+            return {e["eth_sendBundle"]["params"]["blockNumber"] for e in archive.events()}
+
+        with Node(folder, *flags):
+            wait_until(lambda: blocks() == {hex(100 + n) for n in range(130)}, 30)
+        count = len(archive.events())  # what was told already is told again, once at most
+        assert 130 <= count <= 260, count
+        with Node(folder, *flags) as node:  # this one had a quiet end before it
+            node.send("eth_sendBundle", {"txs": RAW[:1], "blockNumber": "0x9999"}, USER)
+            wait_until(lambda: "0x9999" in blocks(), 30)
+            assert len(archive.events()) == count + 1
+
+
 class ClickHouse:
     """A server of its own in a folder."""
 
