@@ -204,11 +204,11 @@ static void submit(struct visit *v) {
     metric_observe(v->door->body_bytes, (double)job->body.n);
     job->received_ns = clock_wall_ns(&clock_system);
     job->arrived_ns = clock_monotonic_ns(&clock_system);
-    if (answer_again(v)) {
+    int r = request_signature_parse(&signature, bytes_from_str(job->header), &why);
+    if (r == 0 && answer_again(v)) {
         intake_job_free(job);
         return;
     }
-    int r = request_signature_parse(&signature, bytes_from_str(job->header), &why);
     if (r != 0 && !job->gzip) {
         refuse(v->door, v->x, ORDER_FAULT_SIGNATURE, why.text, 0, v->greedy);
         intake_job_free(job);

@@ -171,7 +171,8 @@ static int read_bundle(const struct json **ret, struct sending *s, const char *p
     struct bytes text;
     const struct json *doc;
     int r = read_file(&text, s, path, why);
-    if (r == 0) r = json_parse(&doc, text, &s->a, NULL, why);
+    if (r != 0) return r; // it names the file
+    r = json_parse(&doc, text, &s->a, NULL, why);
     if (r != 0) return error_wrap(why, "%s", path);
     const struct json *params = json_get(doc, "params");
     *ret = json_count(params) > 0 ? json_first(params) : doc;

@@ -1,5 +1,6 @@
 /* `orderflow trace HASH`: asks nodes for an order's way and prints it, merged by time.
  * SPDX-License-Identifier: MIT */
+#include "base/hex.h"
 #include "net/client.h"
 #include "net/url.h"
 #include "orderflow/orderflow.h"
@@ -98,18 +99,30 @@ static void print(struct story *s) {
     }
 }
 
+static bool is_hash(const char *text) {
+    struct hash h;
+    struct bytes digits = bytes_from_str(text);
+    if (bytes_starts_with(digits, BYTES_LIT("0x"))) digits = bytes_slice(digits, 2, digits.n);
+    return digits.n == 2 * sizeof h.b && hex_decode(h.b, digits, NULL) == 0;
+}
+
 int orderflow_trace(const struct orderflow_values *values, const char *const *arguments,
                     size_t count) {
-    struct story *s = calloc(1, sizeof *s);
     char own[256];
     const char *ours = own;
+    struct error why = {.text = ""};
+    if (!is_hash(arguments[0])) {
+        (void)fprintf(stderr, "buildernet orderflow: trace %.80s: a hash has 64 hex digits\n",
+                      arguments[0]);
+        return error_class_of(ERR_SYNTAX)->exit_status;
+    }
+    struct story *s = calloc(1, sizeof *s);
     if (!s) return error_class_of(ERR_NO_MEMORY)->exit_status;
     arena_init(&s->a, 64u << 20);
     (void)snprintf(own, sizeof own, "http://%s", values->metrics_addr ? values->metrics_addr : "");
     const char *const *urls = count > 1 ? arguments + 1 : &ours;
     size_t n = count > 1 ? count - 1 : 1;
     for (size_t i = 0; i < n; i++) {
-        struct error why = {.text = ""};
         if (ask(s, urls[i], arguments[0], &why) == 0) continue;
         (void)fprintf(stderr, "buildernet orderflow: %s: %s\n", urls[i], why.text);
         s->failed++;

@@ -455,6 +455,10 @@ def send_and_trace_tell_what_happens():
         assert node.builder.params()[2]["blockNumber"] == "0x30"
         assert send("tx", RAW[3]).returncode == 0
         assert run(PROGRAM, "orderflow", "trace", "0x" + "00" * 32, metrics).returncode != 0
+        bad = run(PROGRAM, "orderflow", "trace", "0x12", metrics)  # asks nobody
+        assert bad.returncode == 65 and "64 hex digits" in bad.stderr, bad.stderr
+        bad = send("bundle", str(folder / "none.json"))
+        assert bad.returncode == 66 and bad.stderr.count("none.json") == 1, bad.stderr
 
 
 @case
