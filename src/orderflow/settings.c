@@ -91,12 +91,13 @@ static const struct config_option options[] = {
 
     CHOICE(peer_transport, "peer-transport", "auto", "auto|http|frames|stream",
            "How peers are spoken to; auto: by what each answers to."),
-    CHOICE(peer_attestation, "peer-attestation", "auto", "auto|required|mixed|pinned",
-           "What a peer must prove before it gets an order. required: by evidence that it runs what "
-           "measurements-file accepts. mixed: the same of peers that speak our own streams, of "
-           "older peers only that they have the certificate that the hub lists. pinned: of all "
-           "peers only that. auto: required when there is a measurements-file, else pinned. "
-           "A reload does not change it."),
+    CHOICE(
+        peer_attestation, "peer-attestation", "auto", "auto|required|mixed|pinned",
+        "What a peer must prove before it gets an order. required: by evidence that it runs what "
+        "measurements-file accepts. mixed: the same of peers that speak our own streams, of "
+        "older peers only that they have the certificate that the hub lists. pinned: of all "
+        "peers only that. auto: required when there is a measurements-file, else pinned. "
+        "A reload does not change it."),
     ROW(STRING, attestation_type, "attestation-type", NULL, "none",
         "What this node proves itself with to peers: none, dcap-tdx, qemu-tdx, gcp-tdx, "
         "azure-tdx."),
