@@ -475,12 +475,7 @@ SLOAD : {
     struct state_slot *slot = state_slot_find(f->state, f->self, &sp[-1]);
     const struct evm_params *p = &f->vm->schedule.p;
     if (p->access_lists) {
-        if (state_warm_slot(f->state, slot)) {
-            gas -= p->slot_warm;
-        } else { // may have been read from disk, as may the next ones
-            if (UNLIKELY(STOPPED())) HALT(EVM_ABORTED);
-            gas -= p->slot_cold;
-        }
+        gas -= state_warm_slot(f->state, slot) ? p->slot_warm : p->slot_cold;
         if (UNLIKELY(gas < 0)) HALT(EVM_OUT_OF_GAS);
     }
     sp[-1] = slot->value;
