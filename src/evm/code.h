@@ -6,7 +6,7 @@
  *
  * Ownership: the cache owns codes and programs. What evm_code_cache_trim takes out lives on until
  * every user of the cache (a state; evm_code_user) has let go once, so it may be called at any
- * time. Programs are up to 16 times as large as their code, and a block can call thousands: they
+ * time. Programs are up to 18 times as large as their code, and a block can call thousands: they
  * are bounded between transactions already, and live on until whoever runs code then has ended. The
  * cache is safe for any number of threads; a code is constant once it is in; free only when no
  * state of that cache is left.
@@ -68,7 +68,8 @@ struct evm_program {
     struct evm_insn *insns;
     struct u256 *constants;
     struct evm_entry *entries;
-    struct evm_places *places; /* of the code up to jump_end */
+    uint16_t *entry_of;        /* per byte of code: 1 + index of its entry, 0 when none */
+    struct evm_places *places; /* instead of it where there are too many entries */
     uint32_t jump_end;         /* nothing from here on is a place to jump to */
     uint32_t insn_count, constant_count, entry_count;
     struct evm_check first; /* of the block at the start */

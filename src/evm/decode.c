@@ -625,12 +625,26 @@ static void set_jumps(struct decoder *d) {
     }
 }
 
+static void put_entry_of(uint16_t *to, const struct decoder *d) {
+    uint16_t n = 0;
+    memset(to, 0, d->size * sizeof *to);
+    for (size_t i = 0; i < places_of(d->size); i++) {
+        for (uint64_t left = d->places[i].here; left; left &= left - 1) {
+            to[64 * i + (size_t)__builtin_ctzll(left)] = ++n;
+        }
+    }
+}
+
 // Copies what was made into one piece of the caller's arena.
 static struct evm_program *finish(struct decoder *d, struct arena *a) {
+    struct evm_program *p;
     size_t insns = d->insn_count * sizeof *d->insns, entries = d->entry_count * sizeof *d->entries;
     size_t constants = d->constant_count * sizeof *d->constants;
-    size_t places = d->entry_count ? places_of(d->size) * sizeof *d->places : 0;
-    struct evm_program *p = arena_alloc_raw(a, sizeof *p + constants + insns + places + entries);
+    bool few = d->entry_count < UINT16_MAX; // all but in code of more than 64 KiB
+    size_t places = !d->entry_count ? 0
+                    : few           ? (d->size + 7) / 8 * 8 * sizeof *p->entry_of
+                                    : places_of(d->size) * sizeof *d->places;
+    p = arena_alloc_raw(a, sizeof *p + constants + insns + places + entries);
     if (!p) return NULL;
     *p = (struct evm_program){.fork = d->schedule->fork,
                               .traced = d->traced,
@@ -642,12 +656,18 @@ static struct evm_program *finish(struct decoder *d, struct arena *a) {
     uint8_t *block = (uint8_t *)(p + 1);
     p->constants = (struct u256 *)(void *)block;
     p->insns = (struct evm_insn *)(void *)(block + constants);
-    p->places = (struct evm_places *)(void *)(block + constants + insns);
+    void *map = block + constants + insns;
+    if (places && few) {
+        put_entry_of(map, d);
+        p->entry_of = map;
+    } else if (places) {
+        memcpy(map, d->places, places);
+        p->places = map;
+    }
     p->entries = (struct evm_entry *)(void *)(block + constants + insns + places);
     memcpy(p->constants, d->constants, constants);
     memcpy(p->insns, d->insns, insns);
     memcpy(p->entries, d->entries, entries);
-    if (places) memcpy(p->places, d->places, places);
     return p;
 }
 

@@ -13,10 +13,10 @@
  * Memory: an evm owns one stack region and the memory of its frames and reuses them; nothing is
  * allocated while code runs, but when EVM memory grows past what any run before needed.
  * Threads: one evm per thread. `abort` may be set by any thread: code stops at its next jump, call,
- * copy, cold read or piece of a hash; a precompiled contract that runs ends within some ms
- * (docs/evm.md, 2). Calls nest on the C stack: about 5 KiB for each of at most 1,025 frames, so
- * that a thread needs 8 MiB. Specification: Yellow Paper 8, 9 and appendices; the EIPs named in
- * schedule.c.
+ * copy, SSTORE, look at another account or piece of a hash; a precompiled contract that runs ends
+ * within some ms (docs/evm.md, 2). Calls nest on the C stack: about 5 KiB for each of at most 1,025
+ * frames, so that a thread needs 8 MiB. Specification: Yellow Paper 8, 9 and appendices; the EIPs
+ * named in schedule.c.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef EVM_EVM_H

@@ -106,8 +106,12 @@
 static inline const struct evm_entry *find_entry(const struct evm_program *p,
                                                  const struct u256 *to) {
     if ((to->w[1] | to->w[2] | to->w[3]) != 0 || to->w[0] >= p->jump_end) return NULL;
-    uint32_t i = evm_place_entry(p->places, to->w[0]);
-    return i != UINT32_MAX ? &p->entries[i] : NULL;
+    if (UNLIKELY(!p->entry_of)) {
+        uint32_t k = evm_place_entry(p->places, to->w[0]);
+        return k != UINT32_MAX ? &p->entries[k] : NULL;
+    }
+    uint32_t i = p->entry_of[to->w[0]];
+    return i ? &p->entries[i - 1] : NULL;
 }
 
 static inline struct u256 load_padded(struct bytes in, const struct u256 *at) {
