@@ -293,6 +293,7 @@ static int run_clock(const struct call *c) {
     const char *name = c->words[0], *shift = c->words[1];
     int r = config_parse_duration(&ns, bytes_from_str(shift + (*shift == '-' || *shift == '+')), 0,
                                   c->why);
+    if (r < 0) (void)error_wrap(c->why, "a shift such as 90s or -250ms is needed");
     for (size_t i = 0, n = strlen(name); r == 0 && i < roles_count(s); i++) {
         struct role *role = roles_at(s, i);
         bool is = strncmp(role->name, name, n) == 0 && (!role->name[n] || role->name[n] == '.');
@@ -313,17 +314,25 @@ static void on_chain(struct query *q, int code, const struct json *doc, const st
     if (code < 0) events_say(n->events, "chain", "refused: %s", why->text);
 }
 
+// The number of slots or blocks; 0: it is none.
+static unsigned long count_of(const struct call *c) {
+    const char *text = c->count == 1 ? c->words[0] : "";
+    size_t n = strlen(text);
+    bool digits = n > 0 && n < 5 && strspn(text, "0123456789") == n;
+    unsigned long count = digits ? strtoul(text, NULL, 10) : 0;
+    return count <= 1000 ? count : 0;
+}
+
 static int tell_chain(const struct call *c, const char *method, const char *what) {
     char params[32], text[64];
-    char *end = NULL;
-    unsigned long count = c->count == 1 ? strtoul(c->words[0], &end, 10) : 0;
+    unsigned long count = count_of(c);
     if (c->net->shadow) {
         return error_set(c->why, ERR_UNSUPPORTED, "the chain that a shadow follows is not its own");
     }
     if (c->net->s->consensus != CONSENSUS_OWN) {
         return error_set(c->why, ERR_UNSUPPORTED, "the chain's proposers are Lodestar's");
     }
-    if (count == 0 || count > 1000 || *end) return usage(c, "a number from 1 to 1000 is needed");
+    if (count == 0) return usage(c, "a number from 1 to 1000 is needed");
     c->net->chain_query.done = on_chain;
     c->net->chain_query.context = c->net;
     (void)snprintf(params, sizeof params, "[%lu]", count);
@@ -339,7 +348,7 @@ static int run_miss(const struct call *c) {
 
 static int run_reorg(const struct call *c) {
     uint64_t head = slots_head(c->net->slots);
-    if (c->count == 1 && strtoull(c->words[0], NULL, 10) > head) {
+    if (count_of(c) > head) {
         return error_set(c->why, ERR_RANGE, "the chain has %llu blocks", (unsigned long long)head);
     }
     return tell_chain(c, "dev_reorg", "blocks replaced:");

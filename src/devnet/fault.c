@@ -83,10 +83,16 @@ static int take_slots(struct fault *f, struct bytes word, struct error *why) {
     return 0;
 }
 
+static int take_duration(uint64_t *ret, const char *what, struct bytes word, struct error *why) {
+    int r = config_parse_duration(ret, word, 0, why);
+    if (r < 0) (void)error_wrap(why, "%s such as 40ms is needed", what);
+    return r;
+}
+
 static int take_argument(struct fault *f, struct bytes *rest, struct error *why) {
     switch (f->kind) {
     case FAULT_DELAY:
-        return config_parse_duration(&f->delay_ns, next_word(rest), 0, why);
+        return take_duration(&f->delay_ns, "delay", next_word(rest), why);
     case FAULT_DROP:
     case FAULT_RESET:
     case FAULT_CORRUPT:
@@ -122,7 +128,7 @@ int fault_parse(struct fault *ret, struct bytes text, struct error *why) {
     r = take_argument(&f, &rest, why);
     while (r == 0 && (word = next_word(&rest)).n) {
         if (bytes_equal_str(word, "jitter") && f.kind == FAULT_DELAY) {
-            r = config_parse_duration(&f.jitter_ns, next_word(&rest), 0, why);
+            r = take_duration(&f.jitter_ns, "jitter", next_word(&rest), why);
         } else if (bytes_equal_str(word, "slots") || bytes_equal_str(word, "slot")) {
             r = take_slots(&f, next_word(&rest), why);
         } else {

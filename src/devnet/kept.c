@@ -139,7 +139,7 @@ static int take_nodes(struct net *n, const struct json *list, struct error *why)
 
 static int take(struct net *n, const struct json *doc, struct error *why) {
     struct devnet_settings *s = n->s;
-    struct bytes seed, fork;
+    struct bytes seed = {NULL, 0}, fork = {NULL, 0};
     uint64_t version = 0, slot_ms = 0, clock_ms = 0;
     int r = json_get_u64(&version, doc, "version", why);
     if (r == 0 && version != VERSION) {
@@ -166,7 +166,7 @@ static int take(struct net *n, const struct json *doc, struct error *why) {
 int kept_load(struct net *n, struct error *why) {
     char path[PATH_MAX];
     struct buf text;
-    const struct json *doc;
+    const struct json *doc = NULL;
     if (snprintf(path, sizeof path, "%s/" NAME, n->folder.path) >= (int)sizeof path) {
         return error_set(why, ERR_LIMIT, "%s: name too long", n->folder.path);
     }

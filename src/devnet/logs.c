@@ -215,6 +215,10 @@ int logs_print(struct asker *k, const char *role, struct error *why) {
         r = error_set(why, ERR_NOT_FOUND, "no node knows an order or transaction %.66s",
                       k->s->order_filter);
     }
+    if (r == 0 && g.from_ns && g.count == 0 && !k->s->follow) {
+        r = error_set(why, ERR_NOT_FOUND, "no log line%s%s is of slot %.20s", role ? " of " : "",
+                      role ? role : "", k->s->slot_filter);
+    }
     while (r == 0 && k->s->follow) {
         asker_forget(k);
         (void)usleep(FOLLOW_US);

@@ -197,7 +197,7 @@ int play_run(struct asker *k, const char *path, struct error *why) {
     }
     buf_init(&file, RECORDING_BYTES_MAX);
     int r = file_read(&file, path, why);
-    if (r == 0) r = survey(&p, buf_view(&file), why);
+    if (r == 0 && (r = survey(&p, buf_view(&file), why)) < 0) (void)error_wrap(why, "%s", path);
     if (r == 0) r = find_network(&p, why);
     if (r == 0) r = play(&p, buf_view(&file), why);
     for (size_t i = 0; i < CONNECTIONS_MAX; i++) {

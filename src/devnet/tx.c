@@ -70,7 +70,10 @@ int tx_print(struct asker *k, struct config_list words, struct error *why) {
     dev_account_key(&key, (unsigned)k->s->account);
     int r = sign(NULL, &key, &from, &k->arena, why);
     to = from;
-    if (r == 0 && words.count > 0) r = address_from_text(&to, bytes_from_str(words.items[0]), why);
+    if (r == 0 && words.count > 0) {
+        r = address_from_text(&to, bytes_from_str(words.items[0]), why);
+        if (r < 0) (void)error_wrap(why, "\"%.60s\" is no address", words.items[0]);
+    }
     if (r == 0) r = read_ether(&value, words.count > 1 ? words.items[1] : "0.001", why);
     if (r == 0) r = asker_state(k, &state, NULL, why);
     if (r < 0) return r;

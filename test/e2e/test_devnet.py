@@ -290,6 +290,14 @@ def the_verbs_show_what_happens():
         assert any(x.get("event") == "block_built" and isinstance(x["slot"], int) for x in lines)
         assert all(x["role"] for x in lines)
         assert "--of-slot" in net.do("logs", "--of-slot", "zz", ok=False)
+        assert "is of slot 99999" in net.do("logs", "relay", "--of-slot", "99999", ok=False)
+        assert "delay such as" in net.do("fault", "add", "node-1->node-2", "delay", ok=False)
+        assert "jitter such as" in net.do("fault", "add", "node-1->hub", "delay", "1ms", "jitter",
+                                          "x", ok=False)
+        assert "a shift such as" in net.do("clock", "node-1", "soon", ok=False)
+        assert "no address" in net.do("tx", "0x12", ok=False)
+        assert "from 1 to 1000" in net.do("reorg", "-1", ok=False)
+        assert "up.log: not a rec" in net.do("replay", net.log, "--play", ok=False)
         assert "no node node-9" in net.do("rotate-cert", "node-9", ok=False)
         for name in ("x" * 32, "", "two words", "quo\"te"):
             assert "1 to 31 letters" in net.do("add-node", name, ok=False)
@@ -457,7 +465,7 @@ def a_private_order_is_seen_by_nobody_else():
     """All traffic is recorded: bundles are readable only on the way to the node they were sent to
     and, as part of a block, to relay and chain; in no log and no file but the nodes' own."""
     with Folder() as folder, Devnet(folder) as net:
-        net.do("record", "all.rec")
+        net.do("record", net.folder / "all.rec")
         begun = net.state()["now_ms"]
         state = net.wait_for(lambda s: len([o for o in landed(s) if o["sent_ms"] > begun]) >= 3, 40)
         net.do("record", "off")
