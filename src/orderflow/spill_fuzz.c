@@ -27,7 +27,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             count++;
             spill_pop(s);
         }
-        if (count != records + 1) abort();
+        if (count != records + 1 || spill_left(s) != 0 || spill_weight(s) != 0) abort();
+        spill_mark(s); // nothing is left in the folder
+        if (spill_bytes(s) != 0) abort();
         spill_close(s);
     }
     (void)unlink(path);
