@@ -86,17 +86,18 @@ static void open_world(struct world *w, enum intake_api api) {
     CHECK_OK(peers_set(w->peers, &entry, 1, &why), &why);
     CHECK_OK(tip_new(&w->tip, &(struct tip_options){.loop = w->loop}, &why), &why);
     CHECK_OK(trace_new(&w->trace, 64, 1, &why), &why);
-    const struct intake_options o = {.pool = w->pool,
-                                     .api = api,
-                                     .body_max = 1u << 20,
-                                     .signers = w->signers,
-                                     .senders = w->senders,
-                                     .gate = w->gate,
-                                     .book = w->book,
-                                     .peers = w->peers,
-                                     .tip = w->tip,
-                                     .trace = w->trace,
-                                     .sinks = {on_share, on_record, on_answer, w}};
+    const struct intake_options o = {
+        .pool = w->pool,
+        .api = api,
+        .body_max = 1u << 20,
+        .signers = w->signers,
+        .senders = w->senders,
+        .gate = w->gate,
+        .book = w->book,
+        .peers = w->peers,
+        .tip = w->tip,
+        .trace = w->trace,
+        .sinks = {.share = on_share, .record = on_record, .answer = on_answer, .context = w}};
     CHECK_OK(intake_new(&w->intake, &o, &why), &why);
 }
 
