@@ -227,13 +227,15 @@ def lodestar_proposes_through_the_relay():
             wait_until(lambda: len(n.delivered()) >= len(before) + 3, 60,
                        "nothing is delivered after the restart")
             wait_until(lambda: n.head() >= 31, 90, "the chain stands still")
+            first = {slot: n.block(slot) for slot in range(1, 31)}
+
+            def landed():  # on a busy machine many of the relay's bids come too late
+                return [slot for slot, block in n.delivered().items() if n.block(slot) == block]
+            wait_until(lambda: len(landed()) >= 5, 120, "few slots went through the relay")
         except AssertionError as why:
             raise AssertionError(f"{why}\n{n.told()}") from None
-        blocks = {slot: n.block(slot) for slot in range(1, n.head())}
-        missing = [slot for slot, block in blocks.items() if block is None]
+        missing = [slot for slot, block in first.items() if block is None]
         assert not missing, f"slots without a block: {missing}\n{n.told()}"
-        landed = [slot for slot, block in n.delivered().items() if blocks.get(slot) == block]
-        assert len(landed) >= 5, (landed, n.delivered(), blocks)
 
 
 if __name__ == "__main__":
