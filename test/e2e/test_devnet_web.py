@@ -539,6 +539,36 @@ def faults_are_made_and_ended_with_the_keyboard():
 
 
 @case
+def a_shadow_is_shown_as_one():
+    """The dashboard of a network that follows another's chain: every view opens, the slots are the
+    other chain's, and the form says why it cannot send."""
+    with network() as live, Folder() as folder:
+        told = live.told["addresses"]
+        flags = ["--shadow-node", told["chain.rpc"], "--shadow-ws", told["chain.ws"],
+                 "--shadow-beacon", told["chain.beacon"], "--shadow-relay", told["relay.relay"],
+                 "--shadow-genesis", live.folder / "genesis.json"]
+        place = folder / "net"
+        with Process(PROGRAM, "devnet", "up", "--folder", place, "--nodes", "1", "--seed", "shadow",
+                     *flags, log=folder / "up.log") as process, Browser() as b:
+            wait_until((place / "devnet.json").exists, 30, process.logged)
+            n = Network(json.loads((place / "devnet.json").read_text()), place)
+            n.wait_for(lambda s: s["state"] == "ready" and s["slots"], 60)
+            for view in VIEWS:
+                b.go(f"{n.url}/#{view}")
+                b.wait("return document.querySelector('main h2') && "
+                       "document.querySelector('#state').innerText === 'ready'")
+                b.wait("return document.querySelector('main #view').innerText.length > 20")
+            show(b, n, "slots", "What became of each slot")
+            b.wait("return /node-[123]/.test(document.querySelector('main tbody').innerText)")
+            show(b, n, "send", "Send a transaction or a bundle")
+            b.wait("return document.querySelectorAll('main select[name=node] option').length === 1")
+            b.click("main button[type=submit]")
+            b.wait_text("a shadow has no funded accounts", "main form [role=alert]")
+            problems = [p for p in b.problems() if "/api/send" not in p["message"]]
+            assert not problems, problems
+
+
+@case
 def it_says_when_the_network_is_gone():
     """The network ends: the page says so and keeps what it knew; a network that is there again is
     shown again."""
