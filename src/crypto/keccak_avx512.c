@@ -57,7 +57,7 @@ static inline uint64_t load_end(const struct keccak_block *b) {
 #define NEAR keccak_round_constants
 static const void *const nothing_soon[KECCAK_LINES] = {[0 ... KECCAK_LINES - 1] = NEAR};
 
-// The next lines, one for each round; `room` holds them where they are too few.
+// The next lines, so many for each round; `room` holds them where they are too few.
 static const void *const *next_lines(struct keccak_soon *soon, const void *room[KECCAK_LINES]) {
     const void *const *line = soon->line;
     if (soon->n >= KECCAK_LINES) {

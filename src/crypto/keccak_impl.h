@@ -42,7 +42,7 @@ static inline void keccak_ask(const struct keccak_soon *soon, unsigned b, unsign
 extern const uint64_t keccak_round_constants[24];
 
 #if defined(__x86_64__)
-/* keccak_permute_avx512x8: eight states, 25 * 8 words, 64-byte aligned. A line of memory is asked
+/* keccak_permute_avx512x8: eight states, 25 * 8 words, 64-byte aligned. Lines of memory are asked
  * for in each round. */
 #define KECCAK_LINES 48 /* two a round */
 void keccak_permute_avx512x8(uint64_t *state, const void *const line[KECCAK_LINES]);
