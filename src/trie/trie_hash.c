@@ -92,7 +92,6 @@ void trie_work_clear(struct trie_work *work) {
         }
     }
     free(work->way);
-    free(work->ways);
 }
 
 void trie_work_free(struct trie_work *work) {

@@ -118,8 +118,7 @@ struct trie_work {
         struct trie_job *job;
         size_t count, capacity;
     } level[TRIE_DEPTH_MAX + 1][TRIE_CLASSES]; /* by depth */
-    // Scratch of trie_overwrite.
-    struct trie_way *way, **ways;
+    struct trie_way *way;                      /* scratch of trie_overwrite */
     size_t way_capacity;
 };
 

@@ -87,18 +87,26 @@ static void begin(const struct trie_pool *pool, struct trie_way *w, const struct
     }
 }
 
+// The way to change k; own: places for a batch that has none.
+static struct trie_way *way_of(const struct trie_batch *b, struct trie_way *own, size_t k) {
+    return b->ways ? b->ways[k] : &own[k];
+}
+
 // Walks the ways of all batches, so many at a time.
 static void walk_all(const struct trie_pool *pool, const struct trie_batch *batches, size_t count,
-                     struct trie_way *const *way) {
+                     struct trie_way *own) {
+    struct trie_way *way[WALK];
     const struct hash *key[WALK];
     size_t n = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; own += batches[i++].count) {
         for (size_t k = 0; k < batches[i].count; k++) {
-            begin(pool, way[n], batches[i].trie);
+            struct trie_way *w = way_of(&batches[i], own, k);
+            if (!batches[i].ways) w->leaf = 0;
+            begin(pool, w, batches[i].trie);
+            way[n] = w;
             key[n++] = &batches[i].changes[k].key;
             if (n < WALK) continue;
             walk(pool, way, key, n);
-            way += n;
             n = 0;
         }
     }
@@ -132,40 +140,38 @@ static bool mark(const struct trie_pool *pool, struct trie *t, const struct trie
     return trie_work_add(work, pool, 0, child, &t->ref.n, t->ref.b);
 }
 
-static bool fits(const struct trie_pool *pool, const struct trie_batch *b,
-                 struct trie_way *const *way) {
+static bool fits(const struct trie_pool *pool, const struct trie_batch *b, struct trie_way *own) {
     for (size_t i = 0; i < b->count; i++) {
-        if (!way[i]->leaf || !b->changes[i].value_n) return false;
-        if (memcmp(trie_leaf_at(pool, way[i]->leaf)->key, b->changes[i].key.b, 32) != 0)
-            return false;
+        uint32_t leaf = way_of(b, own, i)->leaf;
+        if (!leaf || !b->changes[i].value_n) return false;
+        if (memcmp(trie_leaf_at(pool, leaf)->key, b->changes[i].key.b, 32) != 0) return false;
     }
     return true;
 }
 
 static bool overwrite(const struct trie_pool *pool, const struct trie_batch *b,
-                      struct trie_way *const *way, struct trie_work *work) {
+                      struct trie_way *own, struct trie_work *work) {
     for (size_t i = 0; i < b->count; i++) {
         struct trie_change *c = &b->changes[i];
-        struct trie_leaf *l = trie_leaf_at(pool, way[i]->leaf);
+        const struct trie_way *w = way_of(b, own, i);
+        struct trie_leaf *l = trie_leaf_at(pool, w->leaf);
         trie_change_remember(c, l->value, l->value_n);
         if (c->value_n == l->value_n && memcmp(c->value, l->value, c->value_n) == 0) continue;
         l->value_n = c->value_n;
         trie_value_copy(l->value, c->value, c->value_n);
-        if (!mark(pool, b->trie, way[i], &c->key, work)) return false;
+        if (!mark(pool, b->trie, w, &c->key, work)) return false;
     }
     return true;
 }
 
 // Places for so many ways.
 static bool make_room(struct trie_work *work, size_t ways) {
-    if (ways <= work->way_capacity) return true;
-    size_t more = 2 * ways;
+    if (ways < work->way_capacity) return true;
+    size_t more = 2 * ways + 1;
     free(work->way);
-    free(work->ways);
     work->way_capacity = 0;
-    work->way = malloc(more * sizeof *work->way);
-    work->ways = malloc(more * sizeof *work->ways);
-    if (!work->way || !work->ways) return false;
+    work->way = calloc(more, sizeof *work->way);
+    if (!work->way) return false;
     work->way_capacity = more;
     return true;
 }
@@ -177,18 +183,11 @@ int trie_overwrite(const struct trie_pool *pool, struct trie_batch *batches, siz
         n += batches[i].count;
     }
     bool ok = make_room(work, n);
-    struct trie_way *const *way = work->ways;
-    n = 0;
-    for (size_t i = 0; i < count && ok; i++) {
-        for (size_t k = 0; k < batches[i].count; k++, n++) {
-            work->ways[n] = batches[i].ways ? batches[i].ways[k] : &work->way[n];
-            if (!batches[i].ways) work->way[n].leaf = 0;
-        }
-    }
-    if (ok) walk_all(pool, batches, count, way);
-    for (size_t i = 0; i < count && ok; way += batches[i++].count) {
-        batches[i].done = fits(pool, &batches[i], way);
-        if (batches[i].done) ok = overwrite(pool, &batches[i], way, work);
+    struct trie_way *own = work->way;
+    if (ok) walk_all(pool, batches, count, own);
+    for (size_t i = 0; i < count && ok; own += batches[i++].count) {
+        batches[i].done = fits(pool, &batches[i], own);
+        if (batches[i].done) ok = overwrite(pool, &batches[i], own, work);
     }
     return ok ? 0 : error_set(why, ERR_NO_MEMORY, "no memory to change tries");
 }
