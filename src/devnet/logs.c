@@ -207,7 +207,7 @@ static int slot_window(struct logs *g, const char *text, struct error *why) {
 }
 
 int logs_print(struct asker *k, const char *role, struct error *why) {
-    struct logs g = {.asker = k, .role = role};
+    struct logs g = {.asker = k, .role = role, .order = {"", ""}};
     int r = 0;
     if (k->s->slot_filter && *k->s->slot_filter) r = slot_window(&g, k->s->slot_filter, why);
     if (r == 0) r = print_new(&g, why);
