@@ -181,9 +181,6 @@ static int make_values(const char **ret, int *length, int *format, char **ret_he
         if (b.p) memcpy(at, b.p, b.n);
         at[b.n] = '\0';
         at += b.n + 1;
-        if (!values[i].blob && b.p && b.n && memchr(b.p, 0, b.n)) {
-            return error_set(why, ERR_RANGE, "a NUL in text");
-        }
     }
     return 0;
 }

@@ -203,9 +203,16 @@ int hub_write_entry(struct buf *out, const struct json *entry, struct bytes type
                       "measurements are empty: the entry would let everybody in");
 }
 
+// Both databases keep the same text, and refuse the same.
+static int as_stored(struct hub_call *c, struct bytes *ret, struct bytes text, struct error *why) {
+    const struct json *doc;
+    int r = json_parse(&doc, text, &c->arena, &JSONB_LIMITS, why);
+    return r == 0 ? jsonb_canonical(ret, doc, &c->arena, why) : r;
+}
+
 void admin_measurement_add(struct hub_call *c) {
     const struct json *doc;
-    struct bytes name, type;
+    struct bytes name, type, stored;
     struct error why;
     struct store_batch b;
     struct buf text;
@@ -226,9 +233,11 @@ void admin_measurement_add(struct hub_call *c) {
         hub_message(c, 400, why.text, NULL);
     } else if (r != 0) {
         bad_body(c, &why);
+    } else if ((r = as_stored(c, &stored, buf_view(&text), &why)) != 0) {
+        hub_failure(c, r, &why);
     } else {
         hub_batch(c, &b);
-        batch_measurement_add(&b, name, type, buf_view(&text));
+        batch_measurement_add(&b, name, type, stored);
         finish(c, &b, (struct bytes){NULL, 0});
     }
     buf_free(&text);
@@ -314,23 +323,21 @@ void admin_config_set(struct hub_call *c) {
     const struct json *doc;
     struct error why;
     struct store_batch b;
-    struct buf text;
+    struct bytes text;
     if (!check_name(c, c->params[0])) return;
     if (hub_parse(c, &doc, &why) != 0) {
         hub_message(c, 400, "invalid json", NULL);
         return;
     }
-    buf_init(&text, 0);
-    int r = jsonb_write(&text, doc, &c->arena, &why);
-    if (r == 0) r = buf_check(&text, &why);
+    if (!c->hub->options.compat && !hub_knows_builder(c, c->params[0])) return;
+    int r = jsonb_canonical(&text, doc, &c->arena, &why);
     if (r == 0) {
         hub_batch(c, &b);
-        batch_config_set(&b, c->params[0], buf_view(&text));
+        batch_config_set(&b, c->params[0], text);
         finish(c, &b, c->params[0]);
     } else {
         hub_failure(c, r, &why);
     }
-    buf_free(&text);
 }
 
 void admin_secret_set(struct hub_call *c) {

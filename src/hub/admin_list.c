@@ -356,7 +356,7 @@ void admin_match(struct hub_call *c) {
         json_add_text(&l.w, "measurement_id", e->name);
         json_add_bool(&l.w, "enabled", e->active);
         json_add_bool(&l.w, "matches", ok);
-        if (!ok) json_add_text(&l.w, "register", differs->key);
+        if (!ok && differs) json_add_text(&l.w, "register", differs->key);
         json_end(&l.w);
     }
     (void)pthread_rwlock_unlock(&h->lock);

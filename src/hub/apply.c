@@ -69,23 +69,10 @@ static int compare_names(const void *a, const void *b) {
     return bytes_compare(*(const struct bytes *)a, *(const struct bytes *)b);
 }
 
-static int canonical(struct apply *p, struct bytes *ret, const struct json *v) {
-    struct buf out;
-    buf_init(&out, 0);
-    int r = jsonb_write(&out, v, &p->c->arena, p->why);
-    if (r == 0) r = buf_check(&out, p->why);
-    if (r == 0) {
-        *ret = arena_copy(&p->c->arena, buf_view(&out));
-        if (!ret->p) r = error_set(p->why, ERR_NO_MEMORY, "no memory for a document");
-    }
-    buf_free(&out);
-    return r;
-}
-
 static int canonical_text(struct apply *p, struct bytes *ret, struct bytes json) {
     const struct json *doc;
     int r = json_parse(&doc, json, &p->c->arena, &JSONB_LIMITS, p->why);
-    return r == 0 ? canonical(p, ret, doc) : r;
+    return r == 0 ? jsonb_canonical(ret, doc, &p->c->arena, p->why) : r;
 }
 
 static int read_bool(bool *ret, const struct json *object, const char *name, struct error *why) {
@@ -160,7 +147,8 @@ static int read_builder(struct apply *p, struct wanted_builder *b, const struct 
     }
     model_ip_text(text, b->address);
     b->ip = arena_copy(&p->c->arena, bytes_from_str(text));
-    return json_is_null(configuration) ? 0 : canonical(p, &b->configuration, configuration);
+    if (json_is_null(configuration)) return 0;
+    return jsonb_canonical(&b->configuration, configuration, &p->c->arena, p->why);
 }
 
 static int check_twice(struct apply *p, const struct bytes *names, size_t size, size_t count) {

@@ -144,6 +144,14 @@ bool hub_is_ready(const struct hub *h) {
     return atomic_load(&h->ready);
 }
 
+static void tell_unreadable(const struct hub *h) {
+    for (size_t i = 0; i < h->model.measurement_count; i++) {
+        const struct model_measurement *m = &h->model.measurements[i];
+        if (m->active && m->unreadable)
+            log_warn(h->options.log, "measurement_unreadable", F_BYTES("measurement", m->name));
+    }
+}
+
 // Rows are read without the model's lock: a slow database keeps nobody from reading memory.
 // With the writers' lock held, so that older rows never come after newer ones.
 static int load(struct hub *h, struct bytes what, struct error *why) {
@@ -154,6 +162,7 @@ static int load(struct hub *h, struct bytes what, struct error *why) {
     (void)pthread_rwlock_wrlock(&h->lock);
     r = model_take(&h->model, rules, rows, why);
     (void)pthread_rwlock_unlock(&h->lock);
+    if (!what.n) tell_unreadable(h); // the allow-list was among them; only writers change it
     model_rows_free(rows);
     return r;
 }

@@ -143,3 +143,16 @@ int jsonb_write(struct buf *out, const struct json *v, struct arena *a, struct e
         return 0;
     }
 }
+
+int jsonb_canonical(struct bytes *ret, const struct json *v, struct arena *a, struct error *why) {
+    struct buf out;
+    buf_init(&out, 0);
+    int r = jsonb_write(&out, v, a, why);
+    if (r == 0) r = buf_check(&out, why);
+    if (r == 0) {
+        *ret = arena_copy(a, buf_view(&out));
+        if (!ret->p) r = error_set(why, ERR_NO_MEMORY, "no memory for a document");
+    }
+    buf_free(&out);
+    return r;
+}

@@ -15,6 +15,10 @@
 [[gnu::warn_unused_result]] int jsonb_write(struct buf *out, const struct json *v, struct arena *a,
                                             struct error *why);
 
+/* jsonb_canonical gives the canonical text in the arena's memory. errors  as jsonb_write. */
+[[gnu::warn_unused_result]] int jsonb_canonical(struct bytes *ret, const struct json *v,
+                                                struct arena *a, struct error *why);
+
 /* jsonb_limits: what the hub's readers of JSON let through: equal keys (the last counts). */
 #define JSONB_LIMITS ((struct json_limits){1u << 20, 64, 1u << 17, true})
 

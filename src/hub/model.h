@@ -30,6 +30,7 @@ struct model_measurement {
     bool active;
     bool is_null;  /* stored as JSON null */
     bool portable; /* the registers were computed from image hashes */
+    bool unreadable; /* what is stored is no entry: it lets nobody in and is not published */
     struct model_register *registers;
     size_t register_count;
 };

@@ -123,6 +123,12 @@ static int compute_registers(struct model_measurement *m, const struct json *ima
 
 /* ---- loading ---- */
 
+// Rows come from other programs too. What is neither registers nor null says nothing of who may
+// come in, and an entry without registers would let everybody in.
+static bool is_entry(const struct json *doc) {
+    return json_type_of(doc) == JSON_OBJECT || json_is_null(doc);
+}
+
 static int read_registers(struct model_measurement *m, const struct json *doc, struct arena *a,
                           struct error *why) {
     m->registers = arena_new_array(a, struct model_register, json_count(doc) + 1);
@@ -149,15 +155,21 @@ static int take(void *context, const struct store_measurement *row, struct error
         l->capacity = more;
     }
     struct bytes text = arena_copy(l->arena, row->measurement);
-    int r = json_parse(&doc, text, l->arena, &JSONB_LIMITS, why);
-    if (r != 0) return r;
     struct model_measurement *m = &l->item[l->count++];
     m->name = arena_copy(l->arena, row->name);
     m->type = arena_copy(l->arena, row->type);
     m->active = row->active;
-    m->is_null = json_is_null(doc);
-    const struct json *image = measurement_image(doc);
-    return image ? compute_registers(m, image, l, why) : read_registers(m, doc, l->arena, why);
+    int r = json_parse(&doc, text, l->arena, &JSONB_LIMITS, why);
+    if (r == 0) {
+        const struct json *image = measurement_image(doc);
+        m->is_null = json_is_null(doc);
+        m->unreadable = !is_entry(doc);
+        r = image ? compute_registers(m, image, l, why) : read_registers(m, doc, l->arena, why);
+    }
+    if (r == 0 || r == ERR_NO_MEMORY) return r;
+    m->unreadable = true;
+    m->register_count = 0;
+    return 0;
 }
 
 // The published form keeps which of the two forms was given; both when both were.
@@ -197,7 +209,11 @@ int measurement_publish(struct json_writer *w, struct bytes stored, struct arena
         if (json_type_of(one) == JSON_STRING && json_text(one).n) {
             json_add_text(w, "expected", json_text(one));
         }
-        if (json_count(any)) json_add_raw(w, "expected_any", json_raw(any));
+        if (json_count(any)) json_begin_array(w, "expected_any");
+        json_each(item, any) {
+            json_add_text(w, NULL, json_is_null(item) ? BYTES_LIT("") : json_text(item));
+        }
+        if (json_count(any)) json_end(w);
         json_end(w);
     }
     json_end(w);
@@ -226,7 +242,8 @@ struct both {
 static int take_and_publish(void *context, const struct store_measurement *row, struct error *why) {
     struct both *b = context;
     int r = take(&b->loading, row, why);
-    return r == 0 ? publish(&b->writer, row, why) : r;
+    if (r != 0 || b->loading.item[b->loading.count - 1].unreadable) return r;
+    return publish(&b->writer, row, why);
 }
 
 int allowed_read(struct model_allowed *ret, const struct model_rules *rules, struct store *s,
@@ -260,6 +277,7 @@ static const struct model_claim *claim_of(struct bytes key, const struct model_c
 
 bool model_matches(const struct model_measurement *e, const struct model_claim *claims,
                    size_t count, const struct model_register **ret_register) {
+    if (e->unreadable) return false;
     for (size_t i = 0; i < e->register_count; i++) {
         const struct model_register *reg = &e->registers[i];
         const struct model_claim *claim = claim_of(reg->key, claims, count);

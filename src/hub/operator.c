@@ -459,7 +459,7 @@ static int read_state(struct command *c, const struct json **ret) {
     if (r == 0) {
         r = json_parse(ret, arena_copy(&c->arena, buf_view(&text)), &c->arena, NULL, &c->why);
     }
-    if (r == 0) r = json_expect(*ret, JSON_OBJECT, &c->why);
+    if (r == 0 && json_expect(*ret, JSON_OBJECT, &c->why) != 0) r = error_wrap(&c->why, "%s", path);
     buf_free(&text);
     return r;
 }

@@ -48,7 +48,9 @@ static void write_measurements(struct buf *out, const struct model *m) {
         cell_str(out, e->active ? "enabled" : "disabled");
         buf_append_str(out, "<td>");
         if (e->portable) buf_append_str(out, "computed from image hashes<br>");
-        if (e->register_count == 0) buf_append_str(out, "none: everybody of this type is let in");
+        if (e->unreadable) buf_append_str(out, "not readable: nobody is let in");
+        if (e->register_count == 0 && !e->unreadable)
+            buf_append_str(out, "none: everybody of this type is let in");
         for (size_t k = 0; k < e->register_count; k++) {
             const struct model_register *r = &e->registers[k];
             buf_append_html(out, r->key);

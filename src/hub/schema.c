@@ -97,7 +97,7 @@ static const char postgres_1[] =
     " CONSTRAINT active_only_when_not_deprecated"
     "  CHECK (NOT is_active OR deprecated_at IS NULL));"
     "ALTER TABLE measurements_whitelist"
-    " DROP CONSTRAINT IF EXISTS measurements_whitelist_name_attestation_type_key;"
+    " DROP CONSTRAINT IF EXISTS unique_hash_attestation_type;"
     "DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_index i JOIN pg_attribute a"
     " ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]"
     " WHERE i.indrelid = 'measurements_whitelist'::regclass AND i.indisunique"

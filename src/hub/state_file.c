@@ -60,6 +60,7 @@ static int convert_toml(struct json_writer *w, struct bytes text, struct error *
     arena_init(&a, 8u * STATE_FILE_BYTES_MAX);
     int r = toml_parse(&root, text, &a, why);
     if (r == 0) put_toml(w, root);
+    if (r == ERR_CONFLICT) r = why->code = ERR_SYNTAX; // of the file, not with what is there
     arena_free(&a);
     return r;
 }
@@ -154,10 +155,11 @@ static int put_yaml(struct yaml_walk *y, int index, unsigned depth) {
     }
 }
 
-// Aliases could make a small file a huge document.
-static int refuse_aliases(struct bytes text, struct error *why) {
+// Aliases could make a small file a huge document, and of several documents one would be read.
+static int check_events(struct bytes text, struct error *why) {
     yaml_parser_t parser;
     yaml_event_t event;
+    unsigned documents = 0;
     int r = 0;
     bool more = true;
     if (!yaml_parser_initialize(&parser))
@@ -169,6 +171,10 @@ static int refuse_aliases(struct bytes text, struct error *why) {
             r = error_set(why, ERR_INVALID, "line %zu: aliases are not read",
                           event.start_mark.line + 1);
         }
+        if (event.type == YAML_DOCUMENT_START_EVENT && documents++ > 0) {
+            r = error_set(why, ERR_INVALID, "line %zu: a second document",
+                          event.start_mark.line + 1);
+        }
         yaml_event_delete(&event);
     }
     yaml_parser_delete(&parser);
@@ -178,7 +184,7 @@ static int refuse_aliases(struct bytes text, struct error *why) {
 static int convert_yaml(struct json_writer *w, struct bytes text, struct error *why) {
     yaml_parser_t parser;
     yaml_document_t document;
-    int r = refuse_aliases(text, why);
+    int r = check_events(text, why);
     if (r != 0) return r;
     if (!yaml_parser_initialize(&parser))
         return error_set(why, ERR_NO_MEMORY, "no memory for YAML");
