@@ -177,6 +177,21 @@ TEST(one_dash_does_as_well_as_two) {
     CHECK_ERR(LOAD(ARG("-x")), ERR_NOT_FOUND);
 }
 
+TEST(booleans_are_written_as_in_go) {
+    static const char *const words[] = {"1", "t", "T", "true", "True", "TRUE"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        char flag[20];
+        (void)snprintf(flag, sizeof flag, "--debug=%s", words[i]);
+        CHECK_OK(LOAD(ARG(flag)), &why);
+        CHECK(values.debug);
+        config_free(config);
+    }
+    CHECK_OK(LOAD(ARG("--debug=F")), &why);
+    CHECK(!values.debug);
+    config_free(config);
+    check_flag("--debug=yes", ERR_SYNTAX, "--debug: is true or false");
+}
+
 TEST(wrong_flags_are_named) {
     check_flag("--nothing", ERR_NOT_FOUND, "unknown flag --nothing (see --help)");
     check_flag("-x", ERR_NOT_FOUND, "unknown flag -x (see --help)");

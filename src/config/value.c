@@ -211,8 +211,14 @@ static int set_enum(struct config *c, const struct config_option *o, struct byte
 
 static int set_bool(struct config *c, const struct config_option *o, struct bytes text,
                     struct error *why) {
-    bool yes = bytes_equal_str(text, "true") || bytes_equal_str(text, "1");
-    if (!yes && !bytes_equal_str(text, "false") && !bytes_equal_str(text, "0")) {
+    // As Go's programs read them, whose settings are taken over.
+    static const char *const words[] = {"true",  "1", "t", "T", "True",  "TRUE",
+                                        "false", "0", "f", "F", "False", "FALSE"};
+    size_t i = 0;
+    while (i < COUNT(words) && !bytes_equal_str(text, words[i]))
+        i++;
+    bool yes = i < COUNT(words) / 2;
+    if (i == COUNT(words)) {
         return error_set(why, ERR_SYNTAX, "is true or false");
     }
     memcpy(c->values + o->offset, &yes, sizeof yes);

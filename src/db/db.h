@@ -59,10 +59,10 @@ struct db {
 };
 
 /* Errors of both engines: ERR_CONFLICT (a unique name exists already), ERR_NOT_FOUND (a foreign
- * key names nothing), ERR_RANGE (check constraint, too long, text with a NUL or not UTF-8), ERR_CLOSED
- * (the server is gone; the transaction did not happen unless it was the COMMIT), ERR_BUSY,
- * ERR_TIMEOUT (the server says nothing: 5 s for a session, 30 s for a statement or COMMIT, which
- * may have happened), ERR_IO (disk). */
+ * key names nothing), ERR_RANGE (check constraint, too long, text with a NUL or not UTF-8),
+ * ERR_CLOSED (the server is gone; the transaction did not happen unless it was the COMMIT),
+ * ERR_BUSY, ERR_TIMEOUT (the server says nothing: 5 s for a session, 30 s for a statement or
+ * COMMIT, which may have happened), ERR_IO (disk). */
 
 /* db_open_sqlite opens or makes a file, WAL, synchronous FULL, foreign keys on. ":memory:" works.
  */

@@ -141,7 +141,10 @@ static const char *update_fault(const struct model *m, const struct model_builde
 
 static int read_update(struct hub_call *c, struct update *u, const struct json *doc,
                        struct error *why) {
-    int r = hub_text(&u->ip, doc, "ip_address", why);
+    static const char *const names[] = {"ip_address", "network", "dns_name", "shadow_of", NULL};
+    int r = json_expect(doc, JSON_OBJECT, why);
+    if (r == 0) r = hub_check_members(doc, names, why);
+    if (r == 0) r = hub_text(&u->ip, doc, "ip_address", why);
     if (r == 0) r = hub_text(&u->network, doc, "network", why);
     if (r == 0) r = hub_text(&u->dns_name, doc, "dns_name", why);
     if (r == 0) r = hub_text(&u->shadow_of, doc, "shadow_of", why);
@@ -275,6 +278,7 @@ static int each_credential(void *context, const struct store_credential *k, stru
 void admin_credential_list(struct hub_call *c) {
     struct listing l;
     struct error why;
+    if (!hub_knows_builder(c, c->params[0])) return;
     begin(&l, c);
     int r = store_credentials(c->hub->options.store, c->params[0], true, each_credential, &l, &why);
     end(&l, c, r, &why);

@@ -294,6 +294,19 @@ int hub_text(struct bytes *ret, const struct json *object, const char *name, str
     return 0;
 }
 
+int hub_check_members(const struct json *object, const char *const *names, struct error *why) {
+    json_members(key, value, object) {
+        size_t i = 0;
+        while (names[i] && !http_equal_nocase(json_text(key), names[i]))
+            i++;
+        if (names[i]) continue;
+        struct bytes name = json_text(key);
+        return json_error(why, ERR_INVALID, value, "\"%.*s\" is not known here",
+                          (int)(name.n < 40 ? name.n : 40), (const char *)name.p);
+    }
+    return 0;
+}
+
 void hub_batch(struct hub_call *c, struct store_batch *b) {
     batch_init(b, &c->arena, c->author, c->reason);
 }

@@ -80,27 +80,13 @@ static int read_bool(bool *ret, const struct json *object, const char *name, str
     return json_is_null(v) ? 0 : json_bool(ret, v, why);
 }
 
-// A member that nobody reads is a slip of the pen, and with `unlisted` a slip takes a fleet away.
-static int check_members(const struct json *object, const char *const *names, struct error *why) {
-    json_members(key, value, object) {
-        size_t i = 0;
-        while (names[i] && !http_equal_nocase(json_text(key), names[i]))
-            i++;
-        if (names[i]) continue;
-        struct bytes name = json_text(key);
-        return json_error(why, ERR_INVALID, value, "\"%.*s\" is not known here",
-                          (int)(name.n < 40 ? name.n : 40), (const char *)name.p);
-    }
-    return 0;
-}
-
 static int read_measurement(struct apply *p, struct wanted_measurement *m, const struct json *v) {
     struct buf text;
     *m = (struct wanted_measurement){.enabled = true};
     static const char *const names[] = {"measurement_id",    "attestation_type", "measurements",
                                         "dcap_image_hashes", "enabled",          NULL};
     int r = json_expect(v, JSON_OBJECT, p->why);
-    if (r == 0) r = check_members(v, names, p->why);
+    if (r == 0) r = hub_check_members(v, names, p->why);
     if (r == 0) r = hub_text(&m->name, v, "measurement_id", p->why);
     if (r == 0) r = hub_text(&m->type, v, "attestation_type", p->why);
     if (r == 0) r = read_bool(&m->enabled, v, "enabled", p->why);
@@ -130,7 +116,7 @@ static int read_builder(struct apply *p, struct wanted_builder *b, const struct 
     static const char *const names[] = {"name",    "ip_address",    "dns_name",  "network",
                                         "enabled", "configuration", "shadow_of", NULL};
     int r = json_expect(v, JSON_OBJECT, p->why);
-    if (r == 0) r = check_members(v, names, p->why);
+    if (r == 0) r = hub_check_members(v, names, p->why);
     if (r == 0) r = hub_text(&b->name, v, "name", p->why);
     if (r == 0) r = hub_text(&ip, v, "ip_address", p->why);
     if (r == 0) r = hub_text(&b->network, v, "network", p->why);
@@ -194,7 +180,7 @@ static int read_document(struct apply *p) {
     struct bytes word;
     int r = json_parse(&doc, p->c->req->body, &p->c->arena, &limits, p->why);
     if (r == 0) r = json_expect(doc, JSON_OBJECT, p->why);
-    if (r == 0) r = check_members(doc, names, p->why);
+    if (r == 0) r = hub_check_members(doc, names, p->why);
     if (r == 0) r = read_bool(&p->dry_run, doc, "dry_run", p->why);
     if (r == 0) r = hub_text(&p->expect, doc, "expect", p->why);
     if (r == 0) r = hub_text(&word, doc, "unlisted", p->why);

@@ -103,6 +103,10 @@ const struct json *hub_member(const struct json *object, const char *name);
 /* hub_text: a string member, "" when missing or null; ERR_INVALID for other types. */
 [[gnu::warn_unused_result]] int hub_text(struct bytes *ret, const struct json *object,
                                          const char *name, struct error *why);
+/* hub_check_members: ERR_INVALID for a member that is none of the names (up to NULL): one that
+ * nobody reads is a slip of the pen, and with `unlisted` a slip takes a fleet away. */
+[[gnu::warn_unused_result]] int hub_check_members(const struct json *object,
+                                                  const char *const *names, struct error *why);
 
 /* hub_password: the admin's Basic authentication, which says who the author is where accounts have
  * names. May take long (bcrypt). */

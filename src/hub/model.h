@@ -28,8 +28,8 @@ struct model_register {
 struct model_measurement {
     struct bytes name, type;
     bool active;
-    bool is_null;  /* stored as JSON null */
-    bool portable; /* the registers were computed from image hashes */
+    bool is_null;    /* stored as JSON null */
+    bool portable;   /* the registers were computed from image hashes */
     bool unreadable; /* what is stored is no entry: it lets nobody in and is not published */
     struct model_register *registers;
     size_t register_count;

@@ -223,6 +223,12 @@ TEST(an_unknown_builder_is_named_as_such) {
     CHECK_I64(post(&f, A "builders/configuration/none", "{}"), 404);
     check_body(&f, "{\"message\":\"unknown builder\"}\n");
     CHECK_I64(post(&f, A "builders/configuration/none", "{"), 400);
+    CHECK_I64(ask(&f, HUB_ADMIN, "GET", A2 "builders/none/credentials", "", "t"), 404);
+    add_builder(&f);
+    CHECK_I64(ask(&f, HUB_ADMIN, "GET", A2 "builders/b/credentials", "", "t"), 200);
+    CHECK_I64(ask(&f, HUB_ADMIN, "PUT", A2 "builders/b", "[]", "t"), 400);
+    CHECK_I64(ask(&f, HUB_ADMIN, "PUT", A2 "builders/b", "{\"ip\":\"1.1.1.1\"}", "t"), 400);
+    CHECK_I64(ask(&f, HUB_ADMIN, "PUT", A2 "builders/b", "{\"dns_name\":\"d\"}", "t"), 200);
     close_hub(&f);
 }
 

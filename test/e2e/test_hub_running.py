@@ -1,5 +1,6 @@
 """The hub as a process: what it refuses to start with, SIGHUP, accounts, exit statuses."""
 import base64
+import concurrent.futures
 import http.client
 import json
 import os
@@ -9,7 +10,7 @@ import urllib.error
 import urllib.request
 
 from harness import PROGRAM, case, free_port, main, need, run, wait_until
-from hub_process import FLEET, Hub, node_document
+from hub_process import FLEET, Hub, ask, node_document
 
 SECRET = "$2y$04$gdTB.Ixy9QZaWQZ1v5aBQeFfvN5LuvVLiCpJKFSdBcWsko6Syc/yu"  # of "secret"
 
@@ -32,6 +33,24 @@ def a_bad_password_hash_is_refused_at_start():
     hub.write("accounts", f"# people\nolga:{SECRET}\nkim:{SECRET[:20]}\n")
     fails(hub, 65, "line 3")
     fails(Hub("--admin-accounts", "missing", open_admin=False), 66, "missing")
+
+
+@case
+def the_deployed_settings_are_read_and_drain_holds_its_request():
+    hub = Hub("--drain-seconds", "1", env={"MOCK_SECRETS": "t", "DISABLE_ADMIN_AUTH": "1"},
+              open_admin=False, secrets=False)
+    with hub:
+        assert ask(hub.public, "GET", "/readyz") == (200, b"")
+        start = time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            draining = pool.submit(ask, hub.public, "GET", "/drain")
+            wait_until(lambda: ask(hub.public, "GET", "/readyz") == (503, b""), 10, hub.said)
+            assert ask(hub.public, "GET", "/drain") == (200, b"")  # at once: it drains already
+            assert not draining.done() or time.monotonic() - start > 1
+            assert draining.result(30) == (200, b"") and time.monotonic() - start >= 1
+        assert ask(hub.public, "GET", "/livez") == (200, b"")
+        assert ask(hub.public, "GET", "/undrain") == (200, b"")
+        assert ask(hub.public, "GET", "/readyz") == (200, b"")
 
 
 @case
