@@ -289,7 +289,7 @@ static bool make_room_once(struct txpool *p, const struct pool_tx *t, bool queue
     struct u256 tip, offered = pool_tip(t, p->head.base_fee);
     for (int local = 0; local <= (t->local ? 1 : 0); local++) {
         struct pool_account *a = find_cheapest(p, queued_only, local != 0, &tip);
-        if (!a || address_equal(&a->address, &t->sender)) continue;
+        if (!a) continue;
         if (!(t->local && !local) && u256_compare(tip, offered) >= 0) continue;
         take_out(p, a, a->count - 1);
         metric_inc(p->metric_evicted);
@@ -299,18 +299,25 @@ static bool make_room_once(struct txpool *p, const struct pool_tx *t, bool queue
     return false;
 }
 
-static int make_room(struct txpool *p, const struct pool_tx *t, bool gap, struct error *why) {
+// The sender's own account gives nothing away, and hides nobody who pays less: it stands aside.
+// Instead of `old`, if there is one, only what the new one is larger by needs room.
+static int make_room(struct txpool *p, struct pool_account *own, const struct pool_tx *t,
+                     const struct pool_tx *old, struct error *why) {
     const struct txpool_limits *l = &p->options.limits;
-    bool full = false;
-    while (!full && p->bytes + t->network.n > l->bytes) {
+    bool full = false, gap = t->tx.nonce > own->nonce + own->pending;
+    uint64_t freed = old ? old->network.n : 0;
+    put_in(&own->last, NULL, 0);
+    put_in(&own->last_queued, NULL, 0);
+    while (!full && p->bytes - freed + t->network.n > l->bytes) {
         full = !make_room_once(p, t, false);
     }
-    while (!full && gap && p->queued >= l->queued) {
+    while (!full && !old && gap && p->queued >= l->queued) {
         full = !make_room_once(p, t, true);
     }
-    while (!full && !gap && p->pending + p->queued >= l->pending + l->queued) {
+    while (!full && !old && !gap && p->pending + p->queued >= l->pending + l->queued) {
         full = !make_room_once(p, t, false);
     }
+    rank(p, own);
     return full ? error_set(why, ERR_LIMIT, "txpool is full") : 0;
 }
 
@@ -328,7 +335,7 @@ static int add_locked(struct txpool *p, struct pool_tx *t, struct pool_news *new
     t->sequence = p->next_sequence++;
     t->arrived_s = clock_wall_ns(p->clock) / NS_PER_S;
     r = pool_check_account(p, a, t, &old, why);
-    if (r == 0 && !old) r = make_room(p, t, t->tx.nonce > a->nonce + a->pending, why);
+    if (r == 0) r = make_room(p, a, t, old, why);
     if (r == 0) {
         if (old) take_out(p, a, pool_account_place(a, t->tx.nonce));
         r = insert(p, a, t, why);

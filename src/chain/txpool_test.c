@@ -163,6 +163,43 @@ TEST(a_pending_one_does_not_grow_too_old) {
     finish();
 }
 
+TEST(room_is_made_for_what_a_replacement_grows_by) {
+    begin((struct txpool_limits){.bytes = 2000}, NULL);
+    for (unsigned i = 0; i < 10; i++) {
+        CHECK_OK(put(i, plain(0, 1000, 5), false), &why); // some 110 bytes each
+    }
+    static uint8_t zeros[1500];
+    struct tx grown = plain(0, 2000, 6);
+    grown.gas = 100000;
+    grown.data = bytes_make(zeros, sizeof zeros);
+    struct tx cheap = grown;
+    cheap.max_priority_fee = u256_from_u64(2);
+    CHECK_OK(put(10, plain(0, 1000, 1), false), &why);
+    CHECK_ERR(put(10, cheap, false), ERR_LIMIT); // nobody pays less
+    check_counts(11, 0);
+    CHECK_OK(put(0, grown, false), &why); // those that pay less make room
+    size_t pending, queued;
+    txpool_count(pool, &pending, &queued);
+    CHECK(pending < 6);
+    finish();
+}
+
+TEST(the_cheapest_sender_is_not_locked_out_of_a_full_pool) {
+    begin((struct txpool_limits){.pending = 3, .queued = 1}, NULL);
+    for (unsigned i = 0; i < 4; i++) {
+        CHECK_OK(put(i, plain(0, 1000, 1 + i), false), &why);
+    }
+    // Its own first one pays least of all, and stays: its second one takes another's place.
+    CHECK_OK(put(0, plain(1, 1000, 100), false), &why);
+    check_counts(4, 0);
+    CHECK_U64(nonce_of(0), 2);
+    CHECK_U64(nonce_of(1), 0);
+    CHECK_ERR(put(0, plain(2, 1000, 2), false), ERR_LIMIT);
+    CHECK_OK(put(4, plain(0, 1000, 101), false), &why); // and its place in the order is as it was
+    CHECK_U64(nonce_of(2), 0);
+    finish();
+}
+
 TEST(a_replacement_pays_a_tenth_more_of_every_price) {
     begin((struct txpool_limits){0}, NULL);
     CHECK_OK(put(0, plain(0, 1000, 100), false), &why);
@@ -245,8 +282,9 @@ static uint64_t tip_of(const struct pool_tx *t) {
     return fee < base_fee ? 0 : fee - base_fee;
 }
 
-// What a linear search over all senders would evict: the tip of the cheapest last transaction.
-static uint64_t cheapest_tip(bool queued_only) {
+// What a linear search over all other senders would evict: the tip of the cheapest last
+// transaction.
+static uint64_t cheapest_tip(bool queued_only, const struct address *except) {
     struct txpool_list all;
     size_t pending;
     uint64_t least = UINT64_MAX;
@@ -254,6 +292,7 @@ static uint64_t cheapest_tip(bool queued_only) {
     for (size_t i = 0; i < all.count; i++) {
         const struct pool_tx *t = all.items[i];
         bool last = true, queued = i >= pending;
+        if (address_equal(&t->sender, except)) continue;
         for (size_t k = 0; k < all.count; k++) {
             if (!address_equal(&all.items[k]->sender, &t->sender)) continue;
             last = last && all.items[k]->tx.nonce <= t->tx.nonce;
@@ -291,7 +330,8 @@ TEST(the_cheapest_gives_way_whatever_happened_before) {
             continue;
         }
         uint64_t tip = 1 + (r >> 8) % 90, nonce = nonce_of(i) + ((r >> 5) % 4 == 0);
-        uint64_t least = cheapest_tip(false), least_queued = cheapest_tip(true);
+        uint64_t least = cheapest_tip(false, &senders[i]);
+        uint64_t least_queued = cheapest_tip(true, &senders[i]);
         bool local = r % 41 == 0;
         if (put(i, plain(nonce, 60 + (r >> 12) % 90, tip), local) == 0) {
             bool any = false, right = false; // one that waits may have taken the room of two
