@@ -278,10 +278,36 @@ static int tx_by_block_hash(struct node_call *c, struct error *why) {
     return r == 0 ? put_indexed(c, b, false, why) : r;
 }
 
-static int tx_by_block_number(struct node_call *c, struct error *why) {
+/* One of the transactions that the next block would have. */
+static int put_pending_indexed(struct node_call *c, bool raw, struct error *why) {
+    struct block next;
+    const struct address *senders;
+    uint64_t index;
+    int r = rpc_param_quantity(c, &index, 1, why);
+    if (r == 0) r = rpc_pending_block(c, &next, &senders, why);
+    if (r != 0) return r;
+    if (index >= next.tx_count) {
+        json_add_null(c->result, NULL);
+    } else if (raw) {
+        json_add_data(c->result, NULL, next.txs[index].raw);
+    } else {
+        tx_json_encode(c->result, NULL, &next.txs[index], &senders[index], NULL);
+    }
+    return 0;
+}
+
+static int put_indexed_by_number(struct node_call *c, bool raw, struct error *why) {
     const struct head_block *b;
-    int r = by_number(c, &b, NULL, why);
-    return r == 0 ? put_indexed(c, b, false, why) : r;
+    struct block_param p;
+    int r = by_number(c, &b, &p, why);
+    if (r != 0) return r;
+    if (p.kind != BLOCK_PARAM_PENDING) return put_indexed(c, b, raw, why);
+    head_block_release(b);
+    return put_pending_indexed(c, raw, why);
+}
+
+static int tx_by_block_number(struct node_call *c, struct error *why) {
+    return put_indexed_by_number(c, false, why);
 }
 
 static int raw_tx_by_block_hash(struct node_call *c, struct error *why) {
@@ -291,9 +317,7 @@ static int raw_tx_by_block_hash(struct node_call *c, struct error *why) {
 }
 
 static int raw_tx_by_block_number(struct node_call *c, struct error *why) {
-    const struct head_block *b;
-    int r = by_number(c, &b, NULL, why);
-    return r == 0 ? put_indexed(c, b, true, why) : r;
+    return put_indexed_by_number(c, true, why);
 }
 
 /* A transaction of the chain (block set) or of the pool; neither when it is not known. */

@@ -551,6 +551,16 @@ TEST(the_pool_and_the_pending_block) {
     CHECK_U64(json_count(json_get(next, "transactions")), 1);
     CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getBlockTransactionCountByNumber", "[\"pending\"]")),
               "\"0x1\"");
+    // The first one of the pending block is not the first one of the head.
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getTransactionByBlockNumberAndIndex",
+                                     "[\"pending\",\"0x0\"]")),
+              rpc_raw(&f, pending));
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getRawTransactionByBlockNumberAndIndex",
+                                     "[\"pending\",\"0x0\"]")),
+              arena_printf(&f.arena, "\"0x%s\"", hex_text(&f.arena, t.raw)));
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getTransactionByBlockNumberAndIndex",
+                                     "[\"pending\",\"0x1\"]")),
+              "null");
     char *again = arena_printf(&f.arena, "[\"0x%s\"]", hex_text(&f.arena, t.raw));
     rpc_check_error(&f, "eth_sendRawTransaction", again, -32000, NULL);
     rpc_check_error(&f, "eth_sendRawTransaction", "[\"0x00\"]", -32000, NULL);
