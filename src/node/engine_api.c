@@ -205,23 +205,39 @@ static int set_head(struct node_call *c, const struct engine_forkchoice *f, stru
     return r;
 }
 
-static int check_attributes(struct node_call *c, const struct engine_attributes *v,
-                            const struct head_block *head, unsigned version, struct error *why) {
-    enum fork f = engine_fork_at(c->node, head->block.header.number + 1, v->timestamp);
+// A structure that the method does not take: V3 says -38003, the methods before it -32602.
+static int wrong_structure(struct node_call *c, unsigned version, const char *text,
+                           struct error *why) {
+    return node_fail(c, why, version >= 3 ? ENGINE_INVALID_ATTRIBUTES : JSONRPC_INVALID_PARAMS,
+                     none, "Invalid payload attributes: %s", text);
+}
+
+static int check_structure(struct node_call *c, const struct engine_attributes *v, enum fork f,
+                           unsigned version, struct error *why) {
     bool withdrawals = version >= 3 || (version == 2 && f >= FORK_SHANGHAI);
     if (v->has_rollup) {
         return node_fail(c, why, ENGINE_INVALID_ATTRIBUTES, none,
                          "Invalid payload attributes: members of a rollup");
     }
     if (version == 2 && f >= FORK_CANCUN) return unsupported_fork(c, f, why);
-    if (v->has_withdrawals != withdrawals || v->has_beacon_root != (version >= 3)) {
+    if (version == 2 && v->has_beacon_root) { // as the tests of the Engine API want it
         return node_fail(c, why, ENGINE_INVALID_ATTRIBUTES, none,
-                         "Invalid payload attributes: not of the structure that %.*s takes",
-                         (int)c->method.n, (const char *)c->method.p);
+                         "Invalid payload attributes: parentBeaconBlockRoot is of V3");
+    }
+    if (v->has_withdrawals != withdrawals || v->has_beacon_root != (version >= 3)) {
+        return wrong_structure(c, version, "not of the structure that this method takes", why);
     }
     if (!engine_range_has(engine_forkchoice_range(version), f)) {
         return unsupported_fork(c, f, why);
     }
+    return 0;
+}
+
+static int check_attributes(struct node_call *c, const struct engine_attributes *v,
+                            const struct head_block *head, unsigned version, struct error *why) {
+    enum fork f = engine_fork_at(c->node, head->block.header.number + 1, v->timestamp);
+    int r = check_structure(c, v, f, version, why);
+    if (r != 0) return r;
     if (v->withdrawal_count > WITHDRAWALS_MAX) {
         return node_fail(c, why, ENGINE_INVALID_ATTRIBUTES, none,
                          "Invalid payload attributes: %zu withdrawals, at most %u",
@@ -243,8 +259,7 @@ static int start_payload(struct node_call *c, const struct json *in, const struc
     int r = engine_attributes_decode(&v, in, c->a, why);
     if (r != 0) {
         struct error own = *why;
-        return node_fail(c, why, ENGINE_INVALID_ATTRIBUTES, none, "Invalid payload attributes: %s",
-                         own.text);
+        return wrong_structure(c, version, own.text, why);
     }
     r = check_attributes(c, &v, head, version, why);
     if (r == 0) r = engine_payload_id_of(ret, &head->hash, &v, (uint8_t)version, why);

@@ -129,8 +129,9 @@ static void write_blob(struct json_writer *w, const struct pool_tx *t, size_t in
     json_end(w);
 }
 
-// V1: blob and proof, null where it is not there. V2: with cell proofs, all or null. V3: as V2, and
-// null for those that are not there.
+// V1: blob and proof, null where it is not there; not from Osaka on. V2: with cell proofs, all or
+// null. V3: as V2, and null for those that are not there. Blobs with a proof of the other version
+// count as not there, so that before Osaka V2 and V3 find none.
 int engine_get_blobs(struct node_call *c, struct error *why) {
     unsigned version = engine_version_of(c);
     const struct hash *hashes;
@@ -142,7 +143,7 @@ int engine_get_blobs(struct node_call *c, struct error *why) {
     const struct header *h = &latest->block.header;
     enum fork f = engine_fork_at(c->node, h->number, h->timestamp);
     head_block_release(latest);
-    if ((version == 1) != (f < FORK_OSAKA)) {
+    if (version == 1 && f >= FORK_OSAKA) {
         return node_fail(c, why, ENGINE_UNSUPPORTED_FORK, none, "Unsupported fork: %s",
                          fork_name(f));
     }

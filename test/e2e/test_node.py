@@ -309,6 +309,75 @@ def engine_wants_a_token_and_builds_the_chain():
 
 
 @case
+def parameters_are_those_of_each_fork():
+    """Structures of another fork get the specification's codes; what is right builds and is taken."""
+    with Folder() as folder:
+        genesis = json.loads(dev_genesis(folder).read_text())
+        config = {k: v for k, v in genesis["config"].items()
+                  if k not in ("pragueTime", "osakaTime") and not k.startswith("bpo")}
+        config.update(shanghaiTime=24, cancunTime=1000, blobSchedule={
+            "cancun": genesis["config"]["blobSchedule"]["cancun"]})
+        genesis["config"] = config
+        genesis["timestamp"] = "0x0"
+        for name in ("excessBlobGas", "blobGasUsed"):
+            genesis.pop(name, None)
+        (folder / "genesis.json").write_text(json.dumps(genesis))
+        with Node(folder, "--genesis", folder / "genesis.json") as node:
+            head = node.block("0x0")["hash"]
+            state = {"headBlockHash": head, "safeBlockHash": ZERO, "finalizedBlockHash": ZERO}
+
+            def attributes(timestamp, **more):
+                return {"timestamp": hex(timestamp), "prevRandao": ZERO,
+                        "suggestedFeeRecipient": "0x" + "fe" * 20, **more}
+
+            def code(method, *params):
+                try:
+                    return node.call(method, *params)
+                except Failed as why:
+                    return why.code
+            paid, root = {"withdrawals": []}, {"parentBeaconBlockRoot": ZERO}
+            for version, wanted, given in (
+                    (1, -32602, attributes(12, **paid)),
+                    (2, -32602, attributes(12, **paid)),  # of Shanghai, and it is not yet
+                    (2, -32602, attributes(24)),  # of Paris, and it is not any more
+                    (2, -32602, {**attributes(24, **paid), "prevRandao": "0x12"}),
+                    (2, -38003, attributes(24, **paid, **root)),
+                    (2, -38005, attributes(1000, **paid, **root)),
+                    (2, -38005, attributes(1000, **paid)),
+                    (2, -38003, attributes(0)),  # not after the head
+                    (3, -38003, attributes(24, **paid)),
+                    (3, -38005, attributes(24, **paid, **root)),
+                    (3, -38003, attributes(1000, **paid)),
+                    (3, -38003, {**attributes(1000, **paid, **root), "prevRandao": "0x12"})):
+                got = code(f"engine_forkchoiceUpdatedV{version}", state, given)
+                assert got == wanted, (version, given, wanted, got)
+            for version, given in ((1, attributes(12)), (2, attributes(12)),
+                                   (2, attributes(24, **paid)),
+                                   (3, attributes(1000, **paid, **root))):
+                got = code(f"engine_forkchoiceUpdatedV{version}", state, given)
+                assert got["payloadId"], (version, given, got)
+            assert code("engine_getPayloadV2", got["payloadId"]) == -38005
+            built = node.call("engine_forkchoiceUpdatedV2", state, attributes(24, **paid))
+            assert code("engine_getPayloadV3", built["payloadId"]) == -38005
+            payload = node.call("engine_getPayloadV2", built["payloadId"])["executionPayload"]
+            bare = {k: v for k, v in payload.items() if k != "withdrawals"}
+            blobs = {"blobGasUsed": "0x0", "excessBlobGas": "0x0"}
+            for method, params, wanted in (
+                    ("engine_newPayloadV1", [payload], -32602),
+                    ("engine_newPayloadV2", [bare], -32602),
+                    ("engine_newPayloadV3", [payload, [], ZERO], -32602),
+                    ("engine_newPayloadV3", [{**payload, **blobs}, [], None], -32602),
+                    ("engine_newPayloadV3", [{**payload, **blobs}, None, ZERO], -32602),
+                    ("engine_newPayloadV3", [{**payload, **blobs}, [], ZERO], -38005)):
+                assert code(method, *params) == wanted, (method, params, code(method, *params))
+            assert node.call("engine_newPayloadV2", payload)["status"] == "VALID"
+            # Blobs with another kind of proof are blobs that are not there.
+            assert node.call("engine_getBlobsV1", [ZERO]) == [None]
+            assert node.call("engine_getBlobsV2", [ZERO]) is None
+            assert node.call("engine_getBlobsV3", [ZERO]) == [None]
+
+
+@case
 def engine_works_over_websocket_and_the_socket_has_everything():
     """The handshake proves the token once; the Unix socket needs none and has every namespace."""
     with Folder() as folder, Node(folder, "--dev", "--api", "eth", "--ipc-path",
