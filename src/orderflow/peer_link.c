@@ -80,7 +80,7 @@ void link_flush(struct peer_link *l) {
     if (r == ERR_NO_MEMORY) {
         error_set(&why, ERR_NO_MEMORY, "no memory for what is sent");
         link_end(l, &why);
-    } else if (conn_pending(l->conn) > SHARE_UNREAD_BYTES) {
+    } else if (conn_pending(l->conn) > SHARE_UNREAD_BYTES + l->pumped) {
         error_set(&why, ERR_LIMIT, "the peer does not read");
         link_end(l, &why);
     }

@@ -131,6 +131,7 @@ void link_frames_pump(struct peer_link *l) {
     struct peer *p = l->peer;
     struct frames_out *f = l->answers;
     uint64_t wall = clock_wall_ns(l->share->clock), seq;
+    size_t before = conn_pending(l->conn);
     bool any = false;
     while (!l->ended && conn_pending(l->conn) <= CONN_HIGH_BYTES &&
            f->next - f->oldest < FRAMES_WINDOW) {
@@ -145,7 +146,9 @@ void link_frames_pump(struct peer_link *l) {
         if (++f->next == 0) f->next = f->oldest = 1; // after 2^32: none is open for so long
         any = true;
     }
-    if (any) link_flush(l);
+    if (!any) return;
+    l->pumped = conn_pending(l->conn) - before;
+    link_flush(l);
 }
 
 static void settle_answer(struct peer_link *l, const struct peer_answer *a, uint64_t seq,

@@ -246,11 +246,13 @@ void link_stream_feed(struct peer_link *l, struct bytes in) {
 void link_stream_pump(struct peer_link *l) {
     struct conn *c = l->conn;
     if (l->ended || !l->stream.resumed || conn_pending(c) > CONN_HIGH_BYTES) return;
-    size_t most = c->out_at + CONN_HIGH_BYTES + 1;
+    size_t before = conn_pending(c), most = c->out_at + CONN_HIGH_BYTES + 1;
     uint64_t wall = clock_wall_ns(l->share->clock);
-    if (peer_stream_pump(&l->stream, conn_queue(c), most, wall, share_describe, l->peer) > 0) {
-        link_flush(l);
+    if (peer_stream_pump(&l->stream, conn_queue(c), most, wall, share_describe, l->peer) == 0) {
+        return;
     }
+    l->pumped = conn_pending(c) - before;
+    link_flush(l);
 }
 
 void link_stream_tick(struct peer_link *l) {

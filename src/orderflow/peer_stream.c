@@ -195,13 +195,13 @@ int peer_stream_next(struct stream_event *ret, struct peer_stream *s, struct byt
                      uint64_t now_ns, uint64_t wall_ns, struct buf *out, struct error *why) {
     struct wire_frame f;
     ret->type = STREAM_MORE;
+    if (in->n > 0) s->heard_ns = now_ns; // an order may be under way for longer than the limit
     while (ret->type == STREAM_MORE) {
         take_off(s, in);
         if (in->n == 0 && s->in.n == 0) return 0;
         if (s->ended) return broken(why, "something follows the peer's end");
         int r = parse(s, &f, in, why);
         if (r == ERR_AGAIN) return 0;
-        if (r == 0) s->heard_ns = now_ns;
         if (r == 0) r = on_frame(ret, s, &f, now_ns, wall_ns, out, why);
         if (r != 0) return r;
     }

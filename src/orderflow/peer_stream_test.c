@@ -493,6 +493,24 @@ TEST(a_silent_peer_is_pinged_and_given_up) {
     pair_free(&p);
 }
 
+TEST(a_peer_whose_order_is_long_under_way_is_not_silent) {
+    struct pair p;
+    struct stream_event e = {0};
+    struct error why = {0};
+    static uint8_t body[900];
+    struct wire_order o = {.seq = 1, .body = bytes_make(body, sizeof body)};
+    pair_init(&p, true);
+    wire_put_order(&p.in, &o);
+    for (size_t at = 0; at < p.in.n; at += 250) { // a piece every 6 s
+        struct bytes in = bytes_slice(buf_view(&p.in), at, 250);
+        uint64_t now = (1 + at / 250) * UINT64_C(6) * 1000000000;
+        CHECK(peer_stream_tick(&p.session, now - 1, &p.out));
+        CHECK_OK(peer_stream_next(&e, &p.session, &in, now, now, &p.out, &why), &why);
+    }
+    CHECK_U64(e.type, STREAM_ORDER);
+    pair_free(&p);
+}
+
 /* ---- outbox ---- */
 
 TEST(an_outbox_drops_the_expired_first_then_low_priority_then_the_oldest) {

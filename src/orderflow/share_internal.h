@@ -111,6 +111,7 @@ struct peer_link {
     uint64_t aged_ns;    /* its evidence is to be renewed, since; 0: not */
     void *proof;         /* session of attested.h; NULL: without evidence */
     struct buf in;       /* frames: a piece of one */
+    size_t pumped;       /* bytes of orders that were queued last, at once; answers are apart */
     struct peer_stream stream;
     struct frames_in requests;
     struct frames_out *answers; /* LINK_FRAMES_OUT */

@@ -145,6 +145,35 @@ TEST(a_slow_peer_slows_nobody_else) {
     loop_free(l);
 }
 
+/* The largest order that is taken of users is more than a peer may leave unread of answers. */
+static void try_large(enum share_transport transport) {
+    struct loop *l = new_loop();
+    struct node n[2];
+    node_open(&n[0], l, "a");
+    node_open(&n[1], l, "b");
+    introduce(n, 2, transport);
+    TURN_UNTIL(l, is_up(&n[0], "b"));
+    for (uint64_t k = 0; k < 6; k++) {
+        struct flow_order *o =
+            order_make_of(k, 0, k % 2 ? TX_BYTES : SHARE_UNREAD_BYTES + (11u << 20));
+        CHECK_OK(share_order(n[0].share, o, &why), &why);
+        flow_order_release(o);
+    }
+    TURN_UNTIL_WITHIN(l, 20, n[0].shared == 6);
+    check_once(&n[1], 0, 6);
+    node_close(&n[0]);
+    node_close(&n[1]);
+    loop_free(l);
+}
+
+TEST(large_orders_do_not_end_a_stream) {
+    try_large(SHARE_STREAM);
+}
+
+TEST(large_orders_do_not_end_a_session_of_frames) {
+    try_large(SHARE_FRAMES);
+}
+
 TEST(a_certificate_is_rotated_without_losing_the_session) {
     struct loop *l = new_loop();
     struct node n[2];

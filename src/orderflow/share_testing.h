@@ -188,8 +188,9 @@ static inline void introduce(struct node *nodes, size_t count, enum share_transp
     }
 }
 
-/* A raw transaction whose first bytes are its number. */
-static inline struct flow_order *order_make(uint64_t number, uint64_t expires_ns) {
+/* A raw transaction of so many bytes whose first are its number. */
+static inline struct flow_order *order_make_of(uint64_t number, uint64_t expires_ns,
+                                               uint32_t bytes) {
     struct arena a;
     struct flow_order *o;
     struct order order = {.method = ORDER_SEND_RAW_TX};
@@ -197,13 +198,18 @@ static inline struct flow_order *order_make(uint64_t number, uint64_t expires_ns
                                      .priority = ORDER_MEDIUM,
                                      .received_ns = clock_wall_ns(&clock_system),
                                      .expires_ns = expires_ns,
-                                     .bytes = TX_BYTES};
-    arena_init(&a, 1u << 20);
-    uint8_t *raw = arena_alloc(&a, TX_BYTES);
+                                     .bytes = bytes};
+    arena_init(&a, (1u << 20) + bytes);
+    uint8_t *raw = arena_alloc(&a, bytes);
+    memset(raw, 0, bytes);
     store_be64(raw, number);
-    order.raw = bytes_make(raw, TX_BYTES);
+    order.raw = bytes_make(raw, bytes);
     CHECK_OK(flow_order_new(&o, &order, &facts, &a, &why), &why);
     return o;
+}
+
+static inline struct flow_order *order_make(uint64_t number, uint64_t expires_ns) {
+    return order_make_of(number, expires_ns, TX_BYTES);
 }
 
 static inline void give(struct node *n, uint64_t from, uint64_t to) {
