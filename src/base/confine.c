@@ -2,6 +2,8 @@
 #include "base/confine.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -34,12 +36,22 @@ bool confine_allow(struct confine *c, const char *path, unsigned access_wanted) 
     return path && *path && allow(c, bytes_from_str(path), access_wanted);
 }
 
-bool confine_allow_folder_of(struct confine *c, const char *file, unsigned access_wanted) {
-    if (!file || !*file) return false;
+static bool allow_folder(struct confine *c, const char *file, unsigned access_wanted) {
     const char *slash = strrchr(file, '/');
     if (!slash) return allow(c, BYTES_LIT("."), access_wanted);
     size_t n = slash == file ? 1 : (size_t)(slash - file);
     return allow(c, bytes_make(file, n), access_wanted);
+}
+
+bool confine_allow_folder_of(struct confine *c, const char *file, unsigned access_wanted) {
+    struct stat st;
+    char target[PATH_MAX];
+    if (!file || !*file || !allow_folder(c, file, access_wanted)) return false;
+    // Landlock looks at where a link leads to, not at the link.
+    if (lstat(file, &st) == 0 && S_ISLNK(st.st_mode) && realpath(file, target)) {
+        (void)allow_folder(c, target, SANDBOX_READ);
+    }
+    return true;
 }
 
 void confine_own(struct confine *c, const char *folder, mode_t mode) {

@@ -35,7 +35,9 @@ struct confine {
 void confine_init(struct confine *c);
 
 /* access  SANDBOX_READ and the like. _folder_of: the folder of a file that is read again, replaced
- * or made there. Both give false when there is no such path. */
+ * or made there; when it is a symbolic link, what stands in the folder that it leads to may be read
+ * as well (certificates that a client of an ACME server keeps). Both give false when there is no
+ * such path. */
 bool confine_allow(struct confine *c, const char *path, unsigned access);
 bool confine_allow_folder_of(struct confine *c, const char *file, unsigned access);
 

@@ -75,18 +75,22 @@ TEST(sandbox_leaves_only_the_named_files) {
 static int confine_body(void *arg) {
     const char *folder = arg;
     char data[256], file[256], made[256], seen[256], hidden[256], gone[256];
+    char link[256], next[256];
     (void)snprintf(data, sizeof data, "%s/data", folder);
     (void)snprintf(made, sizeof made, "%s/data/x", folder);
     (void)snprintf(file, sizeof file, "%s/settings/own.toml", folder);
     (void)snprintf(seen, sizeof seen, "%s/settings/other.toml", folder);
     (void)snprintf(hidden, sizeof hidden, "%s/hidden", folder);
     (void)snprintf(gone, sizeof gone, "%s/gone", folder);
+    (void)snprintf(link, sizeof link, "%s/settings/link.pem", folder);
+    (void)snprintf(next, sizeof next, "%s/archive/2.pem", folder);
     struct confine c;
     struct error why;
     confine_init(&c);
     confine_own(&c, data, 0700);
     confine_own(&c, NULL, 0700);
     if (!confine_allow_folder_of(&c, file, SANDBOX_READ)) return 1;
+    if (!confine_allow_folder_of(&c, link, SANDBOX_READ | SANDBOX_WRITE)) return 1;
     if (confine_allow(&c, gone, SANDBOX_READ) || confine_allow(&c, "", SANDBOX_READ)) return 2;
     confine_allow_socket(&c, "127.0.0.1:80");
     confine_allow_system(&c);
@@ -97,9 +101,12 @@ static int confine_body(void *arg) {
     if (open(seen, O_RDONLY) < 0) return 5;
     if (open("/dev/null", O_WRONLY) < 0 || open("/etc/passwd", O_RDONLY) < 0) return 6;
     if (!refused(fork(), EPERM)) return 7;
+    // A link is followed for reading only, and may lead to another file of that folder later.
+    if (open(link, O_RDONLY) < 0 || open(next, O_RDONLY) < 0) return 9;
     int fd = open(hidden, O_RDONLY);
     if (fd >= 0) return UNSUPPORTED; // no Landlock: logged, and the system calls alone are refused
-    return errno == EACCES ? 0 : 8;
+    if (errno != EACCES) return 8;
+    return refused(open(next, O_WRONLY), EACCES) ? 0 : 10;
 }
 
 static void put_file(const char *path) {
@@ -117,7 +124,16 @@ TEST(confine_leaves_what_was_named_by_purpose) {
     CHECK(mkdir(settings, 0700) == 0);
     put_file(file);
     put_file(hidden);
+    char archive[64], link[96], target[96], next[96];
+    (void)snprintf(archive, sizeof archive, "%s/archive", folder);
+    (void)snprintf(link, sizeof link, "%s/link.pem", settings);
+    (void)snprintf(target, sizeof target, "%s/1.pem", archive);
+    (void)snprintf(next, sizeof next, "%s/2.pem", archive);
+    CHECK(mkdir(archive, 0700) == 0 && symlink("../archive/1.pem", link) == 0);
+    put_file(target);
+    put_file(next);
     int r = in_child(confine_body, folder);
+    CHECK(unlink(link) == 0 && unlink(target) == 0 && unlink(next) == 0 && rmdir(archive) == 0);
     char made[96];
     (void)snprintf(made, sizeof made, "%s/x", data);
     CHECK(unlink(made) == 0 && rmdir(data) == 0 && unlink(file) == 0 && unlink(hidden) == 0);
