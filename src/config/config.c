@@ -364,8 +364,11 @@ int config_load(struct config **ret, const struct config_program *p, void *value
     arena_init(&c->arena, 64u << 20);
     buf_init(&c->output, 1 << 20);
     c->arguments.items = arena_new_array(&c->arena, const char *, (size_t)argc + 1);
-    int r = c->arguments.items ? load(c, why)
-                               : error_set(why, ERR_NO_MEMORY, "no memory for the configuration");
+    // A secret is set at most twice: its default, and what outranks it.
+    c->secret_files.items = arena_new_array(&c->arena, const char *, 2 * p->option_count + 1);
+    int r = c->arguments.items && c->secret_files.items
+                ? load(c, why)
+                : error_set(why, ERR_NO_MEMORY, "no memory for the configuration");
     if (r == 0 && !c->output.n && p->check) r = p->check(values, why);
     if (r) {
         config_free(c);
@@ -466,6 +469,9 @@ int config_verb_index(const struct config *c) {
 }
 struct config_list config_arguments(const struct config *c) {
     return c->arguments;
+}
+struct config_list config_secret_files(const struct config *c) {
+    return c->secret_files;
 }
 const char *config_file(const struct config *c) {
     return c->file;

@@ -169,6 +169,10 @@ struct bytes config_output(const struct config *c);
 int config_verb_index(const struct config *c);
 struct config_list config_arguments(const struct config *c);
 
+/* config_secret_files: what secrets in force were read from ("file:PATH"); a reload reads them
+ * again. */
+struct config_list config_secret_files(const struct config *c);
+
 /* config_file gives the file that was read, NULL when there was none; config_toml its root. */
 const char *config_file(const struct config *c);
 const struct toml *config_toml(const struct config *c);

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct values {
@@ -139,6 +140,7 @@ TEST(flag_wins_over_environment_over_file_over_default) {
     CHECK_U64(values.peers.count, 2);
     CHECK_STR(values.peers.items[1], "b");
     CHECK_BYTES(secret_view(&values.token), BYTES_LIT("from file"));
+    CHECK_U64(config_secret_files(config).count, 0);
     CHECK(toml_find(values.actions, "x") != NULL);
     CHECK_I64(config_source_of(config, 3), CONFIG_FROM_FLAG);
     CHECK_I64(config_source_of(config, 5), CONFIG_FROM_ENV);
@@ -280,6 +282,21 @@ TEST(the_table_prints_everything) {
         CHECK(output_has("log-format") && output_has("logfmt json") && output_has("serve"));
         config_free(config);
     }
+}
+
+TEST(files_of_secrets_in_force_are_told) {
+    char in_force[96], flag[128];
+    write_file("token = 'file:/not/read'\n");
+    (void)snprintf(in_force, sizeof in_force, "%s.token", path);
+    (void)snprintf(flag, sizeof flag, "--token=file:%s", in_force);
+    FILE *f = fopen(in_force, "w");
+    CHECK(f && fputs("hidden\n", f) >= 0 && fclose(f) == 0 && chmod(in_force, 0600) == 0);
+    CHECK_OK(LOAD(ARG("--config"), path, ARG(flag)), &why);
+    CHECK_BYTES(secret_view(&values.token), BYTES_LIT("hidden"));
+    CHECK_U64(config_secret_files(config).count, 1);
+    CHECK_STR(config_secret_files(config).items[0], in_force);
+    config_free(config);
+    CHECK(unlink(in_force) == 0);
 }
 
 TEST(printed_values_are_a_file_that_reads_back) {

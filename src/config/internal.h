@@ -14,6 +14,7 @@ struct config {
     const char *file;
     int verb;
     struct config_list arguments;
+    struct config_list secret_files;
     struct buf output;
     const char *print; /* "help", "version", "values", "man", or a shell's name; NULL */
     uint8_t source[CONFIG_OPTIONS_MAX];

@@ -230,11 +230,10 @@ static int set_secret(struct config *c, const struct config_option *o, struct by
     struct secret s = {0};
     int r;
     if (bytes_starts_with(text, BYTES_LIT("file:"))) {
-        char path[4096];
-        if (text.n - 5 >= sizeof path) return error_set(why, ERR_LIMIT, "path too long");
-        memcpy(path, text.p + 5, text.n - 5);
-        path[text.n - 5] = 0;
+        const char *path = arena_str(&c->arena, bytes_slice(text, 5, SIZE_MAX));
+        if (!path) return no_room(why);
         r = secret_read_file(&s, path, why);
+        if (r == 0) c->secret_files.items[c->secret_files.count++] = path;
     } else {
         r = secret_copy(&s, text, why);
     }

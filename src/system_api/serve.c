@@ -30,6 +30,10 @@ static int restrict_self(struct api *a, struct error *why) {
     for (size_t i = 0; i < sizeof made / sizeof made[0]; i++) {
         (void)confine_allow_folder_of(&c, made[i], both);
     }
+    struct config_list secrets = config_secret_files(a->settings.config);
+    for (size_t i = 0; i < secrets.count; i++) {
+        (void)confine_allow_folder_of(&c, secrets.items[i], SANDBOX_READ);
+    }
     // A folder that is not there yet (a disk that is not mounted) is left out, and uploads to it
     // fail until the next start.
     for (size_t i = 0; i < a->settings.upload_count; i++) {

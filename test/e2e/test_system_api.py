@@ -465,6 +465,38 @@ def reloads_leave_nothing_behind_that_ends_badly():
 
 
 @case
+def a_reload_reads_again_what_is_outside_of_its_folders():
+    openssl = need("openssl")
+    with Folder() as folder:
+        for name in ("kept", "live", "secrets"):
+            (folder / name).mkdir()
+        for n in (1, 2):  # as clients of an ACME server keep them
+            run(openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                "-nodes", "-days", "90", "-subj", f"/CN=number{n}", "-keyout",
+                folder / f"kept/key{n}.pem", "-out", folder / f"kept/cert{n}.pem")
+
+        def use(n):
+            for name in ("cert", "key"):
+                (folder / "next").symlink_to(f"../kept/{name}{n}.pem")
+                (folder / "next").rename(folder / f"live/{name}.pem")
+        use(1)
+        (folder / "secrets/first").write_text("right")
+        (folder / "secrets/first").chmod(0o600)
+        api = Api(folder, extra=f'basic_auth_first_password = "file:{folder}/secrets/first"')
+        api.config.write_text(api.config.read_text().replace("state/cert.pem", "live/cert.pem")
+                              .replace("state/key.pem", "live/key.pem"))
+        with api:
+            assert api.status("GET", "/livez", auth="admin:right") == 200
+            use(2)
+            api.process.signal(signal.SIGHUP)
+            wait_until(lambda: re.search("configuration_re(loaded|fused)",
+                                         (folder / "log").read_text()))
+            assert "configuration_reloaded" in (folder / "log").read_text(), api.process.logged()
+            served = ssl.get_server_certificate(("127.0.0.1", api.port))
+            assert served == (folder / "kept/cert2.pem").read_text(), api.process.logged()
+
+
+@case
 def what_needs_a_restart_stays_as_it_was_after_a_reload():
     with Folder() as folder, Api(folder, extra='basic_auth_first_password = "right"') as api:
         text = api.config.read_text().replace("state/basic-auth-hash", "state/another-hash")
