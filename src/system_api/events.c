@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -93,6 +95,48 @@ static int load_line(struct events *e, struct bytes line, struct arena *a, struc
     return r == 0 ? keep(e, id, at_ns, message, why) : r;
 }
 
+// A damaged line is left out. errors  ERR_NO_MEMORY.
+static int load_lines(struct events *e, struct bytes rest, size_t *ret_damaged, struct error *why) {
+    struct arena a;
+    int r = 0;
+    arena_init(&a, 4 * FILE_LINE_MAX);
+    *ret_damaged = 0;
+    while (r == 0 && rest.n) {
+        const uint8_t *end = memchr(rest.p, '\n', rest.n);
+        if (!end) break; // torn by a crash before it was answered
+        size_t n = (size_t)(end - rest.p);
+        r = load_line(e, bytes_slice(rest, 0, n), &a, why);
+        if (r != 0 && r != ERR_NO_MEMORY) {
+            (*ret_damaged)++;
+            r = 0;
+        }
+        arena_reset(&a);
+        rest = bytes_slice(rest, n + 1, SIZE_MAX);
+    }
+    arena_free(&a);
+    return r;
+}
+
+// The file as it is stays beside the new one; what the next rewrite makes is whole.
+static int set_aside(struct events *e, size_t damaged, struct error *why) {
+    char beside[PATH_MAX];
+    if (snprintf(beside, sizeof beside, "%s.damaged", e->path) >= (int)sizeof beside) {
+        return error_set(why, ERR_LIMIT, "the path is too long");
+    }
+    if ((unlink(beside) != 0 && errno != ENOENT) || link(e->path, beside) != 0) {
+        return error_set_os(why, ERR_IO, errno, "cannot make %s", beside);
+    }
+    struct buf text;
+    buf_init(&text, EVENT_TEXT_MAX);
+    buf_printf(&text,
+               "[system-api] %zu line%s of the event log could not be read; it is kept as %s",
+               damaged, damaged == 1 ? "" : "s", beside);
+    int r = buf_check(&text, why);
+    if (r == 0) r = keep(e, e->last_id + 1, clock_wall_ns(e->clock), buf_view(&text), why);
+    buf_free(&text);
+    return r;
+}
+
 static int load(struct events *e, struct error *why) {
     struct buf content;
     // What was written before a rewrite can be twice the capacity, which may have been larger.
@@ -103,18 +147,10 @@ static int load(struct events *e, struct error *why) {
         buf_free(&content);
         return 0;
     }
-    struct arena a;
-    arena_init(&a, 4 * FILE_LINE_MAX);
-    struct bytes rest = buf_view(&content);
-    while (r == 0 && rest.n) {
-        const uint8_t *end = memchr(rest.p, '\n', rest.n);
-        if (!end) break; // torn by a crash before it was answered
-        size_t n = (size_t)(end - rest.p);
-        r = load_line(e, bytes_slice(rest, 0, n), &a, why);
-        arena_reset(&a);
-        rest = bytes_slice(rest, n + 1, SIZE_MAX);
-    }
-    arena_free(&a);
+    size_t damaged = 0;
+    if (r == 0) r = load_lines(e, buf_view(&content), &damaged, why);
+    if (r == 0 && damaged && !e->count) r = error_set(why, ERR_SYNTAX, "it holds no event");
+    if (r == 0 && damaged) r = set_aside(e, damaged, why);
     buf_free(&content);
     return r == 0 ? 0 : error_wrap(why, "event log %s", e->path);
 }

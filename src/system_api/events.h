@@ -2,7 +2,8 @@
  *
  * Each event has an id that rises by one and never comes again, also across restarts when there is
  * a file. With a file, events_add returns once the event is on disk. The file holds JSON lines; it
- * is rewritten when it has twice as many as are kept, and a torn last line is dropped at start.
+ * is rewritten when it has twice as many as are kept. At start a torn last line is dropped; other
+ * lines that cannot be read are left out, an event says so, and the old file stays as PATH.damaged.
  * Followers are told of each new event.
  * Thread: one.
  *
@@ -25,7 +26,7 @@ struct event {
 struct events;
 
 /* events_open: capacity events are kept; path NULL: memory only. clock outlives the log.
- * errors  ERR_IO, ERR_SYNTAX (the file is not an event log), ERR_LIMIT, ERR_NO_MEMORY. */
+ * errors  ERR_IO, ERR_SYNTAX (the file has lines, but no event), ERR_LIMIT, ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int events_open(struct events **ret, size_t capacity, const char *path,
                                             const struct clock *clock, struct error *why);
 void events_close(struct events *e);

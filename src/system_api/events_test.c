@@ -140,6 +140,44 @@ TEST(events_torn_last_line_is_dropped) {
     remove_folder();
 }
 
+// A sealed node must stay reachable whatever a disk did to its events.
+TEST(events_of_a_damaged_file_are_read_as_far_as_they_go) {
+    make_folder();
+    struct events *e = open_log(9, path);
+    struct error why;
+    struct event event;
+    struct buf content, kept;
+    char beside[128];
+    add(e, "one");
+    add(e, "two");
+    add(e, "three");
+    events_close(e);
+    buf_init(&content, 0);
+    CHECK_OK(file_read(&content, path, &why), &why);
+    uint8_t *second = (uint8_t *)memchr(content.p, '\n', content.n) + 1;
+    memset(second, 0, 30); // as a power cut leaves pages that were not written yet
+    CHECK_OK(file_write_atomic(path, buf_view(&content), NULL, &why), &why);
+    e = open_log(9, path);
+    CHECK_U64(count_after(e, 0), 3);
+    CHECK(events_after(e, 1, &event));
+    CHECK_U64(event.id, 3);
+    CHECK(events_after(e, 3, &event)); // and the log says so
+    CHECK(memmem(event.message.p, event.message.n, "1 line", 6) != NULL);
+    events_close(e);
+    (void)snprintf(beside, sizeof beside, "%s.damaged", path);
+    buf_init(&kept, 0);
+    CHECK_OK(file_read(&kept, beside, &why), &why);
+    CHECK_BYTES(buf_view(&kept), buf_view(&content));
+    CHECK(unlink(beside) == 0);
+    e = open_log(9, path); // read again it is whole
+    CHECK_U64(count_after(e, 0), 3);
+    events_close(e);
+    CHECK(access(beside, F_OK) != 0);
+    buf_free(&content);
+    buf_free(&kept);
+    remove_folder();
+}
+
 // Adds one event while the file may not grow beyond `most` bytes.
 static int add_with_room(struct events *e, rlim_t most) {
     struct rlimit old, few;
