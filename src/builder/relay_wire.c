@@ -58,8 +58,8 @@ int relay_gzip(struct buf *out, struct bytes in, struct error *why) {
 
 const char *relay_answer_name(enum relay_answer a) {
     static const char *const names[RELAY_ANSWER_COUNT] = {
-        "accepted",  "ignored",    "slot_over",    "block_invalid",
-        "own_fault", "connection", "rate_limited", "not_yet", "refused"};
+        "accepted",   "ignored",      "slot_over", "block_invalid", "own_fault",
+        "connection", "rate_limited", "not_yet",   "refused"};
     return a < RELAY_ANSWER_COUNT ? names[a] : "unknown";
 }
 
