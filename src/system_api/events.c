@@ -31,6 +31,7 @@ struct events {
     char *path;
     int fd;            // -1: memory only
     size_t file_lines; // in the file
+    size_t damaged;    // lines of a file that is not set aside yet
     bool deferred, unsynced;
 };
 
@@ -96,18 +97,17 @@ static int load_line(struct events *e, struct bytes line, struct arena *a, struc
 }
 
 // A damaged line is left out. errors  ERR_NO_MEMORY.
-static int load_lines(struct events *e, struct bytes rest, size_t *ret_damaged, struct error *why) {
+static int load_lines(struct events *e, struct bytes rest, struct error *why) {
     struct arena a;
     int r = 0;
     arena_init(&a, 4 * FILE_LINE_MAX);
-    *ret_damaged = 0;
     while (r == 0 && rest.n) {
         const uint8_t *end = memchr(rest.p, '\n', rest.n);
         if (!end) break; // torn by a crash before it was answered
         size_t n = (size_t)(end - rest.p);
         r = load_line(e, bytes_slice(rest, 0, n), &a, why);
         if (r != 0 && r != ERR_NO_MEMORY) {
-            (*ret_damaged)++;
+            e->damaged++;
             r = 0;
         }
         arena_reset(&a);
@@ -117,20 +117,19 @@ static int load_lines(struct events *e, struct bytes rest, size_t *ret_damaged, 
     return r;
 }
 
-// The file as it is stays beside the new one; what the next rewrite makes is whole.
-static int set_aside(struct events *e, size_t damaged, struct error *why) {
+static void beside_path(char ret[PATH_MAX], const struct events *e) {
+    (void)snprintf(ret, PATH_MAX, "%s.damaged", e->path);
+}
+
+static int tell_of_damage(struct events *e, struct error *why) {
     char beside[PATH_MAX];
-    if (snprintf(beside, sizeof beside, "%s.damaged", e->path) >= (int)sizeof beside) {
-        return error_set(why, ERR_LIMIT, "the path is too long");
-    }
-    if ((unlink(beside) != 0 && errno != ENOENT) || link(e->path, beside) != 0) {
-        return error_set_os(why, ERR_IO, errno, "cannot make %s", beside);
-    }
     struct buf text;
+    beside_path(beside, e);
     buf_init(&text, EVENT_TEXT_MAX);
     buf_printf(&text,
-               "[system-api] %zu line%s of the event log could not be read; it is kept as %s",
-               damaged, damaged == 1 ? "" : "s", beside);
+               "[system-api] %zu line%s of the event log could not be read; the file as it was "
+               "is %s",
+               e->damaged, e->damaged == 1 ? "" : "s", beside);
     int r = buf_check(&text, why);
     if (r == 0) r = keep(e, e->last_id + 1, clock_wall_ns(e->clock), buf_view(&text), why);
     buf_free(&text);
@@ -147,10 +146,9 @@ static int load(struct events *e, struct error *why) {
         buf_free(&content);
         return 0;
     }
-    size_t damaged = 0;
-    if (r == 0) r = load_lines(e, buf_view(&content), &damaged, why);
-    if (r == 0 && damaged && !e->count) r = error_set(why, ERR_SYNTAX, "it holds no event");
-    if (r == 0 && damaged) r = set_aside(e, damaged, why);
+    if (r == 0) r = load_lines(e, buf_view(&content), why);
+    if (r == 0 && e->damaged && !e->count) r = error_set(why, ERR_SYNTAX, "it holds no event");
+    if (r == 0 && e->damaged) r = tell_of_damage(e, why);
     buf_free(&content);
     return r == 0 ? 0 : error_wrap(why, "event log %s", e->path);
 }
@@ -160,9 +158,21 @@ static void write_line(struct buf *out, const struct event *event) {
     buf_append_byte(out, '\n');
 }
 
-// Writes the kept events to a new file and goes on in it.
-static int rewrite(struct events *e, struct error *why) {
+// What could not be read stays beside the file that takes its place.
+static int set_aside(struct events *e, struct error *why) {
+    char beside[PATH_MAX];
+    beside_path(beside, e);
+    if ((unlink(beside) != 0 && errno != ENOENT) || link(e->path, beside) != 0) {
+        return error_set_os(why, ERR_IO, errno, "cannot make %s", beside);
+    }
+    e->damaged = 0;
+    return 0;
+}
+
+int events_rewrite(struct events *e, struct error *why) {
     struct buf all;
+    if (!e->path) return 0;
+    if (e->damaged && set_aside(e, why) != 0) return ERR_IO;
     buf_init(&all, 0);
     for (size_t i = 0; i < e->count; i++) {
         struct event event = event_of(kept_at(e, i));
@@ -188,7 +198,7 @@ static int sync_file(struct events *e, struct error *why) {
 }
 
 static int append(struct events *e, const struct event *event, struct error *why) {
-    if (e->file_lines >= 2 * e->capacity) return rewrite(e, why); // holds the new one too
+    if (e->file_lines >= 2 * e->capacity) return events_rewrite(e, why); // holds the new one too
     struct buf line;
     buf_init(&line, 0);
     write_line(&line, event);
@@ -216,8 +226,8 @@ int events_open(struct events **ret, size_t capacity, const char *path, const st
     int r = e->ring && (e->path || !path || !*path)
                 ? 0
                 : error_set(why, ERR_NO_MEMORY, "no memory for %zu events", capacity);
+    e->file_lines = SIZE_MAX; // until the file is written anew
     if (r == 0 && e->path) r = load(e, why);
-    if (r == 0 && e->path) r = rewrite(e, why);
     if (r != 0) {
         events_close(e);
         return r;
@@ -242,7 +252,7 @@ int events_add(struct events *e, struct bytes message, struct error *why) {
     int r = keep(e, e->last_id + 1, clock_wall_ns(e->clock), message, why);
     if (r != 0) return r;
     struct event event = event_of(kept_at(e, e->count - 1));
-    if (e->fd >= 0) r = append(e, &event, why);
+    if (e->path) r = append(e, &event, why);
     list_each_safe(node, &e->followers) {
         struct events_follower *f = LIST_ENTRY(node, struct events_follower, link);
         f->added(f, &event);

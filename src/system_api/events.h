@@ -31,6 +31,11 @@ struct events;
                                             const struct clock *clock, struct error *why);
 void events_close(struct events *e);
 
+/* events_rewrite writes what is kept to a new file, in place of the old one. To be called after
+ * events_open; when it fails the log goes on in memory, and each new event tries again, so that a
+ * disk that is full at the start need not stop a program. errors  ERR_IO, ERR_NO_MEMORY. */
+[[gnu::warn_unused_result]] int events_rewrite(struct events *e, struct error *why);
+
 /* events_add appends a message (copied). errors  ERR_IO (the event is in memory, but not durable),
  * ERR_NO_MEMORY (it is lost). */
 int events_add(struct events *e, struct bytes message, struct error *why);

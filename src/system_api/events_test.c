@@ -19,6 +19,7 @@ static struct events *open_log(size_t capacity, const char *path) {
     struct error why;
     clock_fake_init(&now, UINT64_C(1739786400123456789));
     CHECK_OK(events_open(&e, capacity, path, &now.clock, &why), &why);
+    CHECK_OK(events_rewrite(e, &why), &why);
     return e;
 }
 
@@ -202,6 +203,29 @@ TEST(events_go_on_after_a_full_disk) {
     e = open_log(10, path);
     CHECK_U64(count_after(e, 0), 3);
     CHECK_U64(count_after(e, 2), 1);
+    events_close(e);
+    remove_folder();
+}
+
+TEST(events_start_on_a_full_disk) {
+    make_folder();
+    struct events *e = open_log(10, path);
+    struct rlimit old, few;
+    add(e, "one");
+    events_close(e);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    CHECK(getrlimit(RLIMIT_FSIZE, &old) == 0);
+    few = (struct rlimit){.rlim_cur = 20, .rlim_max = old.rlim_max};
+    CHECK(setrlimit(RLIMIT_FSIZE, &few) == 0);
+    CHECK_I64(events_open(&e, 10, path, &now.clock, NULL), 0);
+    int rewritten = events_rewrite(e, NULL), added = events_add(e, BYTES_LIT("two"), NULL);
+    CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
+    CHECK_I64(rewritten, ERR_IO);
+    CHECK_I64(added, ERR_IO);
+    add(e, "three");
+    events_close(e);
+    e = open_log(10, path);
+    CHECK_U64(count_after(e, 0), 3);
     events_close(e);
     remove_folder();
 }

@@ -158,6 +158,14 @@ static void runner_died(void *context) {
     loop_stop(a->loop);
 }
 
+// An operator needs the API most when the disk is full: events stay in memory until it has room.
+static void write_events(struct api *a) {
+    struct error why;
+    if (events_rewrite(a->events, &why) == 0) return;
+    log_error(a->log, "event_not_kept", F_ERR(&why));
+    api_event(a, "the event log cannot be written: %s", why.text);
+}
+
 static int start(struct api *a, struct error *why) {
     const struct settings_values *v = &a->settings.values;
     int r = make_folders(v, why);
@@ -170,6 +178,7 @@ static int start(struct api *a, struct error *why) {
     if (r == 0) {
         r = events_open(&a->events, a->settings.events_kept, v->events_path, &clock_system, why);
     }
+    if (r == 0) write_events(a);
     if (r == 0) api_uploads_clean(&a->settings);
     if (r == 0) r = start_password(a, why);
     if (r == 0 && v->pipe_file && *v->pipe_file) r = fifo_open(&a->fifo, a, v->pipe_file, why);
