@@ -82,5 +82,6 @@ void serving_send(struct exchange *x, int status, struct shared_text *text) {
     s->writing = true; // the client may be gone with the head
     exchange_set_events(x, &events, s);
     exchange_begin(x, status, (int64_t)all.n);
+    exchange_brief(x);
     send_more(x, s);
 }

@@ -132,7 +132,8 @@ static void settle(struct conn *c) {
     bool gone = false, *outer = c->gone;
     if (c->state != CONN_OPEN) return;
     if (c->out.n && !c->blocked && !flush(c)) return;
-    bool drained = c->out.n == 0 || (c->full && conn_pending(c) <= CONN_LOW_BYTES);
+    size_t low = c->brief ? 0 : CONN_LOW_BYTES;
+    bool drained = c->out.n == 0 || (c->full && conn_pending(c) <= low);
     if (drained && c->full) {
         c->full = false;
         if (c->events->drained && !c->finishing) {
@@ -161,7 +162,7 @@ static void later(struct conn *c) {
 int conn_queued(struct conn *c) {
     if (c->out.failed) return ERR_NO_MEMORY;
     later(c);
-    if (conn_pending(c) <= CONN_HIGH_BYTES) return 0;
+    if (conn_pending(c) <= (c->brief ? 0 : CONN_HIGH_BYTES)) return 0;
     c->full = true;
     return ERR_AGAIN;
 }

@@ -52,6 +52,8 @@ struct conn {
     bool maybe_more : 1; /* the next read may find bytes */
     bool blocked : 1;    /* the socket takes no more for now */
     bool full : 1;       /* conn_write said ERR_AGAIN */
+    bool brief : 1;      /* conn_write says ERR_AGAIN for whatever the socket did not take, and
+                            `drained` comes when it took all; the owner's to set */
     bool finishing : 1;  /* conn_finish was called */
     bool in_event : 1;
     bool watched : 1;
@@ -100,7 +102,8 @@ void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
 
 /* conn_write queues bytes (copied).
- * Returns 0; ERR_AGAIN: queued, and the queue is above CONN_HIGH_BYTES: wait for `drained`;
+ * Returns 0; ERR_AGAIN: queued, and the queue is above CONN_HIGH_BYTES (brief: not empty): wait for
+ * `drained`;
  * ERR_NO_MEMORY: not queued, close the connection. */
 [[gnu::warn_unused_result]] int conn_write(struct conn *c, struct bytes in);
 

@@ -234,6 +234,11 @@ void exchange_respond_error(struct exchange *x, const struct error *why);
  * 0, or ERR_AGAIN: taken, and the client is slow: wait for `drained`; ERR_CLOSED: it is gone.
  * exchange_end finishes; a body shorter than announced closes the connection. */
 void exchange_begin(struct exchange *x, int status, int64_t length);
+/* exchange_brief: exchange_write says ERR_AGAIN as soon as the socket takes no more, so that a long
+ * text which many read is queued for each by one piece and not by many. For who writes pieces of
+ * 16 KiB or more (less waits for its neighbours to be sent together). HTTP/2 streams have a short
+ * queue of their own. */
+void exchange_brief(struct exchange *x);
 int exchange_write(struct exchange *x, struct bytes in);
 void exchange_end(struct exchange *x);
 bool exchange_is_begun(const struct exchange *x);

@@ -467,6 +467,10 @@ void exchange_begin(struct exchange *x, int status, int64_t length) {
     exchange_release(x);
 }
 
+void exchange_brief(struct exchange *x) {
+    if (x->sc && !x->sc->h2) x->sc->conn.brief = true;
+}
+
 int exchange_write(struct exchange *x, struct bytes in) {
     if (!x->sc) return ERR_CLOSED;
     if (!x->begun || x->answered || in.n == 0) return 0;

@@ -29,6 +29,7 @@ static bool is_complete(const struct exchange *x) {
 static void answered(struct exchange *x) {
     struct server_conn *sc = x->sc;
     const struct http_request *r = x->request;
+    sc->conn.brief = false;
     exchange_resume(x); // nobody wants the rest of the body: it is read away
     bool short_rest =
         r && r->body == HTTP_BODY_LENGTH && r->content_length - x->in_bytes <= DRAIN_BYTES;
