@@ -10,6 +10,8 @@
 #include <string.h>
 
 #define EVENTS_A_COMMIT 512
+#define PRUNE_ROWS 5000    /* a transaction */
+#define PRUNE_PORTIONS 200 /* an hour: the rest waits for the next */
 
 static const struct metric_desc refused_desc = {
     .name = "hub_nodes_refused_total",
@@ -274,27 +276,37 @@ int hub_flush_events(struct hub *h, struct error *why) {
     return 0;
 }
 
-static int prune(struct hub *h, uint64_t before_wall_ns, bool credentials, struct error *why) {
+static int prune_some(struct hub *h, struct bytes before, bool credentials, uint64_t *removed,
+                      struct error *why) {
     struct arena a;
     struct store_batch b;
-    char text[CLOCK_TEXT_MAX];
     const struct bytes none = {NULL, 0};
-    uint64_t removed = 0;
-    if (before_wall_ns == 0) return 0;
     arena_init(&a, 0);
     batch_init(&b, &a, none, none);
-    struct bytes before = bytes_make(text, clock_format(text, before_wall_ns, 3));
     if (credentials) {
-        batch_prune_credentials(&b, before);
+        batch_prune_credentials(&b, before, PRUNE_ROWS);
     } else {
-        batch_prune(&b, before);
+        batch_prune(&b, before, PRUNE_ROWS);
     }
-    int r = store_commit(h->options.store, &b, &removed, why);
-    if (r == 0 && removed) {
-        log_info(h->options.log, credentials ? "credentials_pruned" : "events_pruned",
-                 F_U64("count", removed));
-    }
+    int r = store_commit(h->options.store, &b, removed, why);
     arena_free(&a);
+    return r;
+}
+
+static int prune(struct hub *h, uint64_t before_wall_ns, bool credentials, struct error *why) {
+    char text[CLOCK_TEXT_MAX];
+    uint64_t removed = PRUNE_ROWS, sum = 0;
+    int r = 0;
+    if (before_wall_ns == 0) return 0;
+    struct bytes before = bytes_make(text, clock_format(text, before_wall_ns, 3));
+    for (unsigned i = 0; r == 0 && removed == PRUNE_ROWS && i < PRUNE_PORTIONS; i++) {
+        r = prune_some(h, before, credentials, &removed, why);
+        if (r == 0) sum += removed;
+    }
+    if (sum) {
+        log_info(h->options.log, credentials ? "credentials_pruned" : "events_pruned",
+                 F_U64("count", sum));
+    }
     return r;
 }
 

@@ -98,6 +98,12 @@ struct model_rows;
                                            struct model_rows *rows, struct error *why);
 void model_rows_free(struct model_rows *rows);
 
+/* model_peer_bytes: how long a builder's text in the peer list would be with a credential in the
+ * place of what its service has. peer  its text now. errors  ERR_NO_MEMORY. Pure. */
+[[gnu::warn_unused_result]] int model_peer_bytes(size_t *ret, struct bytes peer,
+                                                 const struct store_credential *c, struct arena *a,
+                                                 struct error *why);
+
 /* A measurement as a node's proxy tells it. */
 struct model_claim {
     struct bytes key, value;

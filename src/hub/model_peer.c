@@ -32,6 +32,21 @@ int peer_add(struct peer_member **list, struct arena *a, const struct store_cred
     return r;
 }
 
+int model_peer_bytes(size_t *ret, struct bytes peer, const struct store_credential *c,
+                     struct arena *a, struct error *why) {
+    static const struct json_limits limits = {16u << 20, 8, 1u << 17, true};
+    struct peer_member *added = NULL;
+    const struct json *doc;
+    int r = peer_add(&added, a, c, why);
+    if (r != 0) return r;
+    *ret = peer.n + added->key.n + added->json.n;
+    if (json_parse(&doc, peer, a, &limits, NULL) != 0) return 0; // too long to be taken apart
+    json_members(key, value, doc) {
+        if (bytes_equal(json_text(key), c->service)) *ret -= json_raw(value).n + c->service.n;
+    }
+    return 0;
+}
+
 static const struct peer_member *find(const struct peer_member *list, const char *service) {
     for (; list; list = list->next) {
         if (bytes_equal_str(list->key, service)) return list;

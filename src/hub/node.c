@@ -312,9 +312,11 @@ static int read_credential(struct hub_call *c, struct store_credential *ret, str
     return r;
 }
 
-// peer_bytes: what the builder has in the peer list already.
+// peer: what the builder has in the peer list already.
 static bool check_credential(struct hub_call *c, const struct store_credential *k,
-                             size_t peer_bytes) {
+                             struct bytes peer) {
+    size_t peer_bytes = 0;
+    struct error why;
     if (k->tls_cert.n == 0 && k->address.n == 0) {
         hub_message(c, 400, "no credentials provided", NULL);
     } else if (c->hub->options.compat) {
@@ -324,7 +326,9 @@ static bool check_credential(struct hub_call *c, const struct store_credential *
     } else if (k->service.n > SERVICE_MAX || k->region.n > REGION_MAX ||
                k->tls_cert.n > CERTIFICATE_MAX) {
         hub_message(c, 400, "credentials are too long", NULL);
-    } else if (peer_bytes + k->service.n + k->region.n + k->tls_cert.n > PEER_BYTES_MAX) {
+    } else if (model_peer_bytes(&peer_bytes, peer, k, &c->arena, &why) != 0) {
+        hub_status(c, 500);
+    } else if (peer_bytes > PEER_BYTES_MAX && peer_bytes > peer.n) { // smaller is always taken
         hub_message(c, 400, "too many services", NULL);
     } else {
         return true;
@@ -336,7 +340,7 @@ void node_register(struct hub_call *c) {
     struct caller caller;
     struct store_credential k = {.service = c->params[0]};
     struct bytes type = {NULL, 0};
-    size_t peer_bytes = 0;
+    struct bytes peer = {NULL, 0};
     struct store_batch b;
     struct error why;
     read_lock(c);
@@ -345,7 +349,7 @@ void node_register(struct hub_call *c) {
         k.builder = arena_copy(&c->arena, bytes_from_str(caller.builder->name));
         k.measurement = arena_copy(&c->arena, caller.measurement->name);
         type = arena_copy(&c->arena, caller.measurement->type);
-        peer_bytes = caller.builder->peer_bytes;
+        peer = arena_copy(&c->arena, bytes_make(caller.builder->peer, caller.builder->peer_bytes));
     }
     unlock(c);
     if (!known) return;
@@ -353,7 +357,7 @@ void node_register(struct hub_call *c) {
         hub_message(c, 400, "failed to unmarshal request body", why.text);
         return;
     }
-    if (!check_credential(c, &k, peer_bytes)) return;
+    if (!check_credential(c, &k, peer)) return;
     batch_init(&b, &c->arena, (struct bytes){NULL, 0}, (struct bytes){NULL, 0});
     batch_register(&b, &k, type);
     int r = hub_change(c->hub, &b, k.builder, &why);

@@ -217,6 +217,83 @@ TEST(rows_of_no_sense_let_nobody_in_on_postgres) {
     rows_of_no_sense(DB_POSTGRES);
 }
 
+static void add_events(struct fixture *f, size_t count) {
+    struct store_batch b;
+    struct arena a;
+    arena_init(&a, 0);
+    batch_init(&b, &a, (struct bytes){NULL, 0}, (struct bytes){NULL, 0});
+    for (size_t i = 0; i < count; i++)
+        batch_event(&b, L("GetConfig"), L("b"), L("m"));
+    CHECK_OK(store_commit(f->hub->options.store, &b, NULL, &why), &why);
+    arena_free(&a);
+}
+
+// More than one transaction takes.
+static void prune_many(enum db_kind kind) {
+    struct fixture f;
+    uint64_t removed = 0;
+    struct store_batch b;
+    struct arena a;
+    open_hub(&f, kind, false);
+    add_builder(&f);
+    add_events(&f, 12000);
+    arena_init(&a, 0);
+    batch_init(&b, &a, (struct bytes){NULL, 0}, (struct bytes){NULL, 0});
+    batch_prune(&b, L("2999-01-01T00:00:00Z"), 1000);
+    CHECK_OK(store_commit(f.hub->options.store, &b, &removed, &why), &why);
+    CHECK_U64(removed, 1000);
+    arena_free(&a);
+    CHECK_OK(hub_prune(f.hub, UINT64_C(4000000000) * NS_PER_S, 0, &why), &why);
+    CHECK_I64(ask(&f, HUB_ADMIN, "GET", A2 "events", "", "t"), 200);
+    check_body(&f, "[]\n");
+    close_hub(&f);
+}
+
+TEST(old_events_go_in_portions_on_sqlite) {
+    prune_many(DB_SQLITE);
+}
+
+TEST(old_events_go_in_portions_on_postgres) {
+    prune_many(DB_POSTGRES);
+}
+
+static int registers(struct fixture *f, const char *service, char letter, size_t n) {
+    char path[80];
+    char *body = malloc(n + 40);
+    CHECK(body != NULL);
+    (void)snprintf(path, sizeof path, "/api/l1-builder/v1/register_credentials/%s", service);
+    size_t at = (size_t)snprintf(body, 40, "{\"tls_cert\":\"");
+    memset(body + at, letter, n);
+    if (letter == '\\') memset(body + at + 1, 'n', 1);
+    for (size_t i = 2; letter == '\\' && i < n; i += 2)
+        body[at + i + 1] = 'n';
+    (void)snprintf(body + at + n, 40 - at, "\"}");
+    int status = ask(f, HUB_PUBLIC, "POST", path, body, "t");
+    free(body);
+    return status;
+}
+
+// What counts is what peers read, and a credential takes the place of the one before.
+TEST(a_node_at_its_bound_can_renew) {
+    struct fixture f;
+    open_hub(&f, DB_SQLITE, false);
+    add_builder(&f);
+    CHECK_I64(post(&f, A "measurements",
+                   "{\"measurement_id\":\"m\",\"attestation_type\":\"t\",\"measurements\":{"
+                   "\"4\":{\"expected\":\"aa\"}}}"),
+              200);
+    CHECK_I64(post(&f, A "measurements/activation/m", "{\"enabled\":true}"), 200);
+    CHECK_I64(registers(&f, "one", 'c', 256u << 10), 200);
+    CHECK_I64(registers(&f, "two", 'c', 255u << 10), 200);
+    CHECK_I64(registers(&f, "three", 'c', 2000), 400);
+    CHECK_I64(registers(&f, "one", 'd', 256u << 10), 200);
+    CHECK_I64(registers(&f, "one", 'e', 1000), 200);
+    CHECK_I64(registers(&f, "three", 'c', 2000), 200);
+    // 250 KB of line ends are 500 KB in the list.
+    CHECK_I64(registers(&f, "lines", '\\', 500000), 400);
+    close_hub(&f);
+}
+
 TEST(an_unknown_builder_is_named_as_such) {
     struct fixture f;
     open_hub(&f, DB_SQLITE, false);

@@ -155,10 +155,10 @@ void batch_secret_set(struct store_batch *b, struct bytes builder, struct bytes 
 void batch_change(struct store_batch *b, const char *action, struct bytes subject);
 /* batch_notify: other processes load this builder (empty: the measurements) again. */
 void batch_notify(struct store_batch *b, struct store *s, struct bytes builder);
-/* Pruning, of before an RFC 3339 time: events; credentials that others have replaced (of a builder
- * and service the newest always stays). */
-void batch_prune(struct store_batch *b, struct bytes before);
-void batch_prune_credentials(struct store_batch *b, struct bytes before);
+/* Pruning, of before an RFC 3339 time: events, the oldest first; credentials that others have
+ * replaced (of a builder and service the newest always stays). most  rows a batch. */
+void batch_prune(struct store_batch *b, struct bytes before, uint64_t most);
+void batch_prune_credentials(struct store_batch *b, struct bytes before, uint64_t most);
 
 /* store_commit: all or nothing. Tries again when the database was busy or gone before the COMMIT.
  * errors  as db/db.h; ERR_CLOSED also when it is not known whether the COMMIT arrived. */

@@ -134,7 +134,8 @@ static void check_credential_pruning(struct store *s, struct arena *a) {
     for (int round = 0; round < 2; round++) {
         uint64_t removed = 0;
         batch_init(&b, a, none, none);
-        batch_prune_credentials(&b, round ? L("2999-01-01T00:00:00Z") : L("2001-01-01T00:00:00Z"));
+        batch_prune_credentials(&b, round ? L("2999-01-01T00:00:00Z") : L("2001-01-01T00:00:00Z"),
+                                100);
         CHECK_OK(store_commit(s, &b, &removed, &why), &why);
         CHECK(round ? removed >= 2 : removed == 0);
     }
@@ -196,7 +197,7 @@ static void check_rows(enum db_kind kind) {
     CHECK_OK(store_events(s, 10, append_change, &out, &why), &why);
     check_text(&out, "GetConfig b1 m1;");
     batch_init(&b, &a, all, all);
-    batch_prune(&b, L("2999-01-01T00:00:00Z"));
+    batch_prune(&b, L("2999-01-01T00:00:00Z"), 100);
     CHECK_OK(store_commit(s, &b, NULL, &why), &why);
     CHECK_OK(store_events(s, 10, append_change, &out, &why), &why);
     check_text(&out, "");

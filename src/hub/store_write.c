@@ -222,20 +222,24 @@ static const struct db_statement change_add = {
     "INSERT INTO hub_changes (action, subject, author, reason) VALUES ($1, $2, $3, $4)", NULL};
 static const struct db_statement notify = {"notify", "SELECT $1",
                                            "SELECT pg_notify('" STORE_CHANNEL "', $1)"};
+// In portions: a database that is taken over may have years of rows, and one statement for all of
+// them keeps writers waiting, or is given up each time.
 static const struct db_statement prune = {
-    "prune", "DELETE FROM event_log WHERE created_at < $1",
-    "DELETE FROM event_log WHERE created_at < $1::timestamptz"};
+    "prune",
+    "DELETE FROM event_log WHERE id IN (SELECT id FROM event_log WHERE created_at < $1"
+    " ORDER BY created_at LIMIT CAST($2 AS INTEGER))",
+    "DELETE FROM event_log WHERE id IN (SELECT id FROM event_log WHERE created_at < $1::timestamptz"
+    " ORDER BY created_at LIMIT $2::bigint)"};
 #define REPLACED                                                                                   \
     " AND EXISTS (SELECT 1 FROM service_credential_registrations n WHERE"                          \
-    " n.builder_name = service_credential_registrations.builder_name"                              \
-    " AND n.service = service_credential_registrations.service"                                    \
-    " AND n.id > service_credential_registrations.id)"
+    " n.builder_name = r.builder_name AND n.service = r.service AND n.id > r.id)"
+#define PRUNE_CREDENTIALS                                                                          \
+    "DELETE FROM service_credential_registrations WHERE id IN"                                     \
+    " (SELECT id FROM service_credential_registrations r WHERE NOT is_active"                      \
+    " AND coalesce(deprecated_at, created_at) < "
 static const struct db_statement prune_credentials = {
-    "prune_credentials",
-    "DELETE FROM service_credential_registrations WHERE NOT is_active"
-    " AND coalesce(deprecated_at, created_at) < $1" REPLACED,
-    "DELETE FROM service_credential_registrations WHERE NOT is_active"
-    " AND coalesce(deprecated_at, created_at) < $1::timestamptz" REPLACED};
+    "prune_credentials", PRUNE_CREDENTIALS "$1" REPLACED " LIMIT CAST($2 AS INTEGER))",
+    PRUNE_CREDENTIALS "$1::timestamptz" REPLACED " LIMIT $2::bigint)"};
 
 void batch_event(struct store_batch *b, struct bytes event, struct bytes builder,
                  struct bytes measurement) {
@@ -265,10 +269,16 @@ void batch_notify(struct store_batch *b, struct store *s, struct bytes builder) 
     ADD(b, &notify, NULL, db_text(bytes_from_str(text)));
 }
 
-void batch_prune(struct store_batch *b, struct bytes before) {
-    ADD(b, &prune, NULL, db_text(before));
+static struct db_value count_text(struct store_batch *b, uint64_t n) {
+    const char *text = arena_printf(b->arena, "%llu", (unsigned long long)n);
+    if (!text) b->failed = ERR_NO_MEMORY;
+    return db_text(bytes_from_str(text ? text : "0"));
 }
 
-void batch_prune_credentials(struct store_batch *b, struct bytes before) {
-    ADD(b, &prune_credentials, NULL, db_text(before));
+void batch_prune(struct store_batch *b, struct bytes before, uint64_t most) {
+    ADD(b, &prune, NULL, db_text(before), count_text(b, most));
+}
+
+void batch_prune_credentials(struct store_batch *b, struct bytes before, uint64_t most) {
+    ADD(b, &prune_credentials, NULL, db_text(before), count_text(b, most));
 }
