@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #define LOCK "devnet.lock"
+#define PART FOLDER_ENDED ".part" /* while it is set aside or given back */
+#define GONE FOLDER_ENDED ".gone" /* while it is removed */
 
 bool folder_name_is_good(const char *name) {
     static const char allowed[] =
@@ -43,18 +45,6 @@ static int make_path(char *path, struct error *why) {
     }
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where) {
-    (void)st;
-    // The lock goes last, with the folder; its name is the mark that the folder is ours.
-    if (where->level == 0 || (where->level == 1 && strcmp(path + where->base, LOCK) == 0)) return 0;
-    (void)(type == FTW_DP ? rmdir(path) : unlink(path));
-    return 0;
-}
-
-static void empty(const char *path) {
-    (void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
 static int remove_any(const char *path, const struct stat *st, int type, struct FTW *where) {
     (void)st;
     (void)where;
@@ -66,6 +56,31 @@ void folder_remove(const char *path) {
     (void)nftw(path, remove_any, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+// What stands in a folder, but for the lock: that goes last, with the folder; its name is the mark
+// that the folder is ours.
+static void each(const char *path, void (*act)(const char *path, const char *name)) {
+    DIR *d = opendir(path);
+    if (!d) return;
+    for (const struct dirent *e; (e = readdir(d));) {
+        bool none = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+        if (!none && strcmp(e->d_name, LOCK) != 0) act(path, e->d_name);
+    }
+    (void)closedir(d);
+}
+
+static void remove_entry(const char *path, const char *name) {
+    char entry[PATH_MAX];
+    if (snprintf(entry, sizeof entry, "%s/%s", path, name) < (int)sizeof entry) {
+        folder_remove(entry);
+    }
+}
+
+static bool holds(const char *path, const char *name) {
+    char entry[PATH_MAX];
+    return snprintf(entry, sizeof entry, "%s/%s", path, name) < (int)sizeof entry &&
+           access(entry, F_OK) == 0;
+}
+
 static bool is_empty(const char *path) {
     DIR *d = opendir(path);
     bool found = false;
@@ -75,6 +90,53 @@ static bool is_empty(const char *path) {
     }
     (void)closedir(d);
     return !found;
+}
+
+// What an ended network left is set aside until the new one has begun. A process that is killed
+// meanwhile loses nothing: whatever stands beside PART is as old as what is in it, whatever stands
+// beside FOLDER_ENDED is new.
+
+static void move_entry(const char *path, const char *from, const char *to, const char *name) {
+    char old[PATH_MAX], fresh[PATH_MAX];
+    int a = snprintf(old, sizeof old, "%s/%s%s", path, from, name);
+    int b = snprintf(fresh, sizeof fresh, "%s/%s%s", path, to, name);
+    if (a < (int)sizeof old && b < (int)sizeof fresh) (void)rename(old, fresh);
+}
+
+static void set_aside(const char *path, const char *name) {
+    if (strcmp(name, PART) != 0) move_entry(path, "", PART "/", name);
+}
+
+static void remove_new(const char *path, const char *name) {
+    if (strcmp(name, FOLDER_ENDED) != 0) remove_entry(path, name);
+}
+
+static void give_back(const char *part, const char *name) {
+    move_entry(part, "", "../", name);
+}
+
+static int begin_anew(struct folder *f, struct error *why) {
+    int r = folder_make(f, PART, why);
+    if (r < 0) return r;
+    each(f->path, set_aside);
+    char part[PATH_MAX];
+    (void)snprintf(part, sizeof part, "%s/" PART, f->path); // folder_make had room for it
+    f->replaces = rmdir(part) < 0;                          // it is not empty
+    if (f->replaces) move_entry(f->path, PART, FOLDER_ENDED, "");
+    return 0;
+}
+
+static void recover(const char *path) {
+    char part[PATH_MAX];
+    if (snprintf(part, sizeof part, "%s/" PART, path) >= (int)sizeof part) return;
+    remove_entry(path, GONE);
+    if (holds(path, FOLDER_ENDED)) {
+        each(path, remove_new);
+        move_entry(path, FOLDER_ENDED, PART, "");
+    }
+    if (!holds(path, PART)) return;
+    each(part, give_back);
+    (void)rmdir(part);
 }
 
 static int open_lock(struct folder *f, struct arena *a, bool *ret_made, struct error *why) {
@@ -96,7 +158,7 @@ int folder_open(struct folder *ret, struct arena *a, const char *path, bool keep
                 struct error *why) {
     struct folder f = {.lock_fd = -1};
     char *absolute = NULL;
-    bool made;
+    bool made = false;
     if (*path == '/') {
         f.path = arena_str(a, bytes_from_str(path));
     } else if ((absolute = getcwd(NULL, 0))) {
@@ -107,16 +169,31 @@ int folder_open(struct folder *ret, struct arena *a, const char *path, bool keep
     int r = make_path(f.path, why);
     if (r == 0) r = open_lock(&f, a, &made, why);
     if (r < 0) return r;
-    if (!keep_content) empty(f.path);
+    recover(f.path);
+    if (!keep_content) r = begin_anew(&f, why);
+    if (r < 0) {
+        folder_close(&f, made);
+        return r;
+    }
     *ret = f;
     return 0;
+}
+
+void folder_settle(struct folder *f) {
+    move_entry(f->path, FOLDER_ENDED, GONE, "");
+    remove_entry(f->path, GONE);
+    f->replaces = false;
+}
+
+void folder_restore(struct folder *f) {
+    recover(f->path);
 }
 
 void folder_close(struct folder *f, bool remove) {
     if (f->lock_fd < 0) return;
     if (remove) {
         char name[PATH_MAX];
-        empty(f->path);
+        each(f->path, remove_entry);
         if (snprintf(name, sizeof name, "%s/" LOCK, f->path) < (int)sizeof name) {
             (void)unlink(name);
             (void)rmdir(f->path);

@@ -12,9 +12,13 @@
 
 #include <stdbool.h>
 
+/* Where, below the folder, that of an ended network is until the new one has begun. */
+#define FOLDER_ENDED "ended"
+
 struct folder {
     char *path; /* absolute */
     int lock_fd;
+    bool replaces; /* it held something that is set aside */
 };
 
 /* folder_name_is_good: 1 to 40 letters, digits, ".", "_", "-", the first no ".": a name that stays
@@ -25,11 +29,17 @@ bool folder_name_is_good(const char *name);
  * arena, NULL without a home or memory. */
 char *folder_default(struct arena *a, const char *name);
 
-/* folder_open makes the folder (and its parents), or empties what an ended network left there, and
- * locks it. errors  ERR_CONFLICT (a network runs there, or it is not a devnet's folder and not
- * empty), ERR_IO. */
+/* folder_open makes the folder (and its parents) and locks it. What an ended network left there
+ * stays (keep_content), or is set aside in FOLDER_ENDED until folder_settle; what a start that was
+ * killed had set aside is given back before. errors  ERR_CONFLICT (a network runs there, or it is
+ * not a devnet's folder and not empty), ERR_IO. */
 [[gnu::warn_unused_result]] int folder_open(struct folder *ret, struct arena *a, const char *path,
                                             bool keep_content, struct error *why);
+
+/* folder_settle removes what is set aside: the new network has begun. folder_restore gives it back
+ * in place of what came since: it could not begin. */
+void folder_settle(struct folder *f);
+void folder_restore(struct folder *f);
 
 /* folder_close unlocks; remove: takes the folder and all in it away. */
 void folder_close(struct folder *f, bool remove);

@@ -64,9 +64,14 @@ int kept_store(struct net *n, struct error *why) {
 }
 
 bool kept_there(const char *folder) {
-    char path[PATH_MAX];
-    int length = snprintf(path, sizeof path, "%s/" NAME, folder);
-    return length < (int)sizeof path && access(path, F_OK) == 0;
+    // In the folder, or set aside by a start that was killed before it had begun.
+    static const char *const places[] = {NAME, FOLDER_ENDED "/" NAME, FOLDER_ENDED ".part/" NAME};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        char path[PATH_MAX];
+        int length = snprintf(path, sizeof path, "%s/%s", folder, places[i]);
+        if (length < (int)sizeof path && access(path, F_OK) == 0) return true;
+    }
+    return false;
 }
 
 bool kept_has(const struct net *n, const char *name) {

@@ -112,7 +112,7 @@ struct net {
     struct query chain_query; /* commands to the chain */
     struct net_sends sends;
     uint64_t genesis_s; /* time of genesis; 0: the chain's own choice */
-    bool replaces;      /* the folder held another network, which is gone */
+    bool replaces;      /* the folder held a network that could go on */
     bool began;         /* it was started: there is something to look at when it fails */
     bool hub_filled, archive_filled;
     struct process show; /* with --show */

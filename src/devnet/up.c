@@ -276,6 +276,13 @@ static void on_tick(struct loop_timer *t) {
 
 // The beginning
 
+static bool recording_within(const struct net *n, const char *path) {
+    char folder[PATH_MAX];
+    if (!realpath(path, folder)) return false;
+    size_t length = strlen(folder);
+    return strncmp(n->recording, folder, length) == 0 && n->recording[length] == '/';
+}
+
 static int open_folder(struct net *n, struct error *why) {
     char *path = NULL;
     if (n->s->folder && *n->s->folder) {
@@ -291,6 +298,12 @@ static int open_folder(struct net *n, struct error *why) {
                          path);
     }
     n->replaces = !n->s->resume && kept_there(path);
+    if (!n->s->resume && recording_within(n, path)) {
+        return error_set(why, ERR_CONFLICT,
+                         "--replay: %s lies in the folder that the new network replaces: give it "
+                         "another --folder, or move the recording",
+                         n->recording);
+    }
     return folder_open(&n->folder, &n->arena, path, n->s->resume, why);
 }
 
@@ -433,6 +446,8 @@ static int start(struct net *n, struct error *why) {
     if (r == 0 && *n->recording) start_verb(n, "replay", n->recording);
     n->tick.fire = on_tick;
     if (r == 0) r = loop_timer_set(n->loop, &n->tick, loop_now_ns(n->loop) + TICK_NS, why);
+    n->began = r == 0;
+    if (n->began) folder_settle(&n->folder);
     return r;
 }
 
@@ -456,8 +471,9 @@ static void close_all(struct net *n) {
     log_close(n->log);
     ports_release(&n->ports);
     if (n->folder.path) {
+        if (!n->began) folder_restore(&n->folder);
         forget_addresses(n);
-        bool keep = n->s->resume || (n->began && (n->s->keep || n->status != 0));
+        bool keep = n->s->resume || (n->began ? n->s->keep || n->status != 0 : n->folder.replaces);
         if (keep && !n->s->json) (void)printf("kept: %s\n", n->folder.path);
         folder_close(&n->folder, !keep);
     }
@@ -478,7 +494,6 @@ int devnet_up(const struct devnet_settings *s) {
     arena_init(&n.arena, 64u << 20);
     ports_init(&n.ports, (unsigned)s->port_base);
     int r = start(&n, &why);
-    n.began = r == 0;
     if (r == 0) r = service_run(n.service, &why);
     if (r == 0 && s->until_ready && n.ready_ns) n.status = 0;
     if (r < 0) {

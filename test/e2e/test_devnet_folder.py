@@ -78,6 +78,28 @@ def a_fresh_start_is_said_to_be_one():
 
 
 @case
+def a_start_that_fails_keeps_what_was_kept():
+    """A new network in place of a kept one: the kept one goes when the new one has its ports and
+    has begun, and not before."""
+    with Folder() as folder, socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        net, port = folder / "net", taken.getsockname()[1]
+        recording = net / "orders.rec"
+        r = up(net, "--nodes", "1", "--until-ready", "--keep", "--seed", "one", "--record", recording)
+        assert r.returncode == 0, r.stderr
+        kept = {p.name: p.read_bytes() for p in net.iterdir() if p.is_file()}
+        for flags, word in ((["--port-base", port], "in use"), (["--page-port", port], "in use"),
+                            (["--record", "/proc/nowhere"], "/proc/nowhere"),
+                            (["--replay", recording], "move the recording")):
+            r = up(net, "--nodes", "1", "--until-ready", *flags)
+            assert r.returncode != 0 and word in r.stderr, (flags, r.stdout, r.stderr)
+            left = {p.name: p.read_bytes() for p in net.iterdir() if p.is_file()}
+            assert left == kept, (flags, [n for n in {*left, *kept} if left.get(n) != kept.get(n)])
+        with Devnet(folder, "--continue") as again:
+            assert again.told["seed"] == "one"
+
+
+@case
 def interrupted_starts_leave_nothing():
     """Ctrl-C at every moment of the start: no process, no folder."""
     with Folder() as folder:
