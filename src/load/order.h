@@ -18,7 +18,7 @@ struct order {
     struct account *account;
     const struct form_group *group;
     uint64_t sent_us, target; /* target: block of a bundle */
-    uint32_t set;             /* variants of one thing have the same */
+    uint64_t set;             /* number from 1: variants of one thing have the same */
     uint16_t variant;
     uint8_t state; /* enum order_state */
     bool bundle;
@@ -48,7 +48,6 @@ struct run {
     struct loop_timer pace, poll, second;
     uint64_t begin_ns, planned, due_blocks; /* due_blocks: orders that blocks have released */
     uint64_t at;                            /* which order of the schedule comes next */
-    uint32_t sets;
     bool sending, over;
     uint64_t sent_end_ns;
     uint64_t head;      /* newest block that was looked at */
@@ -72,8 +71,6 @@ void run_watch_close(struct run *r);
 /* run_send.c: sends the next order of the schedule. */
 void run_send_next(struct run *r);
 void run_note_reason(struct run *r, struct bytes text);
-/* A bundle's fate is known: its account is free again. */
-void run_free_account(struct run *r, struct order *o);
 /* ret points into url. */
 [[gnu::warn_unused_result]] int run_open_client(struct run *r, struct client **ret,
                                                 struct bytes *ret_path, const char *url,

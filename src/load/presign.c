@@ -199,7 +199,7 @@ static void on_worker(void *context) {
 static struct account *pick(struct pool_of *p, bool bundle) {
     for (size_t tries = 0; tries < p->count; tries++) {
         struct account *k = &p->accounts[p->next++ % p->count];
-        if (k->stale || k->busy || (bundle && k->at_work)) continue;
+        if (k->stale || k->holder || (bundle && k->at_work)) continue;
         return k;
     }
     return NULL;
@@ -219,7 +219,7 @@ static void choose(struct presign *a, struct made *m, uint64_t at) {
     m->nonce = k->nonce;
     m->doubts = k->doubts;
     if (g->spam->bundle) {
-        k->busy = true;
+        k->holder = at + 1;
     } else {
         k->nonce++;
         k->at_work++;

@@ -152,7 +152,7 @@ static void count_up(struct run *r) {
     v->planned = r->w->s->per_block && !r->w->s->count ? r->at : r->planned;
     v->sets = r->at - v->starved;
     v->total_us = run_us(r);
-    uint32_t set = 0;
+    uint64_t set = 0;
     unsigned landed = 0;
     for (size_t i = 0; i < r->order_count; i++) {
         struct order *o = &r->orders[i];

@@ -38,11 +38,6 @@ void run_note_reason(struct run *r, struct bytes text) {
     v->reasons[place].count++;
 }
 
-void run_free_account(struct run *r, struct order *o) {
-    (void)r;
-    o->account->busy = false;
-}
-
 // Answers
 
 static void doubt_nonce(struct account *k) {
@@ -159,7 +154,7 @@ static struct order *new_order(struct run *r, const struct presign_order *m, uin
     struct order *o = &r->orders[r->order_count++];
     *o = (struct order){.account = m->account,
                         .group = m->group,
-                        .set = r->sets,
+                        .set = r->at + 1,
                         .variant = (uint16_t)variant,
                         .target = r->announced + 1,
                         .bundle = m->group->spam->bundle};
@@ -185,7 +180,6 @@ static void send_request(struct run *r, const struct presign_order *m, uint64_t 
 
 void run_send_next(struct run *r) {
     struct presign_order m;
-    r->sets++;
     arena_reset(&r->scratch);
     presign_take(r->presign, &m);
     if (!m.account) r->result->starved++;

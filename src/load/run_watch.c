@@ -103,12 +103,13 @@ static void close_bundles(struct run *r, uint64_t number) {
         struct order *o = &r->orders[i];
         if (!o->bundle) continue;
         if (o->target + 4 < number) break; // orders are in the order of their targets
-        if (o->target > number || !o->account->busy) continue;
+        // The account may be the next one's already, which is not even sent.
+        if (o->target > number || o->account->holder != o->set) continue;
         bool open = false;
         for (size_t k = i; k < r->order_count && r->orders[k].set == o->set; k++) {
             open |= r->orders[k].state == ORDER_SENT;
         }
-        if (!open) run_free_account(r, o);
+        if (!open) o->account->holder = 0;
     }
 }
 

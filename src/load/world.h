@@ -26,7 +26,7 @@ struct account {
     uint64_t nonce;   /* next to use */
     unsigned at_work; /* orders on their way, or made ahead */
     unsigned doubts;  /* how often its nonce was in doubt: what was made before is of no use */
-    bool busy;        /* a bundle's fate is open */
+    uint64_t holder;  /* number, from 1, of the order whose bundles' fate is open; 0: none */
     bool stale;       /* its nonce must be asked for */
 };
 

@@ -1,7 +1,9 @@
 """The load generator: against anvil, our own node, and a whole devnet."""
+import http.server
 import json
 import os
 import pathlib
+import threading
 
 from devnet_network import Devnet
 from harness import PROGRAM, Folder, Process, Skip, case, free_port, main, request, run, wait_until
@@ -200,6 +202,44 @@ def orders_are_signed_ahead_of_their_time():
         assert report["refused"] == report["sent"] > 0, report
         assert report["sent"] + report["starved"] == 100, report
         assert all("insufficient funds" in r["text"] for r in report["reasons"]), report
+
+
+class Taker(http.server.BaseHTTPRequestHandler):
+    """Takes every bundle, and lands none."""
+    protocol_version = "HTTP/1.1"
+    bundles = []
+
+    def do_POST(self):
+        call = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.bundles.append(call["params"][0])
+        body = b'{"jsonrpc":"2.0","id":1,"result":{}}'
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@case
+def an_account_has_one_bundle_a_block():
+    """Also when what comes next is made ahead: the same transaction in a bundle that may revert and
+    in one that may not would land for both."""
+    with Folder() as folder, Node(folder) as node:
+        taker = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Taker)
+        threading.Thread(target=taker.serve_forever, daemon=True).start()
+        try:
+            report = load(node.port, "--orders-url", f"http://127.0.0.1:{taker.server_port}",
+                          "--scenario", "reverts", "--rate", "20", "--duration", "5s",
+                          "--accounts", "10", "--wait", "3s")
+        finally:
+            taker.shutdown()
+            taker.server_close()
+        sent = [(b["blockNumber"], b["txs"][0]) for b in Taker.bundles]
+        assert len(sent) == report["sent"] == report["accepted"] > 20, report
+        twice = len(sent) - len(set(sent))
+        assert twice == 0, f"{twice} of {len(sent)} for a block that had the transaction"
 
 
 @case
