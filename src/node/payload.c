@@ -2,6 +2,7 @@
 #include "node/payload.h"
 
 #include "base/hex.h"
+#include "eth/rlp.h"
 #include "node/node.h"
 
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #define IMPROVE_NS_MAX (12 * NS_PER_S) /* nobody asks for one any more */
 #define PAUSES_A_SLOT 8u
 #define GAS_LEAST 21000u
+#define HEADER_GROWTH 64u // bytes: numbers that are 0 before the block is filled, the list's length
 
 struct payload {
     struct engine_payload_id id;
@@ -83,9 +85,23 @@ static struct produce_attributes attributes_of(const struct node *n,
     };
 }
 
+// How many bytes of transactions the block may have (EIP-7934).
+static size_t bytes_left(struct producer *producer) {
+    const struct block_run *run = producer_run(producer);
+    const struct block empty = {.header = *producer_header(producer),
+                                .has_withdrawals = run->env.fork >= FORK_SHANGHAI,
+                                .withdrawals = run->env.withdrawals,
+                                .withdrawal_count = run->env.withdrawal_count};
+    size_t most = fork_rules_of(run->env.fork)->block_rlp_max;
+    size_t taken = block_encoded_size(&empty) + HEADER_GROWTH;
+    return most == 0 ? SIZE_MAX : most > taken ? most - taken : 0;
+}
+
 // Takes transactions until the block is full or the time is over.
-static int fill(struct built *b, struct node *n, struct block_run *run,
+static int fill(struct built *b, struct node *n, struct producer *producer,
                 const struct txpool_list *list, struct error *why) {
+    struct block_run *run = producer_run(producer);
+    size_t room = bytes_left(producer);
     const struct clock *clock = loop_clock(n->loop);
     uint64_t end_ns = clock_monotonic_ns(clock) + FILL_NS_MAX;
     uint64_t blob_gas_max = n->values->blobs_max * GAS_PER_BLOB;
@@ -95,9 +111,12 @@ static int fill(struct built *b, struct node *n, struct block_run *run,
         if (run->gas_used + GAS_LEAST > run->env.gas_limit) break;
         if (i % 16 == 0 && clock_monotonic_ns(clock) > end_ns) break;
         if (blob_gas_max && run->blob_gas_used + tx_blob_gas(&t->tx) > blob_gas_max) continue;
+        size_t bytes = rlp_size_string(t->tx.raw); // a few too many for a legacy one
+        if (bytes > room) continue;
         int r = block_run_tx(run, &t->tx, &t->sender, &result, why);
         if (r != 0) return r;
         if (result.fault != TRANSACT_VALID) continue; // no room, or another of the sender's failed
+        room -= bytes;
         b->value = u256_add(b->value, run->entries[run->count - 1].fee_to_coinbase);
         b->txs[b->tx_count++] = pool_tx_hold(t);
     }
@@ -129,7 +148,7 @@ int payload_build(struct built **ret, struct node *n, struct producer *producer,
         b->txs = arena_alloc_array(&b->memory, list.count + 1, sizeof(struct pool_tx *));
         if (!b->txs) r = error_set(why, ERR_NO_MEMORY, "no memory for a payload");
     }
-    if (r == 0) r = fill(b, n, producer_run(producer), &list, why);
+    if (r == 0) r = fill(b, n, producer, &list, why);
     if (r == 0) r = seal(b, producer, why);
     txpool_list_free(&list);
     if (r != 0) {

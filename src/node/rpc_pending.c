@@ -1,7 +1,7 @@
 /* The pending block: what the node would build now, on its head, from its pool.
  * SPDX-License-Identifier: MIT */
-#include "chain/produce.h"
 #include "node/dev.h"
+#include "node/payload.h"
 #include "node/rpc_internal.h"
 
 #include <stdlib.h>
@@ -32,70 +32,30 @@ void rpc_pending_close(struct rpc *r) {
     r->pending = NULL;
 }
 
-static int begin(struct node *n, struct producer *p, struct error *why) {
-    const struct head_block *parent = head_latest(n->head);
+/* Builds the block as a payload of the next slot would be, and keeps it. */
+static int build(struct node_call *c, struct rpc_pending *kept, struct error *why) {
+    const struct head_block *parent = head_latest(c->node->head);
     const struct header *h = &parent->block.header;
-    struct produce_attributes attributes = {
-        .timestamp = node_time_after(n, h),
-        .fee_recipient = h->coinbase,
-        .prev_randao = h->mix_hash,
-        .gas_limit = n->values->gas_limit,
-        .extra_data = bytes_from_str(n->values->extra_data),
-    };
-    if (node_fee_recipient(n, &attributes.fee_recipient, NULL) != 0) {
+    struct engine_attributes attributes = {.timestamp = node_time_after(c->node, h),
+                                           .fee_recipient = h->coinbase,
+                                           .prev_randao = h->mix_hash};
+    struct built *made = NULL;
+    if (node_fee_recipient(c->node, &attributes.fee_recipient, NULL) != 0) {
         attributes.fee_recipient = h->coinbase;
     }
-    int r = producer_begin(p, &parent->hash, &attributes, why);
+    kept->parent = parent->hash;
     head_block_release(parent);
-    return r;
-}
-
-/* Runs what the pool offers, best first; gives what stands in the block. */
-static int fill(struct producer *p, const struct txpool_list *offered, const struct tx **txs,
-                struct address *senders, size_t *ret_count, struct error *why) {
-    struct block_run *run = producer_run(p);
-    size_t n = 0;
-    for (size_t i = 0; i < offered->count; i++) {
-        const struct pool_tx *t = offered->items[i];
-        struct transact_result result;
-        if (t->tx.gas > run->env.gas_limit - run->gas_used) continue;
-        int r = block_run_tx(run, &t->tx, &t->sender, &result, why);
-        if (r != 0) return r;
-        if (result.fault != TRANSACT_VALID) continue;
-        txs[n] = &t->tx;
-        senders[n++] = t->sender;
-    }
-    *ret_count = n;
-    return 0;
-}
-
-/* Builds the block and keeps it. */
-static int build(struct node_call *c, struct rpc_pending *kept, struct error *why) {
-    struct producer *p = kept->producer;
-    struct txpool_list offered;
-    struct produced sealed;
-    size_t count = 0;
-    int r = begin(c->node, p, why);
-    if (r != 0) return r;
-    r = txpool_pending(c->node->txpool, producer_header(p)->base_fee, &offered, why);
-    if (r != 0) return r;
-    const struct tx **txs = arena_new_array(c->a, const struct tx *, offered.count);
-    struct address *senders = arena_new_array(c->a, struct address, offered.count);
-    if (!txs || !senders) {
-        r = error_set(why, ERR_NO_MEMORY, "no memory for the pending block");
-    }
-    if (r == 0) r = fill(p, &offered, txs, senders, &count, why);
-    if (r == 0) r = producer_seal(p, &sealed, txs, count, c->a, why);
-    txpool_list_free(&offered);
+    int r = payload_build(&made, c->node, kept->producer, &kept->parent, &attributes, why);
     if (r != 0) return r;
     buf_clear(&kept->rlp);
     buf_clear(&kept->senders);
-    buf_append(&kept->rlp, sealed.rlp);
-    buf_append(&kept->senders, bytes_make(senders, count * sizeof *senders));
+    buf_append(&kept->rlp, made->sealed.rlp);
+    for (size_t i = 0; i < made->tx_count; i++) {
+        buf_append(&kept->senders, BYTES_OF(made->txs[i]->sender));
+    }
+    built_release(made);
     r = buf_check(&kept->rlp, why);
-    if (r == 0) r = buf_check(&kept->senders, why);
-    kept->parent = sealed.header.parent_hash;
-    return r;
+    return r == 0 ? buf_check(&kept->senders, why) : r;
 }
 
 static bool is_fresh(struct node_call *c, const struct rpc_pending *p, uint64_t version,

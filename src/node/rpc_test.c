@@ -573,6 +573,35 @@ TEST(the_pool_and_the_pending_block) {
     rpc_fixture_close(&f);
 }
 
+TEST(the_pending_block_is_no_larger_than_a_block_may_be) {
+    static uint8_t zeros[126 << 10];
+    struct tx t = {.type = TX_FEE_MARKET,
+                   .has_to = true,
+                   .to = {{1}},
+                   .gas = 1400000,
+                   .data = bytes_make(zeros, sizeof zeros),
+                   .max_fee = u256_from_u64(100000000000),
+                   .max_priority_fee = u256_from_u64(1000000000)};
+    memset(&f, 0, sizeof f);
+    CHECK_OK(play_init(&f.play, 7, FORK_OSAKA, &why), &why);
+    f.play.genesis.header.gas_limit =
+        200000000; // gas alone does not keep it below 8 MiB (EIP-7934)
+    CHECK_OK(rpc_fixture_start(&f, &why), &why);
+    for (unsigned i = 0; i < 70; i++) {
+        CHECK_OK(rpc_fixture_send(&f, i % PLAY_SENDERS, &t, &why), &why);
+    }
+    struct tx small = t;
+    small.data.n = 0;
+    small.gas = 21000;
+    small.max_priority_fee = u256_from_u64(1); // the last to be looked at
+    CHECK_OK(rpc_fixture_send(&f, 15, &small, &why), &why);
+    const struct json *next = rpc_result(&f, "eth_getBlockByNumber", "[\"pending\",false]");
+    CHECK(rpc_number(next, "size") > (8u << 20) - sizeof zeros - 1024);
+    CHECK(rpc_number(next, "size") <= 8u << 20);
+    CHECK_U64(json_count(json_get(next, "transactions")), 65);
+    rpc_fixture_close(&f);
+}
+
 TEST(calls_without_fees_are_of_every_fork) {
     rpc_begin(&f, 2, 5);
     // A price of blobs without blobs is nothing; blobs without a hash are no transaction.
