@@ -273,7 +273,7 @@ static int match_as_last(struct state_root *s, const struct state_account_change
     if (!t || !matched) return state_root_no_memory(why);
     for (size_t i = 0; i < s->entry_count; i++) {
         const struct entry *e = s->entries[i];
-        state_root_ask(s, i);
+        state_root_ask(s, i, s->entry_count);
         matched[i] = NULL;
         if (e->at == NOT_CHANGED) continue;
         *t = (struct target){.key = e->key, .change = &changes[e->at]};
@@ -346,14 +346,14 @@ static int keep_last(struct entry *e, const struct state_account_change *c, stru
 }
 
 // Entries lie anywhere; their fields fill some lines each, and their slots more.
-void state_root_ask(const struct state_root *s, size_t i) {
+void state_root_ask(const struct state_root *s, size_t i, size_t to) {
     if (i + 8 < s->entry_count) {
         const uint8_t *p = (const uint8_t *)s->entries[i + 8];
         for (size_t at = 0; at < sizeof(struct entry); at += 64) {
             __builtin_prefetch(p + at, 1);
         }
     }
-    if (i + 4 < s->entry_count) {
+    if (i + 4 < to) {
         const struct entry *e = s->entries[i + 4];
         for (size_t k = 0; k < e->slot_count && k < 4; k++) {
             __builtin_prefetch(&e->slots[k], 1);
@@ -369,7 +369,7 @@ static int compare_with_last(struct state_root *s, struct target *const *matched
     for (size_t i = 0; i < s->entry_count; i++) {
         struct entry *e = s->entries[i];
         struct target *t = matched[i];
-        state_root_ask(s, i);
+        state_root_ask(s, i, s->entry_count);
         if (!t) {
             e->last.known = false;
             continue;
@@ -467,7 +467,7 @@ static int apply_accounts(struct state_root *s, struct target *const *matched,
     size_t n = 0;
     for (size_t i = 0; i < s->entry_count; i++) {
         struct entry *e = s->entries[i];
-        state_root_ask(s, i);
+        state_root_ask(s, i, s->entry_count);
         if (matched[i] && matched[i]->same) continue;
         const struct state_account_change *c = matched[i] ? matched[i]->change : NULL;
         struct account now = e->base;

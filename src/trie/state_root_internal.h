@@ -101,8 +101,9 @@ void state_root_missing(void *arg, const struct trie_missing *missing);
 /* state_root_begin_storage makes an account's storage trie that of the parent, or empty. */
 void state_root_begin_storage(const struct state_root *s, struct entry *e, bool cleared);
 
-/* state_root_ask asks memory for entries that come soon after number i: they lie anywhere. */
-void state_root_ask(const struct state_root *s, size_t i);
+/* state_root_ask asks memory for entries that come soon after number i: they lie anywhere.
+ * to      those from here on may be another thread's, so they are not looked into. */
+void state_root_ask(const struct state_root *s, size_t i, size_t to);
 
 /* state_root_decode_slot gives the value of a slot as it was before a change. */
 int state_root_decode_slot(struct u256 *ret, const struct trie_change *c, struct error *why);

@@ -239,7 +239,7 @@ static int plan_window(struct state_root *s, struct target *const *matched, size
                        struct member *m, struct window *w) {
     w->count = w->changes = 0;
     while (*at < to && w->count < WINDOW_JOBS && w->changes < WINDOW_CHANGES) {
-        state_root_ask(s, *at);
+        state_root_ask(s, *at, to);
         struct storage_job *j = &w->job[w->count];
         *j = (struct storage_job){.entry = s->entries[*at], .target = matched[*at]};
         ++*at;
