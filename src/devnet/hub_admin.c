@@ -208,26 +208,36 @@ static void write_document(const struct net *n, const struct net_node *node, str
     json_end(&w);
 }
 
-static int add_builder(struct net *n, const struct net_node *node, bool *ret_known,
-                       struct error *why) {
-    struct buf body;
+// What the hub is told of a builder; of a change its path says the name.
+static void write_builder_entry(const struct net_node *node, bool named, struct buf *out) {
     struct json_writer w;
-    char text[64], path[128];
-    buf_init(&body, 0);
-    json_writer_init(&w, &body, 0);
+    char text[64];
+    json_writer_init(&w, out, 0);
     json_begin_object(&w, NULL);
-    json_add_str(&w, "name", node->builder_name);
+    if (named) json_add_str(&w, "name", node->builder_name);
     (void)snprintf(text, sizeof text, "127.0.0.%u", NET_SOURCE_FIRST + node->number);
     json_add_str(&w, "ip_address", text);
     (void)snprintf(text, sizeof text, "127.0.0.1:%u", node->peers_front);
     json_add_str(&w, "dns_name", node->peers_front ? text : node->name);
     json_add_str(&w, "network", NET_NETWORK);
     json_end(&w);
-    int r = buf_check(&body, why);
-    if (r == 0) r = admin(n, "/builders", buf_view(&body), ret_known, why);
+}
+
+static int add_builder(struct net *n, const struct net_node *node, bool *ret_known,
+                       struct error *why) {
+    struct buf entry, change;
+    char path[128];
+    buf_init(&entry, 0);
+    buf_init(&change, 0);
+    write_builder_entry(node, true, &entry);
+    write_builder_entry(node, false, &change);
     (void)snprintf(path, sizeof path, ADMIN_V2 "/builders/%s", node->builder_name);
-    if (r == 0 && *ret_known) r = tell(n, HTTP_PUT, path, buf_view(&body), NULL, why);
-    buf_free(&body);
+    int r = buf_check(&entry, why);
+    if (r == 0) r = buf_check(&change, why);
+    if (r == 0) r = admin(n, "/builders", buf_view(&entry), ret_known, why);
+    if (r == 0 && *ret_known) r = tell(n, HTTP_PUT, path, buf_view(&change), NULL, why);
+    buf_free(&entry);
+    buf_free(&change);
     return r;
 }
 
