@@ -77,6 +77,7 @@ struct txpool {
     pthread_mutex_t journal_lock;
     int journal_fd;
     size_t journal_lines; /* in the file */
+    size_t journal_bytes; /* in the file, of what was written since it was opened */
     bool journal_read;    /* it may be written anew */
     pthread_rwlock_t subscriber_lock;
     struct pool_subscriber subscribers[TXPOOL_SUBSCRIBERS_MAX];

@@ -19,6 +19,7 @@
 #define RECORD_HEAD 8u
 #define JOURNAL_BYTES_MAX (1u << 30)
 #define REWRITE_SLACK 1024u
+#define REWRITE_SLACK_BYTES (64u << 20)
 
 static void write_record(struct buf *out, struct bytes network) {
     struct hash sum = keccak256(network);
@@ -46,6 +47,11 @@ static int open_file(struct txpool *p, struct error *why) {
     return error_set_os(why, ERR_IO, errno, "cannot open %s", p->options.journal);
 }
 
+// More than the pool can hold and what may be out of date.
+static bool is_large(const struct txpool *p) {
+    return p->journal_bytes > p->options.limits.bytes + REWRITE_SLACK_BYTES;
+}
+
 int pool_journal_append(struct txpool *p, const struct pool_tx *t, struct error *why) {
     struct buf out;
     if (!p->options.journal || !t->local) return 0;
@@ -56,9 +62,11 @@ int pool_journal_append(struct txpool *p, const struct pool_tx *t, struct error 
     if (r == 0 && p->journal_fd < 0) r = open_file(p, why);
     if (r == 0) r = file_write_all(p->journal_fd, buf_view(&out), why);
     p->journal_lines++;
+    p->journal_bytes += out.n;
+    bool large = is_large(p);
     (void)pthread_mutex_unlock(&p->journal_lock);
     buf_free(&out);
-    return r;
+    return r == 0 && large ? pool_journal_rewrite(p, why) : r; // heads may be long in coming
 }
 
 int pool_journal_rewrite(struct txpool *p, struct error *why) {
@@ -66,7 +74,7 @@ int pool_journal_rewrite(struct txpool *p, struct error *why) {
     size_t pending, locals = 0;
     if (!p->options.journal || !p->journal_read) return 0;
     (void)pthread_mutex_lock(&p->journal_lock);
-    bool is_short = p->journal_fd >= 0 && p->journal_lines < REWRITE_SLACK;
+    bool is_short = p->journal_fd >= 0 && p->journal_lines < REWRITE_SLACK && !is_large(p);
     int r = is_short ? 0 : txpool_content(p, NULL, &all, &pending, why);
     if (is_short || r != 0) {
         (void)pthread_mutex_unlock(&p->journal_lock);
@@ -75,16 +83,16 @@ int pool_journal_rewrite(struct txpool *p, struct error *why) {
     for (size_t i = 0; i < all.count; i++) {
         locals += all.items[i]->local;
     }
-    if (p->journal_lines > 2 * locals + REWRITE_SLACK || p->journal_fd < 0) {
+    if (p->journal_lines > 2 * locals + REWRITE_SLACK || is_large(p) || p->journal_fd < 0) {
         struct buf out;
-        buf_init(&out, JOURNAL_BYTES_MAX);
+        buf_init(&out, JOURNAL_BYTES_MAX + p->options.limits.bytes);
         for (size_t i = 0; i < all.count; i++) {
             if (all.items[i]->local) write_record(&out, all.items[i]->network);
         }
         r = buf_check(&out, why);
         if (r == 0) r = file_write_atomic(p->options.journal, buf_view(&out), NULL, why);
         if (r == 0) r = open_file(p, why);
-        if (r == 0) p->journal_lines = locals;
+        if (r == 0) p->journal_lines = locals, p->journal_bytes = out.n;
         buf_free(&out);
     }
     (void)pthread_mutex_unlock(&p->journal_lock);
@@ -97,7 +105,7 @@ int txpool_load_journal(struct txpool *p, struct error *why) {
     struct bytes record;
     size_t count = 0, kept = 0;
     if (!p->options.journal) return 0;
-    buf_init(&file, JOURNAL_BYTES_MAX);
+    buf_init(&file, JOURNAL_BYTES_MAX + p->options.limits.bytes);
     int r = file_read(&file, p->options.journal, why);
     if (r == ERR_NOT_FOUND) r = 0;
     // The file is written anew below, so that what is added here is not appended to it.

@@ -5,6 +5,7 @@
 #include "crypto/ecdsa.h"
 #include "test/harness/test.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -474,6 +475,38 @@ TEST(local_transactions_survive_a_restart) {
     set_head(FORK_PRAGUE);
     CHECK_OK(txpool_load_journal(pool, &why), &why);
     check_counts(2, 0);
+    finish();
+    CHECK(unlink(path) == 0);
+}
+
+TEST(the_journal_does_not_grow_with_what_left_the_pool) {
+    static uint8_t zeros[120 << 10];
+    char path[] = "/tmp/txpool-XXXXXX";
+    int fd = mkstemp(path);
+    CHECK(fd >= 0);
+    begin((struct txpool_limits){.bytes = 1 << 20}, path);
+    CHECK_OK(txpool_load_journal(pool, &why), &why);
+    struct tx t = plain(0, 20, 1);
+    t.gas = 2000000;
+    t.data = bytes_make(zeros, sizeof zeros);
+    for (unsigned i = 0; i < 600; i++) { // 70 MiB, and no new head
+        struct hash hash;
+        struct tx one = t;
+        one.value = u256_from_u64(i);
+        CHECK_OK(tx_sign(&one, signer, &keys[0], &arena, &why), &why);
+        CHECK_OK(txpool_add(pool, one.raw, true, &hash, &why), &why);
+        if (i < 599) CHECK(txpool_remove(pool, &hash));
+    }
+    (void)close(fd);
+    fd = open(path, O_RDONLY | O_CLOEXEC); // another file than at the beginning
+    CHECK(fd >= 0);
+    off_t size = lseek(fd, 0, SEEK_END);
+    (void)close(fd);
+    CHECK(size > (off_t)sizeof zeros && size < 66 << 20);
+    finish();
+    begin((struct txpool_limits){0}, path);
+    CHECK_OK(txpool_load_journal(pool, &why), &why);
+    check_counts(1, 0);
     finish();
     CHECK(unlink(path) == 0);
 }
