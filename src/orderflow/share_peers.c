@@ -265,9 +265,6 @@ static int judge(struct wanted *w, const struct share *s, const struct share_pee
     if (name.n == 0 || name.n >= FLOW_PEER_NAME_MAX) {
         return error_set(why, ERR_INVALID, "a name has 1 to %u bytes", FLOW_PEER_NAME_MAX - 1);
     }
-    if (s->name[0] && bytes_equal_str(name, s->name)) {
-        return error_set(why, ERR_CANCELLED, "this is the node itself");
-    }
     if (in->cert_pem.n + in->cert_pem_more.n == 0 && !s->options.allow_plain) {
         return error_set(why, ERR_UNTRUSTED, "the hub has no certificate of it");
     }
@@ -335,21 +332,28 @@ static int update(struct peer *p, struct wanted *w, const struct share_peer *in,
 }
 
 static int set_one(struct share *s, const struct share_peer *in, struct error *why) {
-    struct wanted w;
-    int r = judge(&w, s, in, why);
-    struct peer *p = r == 0 ? share_find_name(s, in->name) : NULL;
-    bool fresh = r == 0 && !p;
-    if (p && p->kept) r = error_set(why, ERR_CONFLICT, "the name stands twice in the list");
-    if (fresh && s->peer_count >= SHARE_PEERS_MAX) {
+    struct wanted w = {0};
+    const char *name = in->name ? in->name : "";
+    struct peer *p = share_find_name(s, name);
+    bool fresh = !p;
+    int r = 0;
+    // All that is cheap comes before its certificate is read: a list may be of any length.
+    if (s->name[0] && strcmp(name, s->name) == 0) {
+        r = error_set(why, ERR_CANCELLED, "this is the node itself");
+    } else if (p && p->kept) {
+        r = error_set(why, ERR_CONFLICT, "the name stands twice in the list");
+    } else if (fresh && s->peer_count >= SHARE_PEERS_MAX) {
         r = error_set(why, ERR_LIMIT, "more than %u peers", SHARE_PEERS_MAX);
+    } else {
+        r = judge(&w, s, in, why);
     }
     if (r == 0 && fresh) {
         p = peer_new(s, in->name, why);
         if (!p) r = why->code;
     }
-    if (r == 0 && p) r = update(p, &w, in, fresh, why);
-    if (r == 0 && p) p->kept = true;
-    if (r == 0 && p && fresh) share_greet(p);
+    if (r == 0) r = update(p, &w, in, fresh, why);
+    if (r == 0) p->kept = true;
+    if (r == 0 && fresh) share_greet(p);
     free(w.host);
     free(w.address);
     return r;

@@ -259,6 +259,29 @@ TEST(entries_that_cannot_be_used_are_skipped_and_the_others_used) {
     loop_free(l);
 }
 
+TEST(peers_beyond_the_most_are_skipped_and_the_node_itself_is_none) {
+    struct loop *l = new_loop();
+    struct node n[2];
+    static struct share_peer list[SHARE_PEERS_MAX + 3];
+    static char names[SHARE_PEERS_MAX + 3][8];
+    size_t used;
+    node_open(&n[0], l, "a");
+    node_open(&n[1], l, "b");
+    for (size_t i = 0; i < SHARE_PEERS_MAX + 3; i++) {
+        snprintf(names[i], sizeof names[i], "p%zu", i);
+        list[i] = entry_of(&n[1], SHARE_AUTO);
+        list[i].name = names[i];
+        list[i].address = "127.0.0.1:1";
+    }
+    list[1].name = "a"; // itself takes nobody's place
+    CHECK_OK(share_set_peers(n[0].share, list, SHARE_PEERS_MAX + 3, &used, &why), &why);
+    CHECK_U64(used, SHARE_PEERS_MAX);
+    CHECK_U64(share_stats(n[0].share, NULL, 0), SHARE_PEERS_MAX);
+    node_close(&n[0]);
+    node_close(&n[1]);
+    loop_free(l);
+}
+
 TEST(a_peer_that_is_listed_later_gets_what_may_still_land) {
     struct loop *l = new_loop();
     struct node n[2];
