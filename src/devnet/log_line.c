@@ -70,6 +70,32 @@ static void add_pairs(struct json_writer *w, struct bytes line) {
     }
 }
 
+static bool slot_of_pairs(uint64_t *ret, struct bytes line) {
+    struct bytes key, value;
+    bool raw;
+    while (line.n && next_pair(&line, &key, &value, &raw)) {
+        if (!bytes_equal_str(key, "slot") || !is_number(value)) continue;
+        *ret = 0;
+        for (size_t i = 0; i < value.n; i++) {
+            *ret = 10 * *ret + (uint64_t)(value.p[i] - '0');
+        }
+        return true;
+    }
+    return false;
+}
+
+bool log_line_slot(uint64_t *ret, struct bytes line) {
+    struct arena a;
+    const struct json *doc;
+    if (bytes_starts_with(line, BYTES_LIT("time="))) return slot_of_pairs(ret, line);
+    if (!bytes_starts_with(line, BYTES_LIT("{"))) return false;
+    arena_init(&a, ARENA_BYTES_MAX);
+    bool found =
+        json_parse(&doc, line, &a, NULL, NULL) == 0 && json_get_u64(ret, doc, "slot", NULL) == 0;
+    arena_free(&a);
+    return found;
+}
+
 void log_line_json(struct buf *out, const char *role, struct bytes line) {
     struct json_writer w;
     struct arena a;

@@ -11,4 +11,7 @@
  * errors  are kept in `out`. */
 void log_line_json(struct buf *out, const char *role, struct bytes line);
 
+/* log_line_slot: the line names a slot, which it is of whenever it was written. */
+bool log_line_slot(uint64_t *ret, struct bytes line);
+
 #endif

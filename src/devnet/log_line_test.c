@@ -52,4 +52,17 @@ TEST(other_text_is_text) {
     check("time=x y=\"\\", ROLE "\"text\":\"time=x y=\\\"\\\\\"}");
 }
 
+TEST(a_slot_is_known_by_its_member_alone) {
+    uint64_t slot = 0;
+    CHECK(log_line_slot(&slot, BYTES_LIT("time=x event=block_built slot=31 block=29")));
+    CHECK_U64(slot, 31);
+    CHECK(log_line_slot(&slot, BYTES_LIT("{\"time\":\"x\",\"slot\":6}")));
+    CHECK_U64(slot, 6);
+    CHECK(!log_line_slot(&slot, BYTES_LIT("time=x why=\"at slot=7 of\" my_slot=8")));
+    CHECK(!log_line_slot(&slot, BYTES_LIT("time=x event=slots slot=500.000ms")));
+    CHECK(!log_line_slot(&slot, BYTES_LIT("{\"time\":\"x\",\"of\":{\"slot\":6}}")));
+    CHECK(!log_line_slot(&slot, BYTES_LIT("text slot=9")));
+    CHECK(!log_line_slot(&slot, BYTES_LIT("")));
+}
+
 TEST_MAIN()

@@ -34,9 +34,9 @@ struct logs {
     size_t source_count;
     struct line *lines;
     size_t count, capacity;
-    uint64_t from_ns, to_ns;  // 0: any
-    struct order_names order; // with --order
-    uint64_t order_shown_ns;  // the newest line of its trace that was shown
+    uint64_t slot, from_ns, to_ns; // with --of-slot; from_ns 0: any
+    struct order_names order;      // with --order
+    uint64_t order_shown_ns;       // the newest line of its trace that was shown
 };
 
 static bool wanted(const struct logs *g, const char *role) {
@@ -68,9 +68,16 @@ static bool names_order(const struct logs *g, struct bytes text) {
            memmem(text.p, text.n, o->tx, strlen(o->tx));
 }
 
+// Lines that name a slot are of that one, though a block is built in the slot before.
+static bool of_slot(const struct logs *g, struct bytes text, uint64_t at) {
+    uint64_t slot;
+    if (log_line_slot(&slot, text)) return slot == g->slot;
+    return at >= g->from_ns && at < g->to_ns;
+}
+
 static int add_line(struct logs *g, const char *role, struct bytes text, uint64_t at,
                     struct error *why) {
-    if (g->from_ns && (at < g->from_ns || at >= g->to_ns)) return 0;
+    if (g->from_ns && !of_slot(g, text, at)) return 0;
     if (by_order(g) && !names_order(g, text)) return 0;
     if (g->count == g->capacity) {
         size_t capacity = g->capacity ? 2 * g->capacity : 4096;
@@ -192,7 +199,7 @@ static int print_new(struct logs *g, struct error *why) {
 static int slot_window(struct logs *g, const char *text, struct error *why) {
     const struct json *state;
     char *end;
-    uint64_t wanted_slot = strtoull(text, &end, 10);
+    g->slot = strtoull(text, &end, 10);
     if (end == text || *end) return error_set(why, ERR_SYNTAX, "--of-slot: not a number");
     int r = asker_state(g->asker, &state, NULL, why);
     if (r < 0) return r;
@@ -200,7 +207,7 @@ static int slot_window(struct logs *g, const char *text, struct error *why) {
     json_each(item, json_get(state, "slots")) {
         uint64_t slot = asker_u64(item, "slot"), at = asker_u64(item, "begins_ms") * NS_PER_MS;
         if (!at) continue; // missed: a neighbour tells
-        g->from_ns = at + (wanted_slot - slot) * length_ns;
+        g->from_ns = at + (g->slot - slot) * length_ns;
         g->to_ns = g->from_ns + length_ns;
     }
     return g->from_ns ? 0 : error_set(why, ERR_NOT_FOUND, "no block was seen yet");

@@ -251,8 +251,10 @@ def the_verbs_show_what_happens():
         assert any(x["by_relay"] for x in lines if not x["missed"]), lines
         text = net.do("logs", "relay")
         assert text and all(x.startswith("relay ") for x in text.splitlines()), text[:500]
-        slot = lines[-1]["slot"]
-        assert "chain" in net.do("logs", "--of-slot", str(slot))
+        slot = next(x["slot"] for x in lines if x["by_relay"])
+        said = [json.loads(x) for x in net.do("logs", "--of-slot", str(slot), "--json").splitlines()]
+        assert {x.get("slot", slot) for x in said} == {slot}, said
+        assert {"block_built", "bid_taken", "slot_block", "head"} <= {x["event"] for x in said}, said
         follower = subprocess.Popen([PROGRAM, "devnet", "feed", "--follow", "--json", "--folder",
                                      net.folder], stdout=subprocess.PIPE, text=True)
         try:
