@@ -51,6 +51,19 @@ def make_install_fills_a_folder():
 
 
 @case
+def actions_of_the_packaged_system_api_may_go_through_sudo():
+    # systemd.exec(5): with User=, each of these implies NoNewPrivileges=yes.
+    implying = {"LockPersonality", "MemoryDenyWriteExecute", "PrivateDevices", "ProtectClock",
+                "ProtectHostname", "ProtectKernelLogs", "ProtectKernelModules",
+                "ProtectKernelTunables", "RestrictAddressFamilies", "RestrictNamespaces",
+                "RestrictRealtime", "RestrictSUIDSGID", "SystemCallArchitectures",
+                "SystemCallFilter", "SystemCallLog", "DynamicUser", "NoNewPrivileges"}
+    unit = (SOURCE / "packaging/buildernet-system-api.service").read_text()
+    keys = set(re.findall(r"^(\w+)=", unit, re.M))
+    assert "User" in keys and not keys & implying, keys & implying
+
+
+@case
 def the_debian_package_holds_all_of_it():
     need("dpkg-shlibdeps")
     with tempfile.TemporaryDirectory() as folder:
