@@ -6,8 +6,6 @@
  * SPDX-License-Identifier: MIT */
 #include "system_api/api.h"
 
-#include "json/write.h"
-
 #include <stdlib.h>
 
 static void respond_live(struct api *a, struct exchange *x) {
@@ -39,34 +37,6 @@ static void new_event(struct api *a, struct exchange *x) {
     exchange_respond(x, 200, (struct bytes){NULL, 0});
 }
 
-static void respond_text(struct api *a, struct exchange *x, uint64_t since) {
-    struct buf out;
-    struct event event = {.id = since};
-    buf_init(&out, 0);
-    while (events_after(a->events, event.id, &event)) {
-        event_write_text(&out, &event);
-    }
-    exchange_respond_text(x, 200, "text/plain", buf_view(&out));
-    buf_free(&out);
-}
-
-// since: only later events, and each with its id.
-static void respond_array(struct api *a, struct exchange *x, bool with_id, uint64_t since) {
-    struct buf out;
-    struct event event = {.id = since};
-    bool first = true;
-    buf_init(&out, 0);
-    buf_append_byte(&out, '[');
-    while (events_after(a->events, event.id, &event)) {
-        if (!first) buf_append_byte(&out, ',');
-        event_write_json(&out, &event, with_id);
-        first = false;
-    }
-    buf_append_str(&out, "]\n");
-    api_respond_json(x, 200, &out);
-    buf_free(&out);
-}
-
 // A decimal id; false when the text is anything else.
 static bool parse_id(uint64_t *ret, struct bytes text) {
     struct u256 v;
@@ -87,14 +57,14 @@ static void respond_events(struct api *a, struct exchange *x) {
     } else if (following) {
         api_follow(a, x, since);
     } else if (bytes_equal_str(exchange_query_get(x, "format"), "text")) {
-        respond_text(a, x, since);
-    } else {
-        respond_array(a, x, since_text.p != NULL, since);
+        api_list(a, x, LISTING_TEXT, since);
+    } else { // since: only later events, and each with its id
+        api_list(a, x, since_text.p ? LISTING_JSON_IDS : LISTING_JSON, since);
     }
 }
 
 static void respond_logs(struct api *a, struct exchange *x) {
-    respond_text(a, x, 0);
+    api_list(a, x, LISTING_TEXT, 0);
 }
 
 static const struct {

@@ -106,6 +106,9 @@ void api_set_password(struct api *a, struct exchange *x);
 void api_action(struct api *a, struct exchange *x);
 void api_action_list(struct api *a, struct exchange *x);
 void api_runs_free(struct api *a);
+/* api_list answers with the kept events after an id, piece by piece. */
+enum listing_form { LISTING_JSON, LISTING_JSON_IDS, LISTING_TEXT };
+void api_list(struct api *a, struct exchange *x, enum listing_form form, uint64_t since);
 void api_follow(struct api *a, struct exchange *x, uint64_t since);
 void api_followers_end(struct api *a);
 /* api_uploads_clean removes what uploads left that a kill cut off. */

@@ -523,6 +523,46 @@ def a_password_file_that_goes_leaves_the_first_password():
 
 
 @case
+def long_lists_of_events_cost_memory_by_the_piece():
+    curl = need("curl")
+
+    def memory(api):
+        with open(f"/proc/{api.process.pid}/status", encoding="ascii") as f:
+            return int(re.search(r"VmHWM:\s+(\d+)", f.read())[1])
+
+    with Folder() as folder, Api(folder, entries=10000) as api:
+        with open(folder / "state/events.fifo", "wb") as f:
+            for i in range(1000):
+                f.write(b"%d " % i + b"\x01" * 4000 + b"\n")
+        wait_until(lambda: json.loads(api.call("GET", "/api/v1/events?since=999")[2]))
+        # None of them reads more than its first bytes, of 24 MB; meanwhile others are answered.
+        before = memory(api)
+        slow = []
+        for _ in range(8):
+            s = ssl._create_unverified_context().wrap_socket(
+                socket.create_connection(("127.0.0.1", api.port)))
+            s.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert s.recv(12) == b"HTTP/1.1 200"
+            slow.append(s)
+        assert api.status("GET", "/livez") == 200
+        assert memory(api) < before + 32 * 1024, (before, memory(api))  # KiB
+        for s in slow:
+            s.close()
+        # One that does read gets all of it, in every form.
+        for version in (("--http1.0", "--no-alpn"), ("--http1.1",), ("--http2",)):
+            for path, word, n in (("api/v1/events", b'{"received_at"', 1000), ("logs", b"\n", 1000),
+                                  ("api/v1/events?since=900", b'{"id":', 100)):
+                r = run(curl, "-sS", *version, "--cacert", folder / "state/cert.pem", "-o",
+                        folder / "list", f"https://localhost:{api.port}/{path}")
+                assert r.returncode == 0, r
+                with open(folder / "list", "rb") as f:
+                    text = f.read()
+                assert text.count(word) == n, (version, path, text.count(word), len(text))
+                assert path == "logs" or (text[:1], text[-2:]) == (b"[", b"]\n")
+                del text
+
+
+@case
 def refused_uploads_leave_nothing_in_memory():
     with Folder() as folder, Api(folder, extra='basic_auth_first_password = "right"') as api:
         def ask(times):
