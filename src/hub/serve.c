@@ -37,6 +37,7 @@ struct job {
     struct exchange *exchange;
     struct hub_request request;
     struct hub_response response;
+    bool guess; /* waits for its password */
 };
 
 static bool is_trusted(const struct service *s, const struct exchange *x) {
@@ -64,6 +65,13 @@ static void respond(struct exchange *x, const struct hub_response *res) {
 
 static void job_run(void *context) {
     struct job *j = context;
+    // Whoever guesses passwords keeps no hub from ending.
+    if (j->guess && atomic_load(&j->door->service->ending)) {
+        j->response.status = 503;
+        j->response.headers[j->response.header_count++] =
+            (struct hub_header){"Retry-After", BYTES_LIT("2")};
+        return;
+    }
     (void)hub_answer(j->door->service->hub, &j->request, &j->response, true);
 }
 
@@ -114,6 +122,7 @@ static void submit(struct door *d, struct exchange *x, const struct hub_request 
         j->response.arena.limit_bytes = (8u << 20) + req->body.n;
         j->door = d;
         j->exchange = x;
+        j->guess = wait == HUB_WAITS_FOR_PASSWORD;
         j->request = *req;
         j->task = (struct pool_task){
             .run = job_run, .done = job_done, .context = j, .home = &d->service->mailbox};
@@ -525,6 +534,7 @@ static void terminate(void *arg, int signo) {
     log_info(s->log, "stopping", F_STR("signal", strsignal(signo)));
     (void)notify_send("STOPPING=1", NULL);
     (void)hub_set_ready(s->hub, false);
+    atomic_store(&s->ending, true);
     s->draining = LISTENERS + (s->attested ? 1 : 0);
     while (!list_is_empty(&s->held)) {
         let_go(LIST_ENTRY(list_first(&s->held), struct held, node));

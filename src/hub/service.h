@@ -78,6 +78,7 @@ struct service {
     bool listener_runs;
     int cancel_fd;
     atomic_bool stopping;
+    atomic_bool ending; /* told to: no password is checked any more */
     unsigned draining;
     struct reload *reload; /* one that runs */
 };

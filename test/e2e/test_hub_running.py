@@ -125,6 +125,26 @@ def a_reload_may_end_after_the_hub_was_told_to_stop():
 
 
 @case
+def guesses_that_wait_do_not_keep_it_from_ending():
+    """Two at a time are checked, half a second of a processor each; the rest is answered at the end."""
+    slow = "$2b$13$abcdefghijklmnopqrstuu" + SECRET[29:]
+    with Hub(env={"ADMIN_BASIC_PASSWORD_BCRYPT": slow}, open_admin=False) as hub:
+        guesses = []
+        for number in range(40):
+            guess = http.client.HTTPConnection("127.0.0.1", hub.admin, timeout=60)
+            word = base64.b64encode(f"admin:{number}".encode()).decode()
+            guess.request("GET", "/api/admin/v2/builders", headers={"Authorization": "Basic " + word})
+            guesses.append(guess)
+        assert guesses[0].getresponse().status == 401
+        hub.process.terminate()
+        seen = []
+        for guess in guesses[1:]:
+            answer = guess.getresponse()
+            seen.append((answer.status, answer.headers["Retry-After"]))
+        assert (503, "2") in seen and set(seen) <= {(401, None), (503, "2")}, seen
+
+
+@case
 def guessing_passwords_delays_no_node():
     # Of "secret", at a cost that keeps a core busy for half a second.
     slow = "$2b$13$abcdefghijklmnopqrstuu" + SECRET[29:]
