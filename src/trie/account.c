@@ -3,6 +3,8 @@
 
 #include "eth/rlp.h"
 
+#include <assert.h>
+
 const struct hash TRIE_EMPTY_ROOT = {{0x56, 0xe8, 0x1f, 0x17, 0x1b, 0xcc, 0x55, 0xa6,
                                       0xff, 0x83, 0x45, 0xe6, 0x92, 0xc0, 0xf8, 0x6e,
                                       0x5b, 0x48, 0xe0, 0x1b, 0x99, 0x6c, 0xad, 0xc0,
@@ -17,12 +19,23 @@ bool account_is_empty(const struct account *a) {
            hash_equal(&a->code_hash, &ACCOUNT_EMPTY_CODE);
 }
 
+size_t account_write(uint8_t ret[ACCOUNT_RLP_MAX], const struct account *a) {
+    uint8_t memory[ACCOUNT_RLP_MAX + RLP_HEADER_MAX]; // writers want room for any header
+    struct buf b = {.p = memory, .capacity = sizeof memory, .limit_bytes = sizeof memory};
+    rlp_put_list_header(&b, rlp_size_u64(a->nonce) + rlp_size_u256(a->balance) + 66);
+    rlp_put_u64(&b, a->nonce);
+    rlp_put_u256(&b, a->balance);
+    rlp_put_string(&b, BYTES_OF(a->storage_root));
+    rlp_put_string(&b, BYTES_OF(a->code_hash));
+    assert(!b.failed && b.n <= ACCOUNT_RLP_MAX);
+    memcpy(ret, memory, b.n);
+    return b.n;
+}
+
 void account_encode(struct buf *out, const struct account *a) {
-    rlp_put_list_header(out, rlp_size_u64(a->nonce) + rlp_size_u256(a->balance) + 66);
-    rlp_put_u64(out, a->nonce);
-    rlp_put_u256(out, a->balance);
-    rlp_put_string(out, BYTES_OF(a->storage_root));
-    rlp_put_string(out, BYTES_OF(a->code_hash));
+    uint8_t wire[ACCOUNT_RLP_MAX];
+    size_t n = account_write(wire, a);
+    buf_append(out, bytes_make(wire, n));
 }
 
 int account_decode(struct account *ret, struct bytes in, struct error *why) {

@@ -25,7 +25,8 @@ extern const struct hash ACCOUNT_EMPTY_CODE; /* keccak256 of no bytes */
  * not looked at, as in the EIP. */
 bool account_is_empty(const struct account *a);
 
-/* account_encode appends the RLP. */
+/* account_write writes the RLP and gives its length; account_encode appends it. */
+size_t account_write(uint8_t ret[ACCOUNT_RLP_MAX], const struct account *a);
 void account_encode(struct buf *out, const struct account *a);
 
 /* account_decode reads exactly one account. errors ERR_SYNTAX, ERR_RANGE; *ret untouched. */

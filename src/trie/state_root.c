@@ -429,12 +429,7 @@ static bool account_equal(const struct account *a, const struct account *b) {
            hash_equal(&a->code_hash, &b->code_hash);
 }
 
-static void encode_account(struct trie_change *c, const struct account *a) {
-    // An account in wire form fits the value by construction.
-    struct buf b = {.p = c->value, .capacity = sizeof c->value, .limit_bytes = sizeof c->value};
-    account_encode(&b, a);
-    c->value_n = (uint8_t)b.n;
-}
+static_assert(ACCOUNT_RLP_MAX <= TRIE_VALUE_MAX, "an account is a value");
 
 #define WINDOW 128 /* accounts that go down their trie side by side */
 
@@ -482,7 +477,7 @@ static int apply_accounts(struct state_root *s, struct target *const *matched,
         changes[n].key = e->key;
         changes[n].value_n = 0;
         changes[n].old_known = false;
-        if (exists) encode_account(&changes[n], &now);
+        if (exists) changes[n].value_n = (uint8_t)account_write(changes[n].value, &now);
         e->now = now;
         e->now_exists = exists;
         n++;

@@ -319,6 +319,29 @@ TEST(state_root_refuses_a_change_that_is_there_twice) {
     state_root_free(s);
 }
 
+TEST(state_root_takes_accounts_of_all_lengths) {
+    for (unsigned i = 0; i <= 64; i += 8) {
+        const uint64_t nonce = i ? UINT64_MAX >> (64 - i) : 0;
+        for (unsigned k = 0; k <= 256; k += 8) {
+            const struct u256 balance = k ? u256_shift_right(U256_MAX, 256 - k) : U256_ZERO;
+            struct error why;
+            struct state_root *s;
+            struct hash got, expected;
+            const struct state_account_change change = {.address = address_of(1),
+                                                        .nonce = nonce,
+                                                        .balance = balance,
+                                                        .code_hash = ACCOUNT_EMPTY_CODE};
+            const struct trie_plain_account plain = {address_of(1),      nonce, balance,
+                                                     ACCOUNT_EMPTY_CODE, NULL,  0};
+            CHECK_OK(trie_plain_state_root(&expected, &plain, 1, &why), &why);
+            CHECK_OK(state_root_create(&s, &TRIE_EMPTY_ROOT, &options, &why), &why);
+            CHECK_OK(state_root_compute(s, &got, &change, 1, NULL, NULL, NULL, &why), &why);
+            CHECK(hash_equal(&got, &expected));
+            state_root_free(s);
+        }
+    }
+}
+
 static size_t proof_nodes;
 static void count_node(void *arg, struct bytes node) {
     (void)arg;

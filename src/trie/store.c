@@ -135,9 +135,8 @@ int trie_store_account(struct trie_store *s, const struct hash *key, struct acco
 int trie_store_put_account(struct trie_store *s, const struct hash *key,
                            const struct account *account, struct error *why) {
     uint8_t wire[ACCOUNT_RLP_MAX];
-    struct buf b = {.p = wire, .capacity = sizeof wire, .limit_bytes = sizeof wire};
-    if (account) account_encode(&b, account);
-    return collect(s, STORE_ACCOUNTS, BYTES_OF(*key), buf_view(&b), false, why);
+    size_t n = account ? account_write(wire, account) : 0;
+    return collect(s, STORE_ACCOUNTS, BYTES_OF(*key), bytes_make(wire, n), false, why);
 }
 
 int trie_store_slot(struct trie_store *s, const struct hash *owner, const struct hash *key,

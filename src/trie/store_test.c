@@ -57,7 +57,7 @@ static void check_values(bool disk) {
     struct trie_store *s = open_store(disk, 0);
     struct trie_store_head head, expected = {7, hash_of(1), hash_of(2)};
     const struct hash a = hash_of(10), b = hash_of(11), slot = hash_of(12);
-    struct account account = {3, U256_MAX, hash_of(4), hash_of(5)}, got;
+    struct account account = {UINT64_MAX, U256_MAX, hash_of(4), hash_of(5)}, got; // the longest
     struct u256 value;
     uint8_t node[TRIE_NODE_MAX + 1] = {0}, got_node[TRIE_NODE_MAX];
     size_t n;
@@ -81,7 +81,7 @@ static void check_values(bool disk) {
     CHECK(head.number == 7 && hash_equal(&head.hash, &expected.hash) &&
           hash_equal(&head.root, &expected.root));
     CHECK_OK(trie_store_account(s, &a, &got, &why), &why);
-    CHECK(got.nonce == 3 && u256_equal(got.balance, U256_MAX));
+    CHECK(got.nonce == UINT64_MAX && u256_equal(got.balance, U256_MAX));
     CHECK_OK(trie_store_slot(s, &a, &slot, &value, &why), &why);
     CHECK(u256_equal(value, u256_from_u64(0x1234)));
     CHECK_OK(trie_store_slot(s, &b, &slot, &value, &why), &why);
