@@ -20,7 +20,9 @@ int intake_new(struct intake **ret, const struct intake_options *options, struct
     if (i->options.jobs_max == 0) i->options.jobs_max = JOBS_DEFAULT;
     if (i->options.bytes_max == 0) i->options.bytes_max = BYTES_DEFAULT;
     (void)pthread_mutex_init(&i->lock, NULL);
+    (void)pthread_cond_init(&i->passed, NULL);
     list_init(&i->replayed);
+    list_init(&i->at_hand);
     intake_metrics_open(&i->metrics, i->options.metrics);
     *ret = i;
     return 0;
@@ -42,6 +44,7 @@ void intake_free(struct intake *i) {
         i->unused = job->next;
         destroy(job);
     }
+    (void)pthread_cond_destroy(&i->passed);
     (void)pthread_mutex_destroy(&i->lock);
     free(i);
 }
@@ -403,15 +406,46 @@ static void accepted(struct intake *i, const struct flow_order *o, const struct 
     if (!hash_is_zero(before)) trace_mark(i->options.trace, before, TRACE_REPLACED, now);
 }
 
-int intake_accept(struct intake_job *job, enum flow_source source, uint64_t expires_ns,
-                  bool defaulted, struct error *why) {
+/* An order that a worker is taking up. */
+struct at_hand {
+    struct list_node node;
+    struct hash id;
+};
+
+static bool is_at_hand(const struct intake *i, const struct hash *id) {
+    list_each(node, &i->at_hand) {
+        if (hash_equal(&LIST_ENTRY(node, struct at_hand, node)->id, id)) return true;
+    }
+    return false;
+}
+
+/* The same order is taken up by one worker at a time: a repetition must not be answered before the
+ * first is in the journal, and not be called taken when the first is refused. */
+static void begin(struct intake *i, struct at_hand *a, const struct hash *id) {
+    *a = (struct at_hand){.id = *id};
+    pthread_mutex_lock(&i->lock);
+    while (is_at_hand(i, id)) {
+        (void)pthread_cond_wait(&i->passed, &i->lock);
+    }
+    list_push_back(&i->at_hand, &a->node);
+    pthread_mutex_unlock(&i->lock);
+}
+
+static void end(struct intake *i, struct at_hand *a) {
+    pthread_mutex_lock(&i->lock);
+    list_remove(&a->node);
+    (void)pthread_cond_broadcast(&i->passed);
+    pthread_mutex_unlock(&i->lock);
+}
+
+static int take(struct intake_job *job, struct flow_order **held, enum flow_source source,
+                uint64_t expires_ns, bool defaulted, struct error *why) {
     struct intake *i = job->intake;
-    struct flow_order *o = NULL;
     struct hash before;
-    int r = make(&o, job, source, expires_ns, &job->arena, why);
+    int r = 0;
+    enum book_verdict v = admit(job, held, defaulted, source, expires_ns, &before, &r, why);
     if (r != 0) return r;
-    enum book_verdict v = admit(job, &o, defaulted, source, expires_ns, &before, &r, why);
-    if (r != 0) return r;
+    struct flow_order *o = *held;
     job->answer = o->answer;
     if (v == BOOK_NEW) {
         job->times[TRACE_RECEIVED] = job->received_ns;
@@ -427,6 +461,18 @@ int intake_accept(struct intake_job *job, enum flow_source source, uint64_t expi
         job->duplicate = true;
         metric_inc(i->metrics.outcome[v == BOOK_STALE ? INTAKE_STALE : INTAKE_DUPLICATE]);
     }
+    return r;
+}
+
+int intake_accept(struct intake_job *job, enum flow_source source, uint64_t expires_ns,
+                  bool defaulted, struct error *why) {
+    struct flow_order *o = NULL;
+    struct at_hand a;
+    int r = make(&o, job, source, expires_ns, &job->arena, why);
+    if (r != 0) return r;
+    begin(job->intake, &a, &o->id);
+    r = take(job, &o, source, expires_ns, defaulted, why);
+    end(job->intake, &a);
     flow_order_release(o);
     return r;
 }

@@ -12,8 +12,10 @@
 
 struct intake {
     struct intake_options options;
-    pthread_mutex_t lock; /* guards unused */
+    pthread_mutex_t lock;  /* guards unused, at_hand */
+    pthread_cond_t passed; /* one of those at hand is done */
     struct intake_job *unused;
+    struct list at_hand; /* orders that are being taken up, one for each worker at most */
     _Atomic size_t jobs;
     _Atomic uint64_t bytes;
     struct intake_metrics metrics;

@@ -4,6 +4,7 @@
 #include "test/harness/test.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -24,7 +25,8 @@ struct world {
     struct journal *journal;
     struct intake *intake;
     struct ecdsa_signer *signer;
-    pthread_mutex_t lock; /* guards all below */
+    atomic_bool held, holding; /* what is shared waits: wanted, and so it is */
+    pthread_mutex_t lock;      /* guards all below */
     struct flow_order *shared[SHARED_MAX];
     size_t shared_count;
     unsigned recorded[ARCHIVE_EVENT_KINDS], answers;
@@ -39,6 +41,10 @@ static const struct ecdsa_secret_key user = {{1, 1}}, peer = {{2, 2}}, trusted =
 static int on_share(void *context, struct flow_order *o, struct error *error) {
     struct world *w = context;
     (void)error;
+    while (atomic_load(&w->held)) {
+        atomic_store(&w->holding, true);
+        (void)usleep(200);
+    }
     pthread_mutex_lock(&w->lock);
     if (w->shared_count < SHARED_MAX) w->shared[w->shared_count++] = flow_order_hold(o);
     pthread_mutex_unlock(&w->lock);
@@ -188,6 +194,27 @@ TEST(a_users_order_goes_on_once) {
     CHECK_U64(w.recorded[ARCHIVE_RECEIVED], 1);
     ask(&w, &r, INTAKE_USER, &user, body);
     CHECK_I64(r.status, 200);
+    CHECK_U64(w.shared_count, 1);
+    close_world(&w);
+}
+
+TEST(a_repetition_is_answered_when_the_first_is_kept) {
+    struct world w;
+    struct reply r, again;
+    const char *body = REQUEST("eth_sendBundle", "{\"txs\":[\"" RAW "\"],\"blockNumber\":\"0x5\"}");
+    open_world(&w, INTAKE_SECOND);
+    atomic_store(&w.held, true);
+    submit(&w, &r, INTAKE_USER, &user, body);
+    while (!atomic_load(&w.holding)) {
+        (void)usleep(200);
+    }
+    submit(&w, &again, INTAKE_USER, &user, body);
+    (void)usleep(100000);
+    CHECK_U64(intake_jobs(w.intake), 2);
+    atomic_store(&w.held, false);
+    wait_for_jobs(&w);
+    CHECK_I64(r.status, 200);
+    CHECK_I64(again.status, 200);
     CHECK_U64(w.shared_count, 1);
     close_world(&w);
 }
