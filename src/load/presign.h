@@ -40,7 +40,8 @@ void presign_close(struct presign *a);
 void presign_fill(struct presign *a, bool wait);
 
 /* presign_take gives order number r->at; it stays the account's until it is sent: of a transaction,
- * account->at_work has been counted, and its nonce is used up; of a bundle, the order is the account's holder. */
+ * account->at_work has been counted, and its nonce is used up; of a bundle, the order is the
+ * account's holder. */
 void presign_take(struct presign *a, struct presign_order *ret);
 
 /* presign_request gives the v-th request of the order that was taken, of a bundle for that block.

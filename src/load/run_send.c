@@ -61,6 +61,8 @@ static void settle(struct request *q, bool accepted, struct bytes reason) {
         // Its nonce is free again, and those behind it are in the air.
         if (!o->bundle) doubt_nonce(o->account);
     }
+    bool last = o->bundle && o->account->holder == o->set && o->account->at_work == 0;
+    if (last && o->target <= r->head) o->account->holder = 0; // its block came before the answer
     buf_free(&q->body);
     free(q);
 }

@@ -103,13 +103,10 @@ static void close_bundles(struct run *r, uint64_t number) {
         struct order *o = &r->orders[i];
         if (!o->bundle) continue;
         if (o->target + 4 < number) break; // orders are in the order of their targets
-        // The account may be the next one's already, which is not even sent.
+        // The account may be the next one's already, which is not even sent. Bundles that are not
+        // answered yet are closed by their answers.
         if (o->target > number || o->account->holder != o->set) continue;
-        bool open = false;
-        for (size_t k = i; k < r->order_count && r->orders[k].set == o->set; k++) {
-            open |= r->orders[k].state == ORDER_SENT;
-        }
-        if (!open) o->account->holder = 0;
+        if (o->account->at_work == 0) o->account->holder = 0;
     }
 }
 

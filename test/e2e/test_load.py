@@ -1,9 +1,11 @@
 """The load generator: against anvil, our own node, and a whole devnet."""
+import contextlib
 import http.server
 import json
 import os
 import pathlib
 import threading
+import time
 
 from devnet_network import Devnet
 from harness import PROGRAM, Folder, Process, Skip, case, free_port, main, request, run, wait_until
@@ -30,11 +32,11 @@ def answers(port):
 
 
 class Node:
-    """A node of ours that makes a block each second."""
+    """A node of ours that makes a block each second, or period."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, period="1s"):
         self.port = free_port()
-        self.process = Process(PROGRAM, "node", "--dev", "--dev-period", "1s", "--http-addr",
+        self.process = Process(PROGRAM, "node", "--dev", "--dev-period", period, "--http-addr",
                                f"127.0.0.1:{self.port}", "--ws-addr", "", "--engine-addr", "",
                                "--metrics-addr", "", log=folder / "node.log")
 
@@ -208,8 +210,10 @@ class Taker(http.server.BaseHTTPRequestHandler):
     """Takes every bundle, and lands none."""
     protocol_version = "HTTP/1.1"
     bundles = []
+    delay = 0
 
     def do_POST(self):
+        time.sleep(self.delay)
         call = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.bundles.append(call["params"][0])
         body = b'{"jsonrpc":"2.0","id":1,"result":{}}'
@@ -222,20 +226,34 @@ class Taker(http.server.BaseHTTPRequestHandler):
         pass
 
 
+@contextlib.contextmanager
+def taking(delay=0):
+    """The address of a taker that answers so many seconds late."""
+    taker = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), type("Late", (Taker,), {"delay": delay}))
+    threading.Thread(target=taker.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{taker.server_port}"
+    finally:
+        taker.shutdown()
+        taker.server_close()
+
+
+@case
+def an_answer_that_comes_blocks_later_frees_its_account():
+    with Folder() as folder, Node(folder, "100ms") as node, taking(1.5) as url:
+        report = load(node.port, "--orders-url", url, "--scenario", "bundles", "--rate", "10",
+                      "--duration", "6s", "--accounts", "1", "--wait", "5s")
+        assert report["sent"] == report["accepted"] >= 2, report
+
+
 @case
 def an_account_has_one_bundle_a_block():
     """Also when what comes next is made ahead: the same transaction in a bundle that may revert and
     in one that may not would land for both."""
-    with Folder() as folder, Node(folder) as node:
-        taker = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Taker)
-        threading.Thread(target=taker.serve_forever, daemon=True).start()
-        try:
-            report = load(node.port, "--orders-url", f"http://127.0.0.1:{taker.server_port}",
-                          "--scenario", "reverts", "--rate", "20", "--duration", "5s",
-                          "--accounts", "10", "--wait", "3s")
-        finally:
-            taker.shutdown()
-            taker.server_close()
+    with Folder() as folder, Node(folder) as node, taking() as url:
+        report = load(node.port, "--orders-url", url, "--scenario", "reverts", "--rate", "20",
+                      "--duration", "5s", "--accounts", "10", "--wait", "3s")
         sent = [(b["blockNumber"], b["txs"][0]) for b in Taker.bundles]
         assert len(sent) == report["sent"] == report["accepted"] > 20, report
         twice = len(sent) - len(set(sent))
