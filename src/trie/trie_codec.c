@@ -34,7 +34,7 @@ void trie_branch_init(struct trie_branch *b) {
     keccak_pad_end(b->rlp, TRIE_NODE_MAX);
 }
 
-static size_t encode_branch(uint8_t *out, const struct trie_branch *b) {
+size_t trie_branch_encode(uint8_t *out, const struct trie_branch *b) {
     if (trie_branch_full(b)) {
         memcpy(out, b->rlp, TRIE_NODE_MAX);
         return TRIE_NODE_MAX;
@@ -102,7 +102,7 @@ static size_t put_path(uint8_t *out, const uint8_t key[32], unsigned from, unsig
     return (size_t)(p - out);
 }
 
-static size_t encode_leaf(uint8_t *out, const struct trie_leaf *l, unsigned depth) {
+size_t trie_leaf_encode(uint8_t *out, const struct trie_leaf *l, unsigned depth) {
     bool single = l->value_n == 1 && l->value[0] < 0x80;
     size_t value_header = single ? 0 : l->value_n < 56 ? 1 : 2;
     size_t payload = path_size(TRIE_DEPTH_MAX - depth) + value_header + l->value_n;
@@ -119,7 +119,7 @@ static size_t encode_leaf(uint8_t *out, const struct trie_leaf *l, unsigned dept
     return (size_t)(p - out) + l->value_n;
 }
 
-static size_t encode_extension(uint8_t *out, const struct trie_extension *e, unsigned depth) {
+size_t trie_extension_encode(uint8_t *out, const struct trie_extension *e, unsigned depth) {
     uint8_t body[80];
     uint8_t *p = body + put_path(body, e->key, depth, e->end, 0);
     if (e->ref.n == 32) *p++ = 0xa0;
@@ -133,11 +133,11 @@ static size_t encode_extension(uint8_t *out, const struct trie_extension *e, uns
 size_t trie_node_encode(uint8_t *out, const struct trie_pool *pool, uint32_t node, unsigned depth) {
     switch (trie_kind(node)) {
     case TRIE_LEAF:
-        return encode_leaf(out, trie_leaf_at(pool, node), depth);
+        return trie_leaf_encode(out, trie_leaf_at(pool, node), depth);
     case TRIE_EXTENSION:
-        return encode_extension(out, trie_extension_at(pool, node), depth);
+        return trie_extension_encode(out, trie_extension_at(pool, node), depth);
     case TRIE_BRANCH:
-        return encode_branch(out, trie_branch_at(pool, node));
+        return trie_branch_encode(out, trie_branch_at(pool, node));
     case TRIE_NONE:
         break;
     }

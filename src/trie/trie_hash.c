@@ -19,27 +19,35 @@
 
 #define BRANCH_LINES (offsetof(struct trie_branch, child) / TRIE_LINE)
 
+#define LINES_OF(bytes) ((uint8_t)(((bytes) + TRIE_LINE - 1) / TRIE_LINE))
+
 // Nodes of one class come one after the other, so that the processor can foresee what is done.
-static enum trie_class class_of(const struct trie_pool *pool, uint32_t node, uint16_t *ret_lines) {
+static enum trie_class job_open(struct trie_job *job, const struct trie_pool *pool, uint32_t node) {
+    job->kind = (uint8_t)trie_kind(node);
     switch (trie_kind(node)) {
     case TRIE_LEAF: {
-        size_t size = offsetof(struct trie_leaf, value) + trie_leaf_at(pool, node)->value_n;
-        *ret_lines = (uint16_t)((size + TRIE_LINE - 1) / TRIE_LINE);
+        struct trie_leaf *l = trie_leaf_at(pool, node);
+        job->node = l;
+        job->lines = LINES_OF(offsetof(struct trie_leaf, value) + l->value_n);
         return TRIE_CLASS_LEAF;
     }
-    case TRIE_BRANCH:
-        *ret_lines = BRANCH_LINES;
-        return trie_branch_full(trie_branch_at(pool, node)) ? TRIE_CLASS_FULL : TRIE_CLASS_OTHER;
+    case TRIE_BRANCH: {
+        struct trie_branch *b = trie_branch_at(pool, node);
+        job->node = b;
+        job->lines = BRANCH_LINES;
+        return trie_branch_full(b) ? TRIE_CLASS_FULL : TRIE_CLASS_OTHER;
+    }
     default:
-        *ret_lines = (sizeof(struct trie_extension) + TRIE_LINE - 1) / TRIE_LINE;
+        job->node = trie_extension_at(pool, node);
+        job->lines = LINES_OF(sizeof(struct trie_extension));
         return TRIE_CLASS_OTHER;
     }
 }
 
 bool trie_work_add(struct trie_work *work, const struct trie_pool *pool, unsigned depth,
                    uint32_t node, uint8_t *ret_n, uint8_t *ret) {
-    uint16_t lines;
-    struct trie_job_list *l = &work->level[depth][class_of(pool, node, &lines)];
+    struct trie_job job;
+    struct trie_job_list *l = &work->level[depth][job_open(&job, pool, node)];
     if (l->count == l->capacity) {
         size_t more = l->capacity ? 2 * l->capacity : 64;
         struct trie_job *p = realloc(l->job, more * sizeof *p);
@@ -47,7 +55,10 @@ bool trie_work_add(struct trie_work *work, const struct trie_pool *pool, unsigne
         l->job = p;
         l->capacity = more;
     }
-    l->job[l->count++] = (struct trie_job){node, lines, *ret_n == 32, ret_n, ret};
+    job.ret = ret;
+    job.ret_n_at = (int16_t)(ret_n - ret); // both lie in one node
+    job.is_hash = *ret_n == 32;
+    l->job[l->count++] = job;
     return true;
 }
 
@@ -113,13 +124,21 @@ int trie_list(const struct trie_pool *pool, struct trie *t, struct trie_work *wo
 #define LISTS (TRIE_TEAM_MAX * TRIE_CLASSES)
 
 struct level {
-    const struct trie_pool *pool;
     // The jobs of several lists, numbered through: those of list i end before number end[i].
     const struct trie_job *job[LISTS];
     size_t end[LISTS];
     unsigned lists;
     unsigned depth;
+    enum keccak_path path;
     _Atomic uint64_t permutations;
+};
+
+/* A place in a level's lists. */
+struct cursor {
+    const struct level *level;
+    const struct trie_job *job, *end; /* the next job, and the end of its list */
+    unsigned list;
+    size_t left; /* jobs of the range */
 };
 
 /* Padded messages by their length in blocks, and where their hashes go. They are hashed as soon as
@@ -135,37 +154,32 @@ struct batch {
         uint8_t room[LANES]; /* those in use, fewer than messages: some lie ready */
         size_t room_n;
     } queue[TRIE_BRANCH_BLOCKS];
-    const struct level *level;
-    size_t at, to; /* the job that is looked at, and the end of the range */
-    size_t asked;  /* the first job whose memory was not asked for */
+    struct cursor at;   /* the job that is looked at */
+    struct cursor soon; /* the first job whose memory was not asked for */
+    unsigned depth;
+    enum keccak_path path;
     uint64_t permutations;
 };
 
-static const struct trie_job *job_at(const struct level *l, size_t number) {
+static struct cursor cursor_at(const struct level *l, size_t from, size_t to) {
     unsigned i = 0;
-    while (number >= l->end[i]) {
+    while (from >= l->end[i]) {
         i++;
     }
-    return &l->job[i][i ? number - l->end[i - 1] : number];
+    size_t begin = i ? l->end[i - 1] : 0;
+    return (struct cursor){l, l->job[i] + (from - begin), l->job[i] + (l->end[i] - begin), i,
+                           to - from};
 }
 
-// Everything below is hashed: this node is clean, and differs from what a store holds.
-static void settle(const struct trie_pool *pool, uint32_t node) {
-    switch (trie_kind(node)) {
-    case TRIE_LEAF:
-        trie_leaf_at(pool, node)->unsaved = true;
-        break;
-    case TRIE_EXTENSION:
-        trie_extension_at(pool, node)->unsaved = true;
-        trie_extension_at(pool, node)->dirty = false;
-        break;
-    case TRIE_BRANCH:
-        trie_branch_at(pool, node)->unsaved = true;
-        trie_branch_at(pool, node)->dirty = 0;
-        break;
-    case TRIE_NONE:
-        break;
+// The next job; there must be one left.
+static inline const struct trie_job *cursor_next(struct cursor *c) {
+    if (c->job == c->end) {
+        c->list++;
+        c->job = c->level->job[c->list];
+        c->end = c->job + (c->level->end[c->list] - c->level->end[c->list - 1]);
     }
+    c->left--;
+    return c->job++;
 }
 
 #define LINES_MOST 12 /* cache lines of a node, and those of its reference */
@@ -173,12 +187,12 @@ static void settle(const struct trie_pool *pool, uint32_t node) {
 // Nodes lie anywhere in memory, a branch over ten cache lines. Those of the next nodes, and of
 // where their references go, come while others are hashed. Gives how many addresses it wrote.
 static size_t next_lines(struct batch *b, const void **line, size_t room) {
-    const struct level *l = b->level;
-    size_t n = 0, end = b->to - b->at > HASH_AHEAD ? b->at + HASH_AHEAD : b->to;
-    for (; b->asked < end && room - n >= LINES_MOST; b->asked++) {
-        const struct trie_job *job = job_at(l, b->asked);
-        const uint8_t *p = trie_node_at(l->pool, job->node);
-        if (trie_kind(job->node) == TRIE_BRANCH) {
+    size_t n = 0, left = b->at.left > HASH_AHEAD ? b->at.left - HASH_AHEAD : 0;
+    while (b->soon.left > left && room - n >= LINES_MOST) {
+        const struct trie_job *job = cursor_next(&b->soon);
+        const uint8_t *p = job->node;
+        if (job->kind == TRIE_BRANCH) {
+#pragma GCC unroll 16
             for (size_t i = 0; i < BRANCH_LINES; i++) {
                 line[n + i] = p + TRIE_LINE * i;
             }
@@ -189,7 +203,7 @@ static size_t next_lines(struct batch *b, const void **line, size_t room) {
             }
         }
         line[n++] = job->ret;
-        if (!job->is_hash) line[n++] = job->ret_n;
+        if (!job->is_hash) line[n++] = job->ret + job->ret_n_at;
     }
     return n;
 }
@@ -197,10 +211,9 @@ static size_t next_lines(struct batch *b, const void **line, size_t room) {
 static void hash_queue(struct batch *b, size_t blocks) {
     struct queue *q = &b->queue[blocks - 1];
     const void *line[LANES * TRIE_BRANCH_BLOCKS * KECCAK_SOON];
-    size_t rounds = LANES / keccak_path_lanes(b->level->pool->path) * blocks;
+    size_t rounds = LANES / keccak_path_lanes(b->path) * blocks;
     struct keccak_soon soon = {line, next_lines(b, line, rounds * KECCAK_SOON)};
-    keccak256_padded_soon(b->level->pool->path, q->message, q->ret, q->count, (unsigned)blocks,
-                          soon);
+    keccak256_padded_soon(b->path, q->message, q->ret, q->count, (unsigned)blocks, soon);
     b->permutations += q->count * blocks;
     q->count = 0;
     while (q->room_n) {
@@ -217,27 +230,20 @@ static void ask(struct batch *b) {
     }
 }
 
-static void add_message(struct batch *b, const uint8_t *message, size_t blocks,
-                        const struct trie_job *job) {
+static inline void add_message(struct batch *b, const uint8_t *message, size_t blocks,
+                               const struct trie_job *job) {
     struct queue *q = &b->queue[blocks - 1];
     q->message[q->count] = message;
     q->ret[q->count++] = job->ret;
-    if (!job->is_hash) *job->ret_n = 32;
+    if (!job->is_hash) job->ret[job->ret_n_at] = 32;
     if (q->count == LANES) hash_queue(b, blocks);
 }
 
-static void add_job(struct batch *b, const struct level *l, const struct trie_job *job) {
-    if (trie_kind(job->node) == TRIE_BRANCH) {
-        const struct trie_branch *branch = trie_branch_at(l->pool, job->node);
-        if (trie_branch_full(branch)) {
-            add_message(b, branch->rlp, TRIE_BRANCH_BLOCKS, job);
-            return;
-        }
-    }
-    uint8_t number = b->free[b->free_n - 1], *room = b->room[number];
-    size_t size = trie_node_encode(room, l->pool, job->node, l->depth);
-    if (size < 32 && l->depth > 0) { // roots are hashed whatever their size
-        *job->ret_n = (uint8_t)size;
+// A room and its number is taken only if what is in it becomes a message.
+static void add_encoded(struct batch *b, uint8_t number, size_t size, const struct trie_job *job) {
+    uint8_t *room = b->room[number];
+    if (size < 32 && b->depth > 0) { // roots are hashed whatever their size
+        job->ret[job->ret_n_at] = (uint8_t)size;
         memcpy(job->ret, room, size);
         return;
     }
@@ -249,13 +255,39 @@ static void add_job(struct batch *b, const struct level *l, const struct trie_jo
     add_message(b, room, blocks, job);
 }
 
+// Hashes a node and settles it: when everything above is hashed, it is clean, and differs from what
+// a store holds.
+static void add_job(struct batch *b, const struct trie_job *job) {
+    uint8_t number = b->free[b->free_n - 1];
+    if (job->kind == TRIE_BRANCH) {
+        struct trie_branch *branch = job->node;
+        branch->unsaved = true;
+        branch->dirty = 0;
+        if (trie_branch_full(branch)) {
+            add_message(b, branch->rlp, TRIE_BRANCH_BLOCKS, job);
+            return;
+        }
+        add_encoded(b, number, trie_branch_encode(b->room[number], branch), job);
+    } else if (job->kind == TRIE_LEAF) {
+        struct trie_leaf *leaf = job->node;
+        size_t size = trie_leaf_encode(b->room[number], leaf, b->depth);
+        leaf->unsaved = true; // not before it is read: wider reads wait for a store in their midst
+        add_encoded(b, number, size, job);
+    } else {
+        struct trie_extension *extension = job->node;
+        extension->unsaved = true;
+        extension->dirty = false;
+        add_encoded(b, number, trie_extension_encode(b->room[number], extension, b->depth), job);
+    }
+}
+
 static void hash_range(void *arg, unsigned member, size_t from, size_t to) {
     (void)member;
     struct level *l = arg;
     struct batch b;
-    b.level = l;
-    b.at = b.asked = from;
-    b.to = to;
+    b.at = b.soon = cursor_at(l, from, to);
+    b.depth = l->depth;
+    b.path = l->path;
     b.permutations = 0;
     b.free_n = 0;
     for (size_t i = 0; i < sizeof b.room / sizeof b.room[0]; i++) {
@@ -264,11 +296,9 @@ static void hash_range(void *arg, unsigned member, size_t from, size_t to) {
     for (size_t i = 0; i < TRIE_BRANCH_BLOCKS; i++) {
         b.queue[i].count = b.queue[i].room_n = 0;
     }
-    for (; b.at < to; b.at++) {
-        if (b.asked <= b.at) ask(&b);
-        const struct trie_job *job = job_at(l, b.at);
-        add_job(&b, l, job);
-        settle(l->pool, job->node);
+    while (b.at.left) {
+        if (b.soon.left >= b.at.left) ask(&b);
+        add_job(&b, cursor_next(&b.at));
     }
     for (size_t blocks = 1; blocks <= TRIE_BRANCH_BLOCKS; blocks++) {
         if (b.queue[blocks - 1].count) hash_queue(&b, blocks);
@@ -278,7 +308,7 @@ static void hash_range(void *arg, unsigned member, size_t from, size_t to) {
 
 static void hash_level(const struct trie_pool *pool, struct trie_work *const *works, size_t count,
                        unsigned depth, struct trie_team *team, struct trie_stats *stats) {
-    struct level l = {.pool = pool, .depth = depth};
+    struct level l = {.depth = depth, .path = pool->path};
     size_t jobs = 0;
     for (unsigned class = 0; class < TRIE_CLASSES; class ++) {
         for (size_t i = 0; i < count; i++) {

@@ -21,6 +21,7 @@
 enum trie_kind { TRIE_NONE, TRIE_LEAF, TRIE_EXTENSION, TRIE_BRANCH };
 
 #define TRIE_LINE 64 /* bytes of a cache line; nodes begin at one */
+#define TRIE_WHOLE_LINES(type) ((sizeof(type) + TRIE_LINE - 1) / TRIE_LINE * TRIE_LINE)
 
 /* A slot's leaf, whose value is short, takes one line. */
 struct trie_leaf {
@@ -94,11 +95,12 @@ enum { TRIE_SLABS_GONE = 0 }; /* kinds 1..3 have their own number */
 
 /* One node to encode and hash, and where its parent wants the reference. */
 struct trie_job {
-    uint32_t node;
-    uint16_t lines; /* of memory that encoding it reads */
-    bool is_hash;   /* *ret_n is 32 already: its line need not come for a node of that many bytes */
-    uint8_t *ret_n;
+    void *node;
     uint8_t *ret;
+    int16_t ret_n_at; /* from ret: where its length goes */
+    bool is_hash;     /* that is 32 already: its line need not come for a node of that many bytes */
+    uint8_t kind;
+    uint8_t lines; /* of memory that encoding it reads */
 };
 
 /* The nodes from the root to the leaf of a key. */
@@ -136,32 +138,34 @@ static inline enum trie_kind trie_kind(uint32_t node) {
     return (enum trie_kind)(node >> TRIE_INDEX_BITS);
 }
 
-static inline void *trie_slabs_at(const struct trie_slabs *s, uint32_t index) {
+static inline void *trie_slabs_at(const struct trie_slabs *s, uint32_t index, size_t node_bytes) {
     size_t slot = index & ((1u << TRIE_SLOT_BITS) - 1);
-    return s->slab[index >> TRIE_SLOT_BITS] + slot * s->node_bytes;
+    return s->slab[index >> TRIE_SLOT_BITS] + slot * node_bytes;
 }
 
-static inline void *trie_node_at(const struct trie_pool *pool, uint32_t node) {
-    return trie_slabs_at(&pool->slabs[node >> TRIE_INDEX_BITS],
-                         node & ((1u << TRIE_INDEX_BITS) - 1));
+// Where a node of a known kind is: the kind's size is no number to be loaded and multiplied by.
+static inline void *trie_node_of(const struct trie_pool *pool, uint32_t node, enum trie_kind kind,
+                                 size_t node_bytes) {
+    return trie_slabs_at(&pool->slabs[kind], node & ((1u << TRIE_INDEX_BITS) - 1), node_bytes);
 }
 static inline struct trie_leaf *trie_leaf_at(const struct trie_pool *pool, uint32_t node) {
-    return trie_node_at(pool, node);
+    return trie_node_of(pool, node, TRIE_LEAF, TRIE_WHOLE_LINES(struct trie_leaf));
 }
 static inline struct trie_extension *trie_extension_at(const struct trie_pool *pool,
                                                        uint32_t node) {
-    return trie_node_at(pool, node);
+    return trie_node_of(pool, node, TRIE_EXTENSION, TRIE_WHOLE_LINES(struct trie_extension));
 }
 static inline struct trie_branch *trie_branch_at(const struct trie_pool *pool, uint32_t node) {
-    return trie_node_at(pool, node);
+    return trie_node_of(pool, node, TRIE_BRANCH, TRIE_WHOLE_LINES(struct trie_branch));
 }
 
 /* trie_node_prefetch asks for the line of a node that walks look at: a branch's children, or what
  * another node begins with. */
 static inline void trie_node_prefetch(const struct trie_pool *pool, uint32_t node) {
-    const uint8_t *p = trie_node_at(pool, node);
-    size_t at = trie_kind(node) == TRIE_BRANCH ? offsetof(struct trie_branch, child) : 0;
-    __builtin_prefetch(p + at, 1);
+    const void *p = trie_kind(node) == TRIE_BRANCH ? trie_branch_at(pool, node)->child
+                    : trie_kind(node) == TRIE_LEAF ? (const void *)trie_leaf_at(pool, node)
+                                                   : trie_extension_at(pool, node);
+    __builtin_prefetch(p, 1);
 }
 
 /* trie_work_add lists a node that stands at a depth. False: no memory. */
@@ -231,8 +235,12 @@ static inline bool trie_branch_full(const struct trie_branch *b) {
 }
 
 /* trie_node_encode writes the RLP of a node that stands at `depth`; its children's references must
- * be up to date. out has room for TRIE_NODE_MAX bytes. Gives the length. */
+ * be up to date. out has room for TRIE_NODE_MAX bytes. Gives the length. The others do it for
+ * one kind. */
 size_t trie_node_encode(uint8_t *out, const struct trie_pool *pool, uint32_t node, unsigned depth);
+size_t trie_leaf_encode(uint8_t *out, const struct trie_leaf *l, unsigned depth);
+size_t trie_extension_encode(uint8_t *out, const struct trie_extension *e, unsigned depth);
+size_t trie_branch_encode(uint8_t *out, const struct trie_branch *b);
 
 /* trie_resolve makes the node at a path known, from its own reference if it is short, else from the
  * source.

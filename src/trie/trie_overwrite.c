@@ -67,7 +67,7 @@ static void walk(const struct trie_pool *pool, struct trie_way *const *way,
 // A known way is asked for, another begins at the root.
 static void begin(const struct trie_pool *pool, struct trie_way *w, const struct trie *t) {
     if (w->leaf && !t->dirty) {
-        __builtin_prefetch(trie_node_at(pool, w->leaf), 1);
+        __builtin_prefetch(trie_leaf_at(pool, w->leaf), 1);
         for (unsigned i = w->steps; i-- > 0;) {
             if (trie_kind(w->node[i]) == TRIE_BRANCH) {
                 __builtin_prefetch(&trie_branch_at(pool, w->node[i])->dirty, 1);

@@ -62,7 +62,7 @@ int trie_store_changes(struct trie_pool *pool, struct trie *t, const struct trie
     if (t->dirty) return error_set(why, ERR_INTERNAL, "a trie with open changes cannot be stored");
     struct trie_slabs *s = &pool->slabs[TRIE_SLABS_GONE];
     for (uint32_t i = t->gone; i;) {
-        const struct trie_gone *g = trie_slabs_at(s, i);
+        const struct trie_gone *g = trie_slabs_at(s, i, sizeof *g);
         int r = sink->put(sink->arg, &g->path, (struct bytes){NULL, 0}, why);
         if (r != 0) return r;
         i = g->next;

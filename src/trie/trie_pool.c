@@ -6,12 +6,11 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define WHOLE_LINES(type) ((sizeof(type) + TRIE_LINE - 1) / TRIE_LINE * TRIE_LINE)
 static const size_t node_bytes[4] = {
     [TRIE_SLABS_GONE] = sizeof(struct trie_gone),
-    [TRIE_LEAF] = WHOLE_LINES(struct trie_leaf),
-    [TRIE_EXTENSION] = WHOLE_LINES(struct trie_extension),
-    [TRIE_BRANCH] = WHOLE_LINES(struct trie_branch),
+    [TRIE_LEAF] = TRIE_WHOLE_LINES(struct trie_leaf),
+    [TRIE_EXTENSION] = TRIE_WHOLE_LINES(struct trie_extension),
+    [TRIE_BRANCH] = TRIE_WHOLE_LINES(struct trie_branch),
 };
 
 int trie_pool_create(struct trie_pool **ret, size_t limit_bytes, struct error *why) {
@@ -151,7 +150,8 @@ void trie_gone_free(struct trie_pool *pool, struct trie *t) {
     lock(pool);
     while (t->gone) {
         uint32_t index = t->gone;
-        t->gone = ((const struct trie_gone *)trie_slabs_at(s, index))->next;
+        t->gone =
+            ((const struct trie_gone *)trie_slabs_at(s, index, sizeof(struct trie_gone)))->next;
         index_free(s, index);
     }
     unlock(pool);
@@ -170,7 +170,7 @@ bool trie_gone_add(struct trie_pool *pool, struct trie *t, const uint8_t key[32]
     uint32_t index = index_new(pool, s);
     unlock(pool);
     if (!index) return false;
-    struct trie_gone *g = trie_slabs_at(s, index);
+    struct trie_gone *g = trie_slabs_at(s, index, sizeof *g);
     g->path = trie_path_of(key, depth);
     g->next = t->gone;
     t->gone = index;
