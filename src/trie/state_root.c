@@ -321,7 +321,7 @@ static bool slots_as_last(const struct entry *e, const struct state_account_chan
         return false;
     }
     for (size_t i = 0; i < c->slot_count; i++) {
-        if (!hash_equal(&l->slots[i].key, &c->slots[i].key)) return false;
+        if (key_compare(&l->slots[i].key, &c->slots[i].key) != 0) return false;
     }
     return true;
 }
@@ -435,14 +435,14 @@ static_assert(ACCOUNT_RLP_MAX <= TRIE_VALUE_MAX, "an account is a value");
 
 // Makes the changes that only put a value where one is, and lists them; gives how many are left, at
 // the beginning of the array.
-static int overwrite_accounts(struct state_root *s, struct trie_change *changes, size_t *n,
-                              struct error *why) {
+static int overwrite_accounts(struct state_root *s, struct trie_change *changes,
+                              struct trie_way **ways, size_t *n, struct error *why) {
     struct trie_batch batch[WINDOW];
     size_t left = 0;
     for (size_t from = 0; from < *n; from += WINDOW) {
         size_t count = *n - from < WINDOW ? *n - from : WINDOW;
         for (size_t i = 0; i < count; i++) {
-            batch[i] = (struct trie_batch){&s->accounts, &changes[from + i], 1, NULL, false};
+            batch[i] = (struct trie_batch){&s->accounts, &changes[from + i], 1, &ways[from + i], false};
         }
         int r = trie_overwrite(s->pool, batch, count, s->account_work, why);
         if (r != 0) return r;
@@ -458,7 +458,9 @@ static int apply_accounts(struct state_root *s, struct target *const *matched,
                           const struct state_missing_sink *sink, struct error *why) {
     struct trie_change *changes =
         arena_alloc_raw(&s->scratch, s->entry_count * sizeof(struct trie_change));
-    if (!changes) return state_root_no_memory(why);
+    struct trie_way **ways =
+        arena_alloc_raw(&s->scratch, s->entry_count * sizeof(struct trie_way *));
+    if (!changes || !ways) return state_root_no_memory(why);
     size_t n = 0;
     for (size_t i = 0; i < s->entry_count; i++) {
         struct entry *e = s->entries[i];
@@ -480,13 +482,18 @@ static int apply_accounts(struct state_root *s, struct target *const *matched,
         if (exists) changes[n].value_n = (uint8_t)account_write(changes[n].value, &now);
         e->now = now;
         e->now_exists = exists;
-        n++;
+        if (e->way_shape != s->account_shape) e->way.leaf = 0;
+        e->way_shape = s->account_shape;
+        ways[n++] = &e->way;
     }
     struct owned_source o = {.s = s, .sink = sink};
     struct trie_source source = state_root_source(&o);
     struct trie_missing_sink missing = {state_root_missing, &o};
-    int r = overwrite_accounts(s, changes, &n, why);
-    if (r == 0 && n) r = trie_apply(s->pool, &s->accounts, changes, n, &source, &missing, why);
+    int r = overwrite_accounts(s, changes, ways, &n, why);
+    if (r == 0 && n) {
+        s->account_shape++;
+        r = trie_apply(s->pool, &s->accounts, changes, n, &source, &missing, why);
+    }
     if (r != 0 || !s->accounts.dirty) return r;
     trie_work_reset(s->account_work); // what is listed may stand elsewhere now
     return trie_list(s->pool, &s->accounts, s->account_work, why);

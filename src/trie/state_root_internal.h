@@ -33,6 +33,8 @@ struct entry {
     struct slot *slots; /* by key */
     size_t slot_count, slot_capacity;
     size_t at;    /* which of the last candidate's accounts it is, or NOT_CHANGED */
+    struct trie_way way; /* in the account trie, while that has the shape of number way_shape */
+    uint64_t way_shape;
     struct last { /* what the last candidate told, to see at once that another tells the same */
         bool known;
         uint64_t nonce;
@@ -63,6 +65,7 @@ struct state_root {
     struct hash parent_root;
     struct trie_pool *pool;
     struct trie accounts;
+    uint64_t account_shape;         /* raised when it may have another shape */
     struct trie_work *account_work; /* what changed in it */
     struct key_cache *keys;
     struct entry **entries; /* by key */

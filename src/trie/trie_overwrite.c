@@ -144,7 +144,8 @@ static bool fits(const struct trie_pool *pool, const struct trie_batch *b, struc
     for (size_t i = 0; i < b->count; i++) {
         uint32_t leaf = way_of(b, own, i)->leaf;
         if (!leaf || !b->changes[i].value_n) return false;
-        if (memcmp(trie_leaf_at(pool, leaf)->key, b->changes[i].key.b, 32) != 0) return false;
+        const uint8_t *key = trie_leaf_at(pool, leaf)->key;
+        if (trie_shared(key, b->changes[i].key.b, 0, TRIE_DEPTH_MAX) < TRIE_DEPTH_MAX) return false;
     }
     return true;
 }
