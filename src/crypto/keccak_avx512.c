@@ -37,10 +37,12 @@ static inline uint64_t load_end(const struct keccak_block *b) {
 [[gnu::always_inline]] static inline void take_in_eight(__m512i *a, const __m512i m[8],
                                                         bool fresh) {
     __m512i t[8];
+#pragma GCC unroll 4
     for (int i = 0; i < 4; i++) {
         t[2 * i] = _mm512_unpacklo_epi64(m[2 * i], m[2 * i + 1]);
         t[2 * i + 1] = _mm512_unpackhi_epi64(m[2 * i], m[2 * i + 1]);
     }
+#pragma GCC unroll 2
     for (int i = 0; i < 2; i++) { // i: even or odd words
         __m512i low0 = _mm512_shuffle_i64x2(t[i], t[2 + i], 0x88);
         __m512i high0 = _mm512_shuffle_i64x2(t[i], t[2 + i], 0xdd);
@@ -82,6 +84,7 @@ static const void *const *next_lines(struct keccak_soon *soon, const void *room[
     __m512i m[8];
     uint64_t w[8];
     for (size_t half = 0; half < 2; half++) {
+#pragma GCC unroll 8
         for (int i = 0; i < 8; i++) {
             m[i] = _mm512_loadu_si512(blocks[i] + 64 * half);
         }
@@ -121,6 +124,26 @@ void keccak_absorb_avx512x8(uint64_t *state, const struct keccak_block *blocks, 
     keccak_permute_avx512x8(state, nothing_soon);
 }
 
+// The first four words of each lane to its place.
+[[gnu::always_inline]] static inline void give_hashes(uint8_t *const *rets, const __m512i a[4]) {
+    // Words 0 and 1, or 2 and 3, of lanes 0, 2, 4, 6 and of lanes 1, 3, 5, 7.
+    __m512i even01 = _mm512_unpacklo_epi64(a[0], a[1]), odd01 = _mm512_unpackhi_epi64(a[0], a[1]);
+    __m512i even23 = _mm512_unpacklo_epi64(a[2], a[3]), odd23 = _mm512_unpackhi_epi64(a[2], a[3]);
+    const __m512i low = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+    const __m512i high = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+    __m512i two[4] = {// whole hashes: of lanes 0 and 2, 1 and 3, 4 and 6, 5 and 7
+                      _mm512_permutex2var_epi64(even01, low, even23),
+                      _mm512_permutex2var_epi64(odd01, low, odd23),
+                      _mm512_permutex2var_epi64(even01, high, even23),
+                      _mm512_permutex2var_epi64(odd01, high, odd23)};
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        int lane = 4 * (i / 2) + i % 2;
+        _mm256_storeu_si256((void *)rets[lane], _mm512_castsi512_si256(two[i]));
+        _mm256_storeu_si256((void *)rets[lane + 2], _mm512_extracti64x4_epi64(two[i], 1));
+    }
+}
+
 void keccak_whole_avx512x8(const uint8_t *const *messages, uint8_t *const *rets, unsigned blocks,
                            struct keccak_soon soon) {
     __m512i a[25];
@@ -135,13 +158,5 @@ void keccak_whole_avx512x8(const uint8_t *const *messages, uint8_t *const *rets,
         take_in_block(a, at, false, next_lines(&soon, room));
     }
     keccak_ask(&soon, 0, 1);
-    uint64_t words[4][8];
-    for (int i = 0; i < 4; i++) {
-        _mm512_storeu_si512(words[i], a[i]);
-    }
-    for (int i = 0; i < 8; i++) {
-        for (int w = 0; w < 4; w++) {
-            store_le64(rets[i] + 8 * w, words[w][i]);
-        }
-    }
+    give_hashes(rets, a);
 }

@@ -442,7 +442,8 @@ static int overwrite_accounts(struct state_root *s, struct trie_change *changes,
     for (size_t from = 0; from < *n; from += WINDOW) {
         size_t count = *n - from < WINDOW ? *n - from : WINDOW;
         for (size_t i = 0; i < count; i++) {
-            batch[i] = (struct trie_batch){&s->accounts, &changes[from + i], 1, &ways[from + i], false};
+            batch[i] =
+                (struct trie_batch){&s->accounts, &changes[from + i], 1, &ways[from + i], false};
         }
         int r = trie_overwrite(s->pool, batch, count, s->account_work, why);
         if (r != 0) return r;

@@ -32,7 +32,7 @@ struct entry {
     struct trie storage;
     struct slot *slots; /* by key */
     size_t slot_count, slot_capacity;
-    size_t at;    /* which of the last candidate's accounts it is, or NOT_CHANGED */
+    size_t at;           /* which of the last candidate's accounts it is, or NOT_CHANGED */
     struct trie_way way; /* in the account trie, while that has the shape of number way_shape */
     uint64_t way_shape;
     struct last { /* what the last candidate told, to see at once that another tells the same */
