@@ -191,7 +191,7 @@ static void hash_padded(const uint8_t *message, uint8_t *ret, unsigned blocks) {
 // The next `share` lines of those that are left.
 static struct keccak_soon take_lines(struct keccak_soon *left, size_t share) {
     struct keccak_soon taken = {left->line, left->n < share ? left->n : share};
-    left->line += taken.n;
+    if (taken.n) left->line += taken.n; // nothing is added to no place
     left->n -= taken.n;
     return taken;
 }
