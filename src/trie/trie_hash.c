@@ -255,8 +255,8 @@ static void add_encoded(struct batch *b, uint8_t number, size_t size, const stru
     add_message(b, room, blocks, job);
 }
 
-// Hashes a node and settles it: when everything above is hashed, it is clean, and differs from what
-// a store holds.
+// Hashes a node, or puts it into its queue. Everything below is hashed, so it is clean from now on,
+// and differs from what a store holds.
 static void add_job(struct batch *b, const struct trie_job *job) {
     uint8_t number = b->free[b->free_n - 1];
     if (job->kind == TRIE_BRANCH) {
