@@ -20,7 +20,9 @@ struct follower {
     struct events_follower events;
     struct loop_timer heartbeat;
     uint64_t last_id;
-    bool full; // waits for the client to take bytes
+    bool full;    // waits for the client to take bytes
+    bool writing; // to the exchange, which may end in it
+    bool gone;    // it did
 };
 
 static void follower_free(struct follower *f) {
@@ -32,8 +34,20 @@ static void follower_free(struct follower *f) {
     free(f);
 }
 
-static void send_event(struct follower *f, const struct event *event) {
+// Writes to the client; false when that was the follower's end, which is freed then.
+static bool put(struct follower *f, struct bytes text) {
+    f->writing = true;
+    int r = exchange_write(f->x, text);
+    f->writing = false;
+    f->full = r == ERR_AGAIN;
+    if (!f->gone) return true;
+    follower_free(f);
+    return false;
+}
+
+static bool send_event(struct follower *f, const struct event *event) {
     struct buf out;
+    bool alive = true;
     buf_init(&out, 0);
     if (f->last_id && event->id > f->last_id + 1) {
         buf_printf(&out, ": %llu events are gone\n",
@@ -43,37 +57,45 @@ static void send_event(struct follower *f, const struct event *event) {
     event_write_json(&out, event, true);
     buf_append_str(&out, "\n\n");
     f->last_id = event->id;
-    if (buf_check(&out, NULL) == 0) f->full = exchange_write(f->x, buf_view(&out)) == ERR_AGAIN;
+    if (buf_check(&out, NULL) == 0) alive = put(f, buf_view(&out));
     buf_free(&out);
+    return alive;
 }
 
-static void catch_up(struct follower *f) {
+// As put.
+static bool catch_up(struct follower *f) {
     struct event event;
     while (!f->full && events_after(f->api->events, f->last_id, &event)) {
-        send_event(f, &event);
+        if (!send_event(f, &event)) return false;
     }
+    return true;
 }
 
 static void added(struct events_follower *events, const struct event *event) {
     (void)event;
-    catch_up(LIST_ENTRY(events, struct follower, events));
+    (void)catch_up(LIST_ENTRY(events, struct follower, events));
 }
 
 static void drained(struct exchange *x, void *context) {
     (void)x;
     struct follower *f = context;
     f->full = false;
-    catch_up(f);
+    if (!f->writing) (void)catch_up(f);
 }
 
 static void gone(struct exchange *x, void *context) {
     (void)x;
-    follower_free(context);
+    struct follower *f = context;
+    if (f->writing) {
+        f->gone = true;
+    } else {
+        follower_free(f);
+    }
 }
 
 static void beat(struct loop_timer *timer) {
     struct follower *f = LIST_ENTRY(timer, struct follower, heartbeat);
-    if (!f->full) f->full = exchange_write(f->x, BYTES_LIT(":\n\n")) == ERR_AGAIN;
+    if (!f->full && !put(f, BYTES_LIT(":\n\n"))) return;
     if (loop_timer_set(f->api->loop, timer, loop_now_ns(f->api->loop) + HEARTBEAT_NS, NULL) != 0) {
         exchange_end(f->x);
         follower_free(f);
@@ -106,10 +128,11 @@ void api_follow(struct api *a, struct exchange *x, uint64_t since) {
     exchange_set_events(x, &events, f);
     (void)exchange_add_header(x, "Content-Type", BYTES_LIT("text/event-stream"));
     (void)exchange_add_header(x, "Cache-Control", BYTES_LIT("no-store"));
-    exchange_begin(x, 200, -1);
-    (void)exchange_write(x, BYTES_LIT(":\n\n")); // headers reach the client now
     events_follow(a->events, &f->events);
-    catch_up(f);
+    f->writing = true; // the client may be gone in it
+    exchange_begin(x, 200, -1);
+    // The heads reach the client now.
+    if (!put(f, BYTES_LIT(":\n\n")) || !catch_up(f)) return;
     if (loop_timer_set(a->loop, &f->heartbeat, loop_now_ns(a->loop) + HEARTBEAT_NS, NULL) != 0) {
         exchange_end(x);
         follower_free(f);
