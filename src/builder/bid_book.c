@@ -18,7 +18,8 @@ int bid_book_add(struct bid_book *b, const struct landed_block *landed, struct s
     if (orders) memcpy((void *)copy, (const void *)included, orders * sizeof(struct job_entry *));
     struct kept_bid *bid = &b->bids[b->at];
     forget(bid);
-    *bid = (struct kept_bid){*landed, slot_work_retain(work), copy, orders};
+    *bid = (struct kept_bid){.landed = *landed, .work = slot_work_retain(work), .orders = orders};
+    bid->included = copy;
     b->at = (b->at + 1) % BIDS_KEPT;
     return 0;
 }

@@ -1,6 +1,5 @@
-/* Faults that the kernel makes: delay and loss between places, by netem. SPDX-License-Identifier:
- * MIT
- */
+/* Faults that the kernel makes: delay and loss between places, by netem.
+ * SPDX-License-Identifier: MIT */
 #include "devnet/links_internal.h"
 
 #include <string.h>

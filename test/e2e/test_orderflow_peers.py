@@ -192,8 +192,8 @@ def every_bundle_arrives_everywhere_once():
         check_all(result)
         assert result["acknowledged"] == COUNT, result
         late = [(n["other_ms"]["p50"], n["own_ms"]["p50"]) for n in result["nodes"]]
-        for other, own in late:  # the link's delay, and little more than at home
-            assert DELAY_MS <= other < DELAY_MS + own + 200, result
+        for other, own in late:  # the link's delay, and not many times what it takes at home
+            assert DELAY_MS <= other < DELAY_MS + 3 * own + 200, result
         for n in range(NODES):
             assert net.metric(n, "orderflow_peer_dropped_total") == 0
             assert net.metric(n, "orderflow_peer_duplicates_total") == 0
