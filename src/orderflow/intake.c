@@ -4,12 +4,10 @@
 #include "net/coding.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #define JOBS_DEFAULT 16384u
 #define BYTES_DEFAULT (UINT64_C(1) << 30)
 #define RENUMBER_MAX 8
-#define HANDOVER_TRIES 50
 #define QUICK_BYTES 4096u /* room for some ten transactions */
 
 int intake_new(struct intake **ret, const struct intake_options *options, struct error *why) {
@@ -322,18 +320,11 @@ static int make(struct flow_order **ret, struct intake_job *job, enum flow_sourc
     return flow_order_new(ret, o, &f, arena, why);
 }
 
-/* The sharing takes orders through a bounded hand-over: wait a little when it is full. */
+/* The peers took new orders when this one was looked at: what fails now is the end of sharing, and
+ * the journal gives the order again. */
 static void share_it(struct intake *i, struct flow_order *o) {
     struct error why = {.text = ""};
-    int r = ERR_BUSY;
-    for (int n = 0; r == ERR_BUSY && n < HANDOVER_TRIES; n++) {
-        if (n > 0) {
-            struct timespec pause = {0, 1000000};
-            (void)nanosleep(&pause, NULL);
-        }
-        r = i->options.sinks.share(i->options.sinks.context, o, &why);
-    }
-    if (r == 0) return;
+    if (i->options.sinks.share(i->options.sinks.context, o, &why) == 0) return;
     metric_inc(i->metrics.handover);
     log_error(i->options.log, "order_not_shared", F_HEX("id", BYTES_OF(o->id)), F_ERR(&why));
 }
@@ -352,15 +343,19 @@ void intake_record(struct intake *i, struct flow_order *o, enum archive_event_ki
 
 /* Everywhere it belongs. The journal first: what follows may be repeated after a crash. */
 static int hand_on(struct intake *i, struct flow_order *o, struct error *why) {
+    const struct intake_sinks *s = &i->options.sinks;
     bool user = o->source == FLOW_FROM_USER;
+    bool shared = user && s->share && o->order.method != ORDER_SUBSIDISE;
     int r = 0;
     if (i->options.local && local_is_full(i->options.local)) {
         return error_set(why, ERR_BUSY, "too many orders wait for the builder");
     }
+    if (shared && s->share_is_full && s->share_is_full(s->context)) {
+        return error_set(why, ERR_BUSY, "too many orders wait for the peers");
+    }
     if (i->options.journal && user) r = journal_append(i->options.journal, o, why);
     if (r == 0 && i->options.local) r = local_order(i->options.local, o, why);
     if (r != 0) return r;
-    bool shared = user && i->options.sinks.share && o->order.method != ORDER_SUBSIDISE;
     if (shared) share_it(i, o);
     intake_record(i, o, user ? ARCHIVE_RECEIVED : ARCHIVE_FROM_PEER);
     return 0;

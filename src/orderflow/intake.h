@@ -40,6 +40,8 @@ enum intake_api {
 struct intake_sinks {
     /* To the peers: as share_order. */
     int (*share)(void *context, struct flow_order *o, struct error *why);
+    /* As share_is_full: users' orders are refused as busy. NULL: never. */
+    bool (*share_is_full)(void *context);
     /* To the history: as archive_record. */
     void (*record)(void *context, const struct archive_event *e);
     bool record_again; /* users' orders of the journal too: the history may lack some of them */

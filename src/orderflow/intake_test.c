@@ -26,6 +26,7 @@ struct world {
     struct intake *intake;
     struct ecdsa_signer *signer;
     atomic_bool held, holding; /* what is shared waits: wanted, and so it is */
+    atomic_bool full;          /* the peers take no more */
     pthread_mutex_t lock;      /* guards all below */
     struct flow_order *shared[SHARED_MAX];
     size_t shared_count;
@@ -49,6 +50,11 @@ static int on_share(void *context, struct flow_order *o, struct error *error) {
     if (w->shared_count < SHARED_MAX) w->shared[w->shared_count++] = flow_order_hold(o);
     pthread_mutex_unlock(&w->lock);
     return 0;
+}
+
+static bool on_share_is_full(void *context) {
+    struct world *w = context;
+    return atomic_load(&w->full);
 }
 
 static void on_record(void *context, const struct archive_event *e) {
@@ -103,7 +109,12 @@ static void open_world(struct world *w, enum intake_api api) {
         .peers = w->peers,
         .tip = w->tip,
         .trace = w->trace,
-        .sinks = {.share = on_share, .record = on_record, .answer = on_answer, .context = w}};
+        .sinks = {.share = on_share,
+                  .share_is_full = on_share_is_full,
+                  .record = on_record,
+                  .answer = on_answer,
+                  .context = w},
+    };
     CHECK_OK(intake_new(&w->intake, &o, &why), &why);
 }
 
@@ -274,6 +285,24 @@ TEST(replacements_without_nonces_get_rising_ones) {
         CHECK(nonce >= highest);
     }
     CHECK_U64(in_force, 1);
+    close_world(&w);
+}
+
+TEST(an_order_that_the_peers_cannot_take_is_no_order) {
+    struct world w;
+    struct reply r;
+    const char *body = REQUEST("eth_sendRawTransaction", "\"" RAW "\"");
+    open_world(&w, INTAKE_SECOND);
+    atomic_store(&w.full, true);
+    ask(&w, &r, INTAKE_USER, &user, body);
+    CHECK_I64(r.status, 503);
+    CHECK(strstr(r.text, "-32005") != NULL && strstr(r.text, "wait for the peers") != NULL);
+    CHECK_U64(w.shared_count, 0);
+    CHECK_U64(w.recorded[ARCHIVE_RECEIVED], 0);
+    atomic_store(&w.full, false);
+    ask(&w, &r, INTAKE_USER, &user, body); // it was not remembered
+    CHECK_I64(r.status, 200);
+    CHECK_U64(w.shared_count, 1);
     close_world(&w);
 }
 

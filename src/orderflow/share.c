@@ -201,6 +201,10 @@ int share_order(struct share *s, struct flow_order *o, struct error *why) {
     return 0;
 }
 
+bool share_is_full(struct share *s) {
+    return queue_count(&s->handover) >= SHARE_HANDOVER_MAX - SHARE_HANDOVER_SPARE;
+}
+
 bool share_wants(const struct share *s, enum flow_form form) {
     if (form == FLOW_BITCODE) return atomic_load_explicit(&s->wants_bitcode, memory_order_relaxed);
     if (form == FLOW_JSON_FIRST) return atomic_load_explicit(&s->wants_first, memory_order_relaxed);

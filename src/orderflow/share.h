@@ -134,6 +134,10 @@ void share_drain(struct share *s, uint64_t deadline_ns, void (*done)(void *conte
 [[gnu::warn_unused_result]] int share_order(struct share *s, struct flow_order *o,
                                             struct error *why);
 
+/* share_is_full: the hand-over to the loop has hardly any places left; who takes no new order then
+ * meets no ERR_BUSY of share_order. Any thread. */
+bool share_is_full(struct share *s);
+
 /* share_wants: a peer gets this form, signed. A worker that builds it beforehand
  * (flow_order_body) saves the loop the signature. Any thread. */
 bool share_wants(const struct share *s, enum flow_form form);

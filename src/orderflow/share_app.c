@@ -29,6 +29,11 @@ static void on_stale(void *context) {
 
 /* ---- from the intake, on workers ---- */
 
+static bool is_full(void *context) {
+    const struct app *a = context;
+    return share_is_full(a->share);
+}
+
 static int give(void *context, struct flow_order *o, struct error *why) {
     struct app *a = context;
     const struct flow_body *body;
@@ -132,6 +137,7 @@ int app_share_open(struct app *a, struct error *why) {
     };
     const struct intake_sinks sinks = {
         .share = app_hub_url(a->values) ? give : NULL, /* without a hub there are no peers */
+        .share_is_full = is_full,
         .record = a->archive ? record : NULL,
         .record_again = a->archive && archive_was_cut(a->archive),
         .answer = share_answer,

@@ -25,8 +25,9 @@
 #define SHARE_QUEUE_ORDERS 16384u
 #define SHARE_QUEUE_BYTES (UINT64_C(64) << 20)
 #define SHARE_SPILL_BYTES (UINT64_C(1) << 30)
-#define SHARE_HANDOVER_MAX 16384u /* orders between other threads and the loop */
-#define SHARE_RECENT_MAX 4096u    /* orders that a new peer gets, and their bytes */
+#define SHARE_HANDOVER_MAX 16384u  /* orders between other threads and the loop */
+#define SHARE_HANDOVER_SPARE 1024u /* places for those that were asked for before it was full */
+#define SHARE_RECENT_MAX 4096u     /* orders that a new peer gets, and their bytes */
 #define SHARE_RECENT_BYTES (UINT64_C(16) << 20)
 #define SHARE_PINS_MAX 2u
 #define SHARE_PEERS_MAX 256u              /* more are skipped */
