@@ -569,7 +569,8 @@ static void replay(struct log_registers *ret, uint32_t reg, const char *name, ui
     put_u16(&b, 0x0b);
     put_u16(&b, 32);
     buf_append_byte(&b, 0);
-    memcpy(data, name, strlen(name));
+    struct bytes text = bytes_from_str(name);
+    memcpy(data, text.p, text.n);
     data[16] = locality;
     if (late) put_event(&b, 0, EVENT_SEPARATOR, 0xaa, BYTES_LIT("x"));
     put_event(&b, reg, EVENT_NO_ACTION, 0, bytes_make(data, 17));

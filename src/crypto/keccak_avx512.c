@@ -71,7 +71,7 @@ static const void *const *next_lines(struct keccak_soon *soon, const void *room[
     const __m512i near = _mm512_set1_epi64((long long)(uintptr_t)NEAR);
     for (size_t i = 0; i < KECCAK_LINES; i += 8) {
         size_t n = soon->n > i ? soon->n - i : 0; // lines here, 8 or more: all
-        __mmask8 inside = n >= 8 ? 0xff : (__mmask8)((1u << n) - 1);
+        __mmask8 inside = (__mmask8)(n >= 8 ? 0xffu : (1u << n) - 1);
         _mm512_storeu_si512(room + i, _mm512_mask_loadu_epi64(near, inside, line + i));
     }
     soon->n = 0;

@@ -108,6 +108,7 @@ static void park(struct state_root *s) {
         if (map_put(&s->parked, BYTES_OF(e->key), e, NULL, NULL) != 0) s->entries[kept++] = e;
     }
     s->entry_count = kept;
+    s->last_known = false; // it goes by the entries' order
 }
 
 static struct entry *find_entry(const struct state_root *s, const struct hash *key) {
