@@ -224,6 +224,7 @@ TEST(wrong_flags_are_named) {
     CHECK_STR(why.text, "--debug takes its value after an equals sign: --debug=true");
     CHECK_ERR(LOAD(ARG("--debug"), ARG("false"), ARG("call")), ERR_SYNTAX);
     CHECK_OK(LOAD(ARG("call"), ARG("--debug"), ARG("--"), ARG("true")), &why);
+    config_free(config);
     CHECK_ERR(LOAD(ARG("serve"), ARG("x")), ERR_SYNTAX);
     (void)setenv("BUILDERNET_DEBUG", "x", 1);
     check_flag("--listen=:1", ERR_SYNTAX, "BUILDERNET_DEBUG: is true or false");

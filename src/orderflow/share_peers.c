@@ -349,7 +349,7 @@ static int set_one(struct share *s, const struct share_peer *in, struct error *w
     }
     if (r == 0 && fresh) {
         p = peer_new(s, in->name, why);
-        if (!p) r = why->code;
+        if (!p) r = why->code ? (int)why->code : ERR_INTERNAL;
     }
     if (r == 0) r = update(p, &w, in, fresh, why);
     if (r == 0) p->kept = true;
