@@ -209,13 +209,11 @@ def orders_are_signed_ahead_of_their_time():
 class Taker(http.server.BaseHTTPRequestHandler):
     """Takes every bundle, and lands none."""
     protocol_version = "HTTP/1.1"
-    bundles = []
-    delay = 0
 
     def do_POST(self):
-        time.sleep(self.delay)
+        time.sleep(self.server.delay)
         call = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self.bundles.append(call["params"][0])
+        self.server.bundles.append(call["params"][0])
         body = b'{"jsonrpc":"2.0","id":1,"result":{}}'
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
@@ -228,12 +226,12 @@ class Taker(http.server.BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def taking(delay=0):
-    """The address of a taker that answers so many seconds late."""
-    taker = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), type("Late", (Taker,), {"delay": delay}))
+    """A taker that answers so many seconds late: its address, and the bundles that it took."""
+    taker = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Taker)
+    taker.delay, taker.bundles = delay, []
     threading.Thread(target=taker.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{taker.server_port}"
+        yield f"http://127.0.0.1:{taker.server_port}", taker.bundles
     finally:
         taker.shutdown()
         taker.server_close()
@@ -241,7 +239,7 @@ def taking(delay=0):
 
 @case
 def an_answer_that_comes_blocks_later_frees_its_account():
-    with Folder() as folder, Node(folder, "100ms") as node, taking(1.5) as url:
+    with Folder() as folder, Node(folder, "100ms") as node, taking(1.5) as (url, _):
         report = load(node.port, "--orders-url", url, "--scenario", "bundles", "--rate", "10",
                       "--duration", "6s", "--accounts", "1", "--wait", "5s")
         assert report["sent"] == report["accepted"] >= 2, report
@@ -251,10 +249,10 @@ def an_answer_that_comes_blocks_later_frees_its_account():
 def an_account_has_one_bundle_a_block():
     """Also when what comes next is made ahead: the same transaction in a bundle that may revert and
     in one that may not would land for both."""
-    with Folder() as folder, Node(folder) as node, taking() as url:
+    with Folder() as folder, Node(folder) as node, taking() as (url, bundles):
         report = load(node.port, "--orders-url", url, "--scenario", "reverts", "--rate", "20",
                       "--duration", "5s", "--accounts", "10", "--wait", "3s")
-        sent = [(b["blockNumber"], b["txs"][0]) for b in Taker.bundles]
+        sent = [(b["blockNumber"], b["txs"][0]) for b in bundles]
         assert len(sent) == report["sent"] == report["accepted"] > 20, report
         twice = len(sent) - len(set(sent))
         assert twice == 0, f"{twice} of {len(sent)} for a block that had the transaction"
