@@ -35,8 +35,8 @@
 
 static char folder[64];
 static double seconds = 3;
-static cpu_set_t
-    processors; /* that this program may use: the hub gets the first, the load the next */
+static cpu_set_t processors; /* that this program may use: the load gets the second; the hub may use
+                                all, for its writers */
 
 static void die(const char *what, const struct error *why) {
     (void)fprintf(stderr, "bench: %s: %s\n", what, why ? why->text : "");
@@ -139,7 +139,6 @@ static struct hub_process start(const char *database, bool postgres) {
     key[64] = 0;
     h.pid = fork();
     if (h.pid == 0) {
-        (void)http_load_pin(0, 0, &processors);
         execl(exe, "buildernet", "hub", "--listen-addr", listen, "--admin-addr", admin,
               "--internal-addr", "127.0.0.1:0", "--metrics-addr", "", "--disable-admin-auth",
               "--log-level", "error", "--secrets-key", key,
