@@ -4,10 +4,10 @@
  * what one core was just seen to serve, and at half of what is aimed at; registrations a second on
  * SQLite and on a PostgreSQL that is started here; memory. One JSON line a case.
  *
- * The hub with all its threads has a processor of its own and this program another. A time from
+ * This program has a processor of its own and the hub may use all, for its writers. A time from
  * when a request was due holds all waiting; one from when it was asked holds the hub's only. Beside
  * them stands how late it was asked: because all connections were waiting for answers, or by this
- * program itself. "others" is what of the hub's processor was used by anything else.
+ * program itself. "others" is what of the processors was used by anything else.
  *
  *     bench_hub_hub [SECONDS]
  *
@@ -35,8 +35,7 @@
 
 static char folder[64];
 static double seconds = 3;
-static cpu_set_t processors; /* that this program may use: the load gets the second; the hub may use
-                                all, for its writers */
+static cpu_set_t processors; /* that this program may use; the load gets the second */
 
 static void die(const char *what, const struct error *why) {
     (void)fprintf(stderr, "bench: %s: %s\n", what, why ? why->text : "");
@@ -247,27 +246,25 @@ static void write_requests(struct requests *ret, const struct hub_process *h,
     if (!ret->all || !tag) die("memory", NULL);
 }
 
-/* The processor that the hub has for itself, and what ran there: jiffies of all, and idle ones. */
-static void processor_used(double ret_ns[2]) {
-    char line[256], want[16];
+/* What ran on all processors but the load itself, and how long they were idle. */
+static void processors_used(double ret_ns[2]) {
+    char line[256];
     unsigned long v[8] = {0};
-    size_t cpu = 0;
-    while (cpu < CPU_SETSIZE - 1 && !CPU_ISSET(cpu, &processors))
-        cpu++;
-    (void)snprintf(want, sizeof want, "cpu%zu ", cpu);
+    struct timespec own = {0};
     FILE *f = fopen("/proc/stat", "r");
-    while (f && fgets(line, sizeof line, f)) {
-        if (strncmp(line, want, strlen(want)) != 0) continue;
-        (void)sscanf(line + strlen(want), "%lu %lu %lu %lu %lu %lu %lu %lu", &v[0], &v[1], &v[2],
-                     &v[3], &v[4], &v[5], &v[6], &v[7]);
+    if (f && fgets(line, sizeof line, f)) { // the first is of all together
+        (void)sscanf(line, "cpu %lu %lu %lu %lu %lu %lu %lu %lu", &v[0], &v[1], &v[2], &v[3], &v[4],
+                     &v[5], &v[6], &v[7]);
     }
     if (f) (void)fclose(f);
     double tick = 1e9 / (double)sysconf(_SC_CLK_TCK);
-    ret_ns[0] = (double)(v[0] + v[1] + v[2] + v[5] + v[6] + v[7]) * tick;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own);
+    ret_ns[0] = (double)(v[0] + v[1] + v[2] + v[5] + v[6] + v[7]) * tick -
+                ((double)own.tv_sec * 1e9 + (double)own.tv_nsec);
     ret_ns[1] = (double)(v[3] + v[4]) * tick;
 }
 
-/* A run, with the hub's CPU time, and the share of its processor that other programs had. */
+/* A run, with the hub's CPU time, and the share of the processors that other programs had. */
 struct measured {
     struct http_load_result load;
     double cpu_ns, others;
@@ -291,9 +288,9 @@ static void run(struct measured *ret, const struct hub_process *h, const struct 
                                                             "Host: 127.0.0.1\r\n\r\n"),
                                         .beside_connections = d->lists};
     double cpu = cpu_ns_of(h->pid);
-    processor_used(before);
+    processors_used(before);
     if (!http_load_run(&ret->load, &plan, &why)) die(why, NULL);
-    processor_used(after);
+    processors_used(after);
     ret->cpu_ns = cpu_ns_of(h->pid) - cpu;
     double used = after[0] - before[0], idle = after[1] - before[1];
     ret->others = used > ret->cpu_ns ? (used - ret->cpu_ns) / (used + idle) : 0;
@@ -336,7 +333,7 @@ static void at_rate(const char *name, const struct hub_process *h, const struct 
         {"asked late by the load itself, p99", m.load.own.p99},
     };
     for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++) {
-        (void)snprintf(line, sizeof line, "%s at %.0f/s, %s (others had %.0f %% of its processor)",
+        (void)snprintf(line, sizeof line, "%s at %.0f/s, %s (others had %.0f %% of the processors)",
                        name, rate, figures[i].what, 100 * m.others);
         bench_emit(line, 1, "request", figures[i].ns, 0);
     }
