@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 from devnet_network import Devnet, landed, processes_of
-from harness import PROGRAM, Folder, Skip, case, main, run
+from harness import PROGRAM, Folder, Skip, case, main, run, wait_until
 
 
 def need_namespaces(*flags):
@@ -22,6 +22,18 @@ def need_namespaces(*flags):
 
 def namespace_of(net, role):
     return os.readlink(f"/proc/{net.role(role)['pid']}/ns/net")
+
+
+def processes_in(space):
+    """Ids of the processes in a network namespace."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and os.readlink(entry / "ns/net") == space:
+                found.append(entry.name)
+        except OSError:
+            pass
+    return found
 
 
 def devices_of(net, role):
@@ -86,14 +98,9 @@ def killed_networks_leave_no_namespace():
             space = namespace_of(net, "node-1.orderflow")
             net.process.signal(signal.SIGKILL)
             net.process.wait(10)
-        left = []
-        for entry in pathlib.Path("/proc").iterdir():
-            try:
-                if entry.name.isdigit() and os.readlink(entry / "ns/net") == space:
-                    left.append(entry.name)
-            except OSError:
-                pass
-        assert not left and not processes_of(folder), left
+            # The kernel ends them one after the other: soon, not at once.
+            wait_until(lambda: not processes_of(folder), 10, "roles outlive the supervisor")
+            wait_until(lambda: not processes_in(space), 10, "the namespace has processes still")
 
 
 @case
