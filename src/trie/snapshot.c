@@ -300,6 +300,7 @@ static int take_frame(struct import *i, bool *ret_end, struct error *why) {
         return error_set(why, ERR_INVALID, "frame %llu is damaged",
                          (unsigned long long)i->progress.frames);
     }
+    if (raw_n == 0 && packed_n) return error_set(why, ERR_INVALID, "the snapshot's end is damaged");
     *ret_end = raw_n == 0;
     i->progress.frames++;
     i->progress.done_bytes += raw_n;
@@ -310,6 +311,13 @@ static int take_frame(struct import *i, bool *ret_end, struct error *why) {
     if (*ret_end || i->progress.frames <= i->skip) return 0;
     r = unpack(i, raw_n, why);
     return r == 0 ? take_records(i, why) : r;
+}
+
+static int check_no_more(struct import *i, struct error *why) {
+    uint8_t more;
+    int r = read_exactly(i->fd, &more, 1, why);
+    if (r == ERR_CLOSED) return 0;
+    return r == 0 ? error_set(why, ERR_INVALID, "bytes follow the snapshot's end") : r;
 }
 
 // What came is a state with the root that it says; then it becomes the store's.
@@ -354,6 +362,7 @@ int snapshot_import(struct trie_store *s, int fd, const struct snapshot_options 
         r = take_frame(&i, &end, why);
         if (r == 0) tell(i.o, &i.progress, i.began_ns);
     }
+    if (r == 0) r = check_no_more(&i, why);
     if (r == 0) r = finish(&i, why);
     if (r == 0) {
         i.progress.finished = true;

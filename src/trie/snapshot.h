@@ -14,7 +14,8 @@
  *     8  32   SHA-256 of (SHA-256 of the frame before, or of the file's head) and those bytes
  *    40   n   zstd
  * So a frame cannot be left out, changed or moved. A frame holds records of the store: table (1),
- * length of key (1), length of value (4), key, value. The end's bytes are none.
+ * length of key (1), length of value (4), key, value. The end's bytes are none,
+ * and none follow it.
  *
  * An import commits a frame and its place in the stream together. What it has built is no store as
  * long as it is not finished: trie_store_head finds nothing, and snapshot_is_unfinished says so.
@@ -58,10 +59,10 @@ enum snapshot_result {
 
 /* snapshot_import fills an empty store, or goes on with one that the same snapshot was begun into.
  * In the end the state root is computed from the accounts and slots and must be the head's.
- * fd      from its first byte; need not seek.
- * errors  ERR_SYNTAX, ERR_INVALID (a checksum, the root, the head's block), ERR_CONFLICT (another
- *         snapshot was begun), ERR_CLOSED (the stream ends early), ERR_LIMIT, ERR_IO. After
- *         ERR_CLOSED and ERR_IO it can be taken up again. */
+ * fd      from its first byte to its end; need not seek.
+ * errors  ERR_SYNTAX, ERR_INVALID (a checksum, the root, the head's block, bytes after the end),
+ *         ERR_CONFLICT (another snapshot was begun), ERR_CLOSED (the stream ends early),
+ *         ERR_LIMIT, ERR_IO. After ERR_CLOSED and ERR_IO it can be taken up again. */
 [[gnu::warn_unused_result]] int snapshot_import(struct trie_store *s, int fd,
                                                 const struct snapshot_options *o,
                                                 enum snapshot_result *ret, struct error *why);

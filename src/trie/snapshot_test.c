@@ -155,6 +155,43 @@ TEST(damage_is_found) {
     CHECK(close(fd) == 0 && unlink(path) == 0);
 }
 
+// The import of a file that is wrong at its end.
+static void check_end_refused(int fd, size_t at, struct bytes wrong, const char *text) {
+    struct trie_store_head none;
+    struct trie_store *to;
+    enum snapshot_result result;
+    CHECK(pwrite(fd, wrong.p, wrong.n, (off_t)at) == (ssize_t)wrong.n);
+    CHECK_OK(trie_store_open_memory(&to, &why), &why);
+    CHECK_ERR(import(to, fd, &result), ERR_INVALID);
+    CHECK_STR(why.text, text);
+    CHECK_ERR(trie_store_head(to, &none, &why), ERR_NOT_FOUND);
+    trie_store_close(to);
+}
+
+// Neither may a frame say that it is the last one, nor may anything follow that one.
+TEST(the_end_is_the_end) {
+    struct trie_store_head head;
+    struct trie_store *from = make(&head);
+    char path[32];
+    uint8_t frame[8];
+    int fd = file_of(path);
+    CHECK_OK(snapshot_export(from, fd, NULL, &why), &why);
+    size_t size = (size_t)lseek(fd, 0, SEEK_END), at = SNAPSHOT_HEAD_BYTES, last = 0;
+    for (;;) { // the last frame with records: blocks, which the state's root does not know
+        CHECK(pread(fd, frame, sizeof frame, (off_t)at) == sizeof frame);
+        if (load_be32(frame) == 0) break;
+        last = at;
+        at += 40 + load_be32(frame + 4);
+    }
+    CHECK_U64(at + 40, size);
+    CHECK(pread(fd, frame, sizeof frame, (off_t)last) == sizeof frame);
+    check_end_refused(fd, last, BYTES_LIT("\0\0\0\0"), "the snapshot's end is damaged");
+    CHECK(pwrite(fd, frame, sizeof frame, (off_t)last) == sizeof frame);
+    check_end_refused(fd, size, BYTES_LIT("x"), "bytes follow the snapshot's end");
+    trie_store_close(from);
+    CHECK(close(fd) == 0 && unlink(path) == 0);
+}
+
 TEST(codes_are_those_of_their_hashes) {
     struct bytes code = BYTES_LIT("\x60\x01"), other = BYTES_LIT("\x60\x02");
     struct hash hash = keccak256(code);
