@@ -219,11 +219,11 @@ static int check_structure(struct node_call *c, const struct engine_attributes *
         return node_fail(c, why, ENGINE_INVALID_ATTRIBUTES, none,
                          "Invalid payload attributes: members of a rollup");
     }
-    if (version == 2 && f >= FORK_CANCUN) return unsupported_fork(c, f, why);
-    if (version == 2 && v->has_beacon_root) { // as the tests of the Engine API want it
+    if (version == 2 && v->has_beacon_root) { // first, as the Engine API's tests have it
         return node_fail(c, why, ENGINE_INVALID_ATTRIBUTES, none,
                          "Invalid payload attributes: parentBeaconBlockRoot is of V3");
     }
+    if (version == 2 && f >= FORK_CANCUN) return unsupported_fork(c, f, why);
     if (v->has_withdrawals != withdrawals || v->has_beacon_root != (version >= 3)) {
         return wrong_structure(c, version, "not of the structure that this method takes", why);
     }

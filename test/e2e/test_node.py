@@ -342,7 +342,7 @@ def parameters_are_those_of_each_fork():
                     (2, -32602, attributes(24)),  # of Paris, and it is not any more
                     (2, -32602, {**attributes(24, **paid), "prevRandao": "0x12"}),
                     (2, -38003, attributes(24, **paid, **root)),
-                    (2, -38005, attributes(1000, **paid, **root)),
+                    (2, -38003, attributes(1000, **paid, **root)),
                     (2, -38005, attributes(1000, **paid)),
                     (2, -38003, attributes(0)),  # not after the head
                     (3, -38003, attributes(24, **paid)),
