@@ -71,6 +71,9 @@ int slot_attributes_decode(struct slot_attributes *ret, struct bytes data, struc
     }
     if (r == 0) r = json_get_decimal(&s.timestamp, body, "timestamp", why);
     if (r == 0) r = decode_start(&s, event, why);
+    if (r == 0 && json_get(event, "virtual_clock")) {
+        r = json_get_bool(&s.virtual_clock, event, "virtual_clock", why);
+    }
     if (r == 0) r = json_get_hash(&s.prev_randao, body, "prev_randao", why);
     if (r == 0) r = json_get_address(&s.fee_recipient, body, "suggested_fee_recipient", why);
     if (r == 0 && !json_is_null(json_get(body, "parent_beacon_block_root"))) {

@@ -14,6 +14,7 @@ struct slot_attributes {
     uint64_t start_ns; /* wall time at which the slot begins */
     struct hash parent_hash, prev_randao, parent_beacon_root;
     bool has_beacon_root, has_withdrawals;
+    bool virtual_clock; /* timestamps are not the machine's time: runs are to repeat */
     struct address fee_recipient;
     const struct withdrawal *withdrawals;
     size_t withdrawal_count;
@@ -21,8 +22,8 @@ struct slot_attributes {
 
 /* slot_attributes_decode reads an event's data; lists stand in the arena. Numbers are decimal
  * strings. The slot begins at its timestamp, unless the event has slot_start_ms (buildernet node
- * with slots that are no whole seconds, or a clock of its own). errors  ERR_NOT_FOUND, ERR_INVALID,
- * ERR_SYNTAX, ERR_RANGE, ERR_LIMIT. */
+ * with slots that are no whole seconds, or a clock of its own, which it names). errors
+ * ERR_NOT_FOUND, ERR_INVALID, ERR_SYNTAX, ERR_RANGE, ERR_LIMIT. */
 [[gnu::warn_unused_result]] int slot_attributes_decode(struct slot_attributes *ret,
                                                        struct bytes data, struct arena *a,
                                                        struct error *why);

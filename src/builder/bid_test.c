@@ -114,6 +114,7 @@ TEST(answers_of_relays_are_told_apart) {
         {400, "block already received", RELAY_IGNORED},
         {400, "submission for past slot", RELAY_SLOT_OVER},
         {400, "payload for this slot was already delivered", RELAY_SLOT_OVER},
+        {400, "cancellations are disabled", RELAY_NO_CANCELLATIONS},
         {400, "simulation failed: unknown ancestor", RELAY_OWN_FAULT},
         {400, "simulation failed: missing trie node", RELAY_OWN_FAULT},
         {400, "simulation failed: invalid gas used", RELAY_BLOCK_INVALID},
@@ -130,22 +131,80 @@ TEST(answers_of_relays_are_told_apart) {
     }
 }
 
+static struct slot_offer offer(uint64_t value) {
+    return (struct slot_offer){.value = u256_from_u64(value)};
+}
+
 TEST(a_block_that_cannot_be_sealed_does_not_lower_the_next_bid) {
     const struct slot_work values = {.slot = 1};
+    const struct slot_offer ten = offer(10), eleven = offer(11), twelve = offer(12);
     struct slot_work *w;
-    struct u256 ten = u256_from_u64(10), eleven = u256_from_u64(11), twelve = u256_from_u64(12);
     CHECK_OK(slot_work_new(&w, &values, &why), &why);
-    CHECK(slot_work_offer(w, ten, 0));
-    slot_work_left(w, ten);
-    CHECK(slot_work_offer(w, eleven, 0));
-    slot_work_retract(w, eleven);
-    CHECK(!slot_work_offer(w, ten, 0)); // it left: less would take its place
-    CHECK(slot_work_offer(w, eleven, 0));
-    CHECK(slot_work_offer(w, twelve, 0)); // of another builder, at the same time
-    slot_work_retract(w, twelve);
-    slot_work_left(w, eleven);
-    CHECK(!slot_work_offer(w, eleven, 0));
-    CHECK(slot_work_offer(w, twelve, 0));
+    CHECK(slot_work_offer(w, &ten, 0));
+    slot_work_left(w, &ten);
+    CHECK(slot_work_offer(w, &eleven, 0));
+    slot_work_retract(w, &eleven);
+    CHECK(!slot_work_offer(w, &ten, 0)); // it left: less would take its place
+    CHECK(slot_work_offer(w, &eleven, 0));
+    CHECK(slot_work_offer(w, &twelve, 0)); // of another builder, at the same time
+    slot_work_retract(w, &twelve);
+    slot_work_left(w, &eleven);
+    CHECK(!slot_work_offer(w, &eleven, 0));
+    CHECK(slot_work_offer(w, &twelve, 0));
+    slot_work_release(w);
+}
+
+// Which of equal offers stays when they come in that order; how many were taken.
+static struct slot_offer last_of(bool virtual_clock, const struct slot_offer *offers, size_t count,
+                                 const unsigned *order, unsigned *ret_taken) {
+    const struct slot_work values = {.slot = 1, .virtual_clock = virtual_clock};
+    struct slot_work *w;
+    CHECK_OK(slot_work_new(&w, &values, &why), &why);
+    *ret_taken = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct slot_offer *o = &offers[order[i]];
+        if (!slot_work_offer(w, o, 0)) continue;
+        slot_work_left(w, o);
+        ++*ret_taken;
+        CHECK(!slot_work_offer(w, o, 0)); // never the same again
+    }
+    struct slot_offer best = w->best;
+    slot_work_release(w);
+    return best;
+}
+
+TEST(of_equal_bids_it_is_the_orders_that_decide_when_runs_are_to_repeat) {
+    static const unsigned orders[][4] = {{0, 1, 2, 3}, {3, 2, 1, 0}, {2, 0, 3, 1}, {1, 3, 0, 2}};
+    struct slot_offer offers[4];
+    unsigned taken;
+    for (unsigned i = 0; i < 4; i++) { // two builders, each of two plans
+        offers[i] = offer(7);
+        offers[i].plan_version = 1 + i / 2;
+        offers[i].builder = i % 2;
+    }
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+        struct slot_offer best = last_of(true, offers, 4, orders[i], &taken);
+        CHECK_U64(best.plan_version, 2);
+        CHECK_U64(best.builder, 0);
+        (void)last_of(false, offers, 4, orders[i], &taken);
+        CHECK_U64(taken, 1); // a relay gains nothing from the others
+    }
+    offers[1].value = u256_from_u64(8);
+    CHECK_U64(last_of(true, offers, 4, orders[0], &taken).plan_version, 1);
+}
+
+TEST(an_equal_block_that_cannot_be_sealed_leaves_the_other_in_place) {
+    const struct slot_work values = {.slot = 1, .virtual_clock = true};
+    struct slot_offer first = offer(7), second = offer(7);
+    struct slot_work *w;
+    second.plan_version = 2;
+    CHECK_OK(slot_work_new(&w, &values, &why), &why);
+    CHECK(slot_work_offer(w, &first, 0));
+    slot_work_left(w, &first);
+    CHECK(slot_work_offer(w, &second, 0));
+    slot_work_retract(w, &second);
+    CHECK(!slot_work_offer(w, &first, 0));
+    CHECK(slot_work_offer(w, &second, 0));
     slot_work_release(w);
 }
 
@@ -221,14 +280,16 @@ TEST(attributes_are_read) {
     CHECK_U64(s.withdrawal_count, 1);
     CHECK_U64(s.withdrawals[0].amount_gwei, 7);
     CHECK_U64(s.start_ns, 1234 * NS_PER_S);
+    CHECK(!s.virtual_clock);
     struct buf own;
     buf_init(&own, 0);
-    buf_append_str(&own, "{\"data\":{\"slot_start_ms\":\"98765\",");
+    buf_append_str(&own, "{\"data\":{\"slot_start_ms\":\"98765\",\"virtual_clock\":true,");
     buf_append(&own, bytes_slice(bytes_from_str(event), strlen("{\"version\":\"deneb\",\"data\":{"),
                                  strlen(event)));
     CHECK_OK(slot_attributes_decode(&s, buf_view(&own), &a, &why), &why);
     CHECK_U64(s.timestamp, 1234);
     CHECK_U64(s.start_ns, 98765 * NS_PER_MS);
+    CHECK(s.virtual_clock);
     buf_free(&own);
     CHECK_ERR(slot_attributes_decode(&s, BYTES_LIT("{\"data\":{}}"), &a, &why), ERR_NOT_FOUND);
     CHECK_ERR(slot_attributes_decode(&s, BYTES_LIT("[1"), &a, &why), ERR_SYNTAX);

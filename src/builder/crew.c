@@ -210,7 +210,9 @@ static int build(struct seat *s, struct error *why) {
     uint64_t begun = now_ns();
     bool extended = false;
     int r = job_plan(s->work->job, &s->plan, why);
-    if (r == 0 && s->built) r = algorithm_extend(s->algorithm, &s->fill, &s->plan, &extended, why);
+    s->sealer.plan_version = s->plan.version;
+    if (r == 0 && s->built && !s->work->virtual_clock)
+        r = algorithm_extend(s->algorithm, &s->fill, &s->plan, &extended, why);
     if (r == 0 && extended && u256_compare(fill_profit(&s->fill), s->built_profit) > 0) {
         s->built_profit = fill_profit(&s->fill);
         r = consider(s, now_ns() - begun, false, why);
@@ -246,7 +248,7 @@ static int step(struct seat *s, bool *ret_idle, struct error *why) {
     if (!s->built || s->planned != job_version(s->work->job)) return build(s, why);
     bool decide = in_time(s) && s->auction != slot_work_auction(s->work).version;
     if (decide) return consider(s, 0, false, why);
-    *ret_idle = !s->b->o.refine || s->plan.count < 2;
+    *ret_idle = !s->b->o.refine || s->work->virtual_clock || s->plan.count < 2;
     return *ret_idle ? 0 : refine(s, why);
 }
 
@@ -289,6 +291,7 @@ static int open_seat(struct seat *s, struct error *why) {
     producer_expect_repeats(s->producer); // but the one that checks remembers nothing
     s->sealer.keys = b->o.keys;
     s->sealer.options = b->o.seal;
+    s->sealer.builder = s->worker;
     r = algorithm_new(&s->algorithm, &s->settings->algorithm, why);
     if (r == 0 && b->o.seal.check) r = producer_new(&s->sealer.check, b->o.head, NULL, why);
     return r;

@@ -33,6 +33,7 @@ struct relay_link {
     uint64_t not_before_ns;  // after it found us too fast
     uint64_t again_ns;       // when the same bid goes again; 0 for none
     uint64_t retry_ns;       // the last pause before one did
+    bool plain;              // it takes no bids that replace higher ones
     bool slot_on;            // what could not be taken may be sent again
     struct hash offered;     // the newest block of the slot
     struct loop_timer timer; // the least interval
@@ -170,6 +171,10 @@ static void finished(struct relay_link *r, enum relay_answer answer, struct byte
         r->over_slot = b->work->slot;
         relay_link_drop(r);
     }
+    if (answer == RELAY_NO_CANCELLATIONS) {
+        r->plain = true;
+        if (r->slot_on && !r->next) r->next = built_block_retain(b);
+    }
     if (may_pass_later(answer)) {
         send_again(r, b, answer);
     } else {
@@ -217,10 +222,12 @@ static int add(struct http_request *q, struct arena *a, const char *name, const 
 static int head_of(struct http_request *q, struct relay_link *r, const struct built_block *b,
                    struct arena *a, struct error *why) {
     const struct relay_settings *s = r->o.settings;
+    // Of equal bids the relay has the first one, unless they replace each other.
+    bool replaces = (s->cancellations || b->work->virtual_clock) && !r->plain;
     *q = (struct http_request){
         .method = HTTP_POST,
-        .path = s->cancellations ? BYTES_LIT("/relay/v1/builder/blocks?cancellations=1")
-                                 : BYTES_LIT("/relay/v1/builder/blocks"),
+        .path = replaces ? BYTES_LIT("/relay/v1/builder/blocks?cancellations=1")
+                         : BYTES_LIT("/relay/v1/builder/blocks"),
     };
     int code =
         add(q, a, "content-type", s->ssz ? "application/octet-stream" : "application/json", why);

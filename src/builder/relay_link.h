@@ -3,9 +3,9 @@
  * One submission is under way at a time; what comes meanwhile replaces what waits, so that the
  * newest bid goes next. A bid that the relay could not take yet (it lags behind the head, is not
  * there, or finds us too fast) goes again after a pause, until a newer one comes or the slot is
- * dropped. The relay's least interval between submissions holds. The list of
- * proposers is asked for again when a slot is at the end or outside of the last one.
- * Thread: the loop's. SPDX-License-Identifier: MIT */
+ * dropped. To one that takes no bids with cancellation all go without. The relay's least interval
+ * between submissions holds. The list of proposers is asked for again when a slot is at the end or
+ * outside of the last one. Thread: the loop's. SPDX-License-Identifier: MIT */
 #ifndef BUILDER_RELAY_LINK_H
 #define BUILDER_RELAY_LINK_H
 

@@ -58,8 +58,8 @@ int relay_gzip(struct buf *out, struct bytes in, struct error *why) {
 
 const char *relay_answer_name(enum relay_answer a) {
     static const char *const names[RELAY_ANSWER_COUNT] = {
-        "accepted",   "ignored",      "slot_over", "block_invalid", "own_fault",
-        "connection", "rate_limited", "not_yet",   "refused"};
+        "accepted",   "ignored",      "slot_over", "block_invalid",    "own_fault",
+        "connection", "rate_limited", "not_yet",   "no_cancellations", "refused"};
     return a < RELAY_ANSWER_COUNT ? names[a] : "unknown";
 }
 
@@ -80,6 +80,7 @@ enum relay_answer relay_classify(unsigned status, struct bytes body) {
         if (says(body, ignored[i])) return RELAY_IGNORED;
     }
     if (says(body, "payload attributes not (yet) known")) return RELAY_NOT_YET;
+    if (says(body, "cancellations are disabled")) return RELAY_NO_CANCELLATIONS;
     if (status == 200) return RELAY_ACCEPTED;
     if (status == 202) return RELAY_IGNORED;
     if (status == 429) return RELAY_RATE_LIMITED;

@@ -26,8 +26,9 @@ enum relay_answer {
     RELAY_OWN_FAULT,     /* it could not simulate */
     RELAY_CONNECTION,    /* timeouts, gateways */
     RELAY_RATE_LIMITED,
-    RELAY_NOT_YET, /* it has not seen the slot's payload attributes */
-    RELAY_REFUSED, /* any other refusal */
+    RELAY_NOT_YET,          /* it has not seen the slot's payload attributes */
+    RELAY_NO_CANCELLATIONS, /* it takes none that replace higher ones */
+    RELAY_REFUSED,          /* any other refusal */
     RELAY_ANSWER_COUNT,
 };
 const char *relay_answer_name(enum relay_answer a);

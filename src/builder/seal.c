@@ -258,7 +258,8 @@ int seal_candidate(struct sealer *s, struct producer *p, struct block_fill *f,
     if (auction.halted) *ret_reason = "bidding is halted";
     if (!s->payout_possible) *ret_reason = "the proposer's account does not take a payment";
     if (!d.bid || auction.halted || !s->payout_possible) return 0;
-    if (!slot_work_offer(s->work, d.payout, auction.version)) {
+    struct slot_offer offer = {d.payout, s->plan_version, s->builder};
+    if (!slot_work_offer(s->work, &offer, auction.version)) {
         *ret_reason = "not above the last bid";
         return 0;
     }
@@ -268,6 +269,7 @@ int seal_candidate(struct sealer *s, struct producer *p, struct block_fill *f,
     arena_init(&b->memory, 0);
     b->work = slot_work_retain(s->work);
     b->value = d.payout;
+    b->offer = offer;
     b->true_value = situation.value;
     b->own = d.own;
     int r = fill_pay(f, &s->work->proposer, &d.payout, s->payout_gas, &paid, why);
@@ -275,12 +277,12 @@ int seal_candidate(struct sealer *s, struct producer *p, struct block_fill *f,
     if (r == 0 && paid) r = finish(s, p, f, b, why);
     fill_unpay(f);
     if (r != 0 || !paid) {
-        slot_work_retract(s->work, d.payout);
+        slot_work_retract(s->work, &offer);
         built_block_release(b);
         if (r == 0) *ret_reason = "the builder's account cannot pay";
         return r;
     }
-    slot_work_left(s->work, d.payout);
+    slot_work_left(s->work, &offer);
     *ret = b;
     return 0;
 }

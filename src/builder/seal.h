@@ -46,6 +46,7 @@ struct built_block {
     struct bytes96 optimistic_signature; /* and with the other one, when there is one */
     struct bid_trace optimistic_trace;
     struct u256 value;                 /* bid: what the proposer gets */
+    struct slot_offer offer;           /* the same, as bids are compared */
     struct u256 true_value;            /* earnings less the payout's gas */
     struct u256 own;                   /* from the builder's funds */
     const struct job_entry **included; /* its orders, as they stand in it: the work's */
@@ -83,7 +84,9 @@ struct sealer {
     bool check_begun;   /* its run is that of the work and of `checked` */
     bool check_is_dear; /* of the work: from nothing it takes long */
     struct slot_work *work;
-    uint64_t payout_gas; /* of a payment to the work's proposer */
+    unsigned builder;      /* whose it is: place in the settings */
+    uint64_t plan_version; /* of the plan that the candidate is of */
+    uint64_t payout_gas;   /* of a payment to the work's proposer */
     bool payout_possible;
     struct u256 wallet; /* of the builder's account before the block */
 };

@@ -40,18 +40,18 @@ void slot_work_release(struct slot_work *w) {
 
 struct slot_auction slot_work_auction(struct slot_work *w) {
     pthread_mutex_lock(&w->lock);
-    struct slot_auction a = {w->has_best,  w->must_win,   w->halted,         w->best,
-                             w->spent_day, w->best_value, w->auction_version};
+    struct slot_auction a = {w->has_best, w->must_win,  w->halted,
+                             w->others,   w->spent_day, w->auction_version};
     pthread_mutex_unlock(&w->lock);
     return a;
 }
 
 bool slot_work_note_best(struct slot_work *w, struct u256 value) {
     pthread_mutex_lock(&w->lock);
-    bool higher = !w->has_best || u256_compare(value, w->best) > 0;
+    bool higher = !w->has_best || u256_compare(value, w->others) > 0;
     if (higher) {
         w->has_best = true;
-        w->best = value;
+        w->others = value;
         w->auction_version++;
     }
     pthread_mutex_unlock(&w->lock);
@@ -72,27 +72,36 @@ void slot_work_halt(struct slot_work *w, bool halted) {
     pthread_mutex_unlock(&w->lock);
 }
 
-bool slot_work_offer(struct slot_work *w, struct u256 value, uint64_t auction_version) {
+bool slot_work_beats(const struct slot_work *w, const struct slot_offer *a,
+                     const struct slot_offer *b) {
+    int order = u256_compare(a->value, b->value);
+    if (order != 0 || !w->virtual_clock) return order > 0;
+    if (a->plan_version != b->plan_version) return a->plan_version > b->plan_version;
+    return a->builder < b->builder;
+}
+
+bool slot_work_offer(struct slot_work *w, const struct slot_offer *o, uint64_t auction_version) {
     pthread_mutex_lock(&w->lock);
     bool better = !w->halted && auction_version <= w->auction_version &&
-                  (w->sealed == 0 || u256_compare(value, w->best_value) > 0);
+                  (w->sealed == 0 || slot_work_beats(w, o, &w->best));
     if (better) {
-        w->best_value = value;
+        w->best = *o;
         w->sealed++;
     }
     pthread_mutex_unlock(&w->lock);
     return better;
 }
 
-void slot_work_left(struct slot_work *w, struct u256 value) {
+void slot_work_left(struct slot_work *w, const struct slot_offer *o) {
     pthread_mutex_lock(&w->lock);
-    if (u256_compare(value, w->left_value) > 0) w->left_value = value;
-    if (u256_compare(value, w->best_value) > 0) w->best_value = value;
+    if (slot_work_beats(w, o, &w->left)) w->left = *o;
+    if (slot_work_beats(w, o, &w->best)) w->best = *o;
     pthread_mutex_unlock(&w->lock);
 }
 
-void slot_work_retract(struct slot_work *w, struct u256 value) {
+void slot_work_retract(struct slot_work *w, const struct slot_offer *o) {
     pthread_mutex_lock(&w->lock);
-    if (u256_equal(w->best_value, value)) w->best_value = w->left_value;
+    bool same = !slot_work_beats(w, o, &w->best) && !slot_work_beats(w, &w->best, o);
+    if (same) w->best = w->left;
     pthread_mutex_unlock(&w->lock);
 }

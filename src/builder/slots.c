@@ -140,6 +140,7 @@ static int make_work(struct app *a, const struct slot_attributes *s, const struc
     struct slot_work w = {
         .slot = s->slot,
         .slot_start_ns = s->start_ns,
+        .virtual_clock = s->virtual_clock,
         .parent_hash = s->parent_hash,
         .parent_number = parent->block.header.number,
         .attributes = {.timestamp = s->timestamp,
@@ -350,6 +351,9 @@ static void submit_to(struct app *a, struct relay_link *r, struct built_block *b
 }
 
 static void submit(struct app *a, struct built_block *b) {
+    // Another builder's better block was sealed faster; with cancellations this one would replace
+    // it.
+    if (a->newest && !slot_work_beats(a->work, &b->offer, &a->newest->offer)) return;
     built_block_release(a->newest);
     a->newest = built_block_retain(b);
     for (size_t i = 0; i < a->relay_count; i++) {

@@ -240,6 +240,7 @@ void telemetry_answered(struct telemetry *t, const char *relay, bool optimistic,
         break;
     case RELAY_IGNORED:
     case RELAY_NOT_YET:
+    case RELAY_NO_CANCELLATIONS:
     case RELAY_SLOT_OVER:
     case RELAY_ANSWER_COUNT:
         break;

@@ -636,6 +636,7 @@ void beacon_api_tell_attributes(struct beacon_api *b, const struct slot_task *t)
         json_add_decimal(&w, "slot_start_ms",
                          beacon_start_ns(&b->slots->chain, t->slot) / NS_PER_MS);
     }
+    if (b->slots->chain.virtual_clock) json_add_bool(&w, "virtual_clock", true);
     json_begin_object(&w, "payload_attributes");
     json_add_decimal(&w, "timestamp", v->timestamp);
     json_add_data(&w, "prev_randao", BYTES_OF(v->prev_randao));

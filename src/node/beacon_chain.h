@@ -27,6 +27,7 @@ struct beacon_record {
 struct beacon_chain {
     uint64_t genesis_s; /* of the timestamps: Unix time of slot 0 */
     uint64_t step_s;    /* by which timestamps go on from slot to slot: slot_ns, rounded up */
+    bool virtual_clock; /* blocks tell a time of their own for good */
     uint64_t zero_ns;   /* wall time at which slot 0 begins; genesis_s but for virtual clocks */
     uint64_t slot_ns;   /* how long a slot is */
     uint64_t slots_per_epoch;

@@ -491,6 +491,7 @@ static int find_times(struct slots *s, struct beacon_chain *c, struct error *why
     zero_ms = (wall_ns(s) + v->virtual_clock_ns) / NS_PER_MS;
     r = keep_time(s, "slot-zero", zero_ms, &zero_ms, why);
     c->zero_ns = zero_ms * NS_PER_MS;
+    c->virtual_clock = true;
     return r;
 }
 

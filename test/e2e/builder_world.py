@@ -74,10 +74,10 @@ class World:
                    "--jwt-secret", self.folder / "jwt", *more)
         wait_until(lambda: is_listening(self.port["beacon"]), 15, "the node does not listen")
 
-    def start_relay(self):
+    def start_relay(self, *more):
         self.start("relay", "--listen-addr", self.address("relay"), "--beacon", self.url("beacon"),
                    "--validation", self.url("http"), "--database", self.folder / "relay.db",
-                   "--secret-key", RELAY_KEY)
+                   "--secret-key", RELAY_KEY, *more)
 
     def start_builder(self, *more, env=None):
         options = {"--chain": self.genesis, "--node": self.url("ws", "ws"),
