@@ -3,6 +3,7 @@
 #include "base/base64.h"
 #include "base/file.h"
 #include "base/hex.h"
+#include "base/utf8.h"
 #include "net/client.h"
 #include "system_api/password.h"
 #include "system_api/system_api.h"
@@ -112,23 +113,74 @@ static struct bytes message_of(struct bytes body, struct arena *arena) {
     return body;
 }
 
-static int print_answer(struct ask *a, const struct client_answer *answer, bool whole) {
-    bool ok = answer->status >= 200 && answer->status < 300;
-    struct bytes text = whole && ok ? answer->body : message_of(answer->body, &a->arena);
-    FILE *to = ok ? stdout : stderr;
-    if (!ok) (void)fprintf(to, "buildernet system-api: %u: ", answer->status);
-    (void)fwrite(text.p ? (const char *)text.p : "", 1, text.n, to);
-    if (!(whole && ok)) (void)fputc('\n', to);
-    return ok ? 0 : 1;
+// Whoever may write an event must not rule the operator's terminal with it, nor, by line breaks,
+// speak as another event.
+static void put_text(FILE *to, struct bytes text, bool line_breaks) {
+    for (size_t i = 0; i < text.n;) {
+        uint32_t c = text.p[i];
+        size_t n = utf8_decode(&c, bytes_slice(text, i, 4));
+        bool control = n == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0);
+        if (c == '\t' || (c == '\n' && line_breaks)) control = false;
+        if (c == '\n' && !line_breaks) {
+            (void)fputs("\\n", to);
+        } else if (control) {
+            (void)fprintf(to, "\\u%04x", c);
+        } else {
+            (void)fwrite(text.p + i, 1, n, to);
+        }
+        i += n ? n : 1;
+    }
 }
 
-static int ask(struct ask *a, bool whole, struct error *why) {
+static void put_event(const struct json *event) {
+    struct bytes at, message;
+    if (json_get_string(&at, event, "received_at", NULL) != 0 ||
+        json_get_string(&message, event, "message", NULL) != 0) {
+        return;
+    }
+    put_text(stdout, at, false);
+    (void)fputs(" \t ", stdout);
+    put_text(stdout, message, false);
+    (void)fputc('\n', stdout);
+}
+
+static int put_events(struct ask *a, struct bytes body, struct error *why) {
+    const struct json *list;
+    int r = json_parse(&list, body, &a->arena, NULL, why);
+    if (r != 0) return r;
+    json_each(event, list) {
+        put_event(event);
+    }
+    return 0;
+}
+
+enum shape { SHAPE_MESSAGE, SHAPE_WHOLE, SHAPE_EVENTS };
+
+static int print_answer(struct ask *a, const struct client_answer *answer, enum shape shape,
+                        struct error *why) {
+    if (answer->status < 200 || answer->status >= 300) {
+        (void)fprintf(stderr, "buildernet system-api: %u: ", answer->status);
+        put_text(stderr, message_of(answer->body, &a->arena), true);
+        (void)fputc('\n', stderr);
+        return 1;
+    }
+    if (shape == SHAPE_EVENTS) return put_events(a, answer->body, why);
+    if (shape == SHAPE_WHOLE) {
+        put_text(stdout, answer->body, true);
+        return 0;
+    }
+    put_text(stdout, message_of(answer->body, &a->arena), true);
+    (void)fputc('\n', stdout);
+    return 0;
+}
+
+static int ask(struct ask *a, enum shape shape, struct error *why) {
     struct client_answer answer;
     int r = a->file >= 0 ? client_ask_file(&answer, &a->arena, &a->options, &a->request, a->file,
                                            ANSWER_MAX, a->timeout_ns, why)
                          : client_ask(&answer, &a->arena, &a->options, &a->request, a->body,
                                       ANSWER_MAX, a->timeout_ns, why);
-    return r == 0 ? print_answer(a, &answer, whole) : r;
+    return r == 0 ? print_answer(a, &answer, shape, why) : r;
 }
 
 // Percent-encodes a path segment.
@@ -157,7 +209,7 @@ static int ask_call(struct ask *a, const char *action, struct error *why) {
     if (wait) a->timeout_ns = ACTION_WAIT_NS;
     int r = begin(a, HTTP_GET,
                   segment_path(a, "/api/v1/actions/", action, wait ? "" : "?wait=false"), why);
-    return r == 0 ? ask(a, !wait, why) : r;
+    return r == 0 ? ask(a, wait ? SHAPE_MESSAGE : SHAPE_WHOLE, why) : r;
 }
 
 static int ask_upload(struct ask *a, const char *name, const char *path, struct error *why) {
@@ -165,7 +217,7 @@ static int ask_upload(struct ask *a, const char *name, const char *path, struct 
     if (a->file < 0) return error_set_os(why, ERR_IO, errno, "cannot open %s", path);
     a->timeout_ns = ACTION_WAIT_NS; // the way may be slow, and the validator is a command
     int r = begin(a, HTTP_POST, segment_path(a, "/api/v1/file-upload/", name, ""), why);
-    if (r == 0) r = ask(a, false, why);
+    if (r == 0) r = ask(a, SHAPE_MESSAGE, why);
     (void)close(a->file);
     a->file = -1;
     return r;
@@ -207,7 +259,7 @@ static int ask_password(struct ask *a, struct error *why) {
     int r = read_password(line, sizeof line, &n, why);
     a->body = bytes_make(line, n);
     if (r == 0) r = begin(a, HTTP_POST, "/api/v1/set-basic-auth", why);
-    if (r == 0) r = ask(a, false, why);
+    if (r == 0) r = ask(a, SHAPE_MESSAGE, why);
     a->body = (struct bytes){NULL, 0};
     bytes_wipe(line, sizeof line);
     return r;
@@ -232,14 +284,10 @@ static void follow_head(struct client_call *k, void *context, const struct http_
 static void follow_line(struct bytes line) {
     const struct json *doc;
     struct arena arena;
-    struct bytes at, message;
     if (!bytes_starts_with(line, BYTES_LIT("data: "))) return;
     arena_init(&arena, 1u << 20);
-    if (json_parse(&doc, bytes_slice(line, 6, SIZE_MAX), &arena, NULL, NULL) == 0 &&
-        json_get_string(&at, doc, "received_at", NULL) == 0 &&
-        json_get_string(&message, doc, "message", NULL) == 0) {
-        printf("%.*s \t %.*s\n", (int)at.n, (const char *)at.p, (int)message.n,
-               (const char *)message.p);
+    if (json_parse(&doc, bytes_slice(line, 6, SIZE_MAX), &arena, NULL, NULL) == 0) {
+        put_event(doc);
         (void)fflush(stdout);
     }
     arena_free(&arena);
@@ -298,13 +346,12 @@ static int follow(struct ask *a, const char *path, struct error *why) {
 
 static int ask_events(struct ask *a, struct error *why) {
     const struct settings_values *v = &a->settings->values;
-    const char *path =
-        arena_printf(&a->arena, "/api/v1/events?since=%llu&%s", (unsigned long long)v->since,
-                     v->follow ? "follow=1" : "format=text");
+    const char *path = arena_printf(&a->arena, "/api/v1/events?since=%llu%s",
+                                    (unsigned long long)v->since, v->follow ? "&follow=1" : "");
     if (!path) return error_set(why, ERR_NO_MEMORY, "no memory for the request");
     if (v->follow) return follow(a, path, why);
     int r = begin(a, HTTP_GET, path, why);
-    return r == 0 ? ask(a, true, why) : r;
+    return r == 0 ? ask(a, SHAPE_EVENTS, why) : r;
 }
 
 int system_api_ask(const struct settings *settings) {

@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 from harness import (Folder, PROGRAM, Process, case, free_port, is_listening, main, need, request,
                      run, wait_until)
@@ -398,6 +399,21 @@ def stopping_twice_ends_what_waits():
 
 
 @case
+def what_the_server_refuses_has_the_form_of_every_error():
+    with Folder() as folder, Api(folder) as api:
+        for version in ("--http1.1", "--http2"):
+            for status, words in ((413, ["--data-binary", "a" * 4097, "/api/v1/set-basic-auth"]),
+                                  (413, ["-H", "Transfer-Encoding: chunked", "--data-binary",
+                                         "a" * 4097, "/api/v1/set-basic-auth"]),
+                                  (400, ["/%zz"])):
+                r = run("curl", "-sk", version, "-w", "%{http_code} %{content_type}", "--path-as-is",
+                        *words[:-1], f"https://127.0.0.1:{api.port}{words[-1]}")
+                body, _, rest = r.stdout.partition("\n")
+                assert rest == f"{status} application/json", (version, words[-1], r)
+                assert json.loads(body)["code"] == status and message(body), body
+
+
+@case
 def uploads_are_whole_or_nothing():
     with Folder() as folder, Api(folder) as api:
         small = folder / "uploads/small"
@@ -773,6 +789,19 @@ def the_operators_command_line():
         assert (r.returncode, r.stdout) == (0, "File uploaded successfully\n"), r
         r = tool("events")
         assert r.returncode == 0 and "file upload success: checked" in r.stdout, r
+        # What anybody may write neither rules the terminal nor speaks as another event.
+        text = "a\x1b[2J\tb\r\n2026 \t forged\x7f\u009b31m\u00fc\\"
+        assert api.status("GET", "/api/v1/new_event?message=" + quote(text),
+                          auth="admin:open sesame") == 200
+        shown = "a\\u001b[2J\tb\\u000d\\n2026 \t forged\\u007f\\u009b31m\u00fc\\"
+        r = tool("events")
+        assert r.stdout.splitlines()[-1].partition(" \t ")[2] == shown, r
+        assert len(r.stdout.splitlines()) == len(json.loads(
+            api.call("GET", "/api/v1/events", auth="admin:open sesame")[2])), r
+        with Process(PROGRAM, "system-api", "events", "--follow", env=env, cwd=folder,
+                     log=folder / "followed") as follower:
+            wait_until(lambda: shown in (folder / "followed").read_text())
+            assert follower.running()
         der = ssl.PEM_cert_to_DER_cert((folder / "state/cert.pem").read_text())
         digest = hashlib.sha256(der)
         for pin in (digest.hexdigest(), digest.digest().hex(":").upper()):  # as openssl prints it
