@@ -85,6 +85,9 @@ struct server_options {
     size_t trusted_count;
     exchange_handle *fallback; /* no route matched; NULL: 404 */
     void *fallback_context;
+    /* Answers what the server itself refuses (a body that is too large, a rate, a malformed
+     * path), once, with exchange_respond or exchange_respond_text; NULL: the text. */
+    void (*refuse)(struct exchange *x, int status, const char *text);
     bool access_log; /* a line for every request (event "http_request") */
 };
 

@@ -274,7 +274,17 @@ static void find_client(struct exchange *x) {
 
 /* ---- the way of a request ---- */
 
+// A handler that used its memory up can still be answered for.
+static void allow_answer(struct exchange *x) {
+    x->arena.limit_bytes = handler_bytes(x->server) + ANSWER_BYTES;
+}
+
 void exchange_refuse(struct exchange *x, int status, const char *text) {
+    if (x->server->options.refuse) {
+        allow_answer(x);
+        x->server->options.refuse(x, status, text);
+        return;
+    }
     char body[300];
     int n = snprintf(body, sizeof body, "%s\n", text);
     exchange_respond_text(x, status, "text/plain; charset=utf-8", bytes_make(body, (size_t)n));
@@ -433,11 +443,6 @@ uint64_t exchange_left(const struct exchange *x) {
 
 void exchange_take_fields(struct exchange *x, const struct http_fields *fields) {
     if (!x->begun) x->response.fields = *fields;
-}
-
-// A handler that used its memory up can still be answered for.
-static void allow_answer(struct exchange *x) {
-    x->arena.limit_bytes = handler_bytes(x->server) + ANSWER_BYTES;
 }
 
 static void begin(struct exchange *x, int status, int64_t length, bool end) {

@@ -119,6 +119,10 @@ static int start_worker(struct api *a, struct error *why) {
     return r == 0 ? loop_fd_add(a->loop, &a->mailbox_watch, why) : r;
 }
 
+static void refuse(struct exchange *x, int status, const char *text) {
+    api_respond_error(x, status, "%s", text);
+}
+
 static int start_server(struct api *a, struct error *why) {
     const struct settings_values *v = &a->settings.values;
     struct server_listener listener = {.tls = a->tls};
@@ -137,6 +141,7 @@ static int start_server(struct api *a, struct error *why) {
         .name = "system-api",
         .fallback = api_unknown,
         .fallback_context = a,
+        .refuse = refuse,
         .access_log = true,
     };
     if (r == 0) r = server_new(&a->server, a->loop, &options, why);
