@@ -207,7 +207,10 @@ static int call_mine(struct node_call *c, struct error *why) {
     struct hash hash;
     int r = node_param_count(c, &count, MINE_MAX, why);
     if (r != 0) return r;
-    if (count == 0) return node_fail(c, why, JSONRPC_INVALID_PARAMS, c->method, "at least 1");
+    if (count == 0) {
+        (void)error_set(why, ERR_RANGE, "at least 1");
+        return node_bad_params(c, why);
+    }
     const struct wish w = {.count = (unsigned)count, .flavour = "dev"};
     r = mine(c->context, &w, &hash, why);
     if (r == 0) json_add_data(c->result, NULL, BYTES_OF(hash));

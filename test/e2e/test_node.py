@@ -234,6 +234,10 @@ def development_chain_includes_what_is_sent():
         assert receipt["status"] == "0x1" and receipt["blockNumber"] == "0x1", receipt
         node.call("dev_mine", 2)
         assert node.number() == 3
+        try:
+            raise AssertionError(node.call("dev_mine", 0))
+        except Failed as why:
+            assert why.code == -32602, str(why)
         node.call("dev_reorg", 3)  # the block with the transaction goes, and it comes back
         assert node.number() in (4, 5)  # 5: what came back late has a block of its own
         receipt = wait_until(lambda: node.call("eth_getTransactionReceipt", h))
