@@ -405,21 +405,34 @@ static void accepted(struct intake *i, const struct flow_order *o, const struct 
 struct at_hand {
     struct list_node node;
     struct hash id;
+    bool replaces;
+    struct uuid uuid;
+    struct address signer;
 };
 
-static bool is_at_hand(const struct intake *i, const struct hash *id) {
+static bool concern_one_another(const struct at_hand *x, const struct at_hand *y) {
+    if (hash_equal(&x->id, &y->id)) return true;
+    return x->replaces && y->replaces && memcmp(&x->uuid, &y->uuid, sizeof x->uuid) == 0 &&
+           address_equal(&x->signer, &y->signer);
+}
+
+static bool is_at_hand(const struct intake *i, const struct at_hand *a) {
     list_each(node, &i->at_hand) {
-        if (hash_equal(&LIST_ENTRY(node, struct at_hand, node)->id, id)) return true;
+        if (concern_one_another(LIST_ENTRY(node, struct at_hand, node), a)) return true;
     }
     return false;
 }
 
-/* The same order is taken up by one worker at a time: a repetition must not be answered before the
- * first is in the journal, and not be called taken when the first is refused. */
-static void begin(struct intake *i, struct at_hand *a, const struct hash *id) {
-    *a = (struct at_hand){.id = *id};
+/* The same order, and the replacements of one uuid, are taken up by one worker at a time: a
+ * repetition, or a replacement that comes too late, must not be answered before the one that it is
+ * measured by is in the journal, and not be called taken when that one is refused. */
+static void begin(struct intake *i, struct at_hand *a, const struct flow_order *o) {
+    *a = (struct at_hand){.id = o->id,
+                          .replaces = o->order.replaces,
+                          .uuid = o->order.replacement.uuid,
+                          .signer = o->order.replacement.signer};
     pthread_mutex_lock(&i->lock);
-    while (is_at_hand(i, id)) {
+    while (is_at_hand(i, a)) {
         (void)pthread_cond_wait(&i->passed, &i->lock);
     }
     list_push_back(&i->at_hand, &a->node);
@@ -465,7 +478,7 @@ int intake_accept(struct intake_job *job, enum flow_source source, uint64_t expi
     struct at_hand a;
     int r = make(&o, job, source, expires_ns, &job->arena, why);
     if (r != 0) return r;
-    begin(job->intake, &a, &o->id);
+    begin(job->intake, &a, o);
     r = take(job, &o, source, expires_ns, defaulted, why);
     end(job->intake, &a);
     flow_order_release(o);

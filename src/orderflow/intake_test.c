@@ -27,6 +27,8 @@ struct world {
     struct ecdsa_signer *signer;
     atomic_bool held, holding; /* what is shared waits: wanted, and so it is */
     atomic_bool full;          /* the peers take no more */
+    atomic_bool full_once;     /* not the next one */
+    atomic_bool judging;       /* whether they are full is known later */
     pthread_mutex_t lock;      /* guards all below */
     struct flow_order *shared[SHARED_MAX];
     size_t shared_count;
@@ -54,7 +56,11 @@ static int on_share(void *context, struct flow_order *o, struct error *error) {
 
 static bool on_share_is_full(void *context) {
     struct world *w = context;
-    return atomic_load(&w->full);
+    while (atomic_load(&w->judging)) {
+        atomic_store(&w->holding, true);
+        (void)usleep(200);
+    }
+    return atomic_load(&w->full) || atomic_exchange(&w->full_once, false);
 }
 
 static void on_record(void *context, const struct archive_event *e) {
@@ -227,6 +233,60 @@ TEST(a_repetition_is_answered_when_the_first_is_kept) {
     CHECK_I64(r.status, 200);
     CHECK_I64(again.status, 200);
     CHECK_U64(w.shared_count, 1);
+    close_world(&w);
+}
+
+#define REPLACEMENT(nonce)                                                                         \
+    REQUEST("eth_sendBundle", "{\"txs\":[\"" RAW "\"],\"blockNumber\":\"0x5\","                    \
+                              "\"replacementUuid\":\"550e8400-e29b-41d4-a716-446655440000\","      \
+                              "\"replacementNonce\":" nonce "}")
+
+TEST(a_replacement_is_measured_by_what_was_taken) {
+    struct world w;
+    struct reply high, low;
+    open_world(&w, INTAKE_SECOND);
+    atomic_store(&w.judging, true);
+    atomic_store(&w.full_once, true);
+    submit(&w, &high, INTAKE_USER, &user, REPLACEMENT("9"));
+    while (!atomic_load(&w.holding)) {
+        (void)usleep(200);
+    }
+    submit(&w, &low, INTAKE_USER, &user, REPLACEMENT("8"));
+    (void)usleep(100000);
+    CHECK_U64(intake_jobs(w.intake), 2); // whether 8 is late is not known before 9 is taken
+    atomic_store(&w.judging, false);
+    wait_for_jobs(&w);
+    CHECK_I64(high.status, 503);
+    CHECK_I64(low.status, 200);
+    CHECK_U64(w.shared_count, 1);
+    ask(&w, &high, INTAKE_USER, &user, REPLACEMENT("9"));
+    CHECK_I64(high.status, 200);
+    CHECK_U64(w.shared_count, 2);
+    close_world(&w);
+}
+
+TEST(refused_replacements_leave_the_one_before_in_force) {
+    struct world w;
+    struct reply r, first, second;
+    open_world(&w, INTAKE_SECOND);
+    ask(&w, &r, INTAKE_USER, &user, REPLACEMENT("5"));
+    CHECK_U64(w.shared_count, 1);
+    atomic_store(&w.holding, false);
+    atomic_store(&w.judging, true);
+    atomic_store(&w.full, true);
+    submit(&w, &first, INTAKE_USER, &user, REPLACEMENT("6"));
+    while (!atomic_load(&w.holding)) {
+        (void)usleep(200);
+    }
+    submit(&w, &second, INTAKE_USER, &user, REPLACEMENT("7"));
+    (void)usleep(100000);
+    atomic_store(&w.judging, false);
+    wait_for_jobs(&w);
+    CHECK(first.status == 503 && second.status == 503);
+    CHECK(book_in_force(w.book, w.shared[0]));
+    atomic_store(&w.full, false);
+    ask(&w, &r, INTAKE_USER, &user, REPLACEMENT("6"));
+    CHECK_U64(w.shared_count, 2);
     close_world(&w);
 }
 
