@@ -50,22 +50,41 @@ static void give_trace(struct exchange *x, void *context) {
 
 /* ---- what the builder tells of senders ---- */
 
-static uint64_t count_of(const struct json *v, const char *key) {
-    uint64_t n = 0;
-    return json_get_u64(&n, v, key, NULL) == 0 ? n : 0;
+struct worth {
+    uint64_t simulated, included;
+    double percent;
+};
+
+/* What is left out or null is 0. */
+static int read_count(uint64_t *ret, const struct json *v, const char *key, struct error *why) {
+    return json_is_null(json_get(v, key)) ? 0 : json_get_u64(ret, v, key, why);
 }
 
-static int take_worth(struct app *a, const struct json *doc, struct error *why) {
+static int read_worth(struct worth *ret, const struct json *v, struct error *why) {
+    static const char percent[] = "max_block_contribution_pct";
+    *ret = (struct worth){.percent = 0};
+    int r = json_expect(v, JSON_OBJECT, why);
+    if (r == 0) r = read_count(&ret->simulated, v, "passed_tob_simulation_total", why);
+    if (r == 0) r = read_count(&ret->included, v, "included_in_the_block_total", why);
+    if (r != 0 || json_is_null(json_get(v, percent))) return r;
+    r = json_get_double(&ret->percent, v, percent, why);
+    if (r == 0 && ret->percent < 0) return error_set(why, ERR_RANGE, "%s is below 0", percent);
+    return r;
+}
+
+/* Reads what is told of all senders, and counts it (count) or only looks whether it can be read.
+ * Senders of other kinds have no address to be found by. */
+static int take_worth(struct app *a, const struct json *doc, bool count, struct error *why) {
     int r = json_expect(doc, JSON_OBJECT, why);
     if (r != 0) return r;
     json_members(key, value, doc) {
         struct address signer;
-        double percent = 0;
-        // Other kinds of senders have no address to be found by.
+        struct worth w;
         if (address_from_text(&signer, json_text(key), NULL) != 0) continue;
-        if (json_get_double(&percent, value, "max_block_contribution_pct", NULL) != 0) percent = 0;
-        gate_count_worth(a->gate, &signer, count_of(value, "passed_tob_simulation_total"),
-                         count_of(value, "included_in_the_block_total"), percent,
+        r = read_worth(&w, value, why);
+        if (r != 0) return error_wrap(why, "%.42s", (const char *)json_text(key).p);
+        if (!count) continue;
+        gate_count_worth(a->gate, &signer, w.simulated, w.included, w.percent,
                          loop_now_ns(a->loop));
     }
     return 0;
@@ -77,7 +96,8 @@ static void take_stats(struct exchange *x, void *context) {
     struct error why = {.text = ""};
     arena_init(&arena, 8 * STATS_BYTES_MAX);
     int r = json_parse(&doc, exchange_body(x), &arena, NULL, &why);
-    if (r == 0) r = take_worth(context, doc, &why);
+    if (r == 0) r = take_worth(context, doc, false, &why);
+    if (r == 0) r = take_worth(context, doc, true, &why);
     arena_free(&arena);
     if (r == 0)
         exchange_respond(x, 200, BYTES_LIT(""));

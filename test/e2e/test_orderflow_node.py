@@ -297,7 +297,19 @@ def the_builder_tells_what_senders_are_worth():
             assert bundle(2)[0] == 200
             wait_until(lambda: len(node.builder.requests) == 2)
             assert node.builder.requests[1][0]["x-buildernet-priority"] == "medium"
-            assert harness.request(port, "POST", "/", "[1]", tls=False)[0] == 400
+            tell = lambda told: harness.request(port, "POST", "/", json.dumps(told), tls=False)
+            assert tell([1])[0] == 400
+            # One mistake and nothing of it counts; what is said names it.
+            for wrong in (1, [], {"included_in_the_block_total": "5"},
+                          {"included_in_the_block_total": -1},
+                          {"passed_tob_simulation_total": 1.5},
+                          {"max_block_contribution_pct": True},
+                          {"max_block_contribution_pct": -1}):
+                status, _, text = tell({text_address(PEER): wrong})
+                assert status == 400 and text_address(PEER).encode() in text, (wrong, text)
+            # What is left out, is null or is not known is no mistake.
+            assert tell({text_address(PEER): {"included_in_the_block_total": None, "x": "y"},
+                         "someone": {}})[0] == 200
 
 
 harness.main()
