@@ -219,7 +219,7 @@ def links_cut_nodes_killed_certificates_rotated_hub_away():
         step = max(COUNT / RATE / 10, 0.5)
         time.sleep(step)
         net.say("cut 0 1")
-        time.sleep(max(2 * step, 3))
+        time.sleep(max(2.1 * step, 3))  # 30 s of the full number at 700/s, and a minute without hub
         net.say("heal 0 1")
         time.sleep(step)
         net.certify(2)
@@ -231,7 +231,7 @@ def links_cut_nodes_killed_certificates_rotated_hub_away():
         net.kill(1)
         time.sleep(step)
         net.start(1)
-        time.sleep(step)
+        time.sleep(3.2 * step)
         net.hub.open()
         net.say("use 1")
         result = net.result(COUNT / RATE + 90)
