@@ -1,6 +1,7 @@
 /* What sharing costs: orders a second and core over one kept mutual-TLS session of two nodes on two
  * threads, beside the encryption of the same bytes alone; how late an order comes at half of that
- * load; what a waiting order costs in memory.
+ * load; what a waiting order costs in memory. "messages_per_core" has what one core sends, what one
+ * takes, and what one would do both for, by the CPU time of the two threads.
  *
  *     bench_orderflow_share [ORDERS]
  *
@@ -238,6 +239,33 @@ static void latency(struct node *a, struct node *b, double rate, const char *nam
     b->late_max = 0;
 }
 
+/* The session that both nodes keep: who proved himself how. */
+static void print_session(const struct node *n, const char *key) {
+    const struct peer *p = LIST_ENTRY(list_first(&n->share->peers), struct peer, node);
+    SSL *tls = p->active->conn->tls;
+    if (!tls || !SSL_get0_peer_certificate(tls)) {
+        (void)fprintf(stderr, "%s has no certificate of its peer\n", n->name);
+        exit(1);
+    }
+    (void)printf("\"%s\":\"%s %s, peer's certificate\"", key, SSL_get_version(tls),
+                 SSL_get_cipher_name(tls));
+}
+
+/* Messages a second that one core sends, that one takes, and that one would do both for. */
+static void print_per_core(const struct node *from, const struct node *to, size_t bytes,
+                           const char *name, uint64_t count) {
+    double sent = (double)from->cpu_ns / (double)count;
+    double received = (double)to->cpu_ns / (double)count;
+    (void)printf("{\"name\":\"%s_messages_per_core\",\"order_bytes\":%zu,\"sent_per_s\":%.0f,"
+                 "\"received_per_s\":%.0f,\"sent_and_received_per_s\":%.0f,",
+                 name, bytes, 1e9 / sent, 1e9 / received, 1e9 / (sent + received));
+    print_session(from, "sender");
+    (void)printf(",");
+    print_session(to, "receiver");
+    (void)printf("}\n");
+    (void)fflush(stdout);
+}
+
 static void messages(size_t bytes, const char *name, uint64_t count) {
     struct node a, b;
     char text[80];
@@ -255,6 +283,7 @@ static void messages(size_t bytes, const char *name, uint64_t count) {
     bench_emit(text, (double)count, "orders", (double)b.cpu_ns, limit);
     (void)snprintf(text, sizeof text, "%s_wall", name);
     bench_emit(text, (double)count, "orders", (double)wall, limit);
+    print_per_core(&a, &b, bytes, name, count);
     latency(&a, &b, (double)count / ((double)wall * 1e-9) / 2, name);
     orders_free(&a);
     node_close(&a);
