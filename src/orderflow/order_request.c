@@ -71,6 +71,12 @@ static void set_nonce(struct bundle *b, uint64_t nonce) {
     b->fields |= BUNDLE_REPLACEMENT_NONCE;
 }
 
+/* Peers of the second generation, and our own streams, have one byte for it. */
+static int check_percent(const struct bundle *b, struct error *why) {
+    bool fits = !(b->fields & BUNDLE_REFUND_PERCENT) || b->refund_percent <= UINT8_MAX;
+    return fits ? 0 : error_set(why, ERR_RANGE, "refundPercent: is above 255");
+}
+
 static int judge_first(struct bundle *b, const struct order_context *c, struct error *why) {
     if (b->fields & BUNDLE_UUID) {
         if (b->fields & BUNDLE_REPLACEMENT_UUID) {
@@ -89,6 +95,8 @@ static int judge_first(struct bundle *b, const struct order_context *c, struct e
     if (b->refund_txs.count > 1) {
         return invalid(why, "no more than one refund tx hash is allowed");
     }
+    int r = check_percent(b, why);
+    if (r != 0) return r;
     if (c->system) return check_first_system(b, why);
     set_signer(b, &c->signer);
     if (b->version.n == 0) set_version(b);
@@ -152,9 +160,8 @@ static int judge_second(struct order *o, const struct order_context *c, struct a
         set_nonce(b, c->now_us);
         if (!(b->fields & BUNDLE_VERSION)) set_version(b);
     }
-    if (b->fields & BUNDLE_REFUND_PERCENT && b->refund_percent > UINT8_MAX) {
-        return error_set(why, ERR_RANGE, "refundPercent: is above 255");
-    }
+    int r = check_percent(b, why);
+    if (r != 0) return r;
     o->answer = order_flow_hash(b);
     if (b->txs.count > most) {
         return error_set(why, ERR_LIMIT, "txs: %zu are more than %zu", b->txs.count, most);
@@ -169,7 +176,7 @@ static int judge_second(struct order *o, const struct order_context *c, struct a
     if (b->txs.count == 0) {
         return replaces ? 0 : invalid(why, "txs: are empty, and no uuid is given");
     }
-    int r = check_second_version(b, why);
+    r = check_second_version(b, why);
     if (r == 0) r = decode_txs(o, c, a, why);
     if (r != 0) return r;
     if (b->fields & BUNDLE_REFUND_PERCENT && b->refund_percent >= 100) {

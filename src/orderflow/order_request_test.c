@@ -38,6 +38,10 @@ TEST(first_generation_says_why) {
         {"eth_sendBundle", "{\"version\":\"v3\"}", "invalid version", false},
         {"eth_sendBundle", "{\"refundTxHashes\":[" HASH_A "," HASH_A "]}",
          "no more than one refund tx hash is allowed", false},
+        // A peer is told one byte of it: 810 would be 42 there.
+        {"eth_sendBundle", "{\"refundPercent\":810}", "refundPercent: is above 255", false},
+        {"eth_sendBundle", "{\"version\":\"v2\",\"refundPercent\":256}",
+         "refundPercent: is above 255", true},
         {"eth_sendBundle", "{}", "version field should be set", true},
         {"eth_sendBundle", "{\"version\":\"v1\",\"droppingTxHashes\":[" HASH_A "]}",
          "dropping tx hashes field should not be set", true},
