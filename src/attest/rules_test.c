@@ -50,6 +50,21 @@ static void reissue(struct testing *t, struct buf *document, const char *key, co
     testing_load(t);
 }
 
+// Replaces the first of one text, and `more` bytes behind it, whatever the signature covers.
+static void change(struct buf *document, const char *from, const char *to, size_t more) {
+    struct buf all;
+    const uint8_t *at = memmem(document->p, document->n, from, strlen(from));
+    CHECK(at != NULL);
+    size_t before = (size_t)(at - document->p);
+    buf_init(&all, 1u << 18);
+    buf_append(&all, bytes_slice(buf_view(document), 0, before));
+    buf_append_str(&all, to);
+    buf_append(&all, bytes_slice(buf_view(document), before + strlen(from) + more, document->n));
+    buf_clear(document);
+    buf_append(document, buf_view(&all));
+    buf_free(&all);
+}
+
 static void change_tcb(struct testing *t, const char *from, const char *to) {
     reissue(t, &t->simulator->tcb_info, "tcbInfo", from, to);
 }
@@ -289,6 +304,118 @@ TEST(a_module_is_judged_by_the_identity_of_its_version) {
     t.td.tee_tcb_svn[1] = 3;
     t.td.seam_attributes[3] = 1;
     check_code(&t, QUOTE_BODY_TD10, QVL_TDX_MODULE_MISMATCH);
+    testing_end(&t);
+}
+
+// Whether a fault is the document's format or a value of it is for others to compare with.
+TEST(documents_of_another_form_have_the_codes_of_the_reference) {
+    static const struct {
+        const char *from, *to;
+        enum qvl_code code;
+    } infos[] = {
+        {"\"fmspc\":", "\"other\":", QVL_SGX_TCB_INFO_UNSUPPORTED_FORMAT},
+        {"\"tcbType\":0", "\"tcbType\":1", QVL_SGX_TCB_INFO_INVALID},
+        {"\"version\":3", "\"version\":4", QVL_SGX_TCB_INFO_INVALID},
+        {"\"tdxModule\":{\"mrsigner\":\"0", "\"tdxModule\":{\"mrsigner\":\"g",
+         QVL_SGX_TCB_INFO_UNSUPPORTED_FORMAT},
+        {"\"id\":\"TDX_01\",", "", QVL_SGX_TCB_INFO_UNSUPPORTED_FORMAT},
+        {"\"TDX_01\",\"mrsigner\":\"0", "\"TDX_01\",\"mrsigner\":\"g",
+         QVL_SGX_TCB_INFO_UNSUPPORTED_FORMAT},
+        {"{\"isvsvn\":", "{\"isv\":", QVL_SGX_TCB_INFO_UNSUPPORTED_FORMAT},
+        {"{\"isvsvn\":", "{\"isvsvn\":99999", QVL_SGX_TCB_INFO_UNSUPPORTED_FORMAT},
+        {"\"tdxModuleIdentities\":[",
+         "\"tdxModuleIdentities\":[" MODULE("TDX_03", ZERO48,
+                                            LEVEL("2", "OutOfDate") "," LEVEL("2", "UpToDate")) ",",
+         QVL_SGX_TCB_INFO_UNSUPPORTED_FORMAT},
+        {"\"tdxModuleIdentities\":", "\"tdxModuleIdentities\":[],\"x\":", QVL_SGX_TCB_INFO_INVALID},
+        {"\"pcesvn\":", "\"pce\":", QVL_SGX_TCB_INFO_UNSUPPORTED_FORMAT},
+        {"\"pcesvn\":", "\"pcesvn\":-", QVL_SGX_TCB_INFO_UNSUPPORTED_FORMAT},
+        {"\"tdxtcbcomponents\":[", "\"tdxtcbcomponents\":[{\"svn\":0},",
+         QVL_SGX_TCB_INFO_UNSUPPORTED_FORMAT},
+        {"\"sgxtcbcomponents\":[{\"svn\":", "\"sgxtcbcomponents\":[{\"sv\":",
+         QVL_SGX_TCB_INFO_UNSUPPORTED_FORMAT},
+        {"]},\"tcbDate\":", "]},\"date\":", QVL_SGX_TCB_INFO_UNSUPPORTED_FORMAT},
+        {"]},\"tcbDate\":\"2", "]},\"tcbDate\":\"x", QVL_SGX_TCB_INFO_INVALID},
+        {"]},\"tcbDate\":", "]},\"advisoryIDs\":1,\"tcbDate\":", QVL_SGX_TCB_INFO_INVALID},
+    };
+    static const struct {
+        const char *from, *to;
+        enum qvl_code code;
+    } identities[] = {
+        {"\"miscselect\":", "\"other\":", QVL_SGX_ENCLAVE_IDENTITY_INVALID},
+        {"\"mrsigner\":\"", "\"mrsigner\":\"x", QVL_SGX_ENCLAVE_IDENTITY_INVALID},
+        {"\"version\":2", "\"version\":3", QVL_SGX_ENCLAVE_IDENTITY_UNSUPPORTED_VERSION},
+        {"{\"isvsvn\":", "{\"isv\":", QVL_SGX_ENCLAVE_IDENTITY_INVALID},
+    };
+    struct testing t;
+    struct simulator_spec spec = testing_spec();
+    testing_start(&t, &spec);
+    for (size_t i = 0; i < sizeof infos / sizeof *infos; i++) {
+        issue(&t, &spec);
+        change_tcb(&t, infos[i].from, infos[i].to);
+        testing_check(&t, 5, QUOTE_BODY_TD10, TESTING_NOW);
+        CHECK_STR(qvl_name(t.verdict.tcb_info), qvl_name(infos[i].code));
+        CHECK_STR(qvl_name(t.verdict.quote_code), qvl_name(QVL_UNSUPPORTED_TCB_INFO_FORMAT));
+    }
+    for (size_t i = 0; i < sizeof identities / sizeof *identities; i++) {
+        issue(&t, &spec);
+        reissue(&t, &t.simulator->qe_identity, "enclaveIdentity", identities[i].from,
+                identities[i].to);
+        testing_check(&t, 5, QUOTE_BODY_TD10, TESTING_NOW);
+        CHECK_STR(qvl_name(t.verdict.qe_identity), qvl_name(identities[i].code));
+        CHECK_STR(qvl_name(t.verdict.quote_code), qvl_name(QVL_UNSUPPORTED_QE_IDENTITY_FORMAT));
+    }
+    testing_end(&t);
+}
+
+// Around the signed object. What is no hexadecimal is no signature, and hides nothing else.
+TEST(documents_without_their_parts_have_the_codes_of_the_reference) {
+    static const struct {
+        bool identity;
+        const char *from, *to;
+        enum qvl_code code, quote;
+    } cases[] = {
+        {false, "{\"tcbInfo\"", "{\"x\"", QVL_SGX_TCB_INFO_UNSUPPORTED_FORMAT,
+         QVL_UNSUPPORTED_TCB_INFO_FORMAT},
+        {false, "\"signature\"", "\"x\"", QVL_SGX_TCB_INFO_INVALID,
+         QVL_UNSUPPORTED_TCB_INFO_FORMAT},
+        {false, "\"signature\":\"", "\"signature\":\"0", QVL_SGX_TCB_INFO_INVALID,
+         QVL_UNSUPPORTED_TCB_INFO_FORMAT},
+        {false, "\"signature\":\"", "\"signature\":\"g", QVL_TCB_INFO_INVALID_SIGNATURE, QVL_OK},
+        {true, "{\"enclaveIdentity\"", "{\"x\"", QVL_SGX_ENCLAVE_IDENTITY_INVALID,
+         QVL_UNSUPPORTED_QE_IDENTITY_FORMAT},
+        {true, "\"signature\"", "\"x\"", QVL_SGX_ENCLAVE_IDENTITY_UNSUPPORTED_FORMAT,
+         QVL_UNSUPPORTED_QE_IDENTITY_FORMAT},
+        {true, "\"signature\":\"", "\"signature\":\"0", QVL_SGX_ENCLAVE_IDENTITY_INVALID,
+         QVL_UNSUPPORTED_QE_IDENTITY_FORMAT},
+        {true, "\"signature\":\"", "\"signature\":\"g", QVL_SGX_ENCLAVE_IDENTITY_INVALID_SIGNATURE,
+         QVL_OK},
+    };
+    struct testing t;
+    struct simulator_spec spec = testing_spec();
+    testing_start(&t, &spec);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        issue(&t, &spec);
+        change(cases[i].identity ? &t.simulator->qe_identity : &t.simulator->tcb_info,
+               cases[i].from, cases[i].to, cases[i].to[strlen(cases[i].to) - 1] == 'g');
+        testing_load(&t);
+        testing_check(&t, 5, QUOTE_BODY_TD10, TESTING_NOW);
+        CHECK_STR(qvl_name(cases[i].identity ? t.verdict.qe_identity : t.verdict.tcb_info),
+                  qvl_name(cases[i].code));
+        CHECK_STR(qvl_name(t.verdict.quote_code), qvl_name(cases[i].quote));
+        CHECK(!t.verdict.valid);
+    }
+    testing_end(&t);
+}
+
+// The reference sorts levels of platforms and modules, but takes those of an enclave in order.
+TEST(levels_of_an_enclave_are_taken_as_they_stand) {
+    struct testing t;
+    struct simulator_spec spec = testing_spec();
+    testing_start(&t, &spec);
+    reissue(&t, &t.simulator->qe_identity, "enclaveIdentity", "\"tcbLevels\":[",
+            "\"tcbLevels\":[" LEVEL("1", "OutOfDate") ",");
+    check_status(&t, QUOTE_BODY_TD10, TCB_OUT_OF_DATE);
     testing_end(&t);
 }
 

@@ -90,7 +90,7 @@ struct enclave_identity {
     uint8_t attributes_mask[16];
     uint8_t mr_signer[32];
     uint32_t isv_prod_id;
-    struct isv_level *levels; /* descending by isv_svn */
+    struct isv_level *levels; /* as they stand: the first that is reached applies */
     size_t level_count;
     struct bytes signed_text;
     uint8_t signature[64];
@@ -98,14 +98,16 @@ struct enclave_identity {
 
 /* tcb_info_parse reads {"tcbInfo": {...}, "signature": "..."}.
  * ret     filled on success; points into `in` and `a`.
- * errors  ERR_SYNTAX: QVL's "unsupported format" (not JSON, an object or a date is missing);
- *         ERR_INVALID: QVL's "invalid" (a value out of form, unknown version or id, duplicate
- *         levels, no levels); ERR_LIMIT; ERR_NO_MEMORY. */
+ * errors  ERR_SYNTAX: QVL's "unsupported format" (not JSON, a part is missing, anything wrong in a
+ *         module or with a level's numbers); ERR_INVALID: QVL's "invalid" (a value out of form,
+ *         unknown version or id, duplicate levels, no levels, no signature); ERR_LIMIT;
+ *         ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int tcb_info_parse(struct tcb_info *ret, struct bytes in,
                                                struct arena *a, struct error *why);
 
-/* enclave_identity_parse reads {"enclaveIdentity": {...}, "signature": "..."}; errors as above,
- * and ERR_UNSUPPORTED for another version than 2. */
+/* enclave_identity_parse reads {"enclaveIdentity": {...}, "signature": "..."}. errors  ERR_SYNTAX:
+ * not JSON, no signature; ERR_UNSUPPORTED: another version than 2; ERR_INVALID: anything else;
+ * ERR_LIMIT; ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int enclave_identity_parse(struct enclave_identity *ret,
                                                        struct bytes in, struct arena *a,
                                                        struct error *why);

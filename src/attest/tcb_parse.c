@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A parse in progress. Errors follow the QVL's two kinds: a missing part is ERR_SYNTAX
- * ("unsupported format"), a part of another form ERR_INVALID ("invalid"). */
+/* A parse in progress. Errors follow the QVL's two kinds: ERR_SYNTAX ("unsupported format") and
+ * ERR_INVALID ("invalid"). Of TCB Info itself and its levels a missing part is the first, one of
+ * another form the second; numbers of levels and whatever is within a module are always the first;
+ * of a QE identity all is the second. */
 struct parse {
     struct arena *a;
     struct error *why;
@@ -21,6 +23,10 @@ static int missing(struct parse *p, const char *key) {
 
 static int wrong(struct parse *p, const struct json *v, const char *key) {
     return json_error(p->why, ERR_INVALID, v, "'%s' is not of its form", key);
+}
+
+static int unsupported(struct parse *p, const struct json *v, const char *key) {
+    return json_error(p->why, ERR_SYNTAX, v, "'%s' is not of its form", key);
 }
 
 static int get_hex(struct parse *p, const struct json *object, const char *key, uint8_t *ret,
@@ -86,19 +92,21 @@ static int get_advisories(struct parse *p, const struct json *level, struct tcb_
 
 static int get_note(struct parse *p, const struct json *level, bool of_platform,
                     struct tcb_note *ret) {
-    struct bytes status;
-    int code = get_text(p, level, "tcbStatus", &status);
+    int code = get_date(p, level, "tcbDate", &ret->date);
+    if (code == 0) code = get_advisories(p, level, ret);
     if (code < 0) return code;
+    const struct json *v = json_get(level, "tcbStatus");
+    struct bytes status = json_text(v);
+    if (json_type_of(v) != JSON_STRING) return unsupported(p, v, "tcbStatus");
     // The relaunch statuses are derived and never stand in a document.
     if (!tcb_status_parse(&ret->status, (const char *)status.p, status.n) ||
         ret->status == TCB_RELAUNCH_ADVISED ||
         ret->status == TCB_RELAUNCH_ADVISED_CONFIGURATION_NEEDED ||
         (!of_platform && ret->status != TCB_UP_TO_DATE && ret->status != TCB_OUT_OF_DATE &&
          ret->status != TCB_REVOKED)) {
-        return wrong(p, json_get(level, "tcbStatus"), "tcbStatus");
+        return wrong(p, v, "tcbStatus");
     }
-    code = get_date(p, level, "tcbDate", &ret->date);
-    return code < 0 ? code : get_advisories(p, level, ret);
+    return 0;
 }
 
 static int compare_isv(const void *a, const void *b) {
@@ -106,7 +114,7 @@ static int compare_isv(const void *a, const void *b) {
     return x > y ? -1 : x < y;
 }
 
-// The levels of a module or an enclave, sorted descending.
+// The levels of a module or an enclave, as they stand.
 static int get_isv_levels(struct parse *p, const struct json *owner, struct isv_level **ret,
                           size_t *ret_n) {
     const struct json *list = json_get(owner, "tcbLevels");
@@ -123,9 +131,8 @@ static int get_isv_levels(struct parse *p, const struct json *owner, struct isv_
         if (json_type_of(tcb) != JSON_OBJECT) return wrong(p, item, "tcb");
         int code = get_number(p, tcb, "isvsvn", UINT16_MAX, &level->isv_svn);
         if (code == 0) code = get_note(p, item, false, &level->note);
-        if (code < 0) return code == ERR_SYNTAX ? wrong(p, item, "tcbLevels") : code;
+        if (code < 0) return code;
     }
-    qsort(levels, n, sizeof *levels, compare_isv);
     *ret = levels;
     *ret_n = n;
     return 0;
@@ -134,13 +141,15 @@ static int get_isv_levels(struct parse *p, const struct json *owner, struct isv_
 static int get_components(struct parse *p, const struct json *tcb, const char *key,
                           struct tcb_component *ret) {
     const struct json *list = json_get(tcb, key);
-    if (json_type_of(list) != JSON_ARRAY || json_count(list) != 16) return wrong(p, list, key);
+    if (json_type_of(list) != JSON_ARRAY || json_count(list) != 16) {
+        return unsupported(p, list, key);
+    }
     size_t n = 0;
     json_each(item, list) {
         uint32_t svn;
         struct tcb_component *c = &ret[n++];
         if (json_type_of(item) != JSON_OBJECT || get_number(p, item, "svn", UINT16_MAX, &svn) < 0) {
-            return wrong(p, item, key);
+            return unsupported(p, item, key);
         }
         c->svn = (uint16_t)svn;
         const struct json *category = json_get(item, "category"), *type = json_get(item, "type");
@@ -181,15 +190,19 @@ static int compare_levels(const void *va, const void *vb) {
 
 static int get_level(struct parse *p, const struct json *item, const struct tcb_info *info,
                      struct tcb_level *ret) {
+    int code = get_note(p, item, true, &ret->note);
+    if (code < 0) return code;
     const struct json *tcb = json_get(item, "tcb");
-    if (json_type_of(tcb) != JSON_OBJECT) return wrong(p, item, "tcb");
-    int code = info->version >= 3 ? get_components(p, tcb, "sgxtcbcomponents", ret->sgx)
-                                  : get_flat_components(p, tcb, ret->sgx);
+    if (json_type_of(tcb) != JSON_OBJECT) return unsupported(p, item, "tcb");
+    if (info->version < 3 && (code = get_flat_components(p, tcb, ret->sgx)) < 0) return code;
+    if (get_number(p, tcb, "pcesvn", UINT32_MAX, &ret->pce_svn) < 0) {
+        return unsupported(p, tcb, "pcesvn");
+    }
+    if (info->version >= 3) code = get_components(p, tcb, "sgxtcbcomponents", ret->sgx);
     if (code == 0 && info->id == TCB_INFO_TDX) {
         code = get_components(p, tcb, "tdxtcbcomponents", ret->tdx);
     }
-    if (code == 0) code = get_number(p, tcb, "pcesvn", UINT16_MAX, &ret->pce_svn);
-    return code < 0 ? code : get_note(p, item, true, &ret->note);
+    return code;
 }
 
 static int get_levels(struct parse *p, const struct json *object, struct tcb_info *ret) {
@@ -202,7 +215,7 @@ static int get_levels(struct parse *p, const struct json *object, struct tcb_inf
     if (!ret->levels) return error_set(p->why, ERR_NO_MEMORY, "levels");
     json_each(item, list) {
         int code = get_level(p, item, ret, &ret->levels[n++]);
-        if (code < 0) return code == ERR_SYNTAX ? wrong(p, item, "tcbLevels") : code;
+        if (code < 0) return code;
     }
     qsort(ret->levels, n, sizeof *ret->levels, compare_levels);
     for (size_t i = 1; i < n; i++) {
@@ -221,6 +234,22 @@ static int get_module(struct parse *p, const struct json *object, struct tdx_mod
     return code;
 }
 
+// Its levels are sorted descending; no two are of one SVN.
+static int get_identity_of_module(struct parse *p, const struct json *item,
+                                  struct tdx_module *ret) {
+    int code = get_text(p, item, "id", &ret->id);
+    if (code == 0) code = get_module(p, item, ret);
+    if (code == 0) code = get_isv_levels(p, item, &ret->levels, &ret->level_count);
+    if (code < 0) return code;
+    qsort(ret->levels, ret->level_count, sizeof *ret->levels, compare_isv);
+    for (size_t i = 1; i < ret->level_count; i++) {
+        if (ret->levels[i - 1].isv_svn == ret->levels[i].isv_svn) {
+            return json_error(p->why, ERR_SYNTAX, item, "two module levels of one SVN");
+        }
+    }
+    return 0;
+}
+
 static int get_modules(struct parse *p, const struct json *object, struct tcb_info *ret) {
     const struct json *module = json_get(object, "tdxModule");
     const struct json *list = json_get(object, "tdxModuleIdentities");
@@ -230,6 +259,7 @@ static int get_modules(struct parse *p, const struct json *object, struct tcb_in
     if (!module) return error_set(p->why, ERR_INVALID, "'tdxModule' is missing");
     if (json_type_of(module) != JSON_OBJECT) return missing(p, "tdxModule");
     int code = get_module(p, module, &ret->module);
+    if (code == ERR_INVALID) code = unsupported(p, module, "tdxModule");
     if (code < 0 || !list) return code;
     size_t count = json_count(list);
     if (json_type_of(list) != JSON_ARRAY || count == 0 || count > TCB_IDENTITIES_MAX) {
@@ -239,27 +269,27 @@ static int get_modules(struct parse *p, const struct json *object, struct tcb_in
     if (!ret->identities) return error_set(p->why, ERR_NO_MEMORY, "module identities");
     json_each(item, list) {
         struct tdx_module *m = &ret->identities[ret->identity_count++];
-        code = get_text(p, item, "id", &m->id);
-        if (code == 0) code = get_module(p, item, m);
-        if (code == 0) code = get_isv_levels(p, item, &m->levels, &m->level_count);
-        if (code < 0) return code == ERR_SYNTAX ? wrong(p, item, "tdxModuleIdentities") : code;
+        code = get_identity_of_module(p, item, m);
+        if (code == ERR_INVALID) return unsupported(p, item, "tdxModuleIdentities");
+        if (code < 0) return code;
     }
     return 0;
 }
 
-// The outer document: the signed object under `key` and its signature.
-static int open_document(struct parse *p, struct bytes in, const char *key, const struct json **ret,
-                         struct bytes *ret_text, uint8_t signature[64]) {
+/* 128 digits. What are none is no signature, which is for the verification to say: the QVL reads
+ * nothing then, and goes on. */
+static int get_signature(struct parse *p, const struct json *document, uint8_t ret[64]) {
+    const struct json *v = json_get(document, "signature");
+    struct bytes text = json_text(v);
+    if (json_type_of(v) != JSON_STRING || text.n != 128) return wrong(p, v, "signature");
+    if (hex_decode(ret, text, NULL) < 0) memset(ret, 0, 64);
+    return 0;
+}
+
+static int open_document(struct parse *p, struct bytes in, const struct json **ret) {
     static const struct json_limits limits = {TCB_DOCUMENT_BYTES_MAX, 16, 1u << 16, false};
-    const struct json *document;
-    int code = json_parse(&document, in, p->a, &limits, p->why);
-    if (code < 0) return code == ERR_INVALID ? ERR_SYNTAX : code;
-    const struct json *object = json_get(document, key);
-    if (json_type_of(object) != JSON_OBJECT) return missing(p, key);
-    *ret = object;
-    *ret_text = json_raw(object);
-    code = get_hex(p, document, "signature", signature, 64);
-    return code;
+    int code = json_parse(ret, in, p->a, &limits, p->why);
+    return code == ERR_INVALID ? ERR_SYNTAX : code;
 }
 
 static int get_version_and_id(struct parse *p, const struct json *object, struct tcb_info *ret) {
@@ -280,10 +310,14 @@ static int get_version_and_id(struct parse *p, const struct json *object, struct
 
 int tcb_info_parse(struct tcb_info *ret, struct bytes in, struct arena *a, struct error *why) {
     struct parse p = {a, why};
-    const struct json *object;
+    const struct json *document = NULL;
     uint32_t type;
     memset(ret, 0, sizeof *ret);
-    int code = open_document(&p, in, "tcbInfo", &object, &ret->signed_text, ret->signature);
+    int code = open_document(&p, in, &document);
+    const struct json *object = json_get(document, "tcbInfo");
+    if (code == 0 && json_type_of(object) != JSON_OBJECT) code = missing(&p, "tcbInfo");
+    if (code == 0) code = get_signature(&p, document, ret->signature);
+    ret->signed_text = json_raw(object);
     if (code == 0) code = get_version_and_id(&p, object, ret);
     if (code == 0) code = get_date(&p, object, "issueDate", &ret->issue_date);
     if (code == 0) code = get_date(&p, object, "nextUpdate", &ret->next_update);
@@ -335,10 +369,17 @@ static int get_identity(struct parse *p, const struct json *object, struct encla
 int enclave_identity_parse(struct enclave_identity *ret, struct bytes in, struct arena *a,
                            struct error *why) {
     struct parse p = {a, why};
-    const struct json *object;
+    const struct json *document = NULL;
     memset(ret, 0, sizeof *ret);
-    int code = open_document(&p, in, "enclaveIdentity", &object, &ret->signed_text, ret->signature);
+    int code = open_document(&p, in, &document);
+    const struct json *object = json_get(document, "enclaveIdentity");
+    if (code == 0 && !json_get(document, "signature")) code = missing(&p, "signature");
+    if (code == 0) code = get_signature(&p, document, ret->signature);
+    if (code == 0 && json_type_of(object) != JSON_OBJECT) {
+        code = wrong(&p, object, "enclaveIdentity");
+    }
     if (code < 0) return error_wrap(why, "QE identity"), code;
+    ret->signed_text = json_raw(object);
     if (get_number(&p, object, "version", UINT32_MAX, &ret->version) < 0) {
         return error_wrap(why, "QE identity"), ERR_INVALID;
     }
