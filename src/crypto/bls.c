@@ -192,26 +192,55 @@ int bls_fast_aggregate_verify_eth(const struct bls_public_key *pks, size_t n, st
     return bls_fast_aggregate_verify(pks, n, message, signature, why);
 }
 
+/* Random 64 bits as a0 + a2 x^2: what both groups split a scalar into, so that no part has more
+ * than 32 bits to double for. No two of them are the same modulo r. */
+static struct u256 random_weight(void) {
+    uint64_t bits = random_u64() | 1;
+    struct u256 x = u256_from_u64(BLS_X_ABS);
+    return u256_add(u256_from_u64((uint32_t)bits),
+                    u256_mul(u256_mul(x, x), u256_from_u64(bits >> 32)));
+}
+
+#define BATCH_PART BLS_PAIRS_AT_ONCE /* signatures whose sums and inversions are shared */
+
+/* Adds up to BATCH_PART items, each times its weight, to the product and the sum of signatures. */
+static int batch_add(struct product *t, struct bls_g2 *sum, const struct bls_signed *items,
+                     size_t n, struct error *why) {
+    struct bls_g2_affine signatures[BATCH_PART], h;
+    struct bls_g1_affine keys[BATCH_PART];
+    struct bls_g1 weighted[BATCH_PART];
+    struct bls_fp scratch[BATCH_PART];
+    struct u256 weights[BATCH_PART];
+    struct bls_g2 part;
+    for (size_t i = 0; i < n; i++) {
+        int r = parse_signature(&signatures[i], items[i].signature, why);
+        if (r < 0) return r;
+        weights[i] = random_weight();
+        keys[i] = key_point(items[i].pk);
+        bls_g1_mul(&weighted[i], &keys[i], &weights[i]);
+    }
+    int r = bls_g2_msm(&part, signatures, weights, n, NULL, why);
+    if (r < 0) return r;
+    bls_g2_add(sum, sum, &part);
+    bls_g1_to_affine_many(keys, weighted, n, scratch);
+    for (size_t i = 0; i < n; i++) {
+        bls_g2_hash(&h, items[i].message, SUITE);
+        product_add(t, &keys[i], &h);
+    }
+    return 0;
+}
+
 int bls_verify_batch(const struct bls_signed *items, size_t n, struct error *why) {
-    struct bls_g2 sum = {0}, s;
-    struct bls_g2_affine signature, h;
-    struct bls_g1_affine pk;
-    struct bls_g1 weighted;
+    struct bls_g2 sum = {0};
+    struct bls_g2_affine signature;
     struct product t;
     if (n == 0) return 0;
     if (n == 1) return bls_verify(items[0].pk, items[0].message, items[0].signature, why);
     product_start(&t);
-    for (size_t i = 0; i < n; i++) {
-        int r = parse_signature(&signature, items[i].signature, why);
+    for (size_t from = 0; from < n; from += BATCH_PART) {
+        size_t count = n - from < BATCH_PART ? n - from : BATCH_PART;
+        int r = batch_add(&t, &sum, items + from, count, why);
         if (r < 0) return r;
-        struct u256 weight = u256_from_u64(random_u64() | 1);
-        bls_g2_mul(&s, &signature, &weight);
-        bls_g2_add(&sum, &sum, &s);
-        pk = key_point(items[i].pk);
-        bls_g1_mul(&weighted, &pk, &weight);
-        bls_g1_to_affine(&pk, &weighted);
-        bls_g2_hash(&h, items[i].message, SUITE);
-        product_add(&t, &pk, &h);
     }
     bls_g2_to_affine(&signature, &sum);
     return product_close(&t, &signature, why);

@@ -97,10 +97,10 @@ struct bls_signed {
     const struct bytes96 *signature;
 };
 
-/* bls_verify_batch: 0 when all n signatures are right, at about six tenths of the cost of one by
- * one. Each is weighted with 64 random bits of the kernel, so that wrong ones cannot cancel (chance
- * 2^-64). n = 0 is right. Says only that one is wrong, not which: verify one by one then. errors
- * ERR_SYNTAX, ERR_INVALID. */
+/* bls_verify_batch: 0 when all n signatures are right, at less than six tenths of the cost of one
+ * by one. Each is weighted with 64 random bits of the kernel, so that wrong ones cannot cancel
+ * (chance 2^-64). n = 0 is right. Says only that one is wrong, not which: verify one by one then.
+ * errors ERR_SYNTAX, ERR_INVALID, ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int bls_verify_batch(const struct bls_signed *items, size_t n,
                                                  struct error *why);
 

@@ -182,8 +182,8 @@ unsigned bls_bench(const char *only, unsigned budget_ms) {
     CASE("bls_public_key_parse", 1, "keys", body_parse, 464, 1044, 0, 1);
     CASE("bls_sign", 1, "signatures", body_sign, 2125, 1521, 5712, 3820);
     CASE("bls_verify", 1, "signatures", body_verify, 8876, 2286, 13548, 9042);
-    CASE("bls_verify_batch_64", BATCH, "signatures", body_verify_batch, 319789, 170251, 437265,
-         292150);
+    CASE("bls_verify_batch_64", BATCH, "signatures", body_verify_batch, 280936, 163160, 420288,
+         280847);
 #undef CASE
     return ran;
 }

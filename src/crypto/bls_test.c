@@ -264,6 +264,22 @@ TEST(batches_refuse_what_would_cancel) {
     items[2].signature = &signature[3];
     items[3].signature = &signature[2];
     CHECK_ERR(bls_verify_batch(items, N, &why), ERR_INVALID);
+    items[2].signature = &signature[2];
+    items[3].signature = &signature[3];
+    // one wrong, at each place: another key's, infinity, and no point at all
+    static const struct bytes96 infinity = {{0xc0}}, none = {{0}};
+    for (unsigned i = 0; i < N; i++) {
+        items[i].signature = &signature[(i + 1) % N];
+        CHECK_ERR(bls_verify_batch(items, N, &why), ERR_INVALID);
+        items[i].signature = &infinity;
+        CHECK_ERR(bls_verify_batch(items, N, &why), ERR_INVALID);
+        items[i].signature = &none;
+        CHECK_ERR(bls_verify_batch(items, N, &why), ERR_SYNTAX);
+        items[i].signature = &signature[i];
+    }
+    // every size, over the sizes of parts
+    for (unsigned n = 0; n <= N; n++)
+        CHECK_OK(bls_verify_batch(items, n, &why), &why);
 }
 
 TEST_MAIN()
