@@ -135,6 +135,14 @@ static void set_times(const struct app *a, struct slot_work *w) {
     w->bids_from_ns = v->bids_before_ns ? w->slot_start_ns - v->bids_before_ns : 0;
 }
 
+// All of it while nobody would know after a restart: bids that cost nothing may leave.
+static struct u256 spent_day(struct app *a) {
+    struct error why;
+    if (own_funds_retry(&a->own_funds, &why) == 0) return own_funds_day(&a->own_funds, wall_now());
+    log_error(a->log, "own_funds_not_kept", F_ERR(&why));
+    return U256_MAX;
+}
+
 static int make_work(struct app *a, const struct slot_attributes *s, const struct relay_duty *d,
                      const struct head_block *parent, struct error *why) {
     struct slot_work w = {
@@ -156,7 +164,7 @@ static int make_work(struct app *a, const struct slot_attributes *s, const struc
         .listed = a->listed,
         .must_win = asked_to_win(a, parent->block.header.number + 1),
         .halted = !a->enabled,
-        .spent_day = own_funds_day(&a->own_funds, wall_now()),
+        .spent_day = spent_day(a),
     };
     enum fork fork = chain_fork_at(&a->genesis.config, w.parent_number + 1, s->timestamp, true);
     int consensus = consensus_fork_of((int)fork);
@@ -277,14 +285,18 @@ static const struct head_block *parent_of(void *line, const struct head_block *b
     return parent;
 }
 
+static void note_spent(struct app *a, uint64_t timestamp, struct u256 wei) {
+    struct error why;
+    if (own_funds_landed(&a->own_funds, timestamp, wei, wall_now(), &why) != 0) {
+        log_error(a->log, "own_funds_not_kept", F_ERR(&why));
+    }
+}
+
 // A block of ours is in the chain: what it cost is spent.
 static void note_landed(void *line, const struct kept_bid *bid) {
     struct app *a = ((struct line *)line)->a;
     const struct landed_block *b = &bid->landed;
-    struct error why;
-    if (own_funds_add(&a->own_funds, b->own, wall_now(), &why) != 0) {
-        log_error(a->log, "own_funds_not_kept", F_ERR(&why));
-    }
+    note_spent(a, b->timestamp, b->own);
     telemetry_landed(&a->telemetry, b->own);
     log_info(a->log, "block_landed", F_U64("block", b->number), F_HEX("hash", BYTES_OF(b->hash)),
              F_U256("bid_wei", b->bid), F_U256("own_wei", b->own));
@@ -292,13 +304,40 @@ static void note_landed(void *line, const struct kept_bid *bid) {
     if (a->accounts) accounts_landed(a->accounts, bid->work, b, bid->included, bid->orders);
 }
 
+// What became of bids that the book does not know: those of an earlier process.
+static void settle_bids(struct app *a, const struct header *h, uint64_t depth) {
+    struct own_funds *f = &a->own_funds;
+    for (size_t i = f->bid_count; i-- > 0;) {
+        const struct own_funds_bid bid = f->bids[i];
+        if (bid.number != h->number) continue;
+        bool ours = address_equal(&h->coinbase, &a->setup.keys.address);
+        if (ours && h->timestamp == bid.timestamp) {
+            note_spent(a, bid.timestamp, bid.wei);
+        } else if (depth >= BID_SLOTS_KEPT) {
+            own_funds_lost(f, bid.timestamp);
+        }
+    }
+}
+
+static void settle_line(struct app *a, const struct head_block *newest) {
+    struct line line = {a, head_block_retain(newest)};
+    const struct head_block *at = newest;
+    for (uint64_t depth = 0; at && a->own_funds.bid_count && depth < BID_DEPTH_MAX; depth++) {
+        settle_bids(a, &at->block.header, depth);
+        at = parent_of(&line, at);
+    }
+    head_block_release(line.at);
+}
+
 void build_slots_head(void *app) {
     struct app *a = app;
     const struct head_block *b = head_latest(a->head);
     uint64_t number = b->block.header.number;
-    struct line line = {a, b};
+    struct line line = {a, head_block_retain(b)};
     bid_book_landed(&a->bids, b, &(struct bid_book_calls){parent_of, note_landed, &line});
     head_block_release(line.at);
+    settle_line(a, b);
+    head_block_release(b);
     if (a->work && number > a->work->parent_number) end_work(a); // its height is taken
     order_pool_head(a->pool, number, loop_now_ns(a->loop));
     telemetry_block(&a->telemetry, number);
@@ -350,10 +389,20 @@ static void submit_to(struct app *a, struct relay_link *r, struct built_block *b
     a->tally.submitted++;
 }
 
+// What the bid may cost is on disk before it leaves: it may land when we are gone.
+static bool own_funds_hold(struct app *a, const struct built_block *b) {
+    const struct header *h = &b->produced.header;
+    struct error why;
+    int r = own_funds_bid_leaves(&a->own_funds, h->timestamp, h->number, b->own, wall_now(), &why);
+    if (r != 0) log_error(a->log, "own_funds_not_kept", F_ERR(&why));
+    return r == 0;
+}
+
 static void submit(struct app *a, struct built_block *b) {
     // Another builder's better block was sealed faster; with cancellations this one would replace
     // it.
     if (a->newest && !slot_work_beats(a->work, &b->offer, &a->newest->offer)) return;
+    if (!own_funds_hold(a, b)) return;
     built_block_release(a->newest);
     a->newest = built_block_retain(b);
     for (size_t i = 0; i < a->relay_count; i++) {

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import signal
 import threading
 import time
 
@@ -164,6 +165,31 @@ def no_slot_of_many_is_without_a_bid():
         assert not missed, f"no bid left for blocks {sorted(missed)}"
         assert won >= SLOTS * 9 // 10, f"{won} of {SLOTS} blocks are the builder's"
         assert load.sent > SLOTS / 2, load.sent
+
+
+@case
+def kills_between_bid_and_block_do_not_raise_the_limit_of_a_day():
+    """A builder that is killed after each bid, and started again when the block is there, spends of its own
+    no more than it may in a day."""
+    subsidy, most = 10**14, 3 * 10**14
+    with Folder() as folder, World(folder, "1500ms") as w:
+        w.stop("builder")
+        head = w.head()
+        spent = lambda: sum(max(w.balance(BUILDER, hex(n - 1)) - w.balance(BUILDER, hex(n)), 0)
+                            for n in range(head + 1, w.head() + 1))
+        for _ in range(7):
+            told = len(log(w))
+            w.start_builder("--data-folder", w.folder / "kept", "--subsidy", subsidy / 10**18,
+                            "--subsidy-day-max", most / 10**18)
+            try:
+                wait_until(lambda told=told: re.search("event=block_built .*\n", log(w)[told:]), 6, "no bid")
+            except AssertionError:
+                break  # the day's limit is reached
+            time.sleep(0.15)  # the relay has it
+            block = w.head()
+            w.stop("builder", signal.SIGKILL)
+            wait_until(lambda block=block: w.head() > block, 10, "the chain stands")
+        assert subsidy < spent() <= most, spent()
 
 
 @case
