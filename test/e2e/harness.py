@@ -27,20 +27,38 @@ def case(function):
     return function
 
 
+def alongside(function):
+    """Registers a case that mostly waits: it runs beside those that come after it in its file."""
+    function.alongside = True
+    return case(function)
+
+
+def attempt(function, counts, lock):
+    word, detail = "ok", ""
+    try:
+        function()
+    except Skip as why:
+        word, detail = "skipped", f"    skipped: {why}\n"
+    except Exception:  # pylint: disable=broad-except
+        word, detail = "not ok", "".join("    " + line + "\n"
+                                         for line in traceback.format_exc().splitlines())
+    with lock:
+        counts[word] += 1
+        print(f"{detail}{word} - {function.__name__}", flush=True)
+
+
 def main():
     wanted = sys.argv[2] if len(sys.argv) > 2 else ""
     counts = {"ok": 0, "not ok": 0, "skipped": 0}
+    lock, beside = threading.Lock(), []
     for function in [c for c in CASES if wanted in c.__name__]:
-        word, detail = "ok", ""
-        try:
-            function()
-        except Skip as why:
-            word, detail = "skipped", f"    skipped: {why}\n"
-        except Exception:  # pylint: disable=broad-except
-            word, detail = "not ok", "".join("    " + line + "\n"
-                                             for line in traceback.format_exc().splitlines())
-        counts[word] += 1
-        print(f"{detail}{word} - {function.__name__}", flush=True)
+        if hasattr(function, "alongside"):
+            beside.append(threading.Thread(target=attempt, args=(function, counts, lock)))
+            beside[-1].start()
+        else:
+            attempt(function, counts, lock)
+    for thread in beside:
+        thread.join()
     print(f"{counts['ok']} passed, {counts['not ok']} failed, {counts['skipped']} skipped")
     sys.exit(1 if counts["not ok"] else 0)
 
