@@ -51,12 +51,14 @@ static int plan_init(struct net *n, struct error *why) {
     int code = begin(&r, n, "database-init", "initdb", why);
     if (code < 0) return code;
     r.may_end = true;
+    r.finishes = true; // its shared memory lies outside the folder
     bool ok =
         WORDS(&r, "-D", DATA, "-U", "hub", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync");
     return ok ? plan_add(n, &r, why) : plan_too_large(why);
 }
 
-// Its socket lies in a folder that only the network's owner can enter: hence no password.
+// Its socket lies in a folder that only the network's owner can enter: hence no password. Its
+// shared memory is of files in there, which are gone with it however it ends.
 static int plan_server(struct net *n, struct error *why) {
     struct role r;
     int code = begin(&r, n, "database", "postgres", why);
@@ -65,7 +67,7 @@ static int plan_server(struct net *n, struct error *why) {
     bool ok = WORDS(&r, "-D", DATA, "-k") &&
               role_arg(&r, &n->arena, "%s/postgres", n->folder.path) &&
               WORDS(&r, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=16MB",
-                    "-c", "max_connections=40") &&
+                    "-c", "max_connections=40", "-c", "dynamic_shared_memory_type=mmap") &&
               (!roles_find(n->roles, "database-init") || role_need(&r, "database-init"));
     return ok ? plan_add(n, &r, why) : plan_too_large(why);
 }

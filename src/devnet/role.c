@@ -347,7 +347,7 @@ void role_stop(struct role *r) {
         return;
     }
     process_signal(&r->process, SIGCONT);
-    process_signal(&r->process, SIGTERM);
+    if (!r->finishes) process_signal(&r->process, SIGTERM);
     stop_asking(r);
     arm(r, TERM_NS);
 }

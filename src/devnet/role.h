@@ -60,6 +60,7 @@ struct role {
     unsigned source;         /* of its connections: 127.0.0.SOURCE */
     const char *environment; /* one more "NAME=value", or NULL */
     bool may_end;            /* a task: its end with status 0 is no failure */
+    bool finishes;           /* a short task that cleans up at its own end only: not interrupted */
     bool held;               /* waits although its needs are ready (a node that is disabled) */
     /* Called before each start, to write files; NULL: nothing to do. */
     int (*prepare)(struct role *r, void *context, struct error *why);

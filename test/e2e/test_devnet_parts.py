@@ -4,11 +4,13 @@ import os
 import pathlib
 import re
 import shutil
+import signal
+import time
 import urllib.parse
 import urllib.request
 
 from devnet_network import Devnet, landed, processes_of
-from harness import PROGRAM, Folder, Skip, case, main, run, wait_until
+from harness import PROGRAM, Folder, Process, Skip, case, main, run, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PLACES = ("/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/usr/sbin")
@@ -46,6 +48,37 @@ def the_hub_works_over_postgres():
             net.do("add-node")
             net.wait_for(lambda s: net.node("node-4", s)["enabled"], 40)
         assert not processes_of(net.folder)
+
+
+def abandoned_memory():
+    """PostgreSQL's shared memory that no process has."""
+    named = {str(p) for p in pathlib.Path("/dev/shm").glob("PostgreSQL.*")}
+    for maps in pathlib.Path("/proc").glob("[0-9]*/maps"):
+        try:
+            text = maps.read_text()
+        except OSError:
+            continue
+        named = {name for name in named if name not in text}
+    return named
+
+
+@case
+def an_interrupted_database_leaves_no_shared_memory():
+    """Ctrl-C while the cluster is made, and a killed server: nothing outside the network's folder."""
+    need_part("postgres", "usr/lib/postgresql/*/bin/postgres")
+    with Folder() as folder:
+        before = abandoned_memory()
+        for seconds in (0.4, 0.6, 0.8, 1.0):
+            with Process(PROGRAM, "devnet", "up", "--folder", folder / "net", "--db", "postgres",
+                         "--nodes", "1", log=folder / "up.log") as process:
+                time.sleep(seconds)
+                process.signal(signal.SIGINT)
+                process.wait(20)
+            assert not abandoned_memory() - before, seconds
+            assert not (folder / "net").exists() and not processes_of(folder), seconds
+        with Devnet(folder, "--db", "postgres", "--nodes", "1") as net:
+            net.do("role", "kill", "database")
+        assert not abandoned_memory() - before
 
 
 @case
