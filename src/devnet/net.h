@@ -117,7 +117,8 @@ struct net {
     bool hub_filled, archive_filled;
     struct process show; /* with --show */
     struct loop_fd show_watch;
-    int status; /* of the program */
+    int status;  /* of the program */
+    bool failed; /* by itself, and was not only ended before it was done: its folder is kept */
     char verdict[ERROR_TEXT_MAX];
 };
 

@@ -231,6 +231,7 @@ static void run_step(struct net *n, const struct step *s) {
     if (devnet_command(n, &list, &out, &why) < 0) {
         events_say(n->events, "scenario", "%s: %s", s->command, why.text);
         n->status = 1;
+        n->failed = true;
     } else {
         events_say(n->events, "scenario", "%s", s->command);
     }

@@ -48,6 +48,7 @@ static void fill(struct net *n, bool *ret_done, int (*what)(struct net *n, struc
     if (*ret_done) return;
     say(n, "network", why.text);
     n->status = 1;
+    n->failed = true;
     service_stop(n->service);
 }
 
@@ -128,6 +129,7 @@ static void judge(struct net *n) {
     n->judged = true;
     buf_init(&out, 1u << 16);
     n->status = playbook_verdict(n->playbook, n, &out) ? 0 : 1;
+    n->failed = n->status != 0;
     (void)fwrite(out.p, 1, out.n, stdout);
     buf_free(&out);
     service_stop(n->service);
@@ -180,6 +182,7 @@ static void on_shown(struct loop_fd *w, unsigned what) {
     if (process_reap(&n->show, &why) < 0) return;
     loop_fd_remove(n->loop, w);
     n->status = n->show.exit_status == 0 ? 0 : 1;
+    n->failed = n->show.exit_status > 0; // not one that a Ctrl-C ended too
     n->show.pid = 0;
     if (n->s->show || n->status != 0) service_stop(n->service); // a replayed network goes on
 }
@@ -195,6 +198,7 @@ static void start_verb(struct net *n, const char *verb, const char *file) {
     if (r == 0) r = loop_fd_add(n->loop, &n->show_watch, &why);
     if (r == 0) return;
     say(n, verb, why.text);
+    n->failed = true;
     service_stop(n->service);
 }
 
@@ -236,6 +240,7 @@ static void tell_no_proof(struct net *n) {
 
 static void tell_late(struct net *n) {
     char missing[ERROR_TEXT_MAX];
+    n->failed = true;
     if (n->s->until_bundle) tell_no_proof(n);
     if (!*n->verdict) (void)snprintf(n->verdict, sizeof n->verdict, "the time is up");
     say(n, "network", n->verdict);
@@ -473,7 +478,7 @@ static void close_all(struct net *n) {
     if (n->folder.path) {
         if (!n->began) folder_restore(&n->folder);
         forget_addresses(n);
-        bool keep = n->s->resume || (n->began ? n->s->keep || n->status != 0 : n->folder.replaces);
+        bool keep = n->s->resume || (n->began ? n->s->keep || n->failed : n->folder.replaces);
         if (keep && !n->s->json) (void)printf("kept: %s\n", n->folder.path);
         folder_close(&n->folder, !keep);
     }
@@ -499,6 +504,7 @@ int devnet_up(const struct devnet_settings *s) {
     if (r < 0) {
         (void)fprintf(stderr, "buildernet devnet: %s\n", why.text);
         n.status = error_class_of(r)->exit_status;
+        n.failed = true;
     }
     int status = n.status;
     close_all(&n);

@@ -115,6 +115,26 @@ def interrupted_starts_leave_nothing():
 
 
 @case
+def interrupted_proofs_leave_nothing():
+    """Ctrl-C before what was waited for has come: status 1 and no folder. A network that failed is
+    kept, to be looked at."""
+    with Folder() as folder:
+        net = folder / "net"
+        for flags, ms in ((["--until-bundle"], 100), (["--until-bundle"], 800),
+                          (["--until-bundle"], 2500), (["--until-ready"], 400), (["--show"], 300),
+                          (["--show"], 2500)):
+            with Process(PROGRAM, "devnet", "up", "--folder", net, "--nodes", "2", "--slot", "60s",
+                         *flags, log=folder / "up.log") as process:
+                time.sleep(ms / 1000)
+                process.signal(signal.SIGINT)
+                assert process.wait(20) == 1, (flags, ms)
+            assert not net.exists(), (flags, ms, process.logged()[-500:])
+            assert not processes_of(net), (flags, ms)
+        r = up(net, "--nodes", "1", "--slot", "60s", "--until-bundle", "--timeout", "1s")
+        assert r.returncode == 1 and net.exists(), (r.stdout, r.stderr)
+
+
+@case
 def places_that_do_not_serve_are_named():
     """Ports that are taken, folders that are somebody's, that cannot be written, that are full."""
     with Folder() as folder, socket.socket() as taken:
