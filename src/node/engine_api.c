@@ -3,6 +3,7 @@
 
 #include "chain/engine_versions.h"
 #include "chain/head.h"
+#include "chain/new_payload.h"
 #include "node/payload.h"
 
 #include <stdio.h>
@@ -40,121 +41,30 @@ int engine_import(struct node *n, struct engine_payload_status *ret, char *text,
     struct head_verdict verdict;
     int r = head_import_block(n->head, &verdict, block, why);
     if (r != 0) return r;
+    new_payload_status(ret, &verdict);
+    if (verdict.status != HEAD_INVALID) return 0;
     (void)snprintf(text, ERROR_TEXT_MAX, "%s", verdict.reason.text);
-    switch (verdict.status) {
-    case HEAD_VALID:
-    case HEAD_KNOWN:
-        set_status(ret, ENGINE_VALID, &verdict.hash, NULL);
-        break;
-    case HEAD_INVALID:
-        set_status(ret, ENGINE_INVALID, &verdict.latest_valid, text);
-        log_warn(n->log, "payload_invalid", F_HEX("hash", BYTES_OF(verdict.hash)),
-                 F_ERR(&verdict.reason));
-        break;
-    case HEAD_UNKNOWN_PARENT:
-        set_status(ret, ENGINE_SYNCING, NULL, NULL);
-        break;
-    }
-    return 0;
-}
-
-struct new_payload {
-    struct execution_payload payload;
-    unsigned parts;
-    struct engine_extra extra;
-    const struct hash *hashes; // V3: versioned hashes of the blobs
-    size_t hash_count;
-};
-
-// Parameters and their structure, as strictly as the version demands.
-static int read_new_payload(struct new_payload *q, struct node_call *c, unsigned version,
-                            struct error *why) {
-    struct arena *a = c->a;
-    int r = engine_payload_decode(&q->payload, &q->parts, node_param(c, 0), a, why);
-    if (r == 0 && version >= 3) {
-        q->extra.has_beacon_root = true;
-        r = engine_hashes_decode(&q->hashes, &q->hash_count, node_param(c, 1), a, why);
-        if (r != 0) r = error_wrap(why, "expectedBlobVersionedHashes");
-        if (r == 0) r = json_hash(&q->extra.beacon_root, node_param(c, 2), why);
-    }
-    if (r == 0 && version >= 4) {
-        q->extra.has_requests = true;
-        r = engine_requests_decode(&q->extra.requests, &q->extra.request_count, node_param(c, 3), a,
-                                   why);
-    }
-    return r == 0 ? 0 : node_bad_params(c, why);
-}
-
-static int check_new_payload(const struct new_payload *q, struct node_call *c, unsigned version,
-                             struct error *why) {
-    enum fork f = engine_fork_at(c->node, q->payload.block_number, q->payload.timestamp);
-    unsigned wanted = version == 1 ? 0 : version >= 3 ? ENGINE_WITHDRAWALS | ENGINE_BLOB_GAS : 0;
-    if (version == 2) { // either of two structures, by the fork
-        wanted = f >= FORK_SHANGHAI ? ENGINE_WITHDRAWALS : 0;
-        if (f >= FORK_CANCUN) return unsupported_fork(c, f, why);
-    }
-    if (q->parts != wanted) {
-        return node_fail(c, why, JSONRPC_INVALID_PARAMS, none,
-                         "the payload is not of the structure that %.*s takes", (int)c->method.n,
-                         (const char *)c->method.p);
-    }
-    if (!engine_range_has(engine_new_payload_range(version), f)) {
-        return unsupported_fork(c, f, why);
-    }
-    return 0;
-}
-
-static bool has_hashes(const struct block *b, const struct hash *hashes, size_t count) {
-    size_t n = 0;
-    for (size_t i = 0; i < b->tx_count; i++) {
-        for (size_t j = 0; j < b->txs[i].blob_count; j++) {
-            if (n == count || !hash_equal(&hashes[n], &b->txs[i].blob_hashes[j])) return false;
-            n++;
-        }
-    }
-    return n == count;
-}
-
-// The block that the payload is; an INVALID status where it is none.
-static int make_block(struct block *ret, bool *ret_good, struct engine_payload_status *status,
-                      const struct new_payload *q, struct node_call *c, unsigned version,
-                      struct error *why) {
-    struct hash hash;
-    *ret_good = false;
-    int r = engine_payload_block(ret, &q->payload, q->parts, &q->extra, c->a, why);
-    if (r == ERR_NO_MEMORY) return r;
-    if (r != 0) {
-        set_status(status, ENGINE_INVALID, NULL, why->text);
-        return 0;
-    }
-    r = header_hash(&hash, &ret->header, why);
-    if (r != 0) return r;
-    if (!hash_equal(&hash, &q->payload.block_hash)) {
-        set_status(status, version == 1 ? ENGINE_INVALID_BLOCK_HASH : ENGINE_INVALID, NULL,
-                   "the block's hash is not the payload's blockHash");
-        return 0;
-    }
-    if (version >= 3 && !has_hashes(ret, q->hashes, q->hash_count)) {
-        set_status(status, ENGINE_INVALID, NULL,
-                   "the transactions' blob hashes are not the expected ones");
-        return 0;
-    }
-    *ret_good = true;
+    ret->error = bytes_from_str(text);
+    log_warn(n->log, "payload_invalid", F_HEX("hash", BYTES_OF(verdict.hash)),
+             F_ERR(&verdict.reason));
     return 0;
 }
 
 static int new_payload(struct node_call *c, struct error *why) {
-    unsigned version = engine_version_of(c);
-    struct new_payload q = {0};
-    struct engine_payload_status status;
-    struct block block;
+    const struct json *params[NEW_PAYLOAD_PARAMS];
+    struct new_payload q;
     char text[ERROR_TEXT_MAX];
-    bool good;
-    int r = read_new_payload(&q, c, version, why);
-    if (r == 0) r = check_new_payload(&q, c, version, why);
-    if (r == 0) r = make_block(&block, &good, &status, &q, c, version, why);
-    if (r == 0 && good) r = engine_import(c->node, &status, text, &block, why);
-    if (r == 0) engine_payload_status_encode(c->result, NULL, &status);
+    int code;
+    for (unsigned i = 0; i < NEW_PAYLOAD_PARAMS; i++) {
+        params[i] = node_param(c, i);
+    }
+    int r = new_payload_read(&q, &code, c->node->config, engine_version_of(c), params, c->a, why);
+    if (r != 0 && code != 0) {
+        struct error own = *why;
+        return node_fail(c, why, code, none, "%s", own.text);
+    }
+    if (r == 0 && q.is_block) r = engine_import(c->node, &q.status, text, &q.block, why);
+    if (r == 0) engine_payload_status_encode(c->result, NULL, &q.status);
     return r;
 }
 
