@@ -1,4 +1,6 @@
-/* Block tests (BlockchainTests): a genesis, blocks that must be taken or refused, a head.
+/* Block tests (BlockchainTests): a genesis, blocks that must be taken or refused, a head. The
+ * blocks are RLP, or parameters of the Engine API's newPayload ("blockchain_test_engine").
+ *
  * SPDX-License-Identifier: MIT */
 #ifndef EVM_TOOL_BLOCKTEST_H
 #define EVM_TOOL_BLOCKTEST_H
@@ -9,9 +11,11 @@
 
 struct json;
 
-/* blocktest_run runs every test of a file in the format {name: {network, genesisRLP, pre, blocks,
- * lastblockhash, postState | postStateHash}}; each test is one case. A file of another form is one
- * failure. Source: ethereum/tests documentation, "Blockchain Tests". */
+/* blocktest_run runs every test of a file in the formats {name: {network, genesisRLP, pre, blocks,
+ * lastblockhash, postState | postStateHash}} and {name: {network, genesisBlockHeader, pre,
+ * engineNewPayloads, lastblockhash, ...}}; each test is one case. A file of another form is one
+ * failure. Source: ethereum/tests documentation, "Blockchain Tests"; ethereum/execution-specs,
+ * "Blockchain Tests", "Blockchain Engine Tests". */
 void blocktest_run(struct workbench *w, struct bytes content);
 void blocktest_run_json(struct workbench *w, const struct json *doc);
 bool blocktest_is_format(const struct json *doc);

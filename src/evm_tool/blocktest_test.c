@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "evm_tool/blocktest.h"
 
+#include "base/hex.h"
+#include "chain/engine.h"
 #include "test/harness/test.h"
+#include "trie/account.h"
 #include "json/json.h"
+
+#include <stdio.h>
 
 static struct arena arena;
 static struct error why;
@@ -75,6 +80,140 @@ TEST(networks_have_the_blob_parameters_of_each_of_their_names) {
                       "{\"blobSchedule\":{\"Osaka\":{\"target\":\"0x9\",\"max\":\"0x2\","
                       "\"baseFeeUpdateFraction\":\"0x3\"}}}"),
               ERR_RANGE);
+    arena_free(&arena);
+}
+
+/* Payloads: an empty block of Shanghai on a genesis of nothing. */
+
+static struct header genesis_header(void) {
+    return (struct header){.ommers_hash = BLOCK_EMPTY_OMMERS,
+                           .state_root = TRIE_EMPTY_ROOT,
+                           .transactions_root = TRIE_EMPTY_ROOT,
+                           .receipts_root = TRIE_EMPTY_ROOT,
+                           .withdrawals_root = TRIE_EMPTY_ROOT,
+                           .gas_limit = 30000000,
+                           .gas_used = 15000000,
+                           .timestamp = 1,
+                           .base_fee = u256_from_u64(7),
+                           .form = HEADER_SHANGHAI};
+}
+
+static void add_hash(struct buf *out, const char *name, const struct hash *h) {
+    char text[128], hex[65] = {0};
+    hex_encode(hex, BYTES_OF(*h));
+    (void)snprintf(text, sizeof text, "\"%s\":\"0x%s\",", name, hex);
+    buf_append(out, bytes_from_str(text));
+}
+
+// Its payload as JSON, with what the test wants otherwise; *ret_hash is its block's hash.
+static void payload(struct buf *out, const struct hash *state_root, struct hash *ret_hash) {
+    struct header first = genesis_header();
+    struct block b = {.header = first, .has_withdrawals = true};
+    struct execution_payload p;
+    struct json_writer w;
+    unsigned parts;
+    CHECK_OK(header_hash(&b.header.parent_hash, &first, &why), &why);
+    b.header.number = 1;
+    b.header.timestamp = 12;
+    b.header.gas_used = 0;
+    b.header.state_root = *state_root;
+    CHECK_OK(header_hash(ret_hash, &b.header, &why), &why);
+    CHECK_OK(engine_payload_of(&p, &parts, &b, ret_hash, &arena, &why), &why);
+    json_writer_init(&w, out, 0);
+    engine_payload_encode(&w, NULL, &p, parts);
+}
+
+// A test of one payload. says  what its object has besides the parameters.
+static const struct json *engine_test(const struct hash *state_root, const char *says, bool stays,
+                                      const char *more) {
+    struct header first = genesis_header();
+    struct hash first_hash, last;
+    const struct json *doc;
+    struct buf out;
+    buf_init(&out, 0);
+    CHECK_OK(header_hash(&first_hash, &first, &why), &why);
+    const char *begin = "{\"one\":{\"network\":\"Shanghai\",\"pre\":{},\"genesisBlockHeader\":{"
+                        "\"gasLimit\":\"0x01c9c380\",\"gasUsed\":\"0xe4e1c0\","
+                        "\"timestamp\":\"0x01\",\"baseFeePerGas\":\"0x07\",";
+    buf_append(&out, bytes_from_str(begin));
+    add_hash(&out, "uncleHash", &BLOCK_EMPTY_OMMERS);
+    add_hash(&out, "stateRoot", &TRIE_EMPTY_ROOT);
+    add_hash(&out, "transactionsTrie", &TRIE_EMPTY_ROOT);
+    add_hash(&out, "receiptTrie", &TRIE_EMPTY_ROOT);
+    add_hash(&out, "withdrawalsRoot", &TRIE_EMPTY_ROOT);
+    add_hash(&out, "hash", &first_hash);
+    out.n--; // the last comma
+    buf_append(&out, BYTES_LIT("},\"engineNewPayloads\":[{\"params\":["));
+    payload(&out, state_root, &last);
+    buf_append(&out, BYTES_LIT("],"));
+    buf_append(&out, bytes_from_str(says));
+    buf_append(&out, BYTES_LIT("}],"));
+    add_hash(&out, "lastblockhash", stays ? &first_hash : &last);
+    buf_append(&out, bytes_from_str(more));
+    add_hash(&out, "postStateHash", &TRIE_EMPTY_ROOT);
+    out.n--;
+    buf_append(&out, BYTES_LIT("}}"));
+    CHECK_OK(buf_check(&out, &why), &why);
+    CHECK_OK(json_parse(&doc, arena_copy(&arena, buf_view(&out)), &arena, NULL, &why), &why);
+    buf_free(&out);
+    return doc;
+}
+
+static enum verdict verdict;
+static char reason[512];
+static void note(void *arg, enum verdict v, const char *file, const char *name, const char *text) {
+    (void)arg;
+    (void)file;
+    (void)name;
+    verdict = v;
+    (void)snprintf(reason, sizeof reason, "%s", text);
+}
+
+TEST(payloads_are_judged_as_the_engine_api_answers) {
+    const struct hash wrong = {{1}};
+    const struct {
+        const struct hash *state_root;
+        const char *says, *more;
+        bool stays;
+        enum verdict verdict;
+        const char *reason;
+    } cases[] = {
+        {&TRIE_EMPTY_ROOT, "\"newPayloadVersion\":\"2\"", "", false, VERDICT_PASSED, ""},
+        {&TRIE_EMPTY_ROOT, "\"version\":\"2\"", "\"config\":{\"chainid\":\"0x01\"},", false,
+         VERDICT_PASSED, ""},
+        {&TRIE_EMPTY_ROOT, "\"newPayloadVersion\":\"2\",\"validationError\":\"X\"", "", false,
+         VERDICT_FAILED, "VALID, expected X"},
+        {&TRIE_EMPTY_ROOT, "\"newPayloadVersion\":\"2\"", "", true, VERDICT_FAILED,
+         "the head is 0x"},
+        {&wrong, "\"newPayloadVersion\":\"2\",\"validationError\":\"X\"", "", true, VERDICT_PASSED,
+         ""},
+        {&wrong, "\"newPayloadVersion\":\"2\"", "", true, VERDICT_FAILED, "state root"},
+        // An error of the method is no status.
+        {&TRIE_EMPTY_ROOT, "\"newPayloadVersion\":\"3\",\"errorCode\":\"-32602\"", "", true,
+         VERDICT_PASSED, ""},
+        {&TRIE_EMPTY_ROOT, "\"newPayloadVersion\":\"3\",\"errorCode\":\"-38005\"", "", true,
+         VERDICT_FAILED, "-32602"},
+        {&TRIE_EMPTY_ROOT, "\"newPayloadVersion\":\"3\",\"validationError\":\"X\"", "", true,
+         VERDICT_FAILED, "-32602"},
+        {&TRIE_EMPTY_ROOT, "\"newPayloadVersion\":\"2\",\"errorCode\":\"-32602\"", "", true,
+         VERDICT_FAILED, "no error"},
+        {&TRIE_EMPTY_ROOT, "\"newPayloadVersion\":\"9\"", "", true, VERDICT_FAILED, "version 9"},
+    };
+    const struct report_sink sink = {NULL, note};
+    struct workbench w;
+    arena_init(&arena, 0);
+    CHECK_OK(workbench_init(&w, &sink, &why), &why);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct json *doc =
+            engine_test(cases[i].state_root, cases[i].says, cases[i].stays, cases[i].more);
+        CHECK(blocktest_is_format(doc));
+        workbench_begin_file(&w, "test");
+        blocktest_run_json(&w, doc);
+        workbench_end_file(&w);
+        CHECK_STR(verdict == cases[i].verdict ? "" : reason, "");
+        CHECK(strstr(reason, cases[i].reason));
+    }
+    workbench_free(&w);
     arena_free(&arena);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "evm_tool/fixture.h"
 
+#include "eth/block.h"
 #include "eth/tx.h"
 
 #include <strings.h>
@@ -204,6 +205,69 @@ int fixture_authorizations(const struct tx_authorization **ret, size_t *ret_coun
     *ret = all;
     *ret_count = n;
     return 0;
+}
+
+static enum header_form form_of(const struct json *o) {
+    if (json_get(o, "requestsHash")) return HEADER_PRAGUE;
+    if (json_get(o, "parentBeaconBlockRoot")) return HEADER_CANCUN;
+    if (json_get(o, "withdrawalsRoot")) return HEADER_SHANGHAI;
+    return json_get(o, "baseFeePerGas") ? HEADER_LONDON : HEADER_FRONTIER;
+}
+
+static int header_fields(struct header *h, const struct json *o, struct arena *a,
+                         struct error *why) {
+    const struct {
+        const char *name;
+        struct hash *to;
+    } hashes[] = {{"parentHash", &h->parent_hash},
+                  {"uncleHash", &h->ommers_hash},
+                  {"stateRoot", &h->state_root},
+                  {"transactionsTrie", &h->transactions_root},
+                  {"receiptTrie", &h->receipts_root},
+                  {"mixHash", &h->mix_hash},
+                  {"withdrawalsRoot", &h->withdrawals_root},
+                  {"parentBeaconBlockRoot", &h->parent_beacon_root},
+                  {"requestsHash", &h->requests_hash}};
+    const struct {
+        const char *name;
+        uint64_t *to;
+    } numbers[] = {{"number", &h->number},
+                   {"gasLimit", &h->gas_limit},
+                   {"gasUsed", &h->gas_used},
+                   {"timestamp", &h->timestamp},
+                   {"blobGasUsed", &h->blob_gas_used},
+                   {"excessBlobGas", &h->excess_blob_gas}};
+    int r = fixture_get_address(&h->coinbase, o, "coinbase", why);
+    for (size_t i = 0; r == 0 && i < sizeof hashes / sizeof *hashes; i++) {
+        r = fixture_get_hash(hashes[i].to, o, hashes[i].name, why);
+    }
+    for (size_t i = 0; r == 0 && i < sizeof numbers / sizeof *numbers; i++) {
+        r = fixture_get_u64(numbers[i].to, o, numbers[i].name, why);
+    }
+    if (r == 0) r = fixture_fixed(h->bloom.b, sizeof h->bloom.b, json_get(o, "bloom"), why);
+    if (r == 0) r = fixture_fixed(h->nonce, sizeof h->nonce, json_get(o, "nonce"), why);
+    if (r == 0) r = fixture_get_u256(&h->difficulty, o, "difficulty", why);
+    if (r == 0) r = fixture_get_u256(&h->base_fee, o, "baseFeePerGas", why);
+    return r == 0 ? fixture_get_bytes(&h->extra_data, o, "extraData", a, why) : r;
+}
+
+int fixture_header(struct header *ret, const struct json *object, struct arena *a,
+                   struct error *why) {
+    struct header h = {.form = form_of(object)};
+    struct hash hash, expected;
+    int r = header_fields(&h, object, a, why);
+    if (r == 0) r = header_hash(&hash, &h, why);
+    if (r == 0) r = fixture_get_hash(&expected, object, "hash", why);
+    if (r != 0) return r;
+    if (json_get(object, "hash") && !hash_equal(&hash, &expected)) {
+        return json_error(why, ERR_INVALID, object, "the header has another hash");
+    }
+    *ret = h;
+    return 0;
+}
+
+int fixture_chain_id(uint64_t *ret, const struct json *config, struct error *why) {
+    return json_get(config, "chainid") ? fixture_get_u64(ret, config, "chainid", why) : 0;
 }
 
 int fixture_blob_params(struct blob_params *ret, const struct json *row, uint64_t from,

@@ -59,6 +59,17 @@ struct tx_authorization;
                                                const struct json *list, struct arena *a,
                                                struct error *why);
 
+/* fixture_header reads a header by the names of block tests (parentHash, uncleHash, ...); which
+ * members are there says of which form it is. Where it has its `hash`, that must be it.
+ * errors  ERR_INVALID (another hash). */
+struct header;
+[[gnu::warn_unused_result]] int fixture_header(struct header *ret, const struct json *object,
+                                               struct arena *a, struct error *why);
+
+/* fixture_chain_id reads `chainid` of a test's "config" where it is there. */
+[[gnu::warn_unused_result]] int fixture_chain_id(uint64_t *ret, const struct json *config,
+                                                 struct error *why);
+
 /* fixture_blob_schedule puts the row of a fork's name in {"blobSchedule": {Name: {target, max,
  * baseFeeUpdateFraction}}}, a test's "config", into a chain configuration, to count from a time on.
  * Nothing happens where there is none. */

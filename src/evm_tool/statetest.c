@@ -198,6 +198,7 @@ static int tx_of_case(struct tx *ret, struct address *ret_sender, const char **r
     int r;
     if (json_is_null(raw)) {
         r = statetest_tx(ret, ret_sender, w, json_get(c->test, "transaction"), at, why);
+        if (r == 0 && ret->protected) ret->chain_id = c->env->block.chain_id;
         if (r != ERR_RANGE) return r;
         *ret_fault = "a value of the transaction does not fit";
         return 0;
@@ -295,7 +296,9 @@ static void run_test(struct workbench *w, struct bytes name, const struct json *
     struct error why = {0};
     char text[256];
     (void)snprintf(text, sizeof text, "%.*s", (int)name.n, (const char *)name.p);
-    if (statetest_env(&env, json_get(test, "env"), &why) != 0) {
+    int r = statetest_env(&env, json_get(test, "env"), &why);
+    if (r == 0) r = fixture_chain_id(&env.block.chain_id, json_get(test, "config"), &why);
+    if (r != 0) {
         workbench_report(w, VERDICT_FAILED, text, "%s", why.text);
         return;
     }
