@@ -348,6 +348,7 @@ static enum qvl_code check_pck(struct pck_check *p, const struct cert_chain *cha
     find_pck_chain(&k, chain);
     read_leaf(p, k.leaf, c);
     enum qvl_code code = pck_chain_form(chain, p);
+    if (!k.leaf && chain->n > 0) p->leaf_code = QVL_INVALID_PCK_CERT; // there are only others
     if (code != QVL_OK) return code;
     if (c->root_crl_error < 0 || c->pck_crl_error < 0) return QVL_SGX_CRL_UNSUPPORTED_FORMAT;
     if (!k.root || !cn_contains(k.root->subject_cn, "SGX Root CA")) return QVL_SGX_ROOT_CA_MISSING;

@@ -199,6 +199,26 @@ TEST(certificates_count_only_where_the_quote_says_that_there_are_some) {
     testing_end(&t);
 }
 
+TEST(certificates_of_others_are_no_pck_certificate) {
+    struct testing t;
+    struct simulator_spec spec = testing_spec();
+    struct error why = {0};
+    struct collateral *c = NULL;
+    testing_start(&t, &spec);
+    testing_check(&t, 4, QUOTE_BODY_TD10, TESTING_NOW);
+    size_t at = (size_t)(t.verdict.quote.cert_data.p - t.quote.p) - 6;
+    store_le16(t.quote.p + at, QUOTE_CERT_PPID_PLAIN); // the collateral has the chain
+    struct collateral_parts parts = simulator_collateral(t.simulator);
+    parts.pck_chain = parts.pck_issuer_chain;
+    CHECK_OK(collateral_make(&c, &parts, &why), &why);
+    CHECK_OK(verifier_check(&t.verdict, t.verifier, buf_view(&t.quote), c, TESTING_NOW, &why),
+             &why);
+    CHECK_STR(qvl_name(t.verdict.pck_chain), qvl_name(QVL_UNSUPPORTED_CERT_FORMAT));
+    CHECK_STR(qvl_name(t.verdict.quote_code), qvl_name(QVL_INVALID_PCK_CERT));
+    collateral_free(c);
+    testing_end(&t);
+}
+
 // Every size field one off, up and down: never valid, and never read past the end.
 TEST(quotes_of_odd_sizes_are_not_valid) {
     static const struct {
