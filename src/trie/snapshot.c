@@ -192,8 +192,9 @@ static int read_head(struct import *i, struct error *why) {
     return 0;
 }
 
-static int read_mark(struct import *i, struct error *why) {
+static int read_mark(struct import *i, bool *ret_begun, struct error *why) {
     struct buf mark;
+    *ret_begun = false;
     buf_init(&mark, 2 * MARK_BYTES);
     int r = trie_store_get(i->s, TRIE_STORE_MARKS, BYTES_LIT(MARK), &mark, why);
     if (r == ERR_NOT_FOUND) {
@@ -206,6 +207,7 @@ static int read_mark(struct import *i, struct error *why) {
                       "another snapshot was begun in this folder: empty it, or import that one");
     }
     if (r == 0) {
+        *ret_begun = true;
         memcpy(i->skip_sum.b, mark.p + 32, 32);
         i->skip = load_be64(mark.p + 64);
     }
@@ -346,7 +348,7 @@ int snapshot_import(struct trie_store *s, int fd, const struct snapshot_options 
     static const struct snapshot_options defaults;
     struct import i = {.s = s, .o = o ? o : &defaults, .fd = fd};
     struct trie_store_head there;
-    bool end = false;
+    bool begun, end = false;
     int r = trie_store_head(s, &there, why);
     if (r == 0) {
         *ret = SNAPSHOT_SKIPPED;
@@ -357,7 +359,9 @@ int snapshot_import(struct trie_store *s, int fd, const struct snapshot_options 
     buf_init(&i.packed, 0);
     buf_init(&i.frame, SNAPSHOT_FRAME_MAX);
     r = read_head(&i, why);
-    if (r == 0) r = read_mark(&i, why);
+    if (r == 0) r = read_mark(&i, &begun, why);
+    if (r == 0 && !begun) r = put_mark(&i, why);
+    if (r == 0 && !begun) r = trie_store_commit(s, NULL, why);
     while (r == 0 && !end) {
         r = take_frame(&i, &end, why);
         if (r == 0) tell(i.o, &i.progress, i.began_ns);
