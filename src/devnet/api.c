@@ -97,6 +97,7 @@ static int read_words(const char *ret[WORDS_MAX], size_t *ret_count, struct exch
     int r = json_parse(&doc, exchange_body(x), a, NULL, why);
     if (r < 0) return r;
     list = json_get(doc, "words");
+    if (!list) return error_set(why, ERR_SYNTAX, "words: missing");
     r = json_expect(list, JSON_ARRAY, why);
     if (r == 0 && json_count(list) > WORDS_MAX) r = error_set(why, ERR_LIMIT, "too many words");
     size_t n = 0;

@@ -374,6 +374,7 @@ static int run_record(const struct call *c) {
 }
 
 static int run_down(const struct call *c) {
+    if (c->count) return usage(c, "down");
     buf_append_str(c->out, "stopping\n");
     service_stop(c->net->service);
     return 0;

@@ -502,16 +502,19 @@ def a_private_order_is_seen_by_nobody_else():
 
 @case
 def other_sites_pages_cannot_command_it():
-    """A foreign Origin or Host is refused."""
+    """A foreign Origin or Host is refused, and what is no command stops nothing."""
     with Folder() as folder, Devnet(folder, ready=False) as net:
-        body = json.dumps({"words": ["down"]}).encode()
-        for header in ({"Origin": "http://example.org"}, {"Host": "example.org"}):
-            request = urllib.request.Request(net.told["control"] + "/api/command", body, header)
+        down = {"words": ["down"]}
+        for body, header, status in ((down, {"Origin": "http://example.org"}, 403),
+                                     (down, {"Host": "example.org"}, 403), ({}, {}, 400),
+                                     ({"words": ["down", "node-1"]}, {}, 400)):
+            request = urllib.request.Request(net.told["control"] + "/api/command",
+                                             json.dumps(body).encode(), header)
             try:
                 urllib.request.urlopen(request, timeout=10)
-                raise AssertionError(f"{header} was let in")
+                raise AssertionError(f"{body} {header} was taken")
             except urllib.error.HTTPError as e:
-                assert e.code == 403, e
+                assert e.code == status, (body, header, e.code)
 
 
 @case
