@@ -105,21 +105,26 @@ static bool holds_hash(const struct bundle_hashes *list, const struct hash *h) {
     return false;
 }
 
-// The least nonce of each sender over what the order needs; where it needs none, of the optional.
+// The least nonces of each sender.
 static int collect_nonces(struct work *w) {
     struct build_nonce *all = arena_new_array(w->a, struct build_nonce, w->count + 1);
     if (!all) return no_memory(w->why);
     size_t n = 0;
+    w->o->optional = true;
     for (size_t i = 0; i < w->count; i++) {
         const struct build_tx *t = &w->txs[i];
         struct build_nonce *at = NULL;
         for (size_t k = 0; k < n && !at; k++) {
             if (address_equal(&all[k].sender, &t->sender)) at = &all[k];
         }
-        bool better = at && (at->optional != t->optional ? at->optional : t->tx.nonce < at->nonce);
-        if (at && !better) continue;
-        if (!at) at = &all[n++];
-        *at = (struct build_nonce){t->sender, t->tx.nonce, t->optional};
+        if (!at) {
+            at = &all[n++];
+            *at = (struct build_nonce){t->sender, t->tx.nonce, BUILD_NONCE_NONE};
+        }
+        if (t->tx.nonce < at->nonce) at->nonce = t->tx.nonce;
+        if (t->optional) continue;
+        w->o->optional = false;
+        if (t->tx.nonce < at->needed) at->needed = t->tx.nonce;
     }
     w->o->nonces = all;
     w->o->nonce_count = n;
@@ -444,6 +449,25 @@ int build_order_of_tx(struct build_order **ret, struct bytes raw, const struct a
     int r = build_request_of(&request, &f, c, why);
     if (r == 0) *ret = request.order;
     return r;
+}
+
+// Nothing of it could stand before one of its nonces is reached.
+static bool is_all_ahead(const struct build_order *o, const uint64_t *now) {
+    for (size_t i = 0; i < o->nonce_count; i++) {
+        if (now[i] >= o->nonces[i].nonce) return false;
+    }
+    return true;
+}
+
+enum build_reach build_order_reach(const struct build_order *o, const uint64_t *now, size_t *at) {
+    if (o->optional) return *at == 0 && is_all_ahead(o, now) ? BUILD_AHEAD : BUILD_REACHED;
+    for (; *at < o->nonce_count; ++*at) {
+        const struct build_nonce *n = &o->nonces[*at];
+        if (n->needed == BUILD_NONCE_NONE) continue;
+        if (now[*at] > n->needed) return BUILD_PASSED;
+        if (now[*at] < n->nonce) return BUILD_AHEAD;
+    }
+    return BUILD_REACHED;
 }
 
 struct address build_order_identity(const struct build_order *o) {

@@ -66,11 +66,14 @@ struct build_refund {
     struct address recipient;
 };
 
-/* The first nonce of a sender that an order needs. */
+#define BUILD_NONCE_NONE UINT64_MAX
+
+/* The first nonces of a sender in an order. */
 struct build_nonce {
     struct address sender;
-    uint64_t nonce;
-    bool optional; /* only transactions that the order can do without */
+    uint64_t nonce; /* of all its transactions */
+    uint64_t
+        needed; /* of those that the order cannot do without; BUILD_NONCE_NONE: there is none */
 };
 
 struct build_order {
@@ -90,6 +93,7 @@ struct build_order {
     size_t tx_count;
     const struct build_nonce *nonces;
     size_t nonce_count;
+    bool optional; /* it can do without each of its transactions, though not without all */
     struct build_group root;
     struct build_refund refund;
     size_t bytes; /* memory it takes */
@@ -148,6 +152,16 @@ enum build_blobs {
 };
 enum build_blobs build_order_blobs(const struct build_order *o);
 void build_order_set_blobs(const struct build_order *o, enum build_blobs b);
+
+/* build_order_reach tells how an order stands to the present nonces of its senders (now, in the
+ * order of its nonces). *at  in: where to begin, 0; out: the one that decides. To look for more
+ * that it waits for, begin after that. */
+enum build_reach {
+    BUILD_REACHED, /* it can be tried */
+    BUILD_AHEAD,   /* it waits for a nonce of the sender at *at */
+    BUILD_PASSED,  /* what it needs has been used */
+};
+enum build_reach build_order_reach(const struct build_order *o, const uint64_t *now, size_t *at);
 
 /* build_order_identity gives who is credited in the accounts of refunds: the refund identity, else
  * the signer, else the first transaction's sender. */

@@ -15,6 +15,9 @@ struct commit {
     struct commit_result *ret;
     struct payee payees[PAYEES_MAX];
     size_t payee_count;
+    bool ahead; // one was left out whose nonce is not reached
+    uint32_t ahead_tx;
+    struct transact_result ahead_why;
     struct error *why;
 };
 
@@ -28,6 +31,15 @@ static void fail_tx(struct commit *c, enum commit_status status, uint32_t tx,
     c->ret->status = status;
     c->ret->tx = tx;
     c->ret->why = *result;
+}
+
+// Nothing is left: a nonce that comes yet would change that.
+static void fail_empty(struct commit *c) {
+    if (c->ahead) {
+        fail_tx(c, COMMIT_NONCE_HIGH, c->ahead_tx, &c->ahead_why);
+    } else {
+        c->ret->status = COMMIT_EMPTY;
+    }
 }
 
 static struct u256 percent_of(struct u256 value, uint64_t percent) {
@@ -51,6 +63,11 @@ static int commit_tx(struct commit *c, const struct build_item *item, bool *ret_
         bool alone = c->o->order->kind == BUILD_TX;
         bool skip = !alone && (item->may_drop || (item->may_revert && f->options.allow_skip));
         if (!skip) fail_tx(c, status, item->tx, &result);
+        if (skip && status == COMMIT_NONCE_HIGH) {
+            c->ahead = true;
+            c->ahead_tx = item->tx;
+            c->ahead_why = result;
+        }
         return 0;
     }
     if (result.status != EVM_SUCCESS && !item->may_revert) {
@@ -113,7 +130,8 @@ static int commit_list(struct commit *c, const struct build_group *g) {
         standing++;
         if (refund->percent && g->items[i].tx == refund->tx) paid = wei_gain(gain);
     }
-    if (standing == 0) return fail(c, COMMIT_EMPTY);
+    if (standing == 0) fail_empty(c);
+    if (standing == 0) return 0;
     return refund->percent ? commit_refund(c, paid) : 0;
 }
 
@@ -217,7 +235,8 @@ static int commit_group(struct commit *c, const struct build_group *g, struct gr
         struct u256 counted = item->group ? wei_gain(one.gain) : one.gain;
         refundable = u256_add(refundable, counted);
     }
-    if (!ret->stands) return fail(c, COMMIT_EMPTY);
+    if (!ret->stands) fail_empty(c);
+    if (!ret->stands) return 0;
     for (size_t i = 0; i < g->refund_count && !wei_is_loss(refundable); i++) {
         struct u256 value = percent_of(refundable, g->refunds[i].percent);
         if (!owe_refund(c, &g->items[g->refunds[i].body_index], value, &total)) {
@@ -254,6 +273,7 @@ int commit_order(struct block_fill *f, const struct job_order *o, struct commit_
     c.o = o;
     c.ret = ret;
     c.payee_count = 0;
+    c.ahead = false;
     c.why = why;
     struct block_mark before = block_run_mark(f->run);
     struct u256 balance = f->coinbase->now.balance;

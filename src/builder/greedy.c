@@ -120,16 +120,16 @@ static uint32_t pop(struct greedy *g) {
 // Into the heap, into the line of the first sender that is not there yet, or out for good.
 static void place(struct greedy *g, uint32_t i) {
     const struct job_order *o = &g->plan->orders[i].entry->job;
+    uint64_t now[BUILD_TXS_MAX];
+    size_t at = 0;
     for (size_t k = 0; k < o->order->nonce_count; k++) {
-        const struct build_nonce *n = &o->order->nonces[k];
-        uint32_t sender = o->senders[k];
-        if (n->optional || n->nonce == g->nonces[sender]) continue;
-        if (n->nonce < g->nonces[sender]) return;
-        g->next[i] = g->waiting[sender];
-        g->waiting[sender] = i;
-        return;
+        now[k] = g->nonces[o->senders[k]];
     }
-    push(g, i);
+    enum build_reach reach = build_order_reach(o->order, now, &at);
+    if (reach == BUILD_REACHED) push(g, i);
+    if (reach != BUILD_AHEAD) return;
+    g->next[i] = g->waiting[o->senders[at]];
+    g->waiting[o->senders[at]] = i;
 }
 
 // A step that got in moved nonces on: those that waited are looked at again.

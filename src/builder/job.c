@@ -348,15 +348,18 @@ enum readiness { READY_NOW, READY_LATER, READY_NEVER };
 
 /* Finds the order's parents; one that waits is put with what it waits for. Under the lock. */
 static enum readiness find_parents(struct job *j, struct job_entry *e, struct lineage *l) {
-    for (size_t i = 0; i < e->job.order->nonce_count; i++) {
-        const struct build_nonce *n = &e->job.order->nonces[i];
-        const struct job_sender *s = j->sender_list[e->job.senders[i]];
-        if (n->optional || n->nonce == s->nonce) continue;
-        if (n->nonce < s->nonce) {
+    const struct build_order *o = e->job.order;
+    uint64_t now[BUILD_TXS_MAX];
+    enum build_reach reach;
+    for (size_t i = 0; i < o->nonce_count; i++) {
+        now[i] = j->sender_list[e->job.senders[i]]->nonce;
+    }
+    for (size_t i = 0; (reach = build_order_reach(o, now, &i)) != BUILD_REACHED; i++) {
+        if (reach == BUILD_PASSED) {
             e->sim = (struct commit_result){.status = COMMIT_NONCE_LOW};
             return READY_NEVER;
         }
-        struct nonce_place *p = place_of(j, s->index, n->nonce);
+        struct nonce_place *p = place_of(j, e->job.senders[i], o->nonces[i].nonce);
         if (!p) return READY_NEVER;
         if (!p->best || p->best->cancelled || !lineage_add(l, p->best)) {
             e->sim = (struct commit_result){.status = COMMIT_NONCE_HIGH};
@@ -372,10 +375,17 @@ static enum readiness find_parents(struct job *j, struct job_entry *e, struct li
     return READY_NOW;
 }
 
+/* Which transactions of an order were in the block when it was simulated. */
+struct standing {
+    bool tx[BUILD_TXS_MAX];
+};
+
 // Puts those that waited for a nonce into the queue, and notes who brings it best.
-static void bring_nonces(struct job *j, const struct job_entry *e) {
+static void bring_nonces(struct job *j, const struct job_entry *e,
+                         const struct standing *standing) {
     if (e->cancelled) return;
     for (size_t i = 0; i < e->job.order->tx_count; i++) {
+        if (!standing->tx[i]) continue; // left out: it brings nothing
         const struct job_tx *t = e->job.txs[i];
         struct nonce_place *p = place_of(j, t->sender, t->t->tx.nonce + 1);
         if (!p) continue;
@@ -411,8 +421,22 @@ static bool blobs_are_good(const struct job *j, const struct block_fill *f,
     return r == 0;
 }
 
+static void find_standing(struct standing *ret, const struct block_fill *f,
+                          const struct job_entry *e) {
+    size_t from, to;
+    fill_step_txs(f, f->cursor - 1, &from, &to);
+    for (size_t i = 0; i < e->job.order->tx_count && from < to; i++) {
+        while (from < to && !f->txs[from].job) {
+            from++; // a payout
+        }
+        if (from == to || f->txs[from].job != e->job.txs[i]) continue;
+        ret->tx[i] = true;
+        from++;
+    }
+}
+
 static int run(struct block_fill *f, const struct job_entry *e, const struct lineage *l,
-               struct commit_result *ret, struct error *why) {
+               struct commit_result *ret, struct standing *ret_standing, struct error *why) {
     const struct commit_result *result = NULL;
     fill_restart(f);
     for (size_t i = 0; i <= l->count; i++) {
@@ -422,6 +446,7 @@ static int run(struct block_fill *f, const struct job_entry *e, const struct lin
         if (result->status != COMMIT_DONE) break;
     }
     *ret = *result;
+    if (ret->status == COMMIT_DONE) find_standing(ret_standing, f, e);
     // Outputs belong to the machine or to an outcome that may go: texts are made from the rest.
     ret->why.output = (struct bytes){0};
     fill_restart(f); // no step may point to an order that is forgotten
@@ -430,7 +455,7 @@ static int run(struct block_fill *f, const struct job_entry *e, const struct lin
 }
 
 static void settle(struct job *j, struct job_entry *e, const struct commit_result *result,
-                   const struct lineage *l, uint64_t now_ns) {
+                   const struct lineage *l, const struct standing *standing, uint64_t now_ns) {
     e->sim = *result;
     e->simulated_ns = now_ns;
     bool useful = result->status == COMMIT_DONE && result->gas_used > 0;
@@ -444,7 +469,7 @@ static void settle(struct job *j, struct job_entry *e, const struct commit_resul
         e->parents = parents;
         e->parent_count = l->count;
     }
-    bring_nonces(j, e);
+    bring_nonces(j, e, standing);
     if (!e->cancelled) atomic_fetch_add(&j->version, 1);
 }
 
@@ -461,6 +486,7 @@ int job_simulate(struct job *j, struct block_fill *f, uint64_t now_ns,
     *ret_entry = e;
     if (!e) return 0;
     struct lineage l = {.count = 0};
+    struct standing standing = {{false}};
     struct commit_result result;
     int r = learn_nonces(j, f, e, why);
     pthread_mutex_lock(&j->lock);
@@ -470,14 +496,14 @@ int job_simulate(struct job *j, struct block_fill *f, uint64_t now_ns,
     if (ready == READY_NOW && !blobs_are_good(j, f, e->job.order)) {
         result = (struct commit_result){.status = COMMIT_BLOB_PROOF};
     } else if (ready == READY_NOW) {
-        r = run(f, e, &l, &result, why);
+        r = run(f, e, &l, &result, &standing, why);
     }
     pthread_mutex_lock(&j->lock);
     if (r != 0) {
         e->at_work = false;
         enqueue(j, e);
     }
-    if (r == 0 && ready == READY_NOW) settle(j, e, &result, &l, now_ns);
+    if (r == 0 && ready == READY_NOW) settle(j, e, &result, &l, &standing, now_ns);
     pthread_mutex_unlock(&j->lock);
     return r;
 }
