@@ -387,7 +387,7 @@ static void *stop_soon(void *arg) {
 
 // All rounds of BLAKE2F would last half a minute.
 TEST(evm_stops_while_a_precompiled_contract_runs) {
-    uint8_t input[213];
+    uint8_t input[213] = {0};
     struct evm_result r;
     const struct address blake2f = {{[19] = 9}};
     struct evm_message m = {.kind = EVM_CALL,
@@ -397,7 +397,6 @@ TEST(evm_stops_while_a_precompiled_contract_runs) {
                             .input = bytes_make(input, sizeof input)};
     atomic_bool stop = false;
     pthread_t thread;
-    memset(input, 0, sizeof input);
     memset(input, 0xff, 4);
     begin();
     vm.abort = &stop;
