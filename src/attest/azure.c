@@ -90,7 +90,7 @@ static int expected_nonce(struct check *k, uint8_t ret[32]) {
     }
     if (k->x->exporter_form) {
         if (!k->r->runtime.has_user_data || memcmp(k->r->runtime.user_data, k->x->input, 64) != 0) {
-            return error_set(k->why, ERR_INVALID,
+            return error_set(k->why, ERR_AUTH,
                              "the runtime data's user data is not this session's");
         }
         memcpy(ret, k->x->input, 32);
@@ -111,7 +111,7 @@ static int check_tpm(struct check *k) {
     if (code == 0) code = expected_nonce(k, nonce);
     if (code) return code;
     if (!k->x->recorded && !bytes_equal(attest.extra_data, bytes_make(nonce, 32))) {
-        return error_set(k->why, ERR_STALE, "the TPM quote is over another nonce");
+        return error_set(k->why, ERR_AUTH, "the TPM quote is over another nonce");
     }
     if ((code = tpm_attest_check_pcrs(&attest, &k->e->pcrs, k->why)) < 0) return code;
     measurements_of_pcrs(&k->r->measurements, &k->e->pcrs, attest.selection);

@@ -73,7 +73,9 @@ struct azure_expectation {
 struct azure_result {
     struct verdict verdict;           /* of the TD quote */
     bool valid;                       /* everything, the TD quote's verdict included */
-    struct error why;                 /* the first link that failed; its code tells the kind */
+    struct error why;                 /* the first link that failed. ERR_AUTH: made for another
+                                         session; ERR_STALE: an AK certificate's time; else it
+                                         does not hold */
     struct measurements measurements; /* PCRs that the TPM quoted */
     bool ak_certified;                /* a certificate chain was given and is good */
     struct hcl_runtime runtime;

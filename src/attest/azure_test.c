@@ -120,10 +120,10 @@ TEST(every_link_of_the_chain_is_needed) {
     CHECK(!verify_at(&g, EVIDENCE_TIME)->ak_certified);
     g.evidence = good;
     g.expectation.input[0] = 1;
-    CHECK_ERR(verify_at(&g, EVIDENCE_TIME)->why.code, ERR_INVALID);
+    CHECK_ERR(verify_at(&g, EVIDENCE_TIME)->why.code, ERR_AUTH);
     g.expectation.input[0] = 0;
     g.expectation.exporter_form = false;
-    CHECK_ERR(verify_at(&g, EVIDENCE_TIME)->why.code, ERR_STALE);
+    CHECK_ERR(verify_at(&g, EVIDENCE_TIME)->why.code, ERR_AUTH);
     unload(&g);
 }
 
@@ -289,7 +289,7 @@ TEST(documents_are_written_as_they_are_read) {
     g.expectation.exporter_form = false;
     const struct azure_result *r = verify_at(&g, EVIDENCE_TIME);
     CHECK(!r->valid && r->ak_certified);
-    CHECK_U64((uint64_t)-r->why.code, (uint64_t)-ERR_STALE); // the nonce, last of all links
+    CHECK_U64((uint64_t)-r->why.code, (uint64_t)-ERR_AUTH); // the nonce, last of all links
     g.expectation.recorded = true;
     CHECK(verify_at(&g, EVIDENCE_TIME)->valid);
     buf_free(&instance);

@@ -277,7 +277,9 @@ static bool judge_azure(struct hearing *h) {
     if (!judge_verdict(h, &result.verdict)) return false;
     if (!result.valid) {
         a->why = result.why;
-        return refuse(h, result.why.code == ERR_STALE ? JUDGE_NOT_BOUND : JUDGE_NOT_VALID);
+        return refuse(h, result.why.code == ERR_AUTH    ? JUDGE_NOT_BOUND
+                         : result.why.code == ERR_STALE ? JUDGE_EXPIRED
+                                                        : JUDGE_NOT_VALID);
     }
     a->measurements = result.measurements;
     return judge_policy(h, &result.verdict);

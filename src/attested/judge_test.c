@@ -2,10 +2,13 @@
  * SPDX-License-Identifier: MIT */
 #include "attested/judge.h"
 
+#include "attest/ak_authority.h"
 #include "attest/atls.h"
+#include "attest/azure.h"
 #include "attest/files.h"
 #include "attest/testing.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -153,6 +156,74 @@ TEST(documents_must_be_of_the_certificates_key) {
     CHECK(a.outcome == JUDGE_MALFORMED);
     buf_free(&document);
     stop(&w);
+}
+
+// Genuine evidence of Azure, recorded; the certificate of its key is of an authority made here.
+static struct bytes azure_part(struct arena *a, const char *name) {
+    char path[PATH_MAX];
+    struct bytes ret = {NULL, 0};
+    struct error why = {0};
+    (void)snprintf(path, sizeof path, "%s/azure/evidence-2026-06/%s", test_vectors("attestation"),
+                   name);
+    CHECK_OK(files_read(&ret, path, 1u << 20, a, &why), &why);
+    return ret;
+}
+
+TEST(azure_evidence_is_refused_by_the_link_that_fails) {
+    static const uint64_t recorded = UINT64_C(1780922561), day = 86400;
+    char folder[] = "/tmp/attest-judge-XXXXXX", roots[64], collateral[PATH_MAX], line[96];
+    struct arena a;
+    struct error why = {0};
+    struct azure_evidence e = {0};
+    struct hcl_report hcl;
+    struct hcl_runtime runtime;
+    struct clock_fake clock;
+    struct judge *judge = NULL;
+    struct judge_answer answer;
+    struct buf text;
+    arena_init(&a, 0);
+    buf_init(&text, 1u << 17);
+    CHECK(mkdtemp(folder) != NULL);
+    (void)snprintf(roots, sizeof roots, "%s/%s", folder, AK_AUTHORITY_ROOT);
+    (void)snprintf(collateral, sizeof collateral, "%s/collateral/tdx-90c06f-2026-06",
+                   test_vectors("attestation"));
+    CHECK_OK(ak_authority_make(folder, recorded - 600 * day, &why), &why);
+    const char *paths[] = {collateral};
+    clock_fake_init(&clock, recorded * NS_PER_S);
+    const struct judge_options o = {.collateral = {paths, 1},
+                                    .require_ak_certificate = true,
+                                    .ak_roots = roots,
+                                    .clock = &clock.clock};
+    CHECK_OK(judge_new(&judge, &o, &why), &why);
+    e.quote = azure_part(&a, "tdx_quote.bin");
+    e.hcl = azure_part(&a, "hcl_report.bin");
+    e.tpm_message = azure_part(&a, "tpms_attest.bin");
+    e.tpm_signature = azure_part(&a, "tpm_signature_rsassa.bin");
+    memcpy(e.pcrs.value, azure_part(&a, "pcrs_sha256.bin").p, sizeof e.pcrs.value);
+    CHECK_OK(hcl_parse(&hcl, e.hcl, &why), &why);
+    CHECK_OK(hcl_runtime_parse(&runtime, hcl.runtime, &a, &why), &why);
+    static const struct {
+        uint64_t certified_before;
+        uint8_t report_data;
+        enum judge_outcome outcome;
+    } cases[] = {{0, 0, JUDGE_ACCEPTED}, {0, 1, JUDGE_NOT_BOUND}, {400 * 86400, 0, JUDGE_EXPIRED}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct judge_question q = {.type = ATTESTATION_AZURE_TDX};
+        q.report_data[63] = cases[i].report_data;
+        CHECK_OK(ak_authority_certify(&e.ak.leaf, folder, &runtime.ak,
+                                      recorded - cases[i].certified_before, &a, &why),
+                 &why);
+        buf_clear(&text);
+        CHECK_OK(azure_evidence_write(&text, &e, &why), &why);
+        q.evidence = buf_view(&text);
+        judge_ask(&answer, judge, &q);
+        CHECK_STR(judge_outcome_name(answer.outcome), judge_outcome_name(cases[i].outcome));
+    }
+    judge_free(judge);
+    buf_free(&text);
+    arena_free(&a);
+    (void)snprintf(line, sizeof line, "rm -rf %s", folder);
+    CHECK(system(line) == 0);
 }
 
 TEST_MAIN()
