@@ -409,6 +409,8 @@ void verdict_reason(const struct verdict *v, char ret[256]) {
         (void)snprintf(ret, 256, "quote: %s", qvl_name(v->quote_code));
     } else if (v->findings) {
         (void)snprintf(ret, 256, "%s", verdict_finding_help((unsigned)__builtin_ctz(v->findings)));
+    } else if (v->beyond[0]) {
+        (void)snprintf(ret, 256, "%s", v->beyond);
     } else {
         (void)snprintf(ret, 256, "TCB status %s", tcb_status_name(v->status));
     }

@@ -55,6 +55,8 @@ struct verdict {
     bool valid; /* everything verified, no findings, and the platform's TCB is not revoked */
     enum qvl_code pck_chain, tcb_info, qe_identity, quote_code;
     uint32_t findings; /* bits of enum verdict_finding */
+    char beyond[160];  /* what does not hold around a quote that does (Azure); empty: nothing. Put
+                          in, with valid = false, by who judged that. */
     uint64_t time;     /* seconds since 1970, as asked */
 
     bool parsed; /* the quote has its form: `quote` is filled */

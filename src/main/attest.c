@@ -19,6 +19,8 @@ static const struct config_option options[] = {
     OPTION(PATH, policy, "policy", NULL, NULL,
            "Policy file; without it: TCB up to date, no debug."),
     OPTION(PATH, root, "root", NULL, "PEM", "Trust root instead of Intel's production root."),
+    OPTION(PATH, ak_roots, "ak-roots", NULL, "PEM",
+           "Trusted roots of vTPM key certificates instead of Azure's."),
     OPTION(STRING, report_data, "report-data", NULL, "HEX", "Report data to quote, or to expect."),
     OPTION(STRING, type, "type", NULL, "TYPE",
            "Attestation type: dcap-tdx, qemu-tdx, gcp-tdx, azure-tdx, self-hosted-tdx."),

@@ -15,7 +15,7 @@ enum {
 };
 
 struct attest_values {
-    const char *collateral, *time, *policy, *root, *report_data, *type;
+    const char *collateral, *time, *policy, *root, *ak_roots, *report_data, *type;
     const char *source, *out, *platform, *stub, *gpt, *loader, *firmware;
     const char *url, *fmspc, *ca, *tee;
     const char *imds_url;

@@ -41,9 +41,6 @@ static void print_text(struct attest_run *run, const struct outcome *o, bool ver
     const struct verdict *v = &o->verdict;
     char reason[512];
     verdict_reason(v, reason);
-    if (o->is_azure && !o->azure.valid) {
-        (void)snprintf(reason, sizeof reason, "%s", o->azure.why.text);
-    }
     buf_printf(&run->out, "%s\n",
                verified   ? "VERIFIED"
                : v->valid ? "REFUSED BY POLICY"
@@ -93,13 +90,22 @@ static int judge_azure(struct attest_run *run, struct outcome *o, struct bytes j
     struct azure_expectation x = {.exporter_form = true, .require_ak_certificate = true};
     x.recorded = !run->values.report_data;
     int code = attest_report_data(x.input, run);
+    if (code == 0 && run->values.ak_roots) {
+        struct bytes pem = {NULL, 0};
+        code = attest_read(&pem, run->values.ak_roots, run);
+        x.ak_roots = code == 0 ? arena_str(&run->arena, pem) : NULL;
+        if (code == 0 && !x.ak_roots) code = error_set(&run->why, ERR_NO_MEMORY, "no memory");
+    }
     if (code == 0) code = azure_evidence_parse(&e, json, &run->arena, &run->why);
     if (code == 0) {
         code = azure_verify(&o->azure, verifier, &e, collateral, &x, now, &run->arena, &run->why);
     }
     o->is_azure = true;
     o->verdict = o->azure.verdict;
-    if (!o->azure.valid) o->verdict.valid = false;
+    if (code == 0 && !o->azure.valid) {
+        o->verdict.valid = false;
+        (void)snprintf(o->verdict.beyond, sizeof o->verdict.beyond, "%s", o->azure.why.text);
+    }
     o->have_measurements = o->azure.valid;
     o->measurements = o->azure.measurements;
     return code;
@@ -120,6 +126,14 @@ static int apply_report_data(struct attest_run *run, struct outcome *o) {
     return 0;
 }
 
+static bool is_json_object(struct bytes in) {
+    size_t i = 0;
+    while (i < in.n && memchr(" \t\r\n", in.p[i], 4)) {
+        i++;
+    }
+    return i < in.n && in.p[i] == '{';
+}
+
 static int judge(struct attest_run *run, struct outcome *o, struct bytes quote,
                  const struct trust_root *root, const struct collateral *collateral) {
     struct verifier *verifier = NULL;
@@ -130,7 +144,7 @@ static int judge(struct attest_run *run, struct outcome *o, struct bytes quote,
     if (code == 0) code = attest_type(&type, run, type);
     if (code == 0) code = attest_policy(&policy, run);
     if (code == 0) code = verifier_new(&verifier, root, &run->why);
-    bool azure = quote.n > 0 && quote.p[0] == '{';
+    bool azure = is_json_object(quote);
     if (code == 0 && azure) {
         code = judge_azure(run, o, quote, verifier, collateral, now);
     } else if (code == 0) {

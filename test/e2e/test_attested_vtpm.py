@@ -5,7 +5,7 @@ import json
 import re
 
 from attested import FORMS, GOOD, Service, World, get, metric
-from harness import BUILD, Folder, case, main, wait_until
+from harness import BUILD, PROGRAM, Folder, case, main, run, wait_until
 from software_vtpm import PCR11, Machine, make_authority, openssl
 
 
@@ -67,6 +67,43 @@ def a_server_attests_with_its_vtpm(world, service):
             for _ in range(10):
                 assert get(client.port)[0] == 200
             assert machine.quotes <= 2, machine.quotes
+
+
+@case
+def a_verdict_names_the_link_that_fails():
+    """`attest verify` of what `attest quote` made here, as a whole and with a link broken."""
+    with Folder() as folder:
+        world = AzureWorld(folder, "ratls")
+        with Machine(folder, world.platform, GOOD) as machine:
+            path = folder / "evidence.json"
+
+            def attest(verb, *arguments):
+                return run(PROGRAM, "attest", verb, *arguments)
+
+            def verify(*more):
+                return attest("verify", path, "--root", world.platform / "root.pem",
+                              "--collateral", world.platform / "collateral", *more)
+            flags = dict(zip(machine.flags[::2], machine.flags[1::2]))
+            p = attest("quote", "--source", flags["--quote-source"], "--imds-url",
+                       flags["--imds-url"], "--report-data", "ab" * 64, "--out", path)
+            assert p.returncode == 0, p
+            p = verify("--ak-roots", machine.ca, "--report-data", "ab" * 64)
+            assert p.returncode == 0 and "VERIFIED" in p.stdout, p
+            evidence = json.loads(path.read_text())
+            broken = json.loads(path.read_text())
+            broken["tpm_attestation"]["quote"]["signature"][5] ^= 1
+            for text, reason, more in (
+                    (json.dumps(evidence), "AK certificate", []),
+                    (json.dumps(evidence), "user data", ["--ak-roots", machine.ca,
+                                                         "--report-data", "ac" * 64]),
+                    (json.dumps(broken), "TPM quote", ["--ak-roots", machine.ca])):
+                path.write_text("\n" + text)
+                p = verify("--json", *more)
+                verdict = json.loads(p.stdout)
+                assert p.returncode == 3 and not verdict["valid"], p
+                told = verdict["reason"], verdict["policy"]["reason"], verdict["azure"]["reason"]
+                assert all(reason in t for t in told), told
+                assert reason in verify(*more).stdout
 
 
 @each_form
