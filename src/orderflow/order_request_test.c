@@ -8,6 +8,7 @@
 #include "test/harness/test.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #define HASH_A "\"0xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\""
 #define ADDRESS_A "\"0xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\""
@@ -98,6 +99,13 @@ TEST(second_generation_names_the_field) {
     arena_free(&a);
 }
 
+/* On the processor: what else the machine does is no cost. */
+static uint64_t own_time_ns(void) {
+    struct timespec t;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
 /* n transactions, all listed behind n - 1 other hashes. */
 static uint64_t ns_for_priority(size_t n) {
     struct bytes *txs = calloc(n, sizeof *txs);
@@ -112,9 +120,9 @@ static uint64_t ns_for_priority(size_t n) {
     o.bundle.txs.items = txs;
     o.bundle.reverting.items = hashes;
     o.bundle.txs.count = o.bundle.reverting.count = n;
-    uint64_t begun = clock_monotonic_ns(&clock_system);
+    uint64_t begun = own_time_ns();
     CHECK_U64(order_priority_of(&o, 9), ORDER_HIGH);
-    uint64_t took = clock_monotonic_ns(&clock_system) - begun;
+    uint64_t took = own_time_ns() - begun;
     txs[n / 2] = BYTES_LIT("\x02");
     CHECK_U64(order_priority_of(&o, 9), ORDER_LOW);
     free(txs);
