@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <time.h>
 
 static struct error why;
 
@@ -68,6 +69,79 @@ TEST(heap_gives_the_least_key) {
     CHECK_OK(heap_add(&h, &nodes[0], 1, &why), &why);
     heap_free(&h);
     CHECK_U64(nodes[0].position, 0);
+}
+
+#define GROWING 20000u
+
+/* All entries, each once, and nothing else. */
+static void check_walk(const struct map *m, const bool *inside) {
+    static bool met[GROWING];
+    struct bytes key;
+    void *value;
+    size_t at = 0, n = 0;
+    memset(met, 0, sizeof met);
+    for (; map_next(m, &at, &key, &value); n++) {
+        uint32_t i = *(uint32_t *)value;
+        CHECK(key.p == value && inside[i] && !met[i]);
+        met[i] = true;
+    }
+    CHECK_U64(n, m->n);
+}
+
+TEST(map_agrees_with_an_array_while_it_grows) {
+    static uint32_t keys[GROWING];
+    static bool inside[GROWING];
+    struct map m;
+    struct random_fast r;
+    map_init(&m, 0);
+    random_fast_seed(&r, 5);
+    for (uint32_t i = 0; i < GROWING; i++) {
+        keys[i] = i;
+    }
+    for (unsigned step = 0; step < 80000; step++) {
+        size_t i = random_fast_below(&r, GROWING);
+        struct bytes key = bytes_make(&keys[i], sizeof keys[i]);
+        CHECK(map_get(&m, key) == (inside[i] ? &keys[i] : NULL));
+        if (random_fast_below(&r, 4)) {
+            void *old = NULL;
+            CHECK_OK(map_put(&m, key, &keys[i], &old, &why), &why);
+            CHECK(old == (inside[i] ? &keys[i] : NULL));
+            inside[i] = true;
+        } else {
+            CHECK(map_remove(&m, key) == (inside[i] ? &keys[i] : NULL));
+            inside[i] = false;
+        }
+        if (step % 997 == 0) check_walk(&m, inside);
+    }
+    check_walk(&m, inside);
+    map_clear(&m);
+    CHECK(m.n == 0 && map_get(&m, bytes_make(&keys[0], sizeof keys[0])) == NULL);
+    CHECK_OK(map_put(&m, bytes_make(&keys[0], sizeof keys[0]), &keys[0], NULL, &why), &why);
+    map_free(&m);
+}
+
+static uint64_t own_time_ns(void) {
+    struct timespec t;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* A map that grows under a lock would hold up all who wait for it. */
+TEST(no_put_into_a_map_pays_for_all_the_others) {
+    static uint32_t keys[400000];
+    uint64_t longest = 0, all = 0;
+    struct map m;
+    map_init(&m, 0);
+    for (uint32_t i = 0; i < 400000; i++) {
+        keys[i] = i;
+        uint64_t begun = own_time_ns();
+        CHECK_OK(map_put(&m, bytes_make(&keys[i], sizeof keys[i]), &keys[i], NULL, &why), &why);
+        uint64_t took = own_time_ns() - begun;
+        all += took;
+        if (took > longest) longest = took;
+    }
+    CHECK(longest < all / 15);
+    map_free(&m);
 }
 
 TEST(map_agrees_with_an_array) {

@@ -5,6 +5,9 @@
  * words and a view a slot, at most three quarters full. Any fixed-size value is a key through
  * BYTES_OF. One thread at a time.
  *
+ * A table that is full gives way to one of twice the size, to which each put and each remove takes
+ * a few entries along: none of them pays for all.
+ *
  * SPDX-License-Identifier: MIT */
 #ifndef BASE_MAP_H
 #define BASE_MAP_H
@@ -21,9 +24,12 @@ struct map_slot {
 struct map {
     struct map_slot *slots;
     size_t capacity; /* power of two */
-    size_t n;
-    size_t limit; /* most entries, 0: none */
+    size_t n;        /* entries, in both tables */
+    size_t limit;    /* most entries, 0: none */
     struct siphash_key seed;
+    struct map_slot *old; /* the table before, while entries are left in it; NULL: none */
+    size_t old_capacity;
+    size_t old_at; /* none is left before it */
 };
 
 /* map_init: allocates nothing; the seed is random. limit: most entries, 0 none. */
