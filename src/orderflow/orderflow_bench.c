@@ -6,9 +6,10 @@
  * The program runs as it is, on one processor, all its threads there; requests come over kept
  * connections from another. CPU time of the serving process a request is the figure: what the
  * machine does beside it adds to wall time only. Then latency at half that rate, and that of an
- * honest sender beside floods.
+ * honest sender beside floods: from the request's writing until the kernel has the answer, and how
+ * long the program worked in between (work_), which tells its own part from the machine's.
  *
- *     bench_orderflow_orderflow [REQUESTS [costs|floods]]
+ *     bench_orderflow_orderflow [REQUESTS [costs|latency|floods]]
  *
  * SPDX-License-Identifier: MIT */
 #include "base/file.h"
@@ -33,6 +34,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -124,17 +126,18 @@ static void stop(struct served *s) {
     (void)waitpid(s->pid, NULL, 0);
 }
 
-static double cpu_us_of(pid_t pid) {
+/* What the kernel's scheduler counts of all threads: 0: on the processor, 1: waiting for it. */
+static double scheduled_us_of(pid_t pid, int which) {
     char path[64], text[64];
-    unsigned long long ns = 0;
+    unsigned long long ns[2] = {0};
     double sum = 0;
     struct buf b;
-    // Nanoseconds on the processor, of each thread.
     for (int tid = pid; tid < pid + 64; tid++) {
         (void)snprintf(path, sizeof path, "/proc/%d/task/%d/schedstat", (int)pid, tid);
         buf_init(&b, sizeof text);
-        if (file_read(&b, path, NULL) == 0 && sscanf((const char *)b.p, "%llu", &ns) == 1) {
-            sum += (double)ns;
+        if (file_read(&b, path, NULL) == 0 &&
+            sscanf((const char *)b.p, "%llu %llu", &ns[0], &ns[1]) == 2) {
+            sum += (double)ns[which];
         }
         buf_free(&b);
     }
@@ -227,7 +230,8 @@ static void make(struct request *r, uint64_t who, uint64_t first, unsigned txs, 
 
 struct line {
     int fd;
-    uint64_t sent_ns; /* when its request was due; 0: idle */
+    bool waits;                   /* for an answer */
+    uint64_t sent_ns, program_ns; /* of its request: when, and the program's CPU time then */
 };
 
 static int by_value(const void *a, const void *b) {
@@ -243,40 +247,45 @@ static void read_answer(struct line *l) {
     if (strncmp(text, "HTTP/1.1 200", 12) != 0) FAIL("refused: %s", text);
 }
 
-/* Sends all; gap_ns 0: as fast as connections allow, else one each gap. Latencies in us, sorted. */
-static void drive(const struct served *s, const struct request *r, size_t count, uint64_t gap_ns,
-                  double *latencies) {
-    struct line lines[CONNECTIONS];
-    struct pollfd polls[CONNECTIONS];
-    size_t sent = 0, answered = 0;
-    uint64_t begin = bench_now_ns();
+static void lines_open(const struct served *s, struct line *lines, struct pollfd *polls) {
     for (size_t i = 0; i < CONNECTIONS; i++) {
         lines[i] = (struct line){.fd = dial(s->port, "127.0.0.1")};
         polls[i] = (struct pollfd){.fd = lines[i].fd, .events = POLLIN};
         CHECK(lines[i].fd >= 0);
     }
-    while (answered < count) {
-        uint64_t now = bench_now_ns();
-        for (size_t i = 0; i < CONNECTIONS && sent < count; i++) {
-            uint64_t due = gap_ns > 0 ? begin + sent * gap_ns : now;
-            if (lines[i].sent_ns > 0) continue;
-            if (due > now) break;
-            struct bytes text = buf_view(&r[sent++].text);
-            CHECK(write(lines[i].fd, text.p, text.n) == (ssize_t)text.n);
-            lines[i].sent_ns = due;
-        }
-        if (poll(polls, CONNECTIONS, gap_ns > 0 ? 0 : 1000) < 0) FAIL("poll");
-        for (size_t i = 0; i < CONNECTIONS; i++) {
-            if (!(polls[i].revents & POLLIN)) continue;
-            read_answer(&lines[i]);
-            latencies[answered++] = (double)(bench_now_ns() - lines[i].sent_ns) / 1000;
-            lines[i].sent_ns = 0;
-        }
-    }
+}
+
+static void lines_close(struct line *lines) {
     for (size_t i = 0; i < CONNECTIONS; i++) {
         (void)close(lines[i].fd);
     }
-    qsort(latencies, count, sizeof *latencies, by_value);
+}
+
+static void write_request(struct line *l, const struct request *r) {
+    struct bytes text = buf_view(&r->text);
+    CHECK(write(l->fd, text.p, text.n) == (ssize_t)text.n);
+    l->waits = true;
+}
+
+/* Sends all, as fast as connections allow. */
+static void drive(const struct served *s, const struct request *r, size_t count) {
+    struct line lines[CONNECTIONS];
+    struct pollfd polls[CONNECTIONS];
+    size_t sent = 0, answered = 0;
+    lines_open(s, lines, polls);
+    while (answered < count) {
+        for (size_t i = 0; i < CONNECTIONS && sent < count; i++) {
+            if (!lines[i].waits) write_request(&lines[i], &r[sent++]);
+        }
+        if (poll(polls, CONNECTIONS, 1000) < 0) FAIL("poll");
+        for (size_t i = 0; i < CONNECTIONS; i++) {
+            if (!(polls[i].revents & POLLIN)) continue;
+            read_answer(&lines[i]);
+            lines[i].waits = false;
+            answered++;
+        }
+    }
+    lines_close(lines);
 }
 
 /* ---- the limit ---- */
@@ -347,26 +356,26 @@ static double limit_us(unsigned recoveries, unsigned txs) {
     return recoveries * recover + keccak + txs * tx + parse + nothing_us;
 }
 
-static void measure_nothing(const struct served *s, struct request *r, double *latencies) {
+static void measure_nothing(const struct served *s, struct request *r) {
     for (size_t i = 0; i < request_count; i++) {
         buf_clear(&r[i].text);
         buf_append_str(&r[i].text, "GET /livez HTTP/1.1\r\nhost: node\r\n\r\n");
     }
-    double before = cpu_us_of(s->pid);
-    drive(s, r, request_count, 0, latencies);
-    nothing_us = (cpu_us_of(s->pid) - before) / request_count;
+    double before = scheduled_us_of(s->pid, 0);
+    drive(s, r, request_count);
+    nothing_us = (scheduled_us_of(s->pid, 0) - before) / request_count;
     (void)printf("{\"name\":\"HTTP exchange that does nothing\",\"cpu_us\":%.2f}\n", nothing_us);
 }
 
 /* ---- cases ---- */
 
 static void measure(const struct served *s, const char *name, const struct request *r,
-                    unsigned recoveries, unsigned txs, double *latencies) {
+                    unsigned recoveries, unsigned txs) {
     sample = r[0];
-    double limit = limit_us(recoveries, txs), before = cpu_us_of(s->pid);
+    double limit = limit_us(recoveries, txs), before = scheduled_us_of(s->pid, 0);
     uint64_t start_ns = bench_now_ns();
-    drive(s, r, request_count, 0, latencies);
-    double us = (cpu_us_of(s->pid) - before) / request_count;
+    drive(s, r, request_count);
+    double us = (scheduled_us_of(s->pid, 0) - before) / request_count;
     double wall = (double)(bench_now_ns() - start_ns) / 1e9;
     (void)printf("{\"name\":\"%s\",\"requests\":%u,\"body_bytes\":%zu,\"cpu_us\":%.1f,"
                  "\"per_core\":%.0f,\"limit_us\":%.1f,\"of_limit\":%.2f,\"wall_rate\":%.0f,"
@@ -374,15 +383,6 @@ static void measure(const struct served *s, const char *name, const struct reque
                  name, request_count, r[0].text.n - r[0].body_at, us, 1e6 / us, limit, limit / us,
                  request_count / wall, rss_mib_of(s->pid));
     (void)fflush(stdout);
-}
-
-static void measure_latency(const struct served *s, const struct request *r, double per_second,
-                            double *latencies) {
-    drive(s, r, request_count, (uint64_t)(1e9 / per_second), latencies);
-    (void)printf("{\"name\":\"latency at half load\",\"rate\":%.0f,\"p50_us\":%.0f,\"p90_us\":%.0f,"
-                 "\"p99_us\":%.0f,\"p999_us\":%.0f}\n",
-                 per_second, latencies[request_count / 2], latencies[request_count * 9 / 10],
-                 latencies[request_count * 99 / 100], latencies[request_count * 999 / 1000]);
 }
 
 /* ---- a flood beside an honest sender ---- */
@@ -482,6 +482,15 @@ static uint64_t clock_ns(clockid_t id) {
     return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
+/* The answer on a line whose request was written just now or earlier. */
+static struct answer timed_answer(const struct line *l, clockid_t program) {
+    uint64_t there = read_stamped(l->fd);
+    bool late = clock_ns(CLOCK_REALTIME) - there > READ_LATE_NS;
+    return (struct answer){.us = (double)(there - l->sent_ns) / 1000,
+                           .work_us =
+                               late ? -1 : (double)(clock_ns(program) - l->program_ns) / 1000};
+}
+
 static void honest_round(const struct served *s, int fd, const struct request *r,
                          struct answer *ret) {
     uint64_t begin = bench_now_ns();
@@ -489,17 +498,14 @@ static void honest_round(const struct served *s, int fd, const struct request *r
     CHECK(clock_getcpuclockid(s->pid, &program) == 0);
     for (size_t i = 0; i < ROUND_REQUESTS; i++) {
         uint64_t due = begin + i * HONEST_GAP_NS;
-        struct bytes text = buf_view(&r[i].text);
         while (bench_now_ns() < due) {
             (void)usleep(100);
         }
         // From now on, not from when it was due: this machine may have been late.
-        uint64_t work = clock_ns(program), sent = clock_ns(CLOCK_REALTIME);
-        CHECK(write(fd, text.p, text.n) == (ssize_t)text.n);
-        uint64_t there = read_stamped(fd);
-        bool late = clock_ns(CLOCK_REALTIME) - there > READ_LATE_NS;
-        ret[i].us = (double)(there - sent) / 1000;
-        ret[i].work_us = late ? -1 : (double)(clock_ns(program) - work) / 1000;
+        struct line l = {.fd = fd, .program_ns = clock_ns(program)};
+        l.sent_ns = clock_ns(CLOCK_REALTIME);
+        write_request(&l, &r[i]);
+        ret[i] = timed_answer(&l, program);
     }
 }
 
@@ -532,6 +538,54 @@ static void print_answers(const char *when, const struct answer *a, size_t n) {
     (void)printf("}");
     free(us);
     free(work);
+}
+
+/* One request each gap, on a connection that is free. */
+static void drive_timed(const struct served *s, const struct request *r, size_t count,
+                        uint64_t gap_ns, struct answer *ret) {
+    struct line lines[CONNECTIONS];
+    struct pollfd polls[CONNECTIONS];
+    const int on = 1;
+    size_t sent = 0, answered = 0;
+    clockid_t program;
+    CHECK(clock_getcpuclockid(s->pid, &program) == 0);
+    lines_open(s, lines, polls);
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        CHECK(setsockopt(lines[i].fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) == 0);
+    }
+    (void)prctl(PR_SET_TIMERSLACK, 1);
+    (void)usleep(SETTLE_US);
+    for (uint64_t begin = bench_now_ns(); answered < count;) {
+        for (size_t i = 0; i < CONNECTIONS && sent < count; i++) {
+            if (lines[i].waits) continue;
+            if (begin + sent * gap_ns > bench_now_ns()) break;
+            lines[i].program_ns = clock_ns(program);
+            lines[i].sent_ns = clock_ns(CLOCK_REALTIME);
+            write_request(&lines[i], &r[sent++]);
+        }
+        // Not in a loop: it would want a whole processor.
+        uint64_t due = begin + sent * gap_ns, now = bench_now_ns();
+        const struct timespec rest = {0, due > now ? (long)(due - now) : 0};
+        if (ppoll(polls, CONNECTIONS, &rest, NULL) < 0) FAIL("poll");
+        for (size_t i = 0; i < CONNECTIONS; i++) {
+            if (!(polls[i].revents & POLLIN)) continue;
+            ret[answered++] = timed_answer(&lines[i], program);
+            lines[i].waits = false;
+        }
+    }
+    lines_close(lines);
+}
+
+static void measure_latency(const struct served *s, const struct request *r, double per_second) {
+    struct answer *answers = calloc(request_count, sizeof *answers);
+    CHECK(answers != NULL);
+    double waited = scheduled_us_of(s->pid, 1);
+    drive_timed(s, r, request_count, (uint64_t)(1e9 / per_second), answers);
+    waited = scheduled_us_of(s->pid, 1) - waited;
+    (void)printf("{\"name\":\"latency at half load\",\"rate\":%.0f", per_second);
+    print_answers("half", answers, request_count);
+    (void)printf(",\"waited_for_processor_us\":%.0f}\n", waited / request_count);
+    free(answers);
 }
 
 static void measure_flood(const struct served *s, const char *name, const struct request *flood,
@@ -596,42 +650,44 @@ static void measure_floods(const struct served *s) {
     free(r);
 }
 
+static bool wanted(const char *what) {
+    return !*part || strcmp(part, what) == 0;
+}
+
 TEST(all) {
     struct served s = start();
     struct request *r = calloc(request_count, sizeof *r);
-    double *latencies = calloc(request_count, sizeof *latencies);
     size_t n = request_count;
     char text[64];
-    CHECK(r && latencies);
+    CHECK(r != NULL);
     CHECK_OK(ecdsa_signer_new(&signer, &why), &why);
     pin(1);
     loop_short_slices(); // what waits for this processor here is not the program's delay
-    measure_nothing(&s, r, latencies);
-    for (unsigned txs = 1; txs <= 3 && strcmp(part, "floods") != 0; txs += 2) {
+    measure_nothing(&s, r);
+    for (unsigned txs = 1; txs <= 3 && wanted("costs"); txs += 2) {
         for (size_t i = 0; i < n; i++) {
             make(&r[i], i, i * txs + txs * 10000000, txs, i);
         }
         (void)snprintf(text, sizeof text, "bundle of %u, all cold", txs);
-        measure(&s, text, r, 1 + txs, txs, latencies);
+        measure(&s, text, r, 1 + txs, txs);
         for (size_t i = 0; i < n; i++) {
             make(&r[i], i, i * txs + txs * 10000000, txs, n + i);
         }
         (void)snprintf(text, sizeof text, "bundle of %u, senders known", txs);
-        measure(&s, text, r, 1, txs, latencies);
+        measure(&s, text, r, 1, txs);
         (void)snprintf(text, sizeof text, "bundle of %u, exact duplicates", txs);
-        measure(&s, text, r, 0, txs, latencies);
+        measure(&s, text, r, 0, txs);
     }
     for (size_t i = 0; i < n; i++) {
         make(&r[i], i, i, 1, 3 * n + i);
     }
-    if (strcmp(part, "costs") != 0) measure_latency(&s, r, 3000, latencies);
-    if (strcmp(part, "costs") != 0) measure_floods(&s);
+    if (wanted("latency")) measure_latency(&s, r, 3000);
+    if (wanted("floods")) measure_floods(&s);
     stop(&s);
     for (size_t i = 0; i < n; i++) {
         buf_free(&r[i].text);
     }
     free(r);
-    free(latencies);
     ecdsa_signer_free(signer);
 }
 
