@@ -128,7 +128,7 @@ static int apply_report_data(struct attest_run *run, struct outcome *o) {
 
 static bool is_json_object(struct bytes in) {
     size_t i = 0;
-    while (i < in.n && memchr(" \t\r\n", in.p[i], 4)) {
+    while (i < in.n && (in.p[i] == ' ' || in.p[i] == '\t' || in.p[i] == '\r' || in.p[i] == '\n')) {
         i++;
     }
     return i < in.n && in.p[i] == '{';
