@@ -61,6 +61,14 @@ static struct map_slot *find_old(const struct map *m, struct bytes key, uint64_t
     return NULL;
 }
 
+// The value of a key in the old table, which leaves it; or NULL.
+static void *take_old(struct map *m, struct bytes key, uint64_t hash) {
+    struct map_slot *s = find_old(m, key, hash);
+    void *value = s ? s->value : NULL;
+    if (s) leave(s);
+    return value;
+}
+
 // Takes what stands in the next slots of the old table along.
 static void move_on(struct map *m, size_t slots) {
     for (; slots > 0 && m->old_at < m->old_capacity; slots--) {
@@ -102,15 +110,17 @@ void *map_get(const struct map *m, struct bytes key) {
 int map_put(struct map *m, struct bytes key, void *value, void **ret_old, struct error *why) {
     uint64_t hash = siphash13(&m->seed, key);
     move_on(m, SLOTS_AT_ONCE);
-    struct map_slot *s = m->capacity ? find(m, key, hash) : NULL;
-    struct map_slot *before = s && !s->value ? find_old(m, key, hash) : NULL;
-    void *old = before ? before->value : s ? s->value : NULL;
-    if (before) leave(before);
+    struct map_slot *s = NULL;
+    void *old = NULL;
+    if (m->capacity > 0) {
+        s = find(m, key, hash);
+        old = s->value ? s->value : take_old(m, key, hash);
+    }
     if (!old) {
         if (m->limit && m->n >= m->limit) {
             return error_set(why, ERR_LIMIT, "more than %zu entries", m->limit);
         }
-        if (4 * (m->n + 1) > 3 * m->capacity) {
+        if (m->capacity == 0 || 4 * (m->n + 1) > 3 * m->capacity) {
             int r = grow(m, why);
             if (r) return r;
             s = find(m, key, hash);
@@ -141,15 +151,11 @@ void *map_remove(struct map *m, struct bytes key) {
     move_on(m, SLOTS_AT_ONCE);
     struct map_slot *s = find(m, key, hash);
     void *value = s->value;
-    if (value) {
+    if (value)
         close_gap(m, (size_t)(s - m->slots));
-    } else {
-        s = find_old(m, key, hash);
-        if (!s) return NULL;
-        value = s->value;
-        leave(s);
-    }
-    m->n--;
+    else
+        value = take_old(m, key, hash);
+    m->n -= value != NULL;
     return value;
 }
 
