@@ -71,6 +71,24 @@ static int check_blobs(struct work *w, const struct build_tx *t) {
     return error_set(w->why, ERR_INVALID, "blobs without their sidecar");
 }
 
+// They use up nonces, which an order of their signer may come after. Not all: each costs a
+// recovery.
+static int find_authorities(struct work *w, struct build_tx *t) {
+    size_t count = t->tx.authorization_count;
+    if (count > BUILD_AUTHORITIES_MAX) count = BUILD_AUTHORITIES_MAX;
+    struct build_authority *all = arena_new_array(w->a, struct build_authority, count + 1);
+    if (!all) return no_memory(w->why);
+    t->authorities = all;
+    for (size_t i = 0; i < count; i++) {
+        const struct tx_authorization *a = &t->tx.authorizations[i];
+        struct build_authority *to = &all[t->authority_count];
+        if (tx_authority(&to->address, a, NULL) != 0) continue;
+        to->nonce = a->nonce;
+        t->authority_count++;
+    }
+    return 0;
+}
+
 static int add_tx(struct work *w, struct bytes raw, uint32_t *ret) {
     if (w->count == w->room) {
         return error_set(w->why, ERR_LIMIT, "more than %u transactions", BUILD_TXS_MAX);
@@ -93,6 +111,7 @@ static int add_tx(struct work *w, struct bytes raw, uint32_t *ret) {
     } else if (r == 0) {
         r = tx_sender(&t->sender, &t->tx, w->why);
     }
+    if (r == 0 && t->tx.authorization_count) r = find_authorities(w, t);
     if (r != 0) return error_wrap(w->why, "transaction %zu", w->count);
     *ret = (uint32_t)w->count++;
     return 0;
@@ -103,6 +122,19 @@ static bool holds_hash(const struct bundle_hashes *list, const struct hash *h) {
         if (hash_equal(&list->items[i], h)) return true;
     }
     return false;
+}
+
+// What an authorization of the order uses up brings its signer's next nonce.
+static void lower_by_authorities(const struct work *w, struct build_nonce *all) {
+    for (size_t i = 0; i < w->count; i++) {
+        for (size_t k = 0; k < w->txs[i].authority_count; k++) {
+            const struct build_authority *a = &w->txs[i].authorities[k];
+            for (size_t n = 0; n < w->o->nonce_count; n++) {
+                bool brings = address_equal(&all[n].sender, &a->address) && a->nonce < all[n].nonce;
+                if (brings) all[n].nonce = a->nonce;
+            }
+        }
+    }
 }
 
 // The least nonces of each sender.
@@ -128,6 +160,7 @@ static int collect_nonces(struct work *w) {
     }
     w->o->nonces = all;
     w->o->nonce_count = n;
+    lower_by_authorities(w, all);
     return 0;
 }
 

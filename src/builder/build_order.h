@@ -17,8 +17,9 @@
 #include "eth/tx_sidecar.h"
 #include "json/write.h"
 
-#define BUILD_TXS_MAX 256u   /* transactions of one order */
-#define BUILD_SHARE_DEPTH 5u /* share bundles within share bundles */
+#define BUILD_TXS_MAX 256u        /* transactions of one order */
+#define BUILD_AUTHORITIES_MAX 16u /* of a transaction: those whose signer is looked for */
+#define BUILD_SHARE_DEPTH 5u      /* share bundles within share bundles */
 
 enum build_kind {
     BUILD_TX,
@@ -33,12 +34,20 @@ enum build_source {
     BUILD_FROM_FILE,    /* a backtest */
 };
 
+/* Who signed an authorization, and the nonce that it uses up where it is valid (EIP-7702). */
+struct build_authority {
+    struct address address;
+    uint64_t nonce;
+};
+
 struct build_tx {
     struct tx tx;
     struct tx_sidecar sidecar;
     struct address sender;
-    bool optional;   /* the order can do without it: see build_item */
-    bool may_revert; /* it may fail on chain and stay */
+    bool optional;                             /* the order can do without it: see build_item */
+    bool may_revert;                           /* it may fail on chain and stay */
+    const struct build_authority *authorities; /* of the first BUILD_AUTHORITIES_MAX */
+    size_t authority_count;
 };
 
 /* One step of a group: a transaction, or a group within. */
@@ -71,7 +80,7 @@ struct build_refund {
 /* The first nonces of a sender in an order. */
 struct build_nonce {
     struct address sender;
-    uint64_t nonce; /* of all its transactions */
+    uint64_t nonce; /* of all its transactions, and authorizations that use one up before */
     uint64_t
         needed; /* of those that the order cannot do without; BUILD_NONCE_NONE: there is none */
 };

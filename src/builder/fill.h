@@ -51,7 +51,8 @@ struct tx_outcomes {
 struct job_tx {
     const struct build_tx *t;
     struct tx_outcomes *shared;
-    uint32_t sender; /* index of its sender in the job */
+    uint32_t sender;             /* index of its sender in the job */
+    const uint32_t *authorities; /* and of those who authorized */
 };
 
 enum commit_status {

@@ -112,6 +112,15 @@ static const struct scenario scenarios[] = {
     {"the same transaction twice", "bundle a.pay:1 a.pay:1@0", "", "nonce_low", 0},
     {"a shared transaction stands once", "bundle a.pay:3 b.pay:4; bundle a.pay:3@0 c.pay:9 rev=1",
      "a0 c0", "done done", 12},
+    /* Authorizations use nonces up. */
+    {"an authorization brings its signer's nonce", "bundle a.allowb b.pay:5", "a0 b1", "done", 5},
+    {"the sender's own", "bundle a.allowa a.pay:5", "a0 a2", "done", 5},
+    {"the sender's own, and another order", "tx a.allowa; tx a.pay:5", "a0 a2", "done done", 5},
+    {"one that is not valid brings nothing", "tx b.pay:2; bundle a.allowb@0 b.pay:5@3", "b0",
+     "done nonce_high", 2},
+    {"a nonce that was used up meanwhile", "tx a.allowb; tx b.pay:5@0", "b0 a0", "done done", 5},
+    {"a bundle that waits for its first nonce", "tx b.pay:1; bundle a.allowb b.pay:5", "b0 a0 b2",
+     "done done", 6},
     /* Conflicts. */
     {"one of two", "tx a.once:5; tx b.once:9", "b0 a0!", "done done", 9},
     {"one of two bundles", "bundle a.once:5; bundle b.once:9", "b0", "done done", 9},

@@ -132,6 +132,17 @@ static void place(struct greedy *g, uint32_t i) {
     g->waiting[o->senders[at]] = i;
 }
 
+// At those that wait for a nonce of a sender.
+static void look_again(struct greedy *g, uint32_t sender) {
+    uint32_t w = g->waiting[sender];
+    g->waiting[sender] = NONE;
+    while (w != NONE) {
+        uint32_t following = g->next[w];
+        place(g, w);
+        w = following;
+    }
+}
+
 // A step that got in moved nonces on: those that waited are looked at again.
 static void move_nonces(struct greedy *g, const struct block_fill *f, size_t step) {
     size_t from, to;
@@ -140,16 +151,18 @@ static void move_nonces(struct greedy *g, const struct block_fill *f, size_t ste
         const struct job_tx *t = f->txs[i].job;
         if (!t || t->sender >= g->plan->sender_count) continue;
         g->nonces[t->sender] = t->t->tx.nonce + 1;
+        for (size_t k = 0; k < t->t->authority_count; k++) {
+            uint32_t s = t->authorities[k];
+            if (s >= g->plan->sender_count) continue;
+            if (g->nonces[s] == t->t->authorities[k].nonce) g->nonces[s]++;
+        }
     }
     for (size_t i = from; i < to; i++) {
         const struct job_tx *t = f->txs[i].job;
         if (!t || t->sender >= g->plan->sender_count) continue;
-        uint32_t w = g->waiting[t->sender];
-        g->waiting[t->sender] = NONE;
-        while (w != NONE) {
-            uint32_t following = g->next[w];
-            place(g, w);
-            w = following;
+        look_again(g, t->sender);
+        for (size_t k = 0; k < t->t->authority_count; k++) {
+            if (t->authorities[k] < g->plan->sender_count) look_again(g, t->authorities[k]);
         }
     }
 }

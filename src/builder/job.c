@@ -135,6 +135,14 @@ static struct job_tx *tx_of(struct job *j, const struct build_tx *t) {
     if (!n) return NULL;
     n->t = t;
     n->sender = s->index;
+    uint32_t *authorities = arena_new_array(&j->memory, uint32_t, t->authority_count);
+    if (!authorities) return NULL;
+    for (size_t i = 0; i < t->authority_count; i++) {
+        const struct job_sender *a = sender_of(j, &t->authorities[i].address);
+        if (!a) return NULL;
+        authorities[i] = a->index;
+    }
+    n->authorities = authorities;
     n->shared = known ? known->shared : arena_new(&j->memory, struct tx_outcomes);
     if (!n->shared) return NULL;
     if (!known && map_put(&j->txs, BYTES_OF(t->tx.hash), n, NULL, NULL) != 0) return NULL;
@@ -177,6 +185,13 @@ static bool may_forget(const struct job *j, const struct job_entry *e) {
     return e->state != ENTRY_READY || j->planning == 0;
 }
 
+static void forget_brought(struct job *j, const struct job_entry *e, uint32_t sender,
+                           uint64_t nonce) {
+    struct nonce_place p = {.key = {.sender = sender, .nonce = nonce}};
+    struct nonce_place *at = map_get(&j->places, bytes_make(&p.key, sizeof p.key));
+    if (at && at->best == e) at->best = NULL;
+}
+
 // Keys of the maps, and what else points into the order, go before it.
 static void forget(struct job *j, struct job_entry *e) {
     const struct build_order *o = e->job.order;
@@ -184,10 +199,10 @@ static void forget(struct job *j, struct job_entry *e) {
     for (size_t i = 0; i < o->tx_count; i++) {
         struct bytes hash = BYTES_OF(o->txs[i].tx.hash);
         if (map_get(&j->txs, hash) == e->job.txs[i]) (void)map_remove(&j->txs, hash);
-        struct nonce_place p = {
-            .key = {.sender = e->job.txs[i]->sender, .nonce = o->txs[i].tx.nonce + 1}};
-        struct nonce_place *at = map_get(&j->places, bytes_make(&p.key, sizeof p.key));
-        if (at && at->best == e) at->best = NULL;
+        forget_brought(j, e, e->job.txs[i]->sender, o->txs[i].tx.nonce + 1);
+        for (size_t k = 0; k < o->txs[i].authority_count; k++) {
+            forget_brought(j, e, e->job.txs[i]->authorities[k], o->txs[i].authorities[k].nonce + 1);
+        }
     }
     build_order_release(o);
     j->forgotten++;
@@ -381,21 +396,28 @@ struct standing {
 };
 
 // Puts those that waited for a nonce into the queue, and notes who brings it best.
+static void bring_nonce(struct job *j, const struct job_entry *e, uint32_t sender, uint64_t nonce) {
+    struct nonce_place *p = place_of(j, sender, nonce);
+    if (!p) return;
+    bool better =
+        !p->best || p->best->cancelled || u256_compare(e->sim.profit, p->best->sim.profit) > 0;
+    if (better) p->best = e;
+    while (p->waiting) {
+        struct job_entry *w = p->waiting;
+        p->waiting = w->next;
+        enqueue(j, w);
+    }
+}
+
 static void bring_nonces(struct job *j, const struct job_entry *e,
                          const struct standing *standing) {
     if (e->cancelled) return;
     for (size_t i = 0; i < e->job.order->tx_count; i++) {
         if (!standing->tx[i]) continue; // left out: it brings nothing
         const struct job_tx *t = e->job.txs[i];
-        struct nonce_place *p = place_of(j, t->sender, t->t->tx.nonce + 1);
-        if (!p) continue;
-        bool better =
-            !p->best || p->best->cancelled || u256_compare(e->sim.profit, p->best->sim.profit) > 0;
-        if (better) p->best = e;
-        while (p->waiting) {
-            struct job_entry *w = p->waiting;
-            p->waiting = w->next;
-            enqueue(j, w);
+        bring_nonce(j, e, t->sender, t->t->tx.nonce + 1);
+        for (size_t k = 0; k < t->t->authority_count; k++) {
+            bring_nonce(j, e, t->authorities[k], t->t->authorities[k].nonce + 1);
         }
     }
 }

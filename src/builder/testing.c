@@ -189,6 +189,22 @@ static struct bytes with_blobs(struct world *w, struct tx *t, size_t count, bool
     return raw;
 }
 
+// The authority's next nonce is used up, or the one after the transaction's own.
+static void with_authorization(struct words *s, struct tx *t, int authority) {
+    struct world *w = s->w;
+    struct tx_authorization *a = arena_new(&w->memory, struct tx_authorization);
+    struct error why;
+    a->chain_id = u256_from_u64(CHAIN);
+    a->address = CONTRACT(PAY);
+    a->nonce = s->nonces[authority]++;
+    struct hash digest = tx_authorization_hash(a);
+    CHECK_OK(ecdsa_sign(w->signer, &a->signature, &digest, &w->keys[authority], &why), &why);
+    t->type = TX_SET_CODE;
+    t->gas = 200000;
+    t->authorizations = a;
+    t->authorization_count = 1;
+}
+
 static struct bytes read_tx(struct words *s, const char *word, struct hash *ret_hash) {
     struct world *w = s->w;
     struct error why;
@@ -205,6 +221,7 @@ static struct bytes read_tx(struct words *s, const char *word, struct hash *ret_
     if (s->nonces[sender] <= t.nonce) s->nonces[sender] = t.nonce + 1;
     t.max_priority_fee = u256_from_u64(tip ? strtoull(tip + 1, NULL, 10) * GWEI : 0);
     set_action(w, &t, action, number);
+    if (starts(action, "allow")) with_authorization(s, &t, action[5] - 'a');
     if (starts(action, "blob")) {
         struct ecdsa_secret_key first = w->keys[0];
         w->keys[0] = w->keys[sender];
