@@ -140,7 +140,7 @@ static int add_argument(struct config *c, const char *arg, struct error *why) {
     }
     size_t most = p->verb_count ? p->verbs[c->verb].max_arguments : p->max_arguments;
     if (c->arguments.count >= most) {
-        return error_set(why, ERR_SYNTAX, "unexpected argument %.100s", arg);
+        return error_set(why, ERR_UNSUPPORTED, "unexpected argument %.100s", arg);
     }
     c->arguments.items[c->arguments.count++] = arg;
     return 0;
@@ -171,10 +171,10 @@ static int read_flags(struct config *c, struct error *why) {
     const struct config_program *p = c->program;
     if (c->print) return 0;
     if (p->verb_count && c->verb < 0 && !p->verb_optional) {
-        return error_set(why, ERR_SYNTAX, "no verb given (see --help)");
+        return error_set(why, ERR_UNSUPPORTED, "no verb given (see --help)");
     }
     if (c->verb >= 0 && c->arguments.count < p->verbs[c->verb].min_arguments) {
-        return error_set(why, ERR_SYNTAX, "%s needs %s", p->verbs[c->verb].name,
+        return error_set(why, ERR_UNSUPPORTED, "%s needs %s", p->verbs[c->verb].name,
                          p->verbs[c->verb].arguments);
     }
     return 0;

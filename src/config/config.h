@@ -152,7 +152,8 @@ int config_main(const struct config_program *p, void *values, int argc, char **a
 /* config_load reads everything and fills *values (values_bytes, all of it).
  * argc/argv  as main got them, argv[0] is the program's name; borrowed until config_free.
  * errors     ERR_SYNTAX, ERR_RANGE, ERR_NOT_FOUND (required, file, unknown flag, key or verb),
- *            ERR_CONFLICT (flag twice), ERR_IO, ERR_LIMIT. On error *ret is NULL. */
+ *            ERR_UNSUPPORTED (no verb, too few or too many arguments: usage), ERR_CONFLICT (flag
+ *            twice), ERR_IO, ERR_LIMIT. On error *ret is NULL. */
 [[gnu::warn_unused_result]] int config_load(struct config **ret, const struct config_program *p,
                                             void *values, int argc, char **argv, struct error *why);
 

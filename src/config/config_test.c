@@ -213,7 +213,7 @@ TEST(wrong_flags_are_named) {
     check_flag("--hub-url=hub", ERR_SYNTAX, "--hub-url: not a URL (scheme://host)");
     check_flag("--peers=\xff", ERR_SYNTAX, "--peers: not UTF-8 text");
     check_flag("frobnicate", ERR_NOT_FOUND, "unknown verb frobnicate (see --help)");
-    check_flag("call", ERR_SYNTAX, "call needs NAME");
+    check_flag("call", ERR_UNSUPPORTED, "call needs NAME");
     check_flag("--completion=tcsh", ERR_SYNTAX, "--completion: is one of bash, zsh, fish");
     check_flag("--config=/nonexistent/x", ERR_NOT_FOUND,
                "/nonexistent/x: No such file or directory");
@@ -225,7 +225,7 @@ TEST(wrong_flags_are_named) {
     CHECK_ERR(LOAD(ARG("--debug"), ARG("false"), ARG("call")), ERR_SYNTAX);
     CHECK_OK(LOAD(ARG("call"), ARG("--debug"), ARG("--"), ARG("true")), &why);
     config_free(config);
-    CHECK_ERR(LOAD(ARG("serve"), ARG("x")), ERR_SYNTAX);
+    CHECK_ERR(LOAD(ARG("serve"), ARG("x")), ERR_UNSUPPORTED);
     (void)setenv("BUILDERNET_DEBUG", "x", 1);
     check_flag("--listen=:1", ERR_SYNTAX, "BUILDERNET_DEBUG: is true or false");
     (void)unsetenv("BUILDERNET_DEBUG");
