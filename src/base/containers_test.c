@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <sys/resource.h>
 #include <time.h>
 
 static struct error why;
@@ -293,6 +294,21 @@ TEST(pool_runs_every_task_and_reports_home) {
     CHECK_U64(pool_waiting(p), 0);
     pool_stop(p);
     pool_stop(NULL);
+}
+
+static void tell_nice(void *context) {
+    *(int *)context = getpriority(PRIO_PROCESS, 0); // of the thread
+}
+
+TEST(pool_behind_is_nicer_than_the_process) {
+    struct pool *p;
+    int nice = -100, own = getpriority(PRIO_PROCESS, 0);
+    struct pool_task task = {.run = tell_nice, .context = &nice};
+    CHECK_OK(pool_start_behind(&p, 2, 4, &why), &why);
+    CHECK(pool_submit(p, &task));
+    pool_stop(p);
+    CHECK_I64(nice, own + POOL_NICE > 19 ? 19 : own + POOL_NICE);
+    CHECK_I64(getpriority(PRIO_PROCESS, 0), own);
 }
 
 struct turn {

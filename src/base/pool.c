@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define POOL_THREADS_MAX 256
@@ -19,6 +20,9 @@ struct pool {
     struct queue lane[POOL_LANES];
     sem_t ready; /* one count for each queued task, and one a worker at the end */
     _Atomic bool stopping;
+    bool behind; /* the workers have this nice value, and not that of who made them */
+    int nice;
+    sem_t settled; /* one count for each worker that is so now */
     unsigned threads;
     pthread_t thread[];
 };
@@ -81,6 +85,10 @@ static struct pool_task *wait(struct pool *p, unsigned turn, struct done *d) {
 static void *work(void *arg) {
     struct pool *p = arg;
     struct done done = {NULL, NULL, 0, 0};
+    if (p->behind) {
+        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), p->nice);
+        (void)sem_post(&p->settled);
+    }
     for (unsigned turn = 0;; turn++) {
         struct pool_task *t = wait(p, turn, &done);
         if (!t || !t->quick || t->lane > done.lane || done.count >= POOL_TOLD_TOGETHER) {
@@ -104,7 +112,8 @@ unsigned pool_processors(void) {
     return n > 0 ? (unsigned)n : 1;
 }
 
-int pool_start(struct pool **ret, unsigned threads, size_t capacity, struct error *why) {
+static int start(struct pool **ret, unsigned threads, size_t capacity, bool behind,
+                 struct error *why) {
     if (threads == 0) threads = pool_processors();
     if (threads > POOL_THREADS_MAX) threads = POOL_THREADS_MAX;
     // The queue's ends have cache lines of their own, so the pool must be aligned like it.
@@ -122,7 +131,10 @@ int pool_start(struct pool **ret, unsigned threads, size_t capacity, struct erro
         free(p);
         return r;
     }
+    p->behind = behind;
+    p->nice = getpriority(PRIO_PROCESS, 0) + POOL_NICE;
     (void)sem_init(&p->ready, 0, 0);
+    (void)sem_init(&p->settled, 0, 0);
     sigset_t all, old;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -132,12 +144,25 @@ int pool_start(struct pool **ret, unsigned threads, size_t capacity, struct erro
         if (!failed) p->threads++;
     }
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    // The caller may give up the system call next.
+    for (unsigned i = 0; behind && i < p->threads; i++) {
+        while (sem_wait(&p->settled) != 0 && errno == EINTR) {
+        }
+    }
     if (failed) {
         pool_stop(p);
         return error_set_os(why, ERR_IO, failed, "no thread for the pool");
     }
     *ret = p;
     return 0;
+}
+
+int pool_start(struct pool **ret, unsigned threads, size_t capacity, struct error *why) {
+    return start(ret, threads, capacity, false, why);
+}
+
+int pool_start_behind(struct pool **ret, unsigned threads, size_t capacity, struct error *why) {
+    return start(ret, threads, capacity, true, why);
 }
 
 void pool_stop(struct pool *p) {
@@ -150,6 +175,7 @@ void pool_stop(struct pool *p) {
         (void)pthread_join(p->thread[i], NULL);
     }
     (void)sem_destroy(&p->ready);
+    (void)sem_destroy(&p->settled);
     for (unsigned i = 0; i < POOL_LANES; i++) {
         queue_free(&p->lane[i]);
     }

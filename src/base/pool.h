@@ -53,6 +53,14 @@ unsigned pool_processors(void);
 [[gnu::warn_unused_result]] int pool_start(struct pool **ret, unsigned threads, size_t capacity,
                                            struct error *why);
 
+/* pool_start_behind: as pool_start, and its workers leave the processor to the process's other
+ * threads (a loop, whose answers are awaited): they are POOL_NICE nicer, whatever nice value the
+ * process has, before it returns. What they hold a lock for, others may wait for: they keep it
+ * short. */
+#define POOL_NICE 10
+[[gnu::warn_unused_result]] int pool_start_behind(struct pool **ret, unsigned threads,
+                                                  size_t capacity, struct error *why);
+
 /* pool_stop finishes the waiting tasks, joins the workers and frees. Tasks may then still wait in
  * mailboxes. NULL is allowed. */
 void pool_stop(struct pool *p);

@@ -48,7 +48,6 @@ extern const struct metric_desc relay_metric_table[RELAY_METRIC_COUNT];
 #define RELAY_ROUTES_MAX 24
 
 struct live;
-struct settling_all;
 
 struct relay {
     const struct relay_values *values;
@@ -59,7 +58,6 @@ struct relay {
     struct service *service;
     struct server *server, *internal, *metrics_server;
     struct pool *pool;
-    struct settling_all *settling; /* serve.c */
     struct pool_mailbox mailbox;
     struct loop_fd mailbox_watch;
     struct resolver *names;

@@ -8,11 +8,9 @@
 #include "relay/records_read.h"
 #include "relay/relay.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define QUEUE_MAX 4096u
@@ -129,44 +127,6 @@ static int load_builders(struct relay *r, struct error *why) {
     return code;
 }
 
-// ---- workers that leave the processor to the loop, whose answers are awaited
-
-#define WORKERS_NICE 10 /* more than the program's own */
-
-struct settling {
-    struct pool_task task;
-    struct settling_all *all;
-};
-struct settling_all {
-    pthread_barrier_t barrier;
-    struct settling each[];
-};
-
-// Each worker runs exactly one of these: it waits for the others.
-static void settle(void *context) {
-    struct settling *s = context;
-    int own = getpriority(PRIO_PROCESS, 0);
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), own + WORKERS_NICE);
-    (void)pthread_barrier_wait(&s->all->barrier);
-}
-
-static int start_workers(struct relay *r, struct error *why) {
-    int code = pool_start(&r->pool, (unsigned)r->values->workers, QUEUE_MAX, why);
-    if (code != 0) return code;
-    unsigned count = pool_threads(r->pool);
-    r->settling = calloc(1, sizeof *r->settling + count * sizeof r->settling->each[0]);
-    if (!r->settling) return error_set(why, ERR_NO_MEMORY, "no memory for workers");
-    (void)pthread_barrier_init(&r->settling->barrier, NULL, count + 1);
-    for (unsigned i = 0; i < count; i++) {
-        struct settling *s = &r->settling->each[i];
-        s->all = r->settling;
-        s->task = (struct pool_task){.run = settle, .context = s};
-        if (!pool_submit(r->pool, &s->task)) abort(); // nothing else waits
-    }
-    (void)pthread_barrier_wait(&r->settling->barrier);
-    return 0;
-}
-
 // ---- parts
 
 static void drain_mailbox(struct loop_fd *watch, unsigned events) {
@@ -205,7 +165,9 @@ static int open_parts(struct relay *r, struct error *why) {
     int code = open_tls(r, why);
     if (code == 0) code = records_open(&r->records, &records, why);
     if (code == 0) code = load_builders(r, why);
-    if (code == 0) code = start_workers(r, why);
+    if (code == 0) { // the loop's answers are awaited
+        code = pool_start_behind(&r->pool, (unsigned)r->values->workers, QUEUE_MAX, why);
+    }
     if (code == 0) code = pool_mailbox_open(&r->mailbox, why);
     if (code != 0) return code;
     r->mailbox_watch = (struct loop_fd){r->mailbox.fd, LOOP_READ, drain_mailbox};
@@ -408,7 +370,6 @@ static int start(struct relay *r, struct error *why) {
 static void stop(struct relay *r) {
     r->stopping = true;
     pool_stop(r->pool);
-    free(r->settling);
     if (r->mailbox_watch.ready) (void)pool_mailbox_drain(&r->mailbox);
     simulators_free(r->simulators);
     beacon_stop(r->beacon);
