@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "base/hex.h"
 #include "hub/hub_internal.h"
-#include "test/harness/test.h"
+#include "hub/testing.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -27,23 +27,11 @@ struct asked {
 
 static struct asked ask_by(struct hub *h, enum hub_listener l, const char *method, const char *path,
                            const char *body) {
-    struct http_field items[] = {
-        {.name = L("x-flashbots-attestation-type"), .value = L("t")},
-        {.name = L("x-flashbots-measurement"), .value = L("{\"4\":\"aa\"}")},
-        {.name = L("x-forwarded-for"), .value = L("1.2.3.4")}};
-    const struct http_fields fields = {.item = items, .count = 3};
-    const struct hub_request req = {.listener = l,
-                                    .method = bytes_from_str(method),
-                                    .target = bytes_from_str(path),
-                                    .fields = &fields,
-                                    .body = bytes_from_str(body),
-                                    .trusted = true};
     struct asked ret = {.hub = h};
     struct hub_response res;
     hub_response_init(&res);
-    CHECK(hub_answer(h, &req, &res, true));
+    ret.status = test_hub_ask(&res, h, l, method, path, body, "t");
     struct bytes text = hub_response_body(&res);
-    ret.status = res.status;
     (void)snprintf(ret.body, sizeof ret.body, "%.*s", (int)text.n, (const char *)text.p);
     hub_response_free(&res);
     return ret;

@@ -3,7 +3,7 @@
 #include "db/testing.h"
 #include "hub/hub_internal.h"
 #include "hub/state_file.h"
-#include "test/harness/test.h"
+#include "hub/testing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,21 +58,7 @@ static void close_hub(struct fixture *f) {
 
 static int ask(struct fixture *f, enum hub_listener l, const char *method, const char *path,
                const char *body, const char *type) {
-    struct http_field items[] = {
-        {.name = L("x-flashbots-attestation-type"), .value = bytes_from_str(type)},
-        {.name = L("x-flashbots-measurement"), .value = L("{\"4\":\"aa\"}")},
-        {.name = L("x-forwarded-for"), .value = L("1.2.3.4")}};
-    const struct http_fields fields = {.item = items, .count = 3};
-    const struct hub_request req = {.listener = l,
-                                    .method = bytes_from_str(method),
-                                    .target = bytes_from_str(path),
-                                    .fields = &fields,
-                                    .body = bytes_from_str(body),
-                                    .trusted = true};
-    hub_response_free(&f->res);
-    hub_response_init(&f->res);
-    CHECK(hub_answer(f->hub, &req, &f->res, true));
-    return f->res.status;
+    return test_hub_ask(&f->res, f->hub, l, method, path, body, type);
 }
 
 static int post(struct fixture *f, const char *path, const char *body) {
