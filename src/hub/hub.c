@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENTS_A_COMMIT 512
 #define PRUNE_ROWS 5000    /* a transaction */
 #define PRUNE_PORTIONS 200 /* an hour: the rest waits for the next */
 
@@ -89,13 +88,11 @@ int hub_open(struct hub **ret, const struct hub_options *o, struct error *why) {
     h->options = *o;
     (void)pthread_rwlock_init(&h->lock, NULL);
     (void)pthread_mutex_init(&h->write_lock, NULL);
-    (void)pthread_mutex_init(&h->event_lock, NULL);
     (void)pthread_mutex_init(&h->account_lock, NULL);
     random_bytes(h->remember_key, sizeof h->remember_key);
     model_init(&h->model, &(struct model_rules){.compat = o->compat});
     open_metrics(h);
-    h->events = calloc(HUB_EVENTS_MAX, sizeof *h->events);
-    int r = h->events ? 0 : error_set(why, ERR_NO_MEMORY, "no memory for events");
+    int r = hub_events_open(h, why);
     if (r == 0) r = hub_set_switches(h, &o->switches, why);
     if (r == 0) r = hub_reload(h, (struct bytes){NULL, 0}, why);
     if (r == 0) h->accounts = o->accounts;
@@ -111,16 +108,8 @@ int hub_open(struct hub **ret, const struct hub_options *o, struct error *why) {
 }
 
 void hub_close(struct hub *h) {
-    struct error why;
     if (!h) return;
-    if (h->options.store && hub_flush_events(h, &why) != 0) {
-        log_error(h->options.log, "events_lost", F_U64("count", h->event_count), F_ERR(&why));
-    }
-    for (size_t i = 0; h->events && i < h->event_count; i++) {
-        free(h->events[i].builder);
-        free(h->events[i].measurement);
-    }
-    free(h->events);
+    hub_events_close(h);
     admins_free(h->accounts);
     rules_free(h->rules);
     model_free(&h->model);
@@ -128,7 +117,6 @@ void hub_close(struct hub *h) {
     store_close(h->options.store);
     (void)pthread_rwlock_destroy(&h->lock);
     (void)pthread_mutex_destroy(&h->write_lock);
-    (void)pthread_mutex_destroy(&h->event_lock);
     (void)pthread_mutex_destroy(&h->account_lock);
     bytes_wipe(h->remember_key, sizeof h->remember_key);
     free(h);
@@ -216,65 +204,7 @@ int hub_change_all(struct hub *h, struct store_batch *b, struct error *why) {
     return commit_and_load(h, b, (struct bytes){NULL, 0}, why);
 }
 
-// Events
-
-static int store_some(struct hub *h, const struct hub_event *e, size_t n, struct error *why) {
-    struct arena a;
-    struct store_batch b;
-    const struct bytes none = {NULL, 0};
-    arena_init(&a, 0);
-    batch_init(&b, &a, none, none);
-    for (size_t i = 0; i < n; i++) {
-        batch_event(&b, BYTES_LIT("GetConfig"), bytes_from_str(e[i].builder),
-                    bytes_from_str(e[i].measurement));
-    }
-    int r = store_commit(h->options.store, &b, NULL, why);
-    arena_free(&a);
-    return r;
-}
-
-static size_t take_events(struct hub *h, struct hub_event *ret, size_t most) {
-    (void)pthread_mutex_lock(&h->event_lock);
-    size_t n = h->event_count < most ? h->event_count : most;
-    memcpy(ret, h->events, n * sizeof *ret);
-    memmove(h->events, h->events + n, (h->event_count - n) * sizeof *h->events);
-    h->event_count -= n;
-    (void)pthread_mutex_unlock(&h->event_lock);
-    return n;
-}
-
-// What could not be stored goes back in front, as far as there is room.
-static void give_back(struct hub *h, struct hub_event *e, size_t n) {
-    (void)pthread_mutex_lock(&h->event_lock);
-    size_t room = HUB_EVENTS_MAX - h->event_count;
-    size_t keep = n < room ? n : room;
-    memmove(h->events + keep, h->events, h->event_count * sizeof *h->events);
-    memcpy(h->events, e + (n - keep), keep * sizeof *e);
-    h->event_count += keep;
-    (void)pthread_mutex_unlock(&h->event_lock);
-    for (size_t i = 0; i < n - keep; i++) {
-        free(e[i].builder);
-        free(e[i].measurement);
-    }
-}
-
-int hub_flush_events(struct hub *h, struct error *why) {
-    struct hub_event some[EVENTS_A_COMMIT];
-    size_t n;
-    while ((n = take_events(h, some, EVENTS_A_COMMIT)) > 0) {
-        int r = store_some(h, some, n, why);
-        atomic_store(&h->events_failing, r != 0);
-        if (r != 0) {
-            give_back(h, some, n);
-            return r;
-        }
-        for (size_t i = 0; i < n; i++) {
-            free(some[i].builder);
-            free(some[i].measurement);
-        }
-    }
-    return 0;
-}
+// Old rows
 
 static int prune_some(struct hub *h, struct bytes before, bool credentials, uint64_t *removed,
                       struct error *why) {

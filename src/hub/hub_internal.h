@@ -11,8 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define HUB_EVENTS_MAX 65536 /* waiting for the store */
-#define HUB_REMEMBERED 16    /* logins that cost no hashing */
+#define HUB_REMEMBERED 16 /* logins that cost no hashing */
 
 /* The model's rules with the texts they name. */
 struct hub_rules {
@@ -25,8 +24,21 @@ struct hub_remembered {
     struct hash hash;
 };
 
+/* Events that wait until they are stored with others (events.c), a ring. */
+#define HUB_EVENTS_MAX 65536 /* a power of 2 */
+#define HUB_EVENTS_CROWDED (HUB_EVENTS_MAX / 2)
+
 struct hub_event {
-    char *builder, *measurement;
+    char *builder;           /* owned; the other name is in the same piece of memory */
+    const char *measurement; /* NUL-terminated as well */
+};
+
+struct hub_events {
+    pthread_mutex_t lock;
+    struct hub_event *ring;
+    size_t first;
+    atomic_size_t count; /* changed under the lock */
+    atomic_bool failing; /* the last attempt to store some failed */
 };
 
 struct hub {
@@ -36,11 +48,8 @@ struct hub {
     pthread_mutex_t write_lock; /* one change at a time: commit, then memory */
     struct hub_rules *rules;    /* under write_lock */
     atomic_bool allow_empty, public_only, serve_stale;
-    pthread_mutex_t event_lock;
-    struct hub_event *events;
-    size_t event_count;
+    struct hub_events events;
     atomic_bool ready;
-    atomic_bool events_failing;   /* the last attempt to store events failed */
     pthread_mutex_t account_lock; /* of the following */
     struct admins *accounts;
     uint64_t account_generation;
@@ -91,6 +100,17 @@ void hub_add_header(struct hub_response *r, const char *name, struct bytes value
 /* hub_failure answers what a store's error means: 503 with Retry-After when the store is away;
  * strict: 404, 409, 400; compat: 500. */
 void hub_failure(struct hub_call *c, int code, const struct error *why);
+
+/* Events. hub_event_note: a row for the event log, stored soon after with others; false: no room.
+ * hub_events_crowded: so many wait that who asks for more stores some first, on a worker, so that
+ * a processor that is all the loop's gets to storing them. hub_events_store_some stores one
+ * portion; close stores all, as far as the store takes them. */
+[[gnu::warn_unused_result]] int hub_events_open(struct hub *h, struct error *why);
+void hub_events_close(struct hub *h);
+[[gnu::warn_unused_result]] bool hub_event_note(struct hub *h, const char *builder,
+                                                struct bytes measurement);
+bool hub_events_crowded(const struct hub *h);
+void hub_events_store_some(struct hub *h);
 
 /* First or last value of a header; p NULL when there is none. */
 struct bytes hub_header_first(const struct hub_call *c, const char *lower_name);

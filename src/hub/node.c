@@ -7,7 +7,6 @@
 #include "base/hex.h"
 #include "hub/hub_internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define CERTIFICATE_MAX (256u << 10)
@@ -188,25 +187,6 @@ void internal_network_peers(struct hub_call *c) {
 
 // Configuration
 
-// A row for the event log, stored soon after with others. False: no room.
-static bool note_event(struct hub *h, const struct caller *caller) {
-    struct hub_event e = {
-        strdup(caller->builder->name),
-        strndup((const char *)caller->measurement->name.p, caller->measurement->name.n)};
-    bool kept = false;
-    (void)pthread_mutex_lock(&h->event_lock);
-    if (e.builder && e.measurement && h->event_count < HUB_EVENTS_MAX) {
-        h->events[h->event_count++] = e;
-        kept = true;
-    }
-    (void)pthread_mutex_unlock(&h->event_lock);
-    if (!kept) {
-        free(e.builder);
-        free(e.measurement);
-    }
-    return kept;
-}
-
 static void answer_document(struct hub_call *c, struct bytes document) {
     buf_clear(&c->res->body);
     buf_append(&c->res->body, document);
@@ -240,10 +220,16 @@ static void fetch_document(struct hub_call *c, struct bytes name, uint64_t turn,
     hub_json(c, 200);
 }
 
+static bool note_read(struct hub *h, const struct caller *caller) {
+    return !atomic_load(&h->events.failing) &&
+           hub_event_note(h, caller->builder->name, caller->measurement->name);
+}
+
 void node_configuration(struct hub_call *c) {
     struct caller caller;
     struct bytes name = {NULL, 0}, last = {NULL, 0};
     uint64_t turn = 0;
+    if (c->may_block && hub_events_crowded(c->hub)) hub_events_store_some(c->hub);
     read_lock(c);
     if (identify(c, &caller)) {
         const struct model_builder *b = caller.builder;
@@ -254,8 +240,10 @@ void node_configuration(struct hub_call *c) {
         } else if (!known && !c->may_block) {
             c->blocked = true;
             c->res->waits = HUB_WAITS_FOR_SECRETS;
-        } else if ((atomic_load(&c->hub->events_failing) || !note_event(c->hub, &caller)) &&
-                   !stale_ok) {
+        } else if (!c->may_block && hub_events_crowded(c->hub)) {
+            c->blocked = true;
+            c->res->waits = HUB_WAITS_FOR_STORE;
+        } else if (!note_read(c->hub, &caller) && !stale_ok) {
             hub_status(c, 503);
             hub_add_header(c->res, "Retry-After", BYTES_LIT("2"));
         } else if (known) {

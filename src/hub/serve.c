@@ -292,7 +292,7 @@ static void chore_done(void *context) {
 
 static void chore_due(struct loop_timer *t) {
     struct chore *c = LIST_ENTRY(t, struct chore, timer);
-    c->running = pool_submit(c->service->pool, &c->task);
+    c->running = pool_submit(c->service->chore_pool, &c->task);
     if (!c->running) chore_arm(c);
 }
 
@@ -504,6 +504,7 @@ static int start(struct service *s, struct error *why) {
     if (r == 0) metrics_add_process(s->metrics);
     if (r == 0) r = open_hub(s, why);
     if (r == 0) r = pool_start(&s->pool, (unsigned)s->values->workers, QUEUE_MAX, why);
+    if (r == 0) r = pool_start_behind(&s->chore_pool, CHORES, CHORES, why);
     if (r == 0) r = pool_start(&s->secrets_pool, (unsigned)s->values->workers, QUEUE_MAX, why);
     if (r == 0) r = pool_start(&s->password_pool, PASSWORD_WORKERS, PASSWORD_QUEUE_MAX, why);
     atomic_store(&s->keep_events_ns, s->values->keep_events_ns);
@@ -555,6 +556,7 @@ static void stop(struct service *s) {
     for (size_t i = 0; i < CHORES && s->loop; i++) {
         loop_timer_clear(s->loop, &s->chores[i].timer);
     }
+    pool_stop(s->chore_pool);
     pool_stop(s->pool);
     pool_stop(s->secrets_pool);
     pool_stop(s->password_pool);

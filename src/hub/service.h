@@ -58,6 +58,7 @@ struct service {
     struct metrics *metrics;
     struct loop *loop;
     struct pool *pool;          /* for what asks the store */
+    struct pool *chore_pool;    /* for what nobody waits for, a worker each */
     struct pool *secrets_pool;  /* for what asks the backend of the secrets */
     struct pool *password_pool; /* for passwords, so that guessing them delays no node */
     struct pool_mailbox mailbox;

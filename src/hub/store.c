@@ -8,6 +8,7 @@
 #include "hub/store_internal.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #define ATTEMPTS 4
 #define ATTEMPT_PAUSE_NS 50000000L
 #define SILENCE_NS (5 * NS_PER_S)
+#define STEPS_A_TURN 8 /* some 60 us */
 
 struct store {
     enum db_kind kind;
@@ -184,7 +186,10 @@ int store_query(struct store *s, const struct db_statement *st, const struct db_
 static int run_steps(struct db *d, const struct store_batch *b, uint64_t *ret_changed,
                      struct error *why) {
     int r = 0;
+    unsigned steps = 0;
     for (const struct store_step *step = b->first; step && r == 0; step = step->next) {
+        // A scheduler may let who runs go on until its next tick, which is 4 ms.
+        if (b->gives_way && ++steps % STEPS_A_TURN == 0) (void)sched_yield();
         uint64_t changed = 0;
         r = db_run(d, step->statement, step->values, step->n, NULL, NULL, &changed, why);
         if (r == 0 && changed == 0 && step->must_change) {

@@ -118,6 +118,7 @@ struct store_batch {
     void *context;
     int failed;
     bool again_on_conflict; /* a unique index hit by another's transaction: try again */
+    bool gives_way;         /* to threads that wait for the processor, after every few steps */
     struct bytes author, reason;
 };
 
