@@ -201,7 +201,8 @@ struct exchange_events {
     void (*body)(struct exchange *x, void *context, struct bytes in, bool end);
     /* The client takes bytes again after exchange_write said ERR_AGAIN. */
     void (*drained)(struct exchange *x, void *context);
-    /* The client is gone before the answer's end; nothing else is called any more. */
+    /* The client is gone before the answer's end, or the server refused the rest of its body
+     * (malformed, too large); nothing else is called any more. */
     void (*gone)(struct exchange *x, void *context);
 };
 void exchange_set_events(struct exchange *x, const struct exchange_events *events, void *context);

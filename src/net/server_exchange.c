@@ -290,6 +290,15 @@ void exchange_refuse(struct exchange *x, int status, const char *text) {
     exchange_respond_text(x, status, "text/plain; charset=utf-8", bytes_make(body, (size_t)n));
 }
 
+void exchange_cut(struct exchange *x, int status, const char *text) {
+    const struct exchange_events *events = x->events;
+    exchange_hold(x);
+    x->events = NULL;
+    exchange_refuse(x, status, text);
+    if (events && events->gone) events->gone(x, x->context);
+    exchange_release(x);
+}
+
 static bool take_path(struct exchange *x) {
     struct bytes target = x->request->path;
     const uint8_t *mark = target.n ? memchr(target.p, '?', target.n) : NULL;
@@ -373,7 +382,7 @@ void exchange_data(struct exchange *x, struct bytes in) {
         if (x->begun)
             exchange_abort(x);
         else
-            exchange_refuse(x, 413, "body too large");
+            exchange_cut(x, 413, "body too large");
         return;
     }
     if (!x->streaming) {

@@ -143,7 +143,7 @@ static void refuse_malformed(struct server_conn *sc, int code, const struct erro
         server_conn_close(sc);
         return;
     }
-    exchange_refuse(x, (int)status, http_status_text(status));
+    exchange_cut(x, (int)status, http_status_text(status));
 }
 
 static bool next_message(struct server_conn *sc) {

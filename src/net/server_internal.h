@@ -236,6 +236,9 @@ void exchange_finish(struct exchange *x);
 void exchange_drained(struct exchange *x);
 /* exchange_refuse answers before any route: status and text. */
 void exchange_refuse(struct exchange *x, int status, const char *text);
+/* exchange_cut is exchange_refuse in the middle of a body: a handler that reads it hears of its end
+ * as if the client were gone. */
+void exchange_cut(struct exchange *x, int status, const char *text);
 
 /* ---- protocols ---- */
 

@@ -105,7 +105,7 @@ static void on_record(void *context, const struct server_record *r) {
 static void world_open_with(struct world *w, struct server_options *o, struct server_listener *ln) {
     struct error why = {0};
     memset(w, 0, sizeof *w);
-    struct route *routes = calloc(12, sizeof *routes);
+    struct route *routes = calloc(13, sizeof *routes);
     size_t n = 0;
     routes[n++] = (struct route){"POST", "/echo", echo, NULL, 0, 0};
     routes[n++] = (struct route){"POST", "/small", echo, NULL, 10, 0};
@@ -118,6 +118,7 @@ static void world_open_with(struct world *w, struct server_options *o, struct se
         (struct route){"*", "/files/", fixed, (void *)(uintptr_t) "a file", 0, ROUTE_PREFIX};
     routes[n++] = (struct route){"GET,POST", "/hold", hold, w, 0, 0};
     routes[n++] = (struct route){"POST", "/stream", stream, w, UINT64_MAX, ROUTE_STREAM};
+    routes[n++] = (struct route){"POST", "/stream/small", stream, w, 10, ROUTE_STREAM};
     routes[n++] = (struct route){"GET", "/chunks", chunks, NULL, 0, 0};
     routes[n++] = (struct route){"GET", "/whoami", whoami, NULL, 0, 0};
     CHECK_OK(loop_new(&w->loop, NULL, &why), &why);
@@ -409,6 +410,38 @@ TEST(a_reader_that_stops_does_not_grow_memory_and_is_cut_off) {
     exchange_release(w.held);
     CHECK_U64(server_exchanges(w.server), 0);
     raw_free(&r);
+    world_close(&w, &o);
+}
+
+// Else its memory, its files and its call to an origin would stay for good.
+TEST(a_handler_hears_when_the_server_refuses_the_body_that_it_reads) {
+    static const struct {
+        const char *path, *body, *status;
+    } cases[] = {{"/stream", "3\r\nabc\r\nZZ\r\n", "HTTP/1.1 400"},
+                 {"/stream", "3\r\nabc\r\n0\r\n x: y\r\n\r\n", "HTTP/1.1 400"},
+                 {"/stream/small", "b\r\nabcdefghijk\r\n0\r\n\r\n", "HTTP/1.1 413"}};
+    struct world w;
+    struct server_options o = {0};
+    world_open(&w, &o);
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct raw r;
+        char text[200];
+        w.held = NULL;
+        (void)snprintf(text, sizeof text,
+                       "POST %s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n%s",
+                       cases[i].path, cases[i].body);
+        raw_connect(&r, &w);
+        raw_say(&r, text);
+        TURN_UNTIL(w.loop, heard(&r, cases[i].status));
+        CHECK_U64(w.gone, i + 1);
+        exchange_respond(w.held, 200, BYTES_LIT("late")); // does nothing
+        exchange_release(w.held);
+        TURN_UNTIL(w.loop, r.closed);
+        CHECK(!heard(&r, "late"));
+        CHECK_U64(w.gone, i + 1);
+        CHECK_U64(server_exchanges(w.server), 0);
+        raw_free(&r);
+    }
     world_close(&w, &o);
 }
 

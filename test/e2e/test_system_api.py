@@ -436,6 +436,13 @@ def uploads_are_whole_or_nothing():
                 time.sleep(0.2)
         wait_until(lambda: "client is gone" in api.call("GET", "/logs")[2].decode())
         assert small.read_bytes() == b"0123456789"
+        # Nor does one whose body is malformed.
+        with socket.create_connection(("127.0.0.1", api.port)) as raw:
+            with context.wrap_socket(raw) as s:
+                s.sendall(b"POST /api/v1/file-upload/small HTTP/1.1\r\nHost: x\r\n"
+                          b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nno chunk\r\n")
+                assert s.recv(4096).startswith(b"HTTP/1.1 400")
+        assert small.read_bytes() == b"0123456789"
         assert sorted(p.name for p in (folder / "uploads").iterdir()) == ["checked", "small"]
         assert api.status("POST", "/api/v1/file-upload/plain", b"") == 200
         assert (folder / "uploads/plain").read_bytes() == b""
