@@ -5,6 +5,7 @@
 #include "eth/block.h"
 #include "eth/rlp.h"
 #include "eth/tx_check.h"
+#include "evm_tool/fixture.h"
 #include "test/conformance/evm.h"
 #include "trie/trie_plain.h"
 
@@ -129,23 +130,20 @@ static void check_tx(const struct evm_file *f, struct tally *t, const char *name
         }
         return;
     }
-    struct u256 gas;
-    struct bytes gas_text = hex_of(f, json_text(json_get(expected, "intrinsicGas")));
-    uint8_t word[32] = {0};
-    if (gas_text.n <= 32 && gas_text.n > 0) memcpy(word + 32 - gas_text.n, gas_text.p, gas_text.n);
-    gas = u256_load_be(word);
+    uint64_t gas;
     struct error bad;
-    if (json_get_address(&want_sender, expected, "sender", &bad) != 0 ||
+    if (fixture_get_u64(&gas, expected, "intrinsicGas", &bad) != 0 ||
+        json_get_address(&want_sender, expected, "sender", &bad) != 0 ||
         json_get_hash(&want_hash, expected, "hash", &bad) != 0) {
         tally_fail(t, name, "%s", bad.text);
     } else if (got != 0) {
         tally_fail(t, name, "%s: refused: %s", fork_name((enum fork)fork), why.text);
     } else if (!address_equal(&sender, &want_sender) || !hash_equal(&tx->hash, &want_hash)) {
         tally_fail(t, name, "%s: another sender or hash", fork_name((enum fork)fork));
-    } else if (!is_intrinsic_gas(tx, fork_rules_of((enum fork)fork), gas.w[0])) {
+    } else if (!is_intrinsic_gas(tx, fork_rules_of((enum fork)fork), gas)) {
         tally_fail(t, name, "%s: intrinsic gas is %llu, expected %llu", fork_name((enum fork)fork),
                    (unsigned long long)tx_intrinsic_gas(tx, fork_rules_of((enum fork)fork)),
-                   (unsigned long long)gas.w[0]);
+                   (unsigned long long)gas);
     } else {
         tally_pass(t, name);
     }
