@@ -1,9 +1,11 @@
 /* Internal API: the standing of builders, for whoever runs the relay. On a listener of its own.
  * SPDX-License-Identifier: MIT */
 #include "base/hex.h"
+#include "base/utf8.h"
 #include "relay/relay.h"
 #include "json/write.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static void answer_builder(struct exchange *x, const struct builder *b) {
@@ -73,24 +75,38 @@ static struct builder *find(struct relay *r, struct exchange *x, bool make) {
     return b;
 }
 
-static void take_flag(bool *flag, struct exchange *x, const char *name) {
+// An absent flag stays as it is; a word that is neither would take away or give what nobody meant.
+static bool take_flag(bool *flag, struct exchange *x, const char *name) {
     struct bytes v = exchange_query_get(x, name);
-    if (v.n) *flag = bytes_equal_str(v, "true");
+    char text[64];
+    bool yes = bytes_equal_str(v, "true");
+    if (v.n == 0) return true;
+    *flag = yes;
+    if (yes || bytes_equal_str(v, "false")) return true;
+    (void)snprintf(text, sizeof text, "%s is true or false", name);
+    relay_refuse(x, 400, text);
+    return false;
+}
+
+static bool take_flags(struct builder_status *s, struct exchange *x) {
+    return take_flag(&s->high_priority, x, "high_prio") &&
+           take_flag(&s->blacklisted, x, "blacklisted") &&
+           take_flag(&s->optimistic, x, "optimistic") &&
+           take_flag(&s->header_submissions, x, "header_submissions");
 }
 
 void relay_on_builder(struct exchange *x, void *context) {
     struct relay *r = context;
     bool change = exchange_request(x)->method != HTTP_GET;
+    struct builder_status checked = {0};
+    if (change && !take_flags(&checked, x)) return;
     struct builder *b = find(r, x, change);
     if (!b) return;
     if (!change) {
         answer_builder(x, b);
         return;
     }
-    take_flag(&b->status.high_priority, x, "high_prio");
-    take_flag(&b->status.blacklisted, x, "blacklisted");
-    take_flag(&b->status.optimistic, x, "optimistic");
-    take_flag(&b->status.header_submissions, x, "header_submissions");
+    (void)take_flags(&b->status, x);
     log_info(r->log, "builder_changed", F_HEX("builder", BYTES_OF(b->pubkey)),
              F_BOOL("high_priority", b->status.high_priority),
              F_BOOL("blacklisted", b->status.blacklisted),
@@ -98,20 +114,27 @@ void relay_on_builder(struct exchange *x, void *context) {
     store(r, x, b);
 }
 
+static bool is_name(struct bytes id) {
+    for (size_t i = 0; i < id.n; i++) {
+        if (id.p[i] < ' ') return false;
+    }
+    return utf8_check(id) == id.n;
+}
+
 void relay_on_collateral(struct exchange *x, void *context) {
     struct relay *r = context;
     struct bytes id = exchange_query_get(x, "collateral"), value = exchange_query_get(x, "value");
     struct u256 wei;
+    const char *wrong = NULL;
+    if (!u256_from_decimal(&wei, value)) wrong = "value is the collateral in wei";
+    if (!wrong && id.n >= BUILDER_ID_MAX) wrong = "the collateral's name is too long";
+    if (!wrong && !is_name(id)) wrong = "the collateral's name is no text";
+    if (wrong) {
+        relay_refuse(x, 400, wrong);
+        return;
+    }
     struct builder *b = find(r, x, true);
     if (!b) return;
-    if (!u256_from_decimal(&wei, value)) {
-        relay_refuse(x, 400, "value is the collateral in wei");
-        return;
-    }
-    if (id.n >= BUILDER_ID_MAX) {
-        relay_refuse(x, 400, "the collateral's name is too long");
-        return;
-    }
     b->status.collateral = wei;
     if (id.n) {
         memset(b->status.id, 0, sizeof b->status.id);

@@ -282,6 +282,32 @@ def rows_of_builders_are_read_to_the_letter():
 
 
 @case
+def an_operators_slip_changes_no_builders_standing():
+    """What is neither true nor false, no amount, or no name is refused; nobody becomes known by it."""
+    with world() as w:
+        pubkey = w.chain.tool.pubkey(key_of(7))
+        path, collateral = (f"/internal/v1/builder/{x}{pubkey}" for x in ("", "collateral/"))
+        slips = [(path + "?blacklisted=True", "blacklisted is true or false"),
+                 (path + "?high_prio=1", "high_prio is true or false"),
+                 (path + "?high_prio=false&optimistic=yes", "optimistic is true or false"),
+                 (collateral + "?collateral=one", "value is the collateral in wei"),
+                 (collateral + "?collateral=%ff&value=1", "the collateral's name is no text"),
+                 (collateral + "?collateral=a%00b&value=1", "the collateral's name is no text")]
+        for slip, text in slips:
+            answer = post(w.internal, slip, b"")
+            same((answer[0], message_of(answer)), (400, text))
+        same(message_of(get(w.internal, path)), "builder not found")
+        same(post(w.internal, path + "?high_prio=true&blacklisted=false", b"")[0], 200)
+        same(post(w.internal, collateral + "?collateral=one&value=7", b"")[0], 200)
+        before = get(w.internal, path)[2]
+        for slip, _ in slips:
+            same(post(w.internal, slip, b"")[0], 400)
+        same(get(w.internal, path)[2], before)
+        same([json.loads(before)[k] for k in ("is_high_prio", "builder_id", "collateral")],
+             [True, "one", "7"])
+
+
+@case
 def a_reload_tells_what_was_taken():
     """SIGHUP: the log's settings count at once, what else changed is named with its need of a restart;
     a file that is wrong changes nothing."""
