@@ -3,7 +3,7 @@
 
 #include "crypto/keccak.h"
 #include "eth/address.h"
-#include "eth/blinded_block.h"
+#include "eth/beacon_block.h"
 #include "eth/fork.h"
 #include "eth/rlp.h"
 #include "eth/rpc_json.h"
@@ -192,15 +192,21 @@ static int show_rlp(const struct subject *s) {
 
 /* Electra and Fulu differ in how many proofs a blob has, and in nothing that SSZ tells. */
 static bool proofs_fit(const struct ssz_type *type, const void *value) {
-    for (uint32_t i = 0; i < type->field_count; i++) {
-        const struct ssz_type *bundle = type->fields[i].type;
-        if (bundle == consensus_types_of(CONSENSUS_FULU)->blobs_bundle ||
-            bundle == consensus_types_of(CONSENSUS_ELECTRA)->blobs_bundle) {
-            const struct blobs_bundle *b =
-                (const void *)((const uint8_t *)value + type->fields[i].offset);
-            bool cells = bundle == consensus_types_of(CONSENSUS_FULU)->blobs_bundle;
-            return b->proofs.count == b->blobs.count * (cells ? CELLS_PER_BLOB : 1);
-        }
+    const struct consensus_types *electra = consensus_types_of(CONSENSUS_ELECTRA),
+                                 *fulu = consensus_types_of(CONSENSUS_FULU);
+    if (type == electra->blobs_bundle || type == fulu->blobs_bundle) {
+        const struct blobs_bundle *b = value;
+        return b->proofs.count ==
+               b->blobs.count * (type == fulu->blobs_bundle ? CELLS_PER_BLOB : 1);
+    }
+    if (type == electra->block_contents || type == fulu->block_contents) {
+        const struct block_contents *c = value;
+        return c->kzg_proofs.count ==
+               c->blobs.count * (type == fulu->block_contents ? CELLS_PER_BLOB : 1);
+    }
+    for (uint32_t i = 0; type->kind == SSZ_CONTAINER && i < type->field_count; i++) {
+        const struct ssz_field *f = &type->fields[i];
+        if (!proofs_fit(f->type, (const uint8_t *)value + f->offset)) return false;
     }
     return true;
 }
@@ -251,8 +257,11 @@ static const struct kind {
         BY_FORK(NAME, CONSENSUS_BELLATRIX, "bellatrix")
     BY_ALL_FORKS(submit_request),
     BY_ALL_FORKS(signed_blinded_block),
+    BY_ALL_FORKS(block_contents),
+    BY_ALL_FORKS(signed_block),
     BY_ALL_FORKS(signed_builder_bid),
     BY_ALL_FORKS(payload_and_blobs),
+    BY_ALL_FORKS(blobs_bundle),
     BY_ALL_FORKS(payload),
     BY_ALL_FORKS(payload_header),
     BY_ALL_FORKS(blinded_block),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "eth/describe.h"
 
+#include "eth/beacon_block.h"
 #include "eth/block.h"
 #include "eth/containers.h"
 #include "eth/rlp.h"
@@ -102,6 +103,29 @@ TEST(finds_containers_by_fork) {
         char expected[64];
         (void)snprintf(expected, sizeof expected, "submit_request_%s",
                        consensus_fork_name((enum consensus_fork)f));
+        CHECK_STR(kind_of(buf_view(&b), NULL, &a), expected);
+        // Blocks as they are published. Electra's without blobs are Fulu's too.
+        const struct consensus_types *t = consensus_types_of((enum consensus_fork)f);
+        const char *name = consensus_fork_name((enum consensus_fork)f);
+        struct block_contents c = {.signed_block.message.slot = 0x80};
+        buf_clear(&b);
+        ssz_encode(&b, t->signed_block, &c.signed_block);
+        (void)snprintf(expected, sizeof expected, "signed_block_%s",
+                       f == CONSENSUS_ELECTRA ? "fulu" : name);
+        CHECK_STR(kind_of(buf_view(&b), NULL, &a), expected);
+        (void)snprintf(expected, sizeof expected, "signed_block_%s", name);
+        CHECK_STR(kind_of(buf_view(&b), expected, &a), expected);
+        if (!t->block_contents) continue;
+        c.blobs.items = &blob, c.blobs.count = 1;
+        c.kzg_proofs.items = points, c.kzg_proofs.count = s.blobs_bundle.proofs.count;
+        buf_clear(&b);
+        ssz_encode(&b, t->block_contents, &c);
+        (void)snprintf(expected, sizeof expected, "block_contents_%s", name);
+        CHECK_STR(kind_of(buf_view(&b), NULL, &a), expected);
+        buf_clear(&b);
+        ssz_encode(&b, t->blobs_bundle, &s.blobs_bundle);
+        (void)snprintf(expected, sizeof expected, "blobs_bundle_%s",
+                       f == CONSENSUS_DENEB ? "electra" : name);
         CHECK_STR(kind_of(buf_view(&b), NULL, &a), expected);
     }
     buf_clear(&b);
