@@ -265,6 +265,22 @@ static bool accounts_as_last(const struct state_root *s, const struct state_acco
     return true;
 }
 
+// Entries lie anywhere: asks for what tells that one is as in the last candidate.
+static void ask_last(const struct state_root *s, size_t i) {
+    if (i + 8 < s->entry_count) {
+        const uint8_t *p = (const uint8_t *)s->entries[i + 8];
+        for (size_t at = 0; at < offsetof(struct entry, base); at += 64) {
+            __builtin_prefetch(p + at);
+        }
+    }
+    if (i + 4 < s->entry_count) {
+        const struct last *l = &s->entries[i + 4]->last;
+        for (size_t k = 0; l->known && k < l->slot_count && k < 4; k++) {
+            __builtin_prefetch(&l->slots[k]);
+        }
+    }
+}
+
 // The same for the accounts of the last candidate in the same order: keys and entries are known.
 static int match_as_last(struct state_root *s, const struct state_account_change *changes,
                          size_t count, struct target ***ret_matched, struct error *why) {
@@ -274,7 +290,7 @@ static int match_as_last(struct state_root *s, const struct state_account_change
     if (!t || !matched) return state_root_no_memory(why);
     for (size_t i = 0; i < s->entry_count; i++) {
         const struct entry *e = s->entries[i];
-        state_root_ask(s, i, s->entry_count);
+        ask_last(s, i);
         matched[i] = NULL;
         if (e->at == NOT_CHANGED) continue;
         *t = (struct target){.key = e->key, .change = &changes[e->at]};
@@ -347,15 +363,15 @@ static int keep_last(struct entry *e, const struct state_account_change *c, stru
 }
 
 // Entries lie anywhere; their fields fill some lines each, and their slots more.
-void state_root_ask(const struct state_root *s, size_t i, size_t to) {
-    if (i + 8 < s->entry_count) {
-        const uint8_t *p = (const uint8_t *)s->entries[i + 8];
+void state_root_ask(struct entry *const *entries, size_t count, size_t i, size_t to) {
+    if (i + 8 < count) {
+        const uint8_t *p = (const uint8_t *)entries[i + 8];
         for (size_t at = 0; at < sizeof(struct entry); at += 64) {
             __builtin_prefetch(p + at, 1);
         }
     }
     if (i + 4 < to) {
-        const struct entry *e = s->entries[i + 4];
+        const struct entry *e = entries[i + 4];
         for (size_t k = 0; k < e->slot_count && k < 4; k++) {
             __builtin_prefetch(&e->slots[k], 1);
             if (e->last.known && k < e->last.slot_count) __builtin_prefetch(&e->last.slots[k], 1);
@@ -363,20 +379,25 @@ void state_root_ask(const struct state_root *s, size_t i, size_t to) {
     }
 }
 
-// Marks targets that are as in the last candidate. Gives how many slots all others have.
-static int compare_with_last(struct state_root *s, struct target *const *matched, size_t *ret,
+// Leaves out entries that are as in the last candidate: all others are in s->todo, and matched is
+// by its order from here on. Gives how many slots must be looked for.
+static int compare_with_last(struct state_root *s, struct target **matched, size_t *ret,
                              struct error *why) {
     *ret = 0;
+    s->todo_count = 0;
+    s->todo = arena_alloc_raw(&s->scratch, s->entry_count * sizeof(struct entry *));
+    if (!s->todo) return state_root_no_memory(why);
     for (size_t i = 0; i < s->entry_count; i++) {
         struct entry *e = s->entries[i];
         struct target *t = matched[i];
-        state_root_ask(s, i, s->entry_count);
+        ask_last(s, i);
+        if (t && as_last(e, t->change)) continue;
+        matched[s->todo_count] = t;
+        s->todo[s->todo_count++] = e;
         if (!t) {
             e->last.known = false;
             continue;
         }
-        t->same = as_last(e, t->change);
-        if (t->same) continue;
         t->same_slots = slots_as_last(e, t->change);
         int r = keep_last(e, t->change, why);
         if (r != 0) return r;
@@ -385,7 +406,7 @@ static int compare_with_last(struct state_root *s, struct target *const *matched
     return 0;
 }
 
-static int prepare_slots(struct state_root *s, struct target *const *matched, struct error *why) {
+static int prepare_slots(struct state_root *s, struct target **matched, struct error *why) {
     size_t slots, jobs = 0;
     int r = compare_with_last(s, matched, &slots, why);
     if (r != 0) return r;
@@ -393,9 +414,9 @@ static int prepare_slots(struct state_root *s, struct target *const *matched, st
     struct target_slot *sorted = arena_alloc_raw(&s->scratch, slots * sizeof *slot);
     struct key_cache_job *job = arena_alloc_raw(&s->scratch, slots * sizeof *job);
     if (!slot || !sorted || !job) return state_root_no_memory(why);
-    for (size_t i = 0; i < s->entry_count; i++) {
+    for (size_t i = 0; i < s->todo_count; i++) {
         struct target *t = matched[i];
-        if (!t || t->same || t->same_slots) continue;
+        if (!t || t->same_slots) continue;
         t->slots = slot;
         t->slot_count = t->change->slot_count;
         for (size_t k = 0; k < t->slot_count; k++, slot++) {
@@ -405,9 +426,9 @@ static int prepare_slots(struct state_root *s, struct target *const *matched, st
         }
     }
     (void)key_cache_hash(s->keys, job, jobs);
-    for (size_t i = 0; i < s->entry_count; i++) {
+    for (size_t i = 0; i < s->todo_count; i++) {
         struct target *t = matched[i];
-        if (!t || t->same || t->same_slots) continue;
+        if (!t || t->same_slots) continue;
         size_t n = t->slot_count;
         if (!key_sort(sorted, t->slots, n, sizeof *slot, &s->scratch))
             return state_root_no_memory(why);
@@ -459,15 +480,14 @@ static int overwrite_accounts(struct state_root *s, struct trie_change *changes,
 static int apply_accounts(struct state_root *s, struct target *const *matched,
                           const struct state_missing_sink *sink, struct error *why) {
     struct trie_change *changes =
-        arena_alloc_raw(&s->scratch, s->entry_count * sizeof(struct trie_change));
+        arena_alloc_raw(&s->scratch, s->todo_count * sizeof(struct trie_change));
     struct trie_way **ways =
-        arena_alloc_raw(&s->scratch, s->entry_count * sizeof(struct trie_way *));
+        arena_alloc_raw(&s->scratch, s->todo_count * sizeof(struct trie_way *));
     if (!changes || !ways) return state_root_no_memory(why);
     size_t n = 0;
-    for (size_t i = 0; i < s->entry_count; i++) {
-        struct entry *e = s->entries[i];
-        state_root_ask(s, i, s->entry_count);
-        if (matched[i] && matched[i]->same) continue;
+    for (size_t i = 0; i < s->todo_count; i++) {
+        struct entry *e = s->todo[i];
+        state_root_ask(s->todo, s->todo_count, i, s->todo_count);
         const struct state_account_change *c = matched[i] ? matched[i]->change : NULL;
         struct account now = e->base;
         bool exists = c ? !c->removed : e->base_exists;
@@ -504,8 +524,8 @@ static int apply_accounts(struct state_root *s, struct target *const *matched,
 static int load_bases(struct state_root *s, const struct state_missing_sink *sink,
                       struct error *why) {
     int missing = 0;
-    for (size_t i = 0; i < s->entry_count; i++) {
-        struct entry *e = s->entries[i];
+    for (size_t i = 0; i < s->todo_count; i++) {
+        struct entry *e = s->todo[i];
         int r = e->base_known ? 0 : load_base(s, e, sink, why);
         if (r == ERR_NOT_FOUND) missing = r; // go on: the sink wants all of them
         if (r != 0 && r != ERR_NOT_FOUND) return r;

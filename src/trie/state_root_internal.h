@@ -24,17 +24,7 @@ struct slot {
 /* An account that some candidate on this parent changed. */
 struct entry {
     struct hash key;
-    struct account base, now;
-    bool base_exists, now_exists;
-    bool base_known;
-    bool cleared;  /* `storage` began empty in the last candidate */
-    bool replaced; /* the store holds another storage trie than the parent's */
-    struct trie storage;
-    struct slot *slots; /* by key */
-    size_t slot_count, slot_capacity;
-    size_t at;           /* which of the last candidate's accounts it is, or NOT_CHANGED */
-    struct trie_way way; /* in the account trie, while that has the shape of number way_shape */
-    uint64_t way_shape;
+    size_t at;    /* which of the last candidate's accounts it is, or NOT_CHANGED */
     struct last { /* what the last candidate told, to see at once that another tells the same */
         bool known;
         uint64_t nonce;
@@ -43,13 +33,22 @@ struct entry {
         struct state_slot_change *slots; /* as they came */
         size_t slot_count, slot_capacity;
     } last;
+    struct account base, now; /* from here on nothing is looked at when it did */
+    bool base_exists, now_exists;
+    bool base_known;
+    bool cleared;  /* `storage` began empty in the last candidate */
+    bool replaced; /* the store holds another storage trie than the parent's */
+    struct trie storage;
+    struct slot *slots; /* by key */
+    size_t slot_count, slot_capacity;
+    struct trie_way way; /* in the account trie, while that has the shape of number way_shape */
+    uint64_t way_shape;
 };
 
 /* An account of the candidate that is being computed. */
 struct target {
     struct hash key;
     const struct state_account_change *change;
-    bool same;       /* as in the last candidate: nothing is to be done */
     bool same_slots; /* the slots are those of the last candidate, as they came: `slots` is left out
                       */
     struct target_slot {
@@ -72,7 +71,9 @@ struct state_root {
     size_t entry_count, entry_capacity;
     struct address *last; /* of the last candidate's accounts, as they came */
     size_t last_count, last_capacity;
-    bool last_known;      /* and the entries are those of that candidate */
+    bool last_known;     /* and the entries are those of that candidate */
+    struct entry **todo; /* of one call, in scratch: those not as in the last candidate, by key */
+    size_t todo_count;
     struct map parked;    /* entries of before, as the parent has them: kept for their tries */
     struct arena scratch; /* of one call */
     struct member {
@@ -104,15 +105,15 @@ void state_root_missing(void *arg, const struct trie_missing *missing);
 /* state_root_begin_storage makes an account's storage trie that of the parent, or empty. */
 void state_root_begin_storage(const struct state_root *s, struct entry *e, bool cleared);
 
-/* state_root_ask asks memory for entries that come soon after number i: they lie anywhere.
- * to      those from here on may be another thread's, so they are not looked into. */
-void state_root_ask(const struct state_root *s, size_t i, size_t to);
+/* state_root_ask asks memory for those of `count` entries that come soon after number i: they lie
+ * anywhere.  to  those from here on may be another thread's, so they are not looked into. */
+void state_root_ask(struct entry *const *entries, size_t count, size_t i, size_t to);
 
 /* state_root_decode_slot gives the value of a slot as it was before a change. */
 int state_root_decode_slot(struct u256 *ret, const struct trie_change *c, struct error *why);
 
-/* state_root_apply_storage changes the storage tries of all entries to what the candidate says
- * (matched[i] of entry i; NULL: as in the parent). Those whose base is not known are left out.
+/* state_root_apply_storage changes the storage tries of s->todo to what the candidate says
+ * (matched[i] of number i; NULL: as in the parent). Those whose base is not known are left out.
  * errors  ERR_NOT_FOUND: the sink has what is missing. Those of the source. */
 int state_root_apply_storage(struct state_root *s, struct target *const *matched,
                              struct trie_team *team, const struct state_missing_sink *sink,

@@ -239,12 +239,11 @@ static int plan_window(struct state_root *s, struct target *const *matched, size
                        struct member *m, struct window *w) {
     w->count = w->changes = 0;
     while (*at < to && w->count < WINDOW_JOBS && w->changes < WINDOW_CHANGES) {
-        state_root_ask(s, *at, to);
+        state_root_ask(s->todo, s->todo_count, *at, to);
         struct storage_job *j = &w->job[w->count];
-        *j = (struct storage_job){.entry = s->entries[*at], .target = matched[*at]};
+        *j = (struct storage_job){.entry = s->todo[*at], .target = matched[*at]};
         ++*at;
         if (!j->entry->base_known) continue; // it is missing: this candidate fails
-        if (j->target && j->target->same) continue;
         int r = plan_job(s, j, &m->scratch, &m->why);
         if (r != 0) return r;
         w->changes += j->work.change_count;
@@ -291,7 +290,7 @@ int state_root_apply_storage(struct state_root *s, struct target *const *matched
     }
     struct storage_phase phase = {s, matched, sink, threads > 1};
     trie_pool_share(s->pool, phase.shared);
-    trie_team_run(team, s->entry_count, phase.shared ? ENTRIES_RANGE : s->entry_count + 1,
+    trie_team_run(team, s->todo_count, phase.shared ? ENTRIES_RANGE : s->todo_count + 1,
                   apply_entries, &phase);
     trie_pool_share(s->pool, false);
     for (unsigned i = 0; i < threads; i++) {
