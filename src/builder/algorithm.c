@@ -143,7 +143,8 @@ static bool find_new(const struct algorithm *a, const struct plan *plan,
 static size_t cut_of(const struct block_fill *f, uint64_t gas) {
     const struct block_run *run = f->run;
     size_t i = f->step_count;
-    uint64_t end = run->env.gas_limit - f->options.reserved_gas;
+    uint64_t limit = run->env.gas_limit, kept = f->options.reserved_gas;
+    uint64_t end = limit > kept ? limit - kept : 0;
     while (i > 0 && f->steps[i - 1].before.run.gas_used + gas > end) {
         i--;
     }

@@ -209,7 +209,8 @@ static void lower(struct greedy *g, uint32_t i, const struct commit_result *resu
 
 int greedy_run(struct greedy *g, enum algorithm_kind kind, unsigned retries, struct block_fill *f,
                const struct plan *plan, const atomic_bool *stop, struct error *why) {
-    uint64_t gas_max = f->run->env.gas_limit - f->options.reserved_gas, gas = 0;
+    uint64_t limit = f->run->env.gas_limit, kept = f->options.reserved_gas;
+    uint64_t gas_max = limit > kept ? limit - kept : 0, gas = 0;
     int r = reserve(g, plan, why);
     if (r != 0) return r;
     begin(g, kind, plan);

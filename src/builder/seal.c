@@ -36,9 +36,9 @@ int sealer_begin(struct sealer *s, struct slot_work *work, struct block_fill *f,
 /* The decision. */
 
 static struct bid_situation situation_of(const struct sealer *s, const struct block_fill *f,
-                                         const struct slot_auction *a) {
+                                         const struct slot_auction *a, uint64_t payout_gas) {
     struct u256 earned = fill_profit(f);
-    struct u256 fee = u256_mul(f->run->env.base_fee, u256_from_u64(s->payout_gas));
+    struct u256 fee = u256_mul(f->run->env.base_fee, u256_from_u64(payout_gas));
     bool loses = u256_compare(earned, fee) < 0;
     return (struct bid_situation){
         .can_lose = loses,
@@ -247,13 +247,16 @@ static int finish(struct sealer *s, struct producer *p, struct block_fill *f, st
     return r;
 }
 
-int seal_candidate(struct sealer *s, struct producer *p, struct block_fill *f,
-                   struct built_block **ret, const char **ret_reason, struct error *why) {
+// Decides and seals with that gas for the payment; *ret_unpaid: it was to be bid, and that failed.
+static int seal_with(struct sealer *s, struct producer *p, struct block_fill *f, uint64_t gas,
+                     struct built_block **ret, bool *ret_unpaid, const char **ret_reason,
+                     struct error *why) {
     struct slot_auction auction = slot_work_auction(s->work);
-    struct bid_situation situation = situation_of(s, f, &auction);
+    struct bid_situation situation = situation_of(s, f, &auction, gas);
     struct bid_decision d = bid_decide(&s->options.policy, &situation);
     bool paid;
     *ret = NULL;
+    *ret_unpaid = false;
     *ret_reason = d.reason;
     if (auction.halted) *ret_reason = "bidding is halted";
     if (!s->payout_possible) *ret_reason = "the proposer's account does not take a payment";
@@ -272,17 +275,33 @@ int seal_candidate(struct sealer *s, struct producer *p, struct block_fill *f,
     b->offer = offer;
     b->true_value = situation.value;
     b->own = d.own;
-    int r = fill_pay(f, &s->work->proposer, &d.payout, s->payout_gas, &paid, why);
+    int r = fill_pay(f, &s->work->proposer, &d.payout, gas, &paid, why);
     if (r == 0 && paid) r = describe(b, f, why);
     if (r == 0 && paid) r = finish(s, p, f, b, why);
     fill_unpay(f);
     if (r != 0 || !paid) {
         slot_work_retract(s->work, &offer);
         built_block_release(b);
+        *ret_unpaid = r == 0;
         if (r == 0) *ret_reason = "the builder's account cannot pay";
         return r;
     }
     slot_work_left(s->work, &offer);
     *ret = b;
     return 0;
+}
+
+int seal_candidate(struct sealer *s, struct producer *p, struct block_fill *f,
+                   struct built_block **ret, const char **ret_reason, struct error *why) {
+    bool unpaid, possible;
+    uint64_t gas;
+    int r = seal_with(s, p, f, s->payout_gas, ret, &unpaid, ret_reason, why);
+    if (r != 0 || !unpaid) return r;
+    // What the proposer's code takes may depend on what the candidate's orders did to it.
+    r = fill_payout_gas(f, &s->work->proposer, &gas, &possible, why);
+    if (r == 0 && !possible)
+        *ret_reason = "the proposer's account takes no payment after the orders";
+    if (r != 0 || !possible || gas <= s->payout_gas) return r;
+    if (gas > f->options.reserved_gas) f->options.reserved_gas = gas; // of the next candidates
+    return seal_with(s, p, f, gas, ret, &unpaid, ret_reason, why);
 }

@@ -12,7 +12,7 @@ import threading
 import time
 
 import wallet
-from builder_world import BUILDER_KEY, FINNEY, ONCE, PAY, PROPOSER, REVERT, World
+from builder_world import BUILDER_KEY, CHAIN, FINNEY, GAS_FEE, ONCE, PAY, PROPOSER, REVERT, World
 from harness import Folder, PROGRAM, Skip, case, main, request, run, wait_until
 from relay_stub import Server
 
@@ -284,6 +284,28 @@ def pour(w, frames):
             kind, last, _ = read_frame(s)
             assert kind == 4, kind
         sent.join()
+
+
+@case
+def a_payment_that_an_order_makes_dearer_is_made_all_the_same():
+    """The proposer is paid by a contract's rules: what it takes is measured again where the block changes it."""
+    with Folder() as folder:
+        w = World(folder)
+        doc = json.loads(w.genesis.read_text())
+        # Keeps the last payment; data clears that, so that the next one fills an empty slot.
+        doc["alloc"][PROPOSER] = {"balance": "0x0", "code": "0x36600857345f55005b5f5f5500",
+                                  "storage": {"0x" + "00" * 32: "0x" + "00" * 31 + "01"}}
+        w.genesis.write_text(json.dumps(doc))
+        with w:
+            sender = w.senders[0]
+            raw = wallet.transaction(sender.key, 0, CHAIN, bytes.fromhex(PROPOSER[2:]), 0, 100000, b"\x01",
+                                     50 * 10**9, GAS_FEE)
+            w.builder("eth_sendBundle", {"txs": ["0x" + raw.hex()]})  # not the pool: the node builds as well
+            block = int(w.receipt("0x" + wallet.keccak(raw).hex())["blockNumber"], 16)
+            assert w.node("eth_getBlockByNumber", hex(block), False)["miner"].lower() == "0x" + wallet.address(BUILDER_KEY).hex()
+            grown = w.balance(PROPOSER, hex(block)) - w.balance(PROPOSER, hex(block - 1))
+            assert grown > w.balance(PROPOSER, hex(block - 1)) - w.balance(PROPOSER, hex(block - 2)) > 0, grown
+            w.wait_won(2)
 
 
 @case
