@@ -2,6 +2,7 @@
 #include "devnet/socket_owner.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
@@ -13,8 +14,10 @@
 #include <unistd.h>
 
 /* The kernel is asked for this one connection: its list of all is read line by line, and with the
- * sockets of a busy machine in it that takes longer than a slot. 0: it cannot be asked. */
-static unsigned long ask_inode(const struct sockaddr_in *own, const struct sockaddr_in *other) {
+ * sockets of a busy machine in it that takes longer than a slot. *ret is 0 when there is none, as
+ * when its owner has closed it. False: the kernel cannot be asked. */
+static bool ask_inode(unsigned long *ret, const struct sockaddr_in *own,
+                      const struct sockaddr_in *other) {
     struct {
         struct nlmsghdr head;
         struct inet_diag_req_v2 body;
@@ -31,22 +34,29 @@ static unsigned long ask_inode(const struct sockaddr_in *own, const struct socka
                                  .idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}}}};
     struct {
         struct nlmsghdr head;
-        struct inet_diag_msg body;
+        union {
+            struct inet_diag_msg body;
+            struct nlmsgerr fault;
+        };
         char rest[1024];
     } answer;
     const struct timeval limit = {.tv_usec = 100000};
-    unsigned long inode = 0;
+    bool asked = false;
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-    if (fd < 0) return 0;
+    *ret = 0;
+    if (fd < 0) return false;
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     if (send(fd, &request, sizeof request, 0) == (ssize_t)sizeof request) {
         ssize_t n = recv(fd, &answer, sizeof answer, 0);
         bool found = n >= (ssize_t)(sizeof answer.head + sizeof answer.body) &&
                      answer.head.nlmsg_type == SOCK_DIAG_BY_FAMILY;
-        if (found) inode = answer.body.idiag_inode;
+        bool none = n >= (ssize_t)(sizeof answer.head + sizeof answer.fault) &&
+                    answer.head.nlmsg_type == NLMSG_ERROR && answer.fault.error == -ENOENT;
+        if (found) *ret = answer.body.idiag_inode;
+        asked = found || none;
     }
     (void)close(fd);
-    return inode;
+    return asked;
 }
 
 // The inode of the socket whose local end is `own` and whose remote end is `other`; 0: none.
@@ -98,8 +108,8 @@ size_t socket_owner(int fd, const pid_t *pids, size_t count) {
         getpeername(fd, (struct sockaddr *)&there, &m) < 0 || there.sin_family != AF_INET) {
         return count;
     }
-    unsigned long inode = ask_inode(&there, &here);
-    if (!inode) inode = list_inode(&there, &here);
+    unsigned long inode;
+    if (!ask_inode(&inode, &there, &here)) inode = list_inode(&there, &here);
     if (!inode) return count;
     (void)snprintf(name, sizeof name, "socket:[%lu]", inode);
     for (size_t i = 0; i < count; i++) {
