@@ -34,13 +34,13 @@ static struct bytes take(struct bytes *in, size_t n) {
 }
 
 static bool edit(struct buf *b, struct bytes how) {
-    struct bytes before = bytes_make(malloc(b->n), b->n);
-    must(before.p != NULL);
-    memcpy((void *)(uintptr_t)before.p, b->p, b->n);
+    uint8_t *copy = malloc(b->n);
+    must(copy != NULL);
+    memcpy(copy, b->p, b->n);
     for (; how.n >= 3; how = bytes_slice(how, 3, how.n))
         b->p[load_be16(how.p) % b->n] ^= how.p[2];
-    bool changed = !bytes_equal(before, buf_view(b));
-    free((void *)(uintptr_t)before.p);
+    bool changed = !bytes_equal(bytes_make(copy, b->n), buf_view(b));
+    free(copy);
     return changed;
 }
 
