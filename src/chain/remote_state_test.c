@@ -36,7 +36,7 @@ static struct play play;
 static struct head *there;
 static struct producer *maker;
 static struct hash hashes[BLOCKS + 1];
-static enum lie lie;
+static _Atomic(enum lie) lie; // read by the workers that fetch ahead
 static atomic_uint told, asked;
 static bool slow; /* with code */
 static uint64_t newest;
