@@ -119,17 +119,30 @@ static void make_room(struct rpc_filters *fs) {
     }
 }
 
+static uint64_t now_ns(const struct rpc *r) {
+    return clock_monotonic_ns(loop_clock(r->node->loop));
+}
+
+/* Ends those that nobody has polled for long; one may have been polled since `now`. With the lock
+ * held. */
+static void end_forgotten(struct rpc_filters *fs, uint64_t now) {
+    for (unsigned i = 0; i < FILTERS_MAX && fs->count; i++) {
+        const struct filter *f = fs->filters[i];
+        if (f && f->polled_ns + FILTER_AGE_NS < now) filter_free(take_out(fs, i));
+    }
+}
+
 void rpc_filters_take(struct rpc *r, const struct rpc_event *e) {
     struct rpc_filters *fs = r->filters;
-    uint64_t now = clock_monotonic_ns(&clock_system);
     pthread_mutex_lock(&fs->lock);
+    end_forgotten(fs, now_ns(r));
     for (unsigned i = 0; i < FILTERS_MAX && fs->count; i++) {
         struct filter *f = fs->filters[i];
         if (!f) continue;
         fs->bytes -= f->out.capacity;
         tell(f, e);
         fs->bytes += f->out.capacity;
-        if (f->out.failed || now - f->polled_ns > FILTER_AGE_NS) filter_free(take_out(fs, i));
+        if (f->out.failed) filter_free(take_out(fs, i));
         make_room(fs); // one event told to all can be much
     }
     pthread_mutex_unlock(&fs->lock);
@@ -141,9 +154,10 @@ static int add(struct node_call *c, struct filter *f, struct error *why) {
     struct rpc_filters *fs = rpc_of(c)->filters;
     rpc_events_drain(rpc_of(c)); // it tells of what comes after it
     buf_init(&f->out, FILTER_BYTES_MAX);
-    f->polled_ns = clock_monotonic_ns(&clock_system);
+    f->polled_ns = now_ns(rpc_of(c));
     f->id = (random_u64() >> 1) | 1;
     pthread_mutex_lock(&fs->lock);
+    end_forgotten(fs, f->polled_ns);
     unsigned at = 0;
     while (at < FILTERS_MAX && fs->filters[at]) {
         at++;
@@ -207,10 +221,12 @@ static struct filter *find(struct node_call *c, unsigned *ret_at, int *ret_code,
     uint64_t id;
     *ret_code = rpc_param_quantity(c, &id, 0, why);
     if (*ret_code != 0) return NULL;
+    uint64_t now = now_ns(rpc_of(c));
     pthread_mutex_lock(&fs->lock);
+    end_forgotten(fs, now);
     for (unsigned i = 0; i < FILTERS_MAX; i++) {
         if (!fs->filters[i] || fs->filters[i]->id != id) continue;
-        fs->filters[i]->polled_ns = clock_monotonic_ns(&clock_system);
+        fs->filters[i]->polled_ns = now;
         *ret_at = i;
         return fs->filters[i];
     }

@@ -353,6 +353,20 @@ TEST(filters_tell_what_came_since) {
     rpc_fixture_close(&f);
 }
 
+TEST(filters_end_five_minutes_after_their_last_poll) {
+    rpc_begin(&f, 1, 5);
+    const char *polled = rpc_raw(&f, rpc_result(&f, "eth_newBlockFilter", "[]"));
+    const char *left = rpc_raw(&f, rpc_result(&f, "eth_newBlockFilter", "[]"));
+    char *of_polled = arena_printf(&f.arena, "[%s]", polled),
+         *of_left = arena_printf(&f.arena, "[%s]", left);
+    clock_fake_advance(&f.clock, 299 * NS_PER_S);
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getFilterChanges", of_polled)), "[]");
+    clock_fake_advance(&f.clock, 2 * NS_PER_S); // on a chain where nothing happens
+    CHECK_STR(rpc_raw(&f, rpc_result(&f, "eth_getFilterChanges", of_polled)), "[]");
+    rpc_check_error(&f, "eth_getFilterChanges", of_left, -32000, "filter not found");
+    rpc_fixture_close(&f);
+}
+
 TEST(filters_that_nobody_polls_end_when_they_have_too_much_to_tell) {
     enum { FILTERS = 1500, DATA = 120000 }; // 360 MB together
     char *asked[FILTERS];

@@ -83,7 +83,9 @@ int rpc_fixture_start(struct rpc_fixture *f, struct error *why) {
                                         .limits = {.price_min = u256_from_u64(1)}};
     if (r == 0) r = txpool_open(&f->txpool, &pool, why);
     if (r == 0) r = pool_start(&f->node.workers, 1, 1024, why);
-    if (r == 0) r = loop_new(&f->node.loop, NULL, why);
+    clock_fake_init(&f->clock, 0);
+    const struct loop_options loop = {.clock = &f->clock.clock};
+    if (r == 0) r = loop_new(&f->node.loop, &loop, why);
     if (r != 0) return r;
     const struct head_block *genesis = head_genesis(f->head);
     f->node.values = &f->values;

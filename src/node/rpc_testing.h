@@ -16,9 +16,10 @@ struct rpc_fixture {
     struct txpool *txpool;
     struct node_values values;
     struct node node;
-    struct arena arena;  /* of blocks and answers */
-    uint64_t peer;       /* of the calls; 0: HTTP */
-    struct buf notified; /* what was sent to peers: "PEER:MESSAGE" a line */
+    struct clock_fake clock; /* of its loop */
+    struct arena arena;      /* of blocks and answers */
+    uint64_t peer;           /* of the calls; 0: HTTP */
+    struct buf notified;     /* what was sent to peers: "PEER:MESSAGE" a line */
     void (*on_gone)(void *context, uint64_t peer);
     void *on_gone_context;
 };
