@@ -301,7 +301,7 @@ def engine_wants_a_token_and_builds_the_chain():
                         "index": "0x0", "validatorIndex": "0x0", "address": "0x" + "11" * 20,
                         "amount": "0x1"}] * 30000}], -38003),
                 ("engine_forkchoiceUpdatedV2", [d.state(branch[-1], branch),
-                                                d.attributes(branch[-1])], -38005)):
+                                                d.attributes(branch[-1])], -38003)):
             try:
                 raise AssertionError(f"{method}: {node.call(method, *params)}")
             except Failed as why:
