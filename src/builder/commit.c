@@ -34,12 +34,10 @@ static void fail_tx(struct commit *c, enum commit_status status, uint32_t tx,
 }
 
 // Nothing is left: a nonce that comes yet would change that.
-static void fail_empty(struct commit *c) {
-    if (c->ahead) {
-        fail_tx(c, COMMIT_NONCE_HIGH, c->ahead_tx, &c->ahead_why);
-    } else {
-        c->ret->status = COMMIT_EMPTY;
-    }
+static int fail_empty(struct commit *c) {
+    if (!c->ahead) return fail(c, COMMIT_EMPTY);
+    fail_tx(c, COMMIT_NONCE_HIGH, c->ahead_tx, &c->ahead_why);
+    return 0;
 }
 
 static struct u256 percent_of(struct u256 value, uint64_t percent) {
@@ -130,8 +128,7 @@ static int commit_list(struct commit *c, const struct build_group *g) {
         standing++;
         if (refund->percent && g->items[i].tx == refund->tx) paid = wei_gain(gain);
     }
-    if (standing == 0) fail_empty(c);
-    if (standing == 0) return 0;
+    if (standing == 0) return fail_empty(c);
     return refund->percent ? commit_refund(c, paid) : 0;
 }
 
@@ -235,8 +232,7 @@ static int commit_group(struct commit *c, const struct build_group *g, struct gr
         struct u256 counted = item->group ? wei_gain(one.gain) : one.gain;
         refundable = u256_add(refundable, counted);
     }
-    if (!ret->stands) fail_empty(c);
-    if (!ret->stands) return 0;
+    if (!ret->stands) return fail_empty(c);
     for (size_t i = 0; i < g->refund_count && !wei_is_loss(refundable); i++) {
         struct u256 value = percent_of(refundable, g->refunds[i].percent);
         if (!owe_refund(c, &g->items[g->refunds[i].body_index], value, &total)) {
