@@ -199,6 +199,7 @@ static int alloc_account(struct genesis_account *ret, const struct json *key, co
                          struct arena *a, struct error *why) {
     const struct json *code = json_get(in, "code"), *storage = json_get(in, "storage");
     int r = alloc_address(&ret->address, key, why);
+    if (r == 0) r = json_expect(in, JSON_OBJECT, why);
     if (r == 0) r = get64(&ret->nonce, in, "nonce", 0, why);
     if (r == 0) r = get256(&ret->balance, in, "balance", U256_ZERO, why);
     if (r == 0 && !json_is_null(code)) r = json_data(&ret->code, code, a, why);

@@ -85,6 +85,10 @@ TEST(refuses_what_has_no_sense) {
         {"{\"config\":{},\"alloc\":{\"0x0000000000000000000000000000000000000001\":"
          "{\"storage\":{\"0xzz\":\"0x1\"}}}}",
          ERR_SYNTAX},
+        {"{\"config\":{},\"alloc\":{\"0x0000000000000000000000000000000000000001\":\"0x1\"}}",
+         ERR_INVALID},
+        {"{\"config\":{},\"alloc\":{\"0x0000000000000000000000000000000000000001\":null}}",
+         ERR_INVALID},
         {"{\"config\":{\"bpo5Time\":1},\"alloc\":{}}", ERR_RANGE},
         {"{\"config\":{\"cancunTime\":1,\"blobSchedule\":{\"cancun\":{\"target\":7,\"max\":6}}},"
          "\"alloc\":{}}",
