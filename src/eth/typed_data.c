@@ -242,10 +242,10 @@ static int encode_atomic(const struct hasher *h, struct hash *ret, const struct 
         break;
     case ABI_FIXED_BYTES:
         r = json_data(&bytes, value, h->a, h->why);
-        if (r == 0 && bytes.n > type->size) {
-            r = json_error(h->why, ERR_RANGE, value, "has more bytes than its type");
+        if (r == 0 && bytes.n != type->size) {
+            r = json_error(h->why, ERR_RANGE, value, "has not as many bytes as its type");
         }
-        if (r == 0 && bytes.n > 0) memcpy(word.b, bytes.p, bytes.n);
+        if (r == 0) memcpy(word.b, bytes.p, bytes.n);
         break;
     case ABI_BYTES:
         r = json_data(&bytes, value, h->a, h->why);
@@ -281,12 +281,52 @@ static int encode(struct hasher *h, struct hash *ret, struct bytes type, const s
     return r != 0 ? r : encode_atomic(h, ret, &parsed, value);
 }
 
+/* The name of a struct or of an elementary type, and any number of "[]" and "[n]". */
+static int check_type(const struct hasher *h, struct bytes type) {
+    struct bytes stem = stem_of(type);
+    bool good = true;
+    for (size_t i = stem.n; i < type.n; i++) {
+        uint8_t c = type.p[i], before = type.p[i - (i > 0)];
+        if (c == '[') {
+            good &= i == stem.n || before == ']';
+        } else {
+            good &= before != ']' && (c == ']' || (c >= '0' && c <= '9'));
+        }
+    }
+    if (!good || (type.n > stem.n && type.p[type.n - 1] != ']')) {
+        return error_set(h->why, ERR_SYNTAX, "%.*s is no type", (int)type.n, type.p);
+    }
+    if (find_type(h, stem)) return 0;
+    // Interfaces of contracts have more in a type than its name.
+    for (size_t i = 0; i < stem.n; i++) {
+        uint8_t c = stem.p[i];
+        good &= (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    }
+    struct abi_type parsed;
+    struct arena_mark mark = arena_mark(h->a);
+    int r = good ? abi_type_parse(&parsed, stem, h->a, NULL) : ERR_SYNTAX;
+    arena_rewind(h->a, mark);
+    if (r == 0) return 0;
+    return error_set(h->why, (enum err)r, "type %.*s is not defined", (int)stem.n, stem.p);
+}
+
+static int check_fields(const struct hasher *h, const struct json *fields) {
+    json_each(field, fields) {
+        struct bytes type;
+        int r = text_member(&type, field, "type", h->why);
+        if (r == 0) r = check_type(h, type);
+        if (r != 0) return r;
+    }
+    return 0;
+}
+
 /* All types are lists of fields, and within the limits. */
-static int check_types(const struct json *types, struct error *why) {
+static int check_types(const struct hasher *h) {
+    struct error *why = h->why;
     size_t count = 0, fields = 0;
-    int r = json_expect(types, JSON_OBJECT, why);
+    int r = json_expect(h->types, JSON_OBJECT, why);
     if (r != 0) return r;
-    json_members(name, type, types) {
+    json_members(name, type, h->types) {
         r = json_expect(type, JSON_ARRAY, why);
         if (r != 0) return error_wrap(why, "type %.*s", (int)json_text(name).n, json_text(name).p);
         fields += json_count(type);
@@ -294,6 +334,8 @@ static int check_types(const struct json *types, struct error *why) {
             return error_set(why, ERR_LIMIT, "more than %d types or %d fields",
                              TYPED_DATA_TYPES_MAX, TYPED_DATA_FIELDS_MAX);
         }
+        r = check_fields(h, type);
+        if (r != 0) return error_wrap(why, "type %.*s", (int)json_text(name).n, json_text(name).p);
     }
     return 0;
 }
@@ -304,7 +346,7 @@ int typed_data_hash(struct typed_data_hashes *ret, const struct json *in, struct
     struct typed_data_hashes got = {.message = {{0}}};
     struct bytes primary;
     int r = json_get_string(&primary, in, "primaryType", why);
-    if (r == 0) r = check_types(h.types, why);
+    if (r == 0) r = check_types(&h);
     if (r != 0) return error_wrap(why, "typed data");
     struct bytes domain_type = BYTES_LIT("EIP712Domain");
     struct arena_mark mark = arena_mark(a);

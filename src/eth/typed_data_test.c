@@ -96,6 +96,21 @@ TEST(members_keep_to_their_types) {
         {"T", "null", 0},
         {"T", "{\"x\":{\"x\":null}}", 0},
         {"(uint8)", "[1]", ERR_SYNTAX},
+        {"bytes4", "\"0x0102\"", ERR_RANGE},
+        // Names of types, and nothing beside them.
+        {"]", "[]", ERR_SYNTAX},
+        {"[]", "[]", ERR_SYNTAX},
+        {"1]", "[]", ERR_SYNTAX},
+        {"uint8]", "[]", ERR_SYNTAX},
+        {"uint8[[]", "[]", ERR_SYNTAX},
+        {"uint8[x]", "[]", ERR_SYNTAX},
+        {"Unknown[]", "[]", ERR_SYNTAX},
+        {"uint8[][][]", "[]", 0},
+        {"T[]", "[]", 0},
+        {"uint8 memory", "1", ERR_SYNTAX},
+        {"address payable", "\"0x0000000000000000000000000000000000000001\"", ERR_SYNTAX},
+        {"uint8 ", "1", ERR_SYNTAX},
+        {"", "1", ERR_SYNTAX},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct typed_data_hashes h;
