@@ -26,8 +26,10 @@ struct key {
         uint8_t share; /* mev_sendBundle: a namespace of its own */
     } name;
     uint64_t nonce;
-    uint64_t before; /* the nonce before this one, for a withdrawal */
-    struct hash id;  /* of the order in force */
+    uint64_t before;     /* the nonce before this one, for a withdrawal */
+    struct hash id;      /* of the order in force */
+    uint64_t expires_ns; /* when all its orders are over, replaced ones too */
+    uint64_t journal_ns; /* the same of those in the journal */
 };
 
 struct book {
@@ -134,8 +136,10 @@ static struct key *find_key(const struct book *b, const struct order *o) {
 
 static void note_key(struct book *b, struct key *k, const struct flow_order *o, uint64_t now_ns) {
     const struct order_replacement *r = &o->order.replacement;
-    uint64_t until = later(now_ns + b->options.key_ns, o->expires_ns);
+    uint64_t expires = later(k ? k->expires_ns : 0, o->expires_ns);
+    uint64_t until = later(now_ns + b->options.key_ns, expires);
     if (k) {
+        k->expires_ns = expires;
         k->before = k->nonce;
         k->nonce = r->nonce;
         k->id = o->id;
@@ -149,6 +153,7 @@ static void note_key(struct book *b, struct key *k, const struct flow_order *o, 
     k->name.share = o->order.method == ORDER_SEND_SHARE;
     k->nonce = r->nonce;
     k->id = o->id;
+    k->expires_ns = expires;
     if (map_put(&b->keys, bytes_make(&k->name, sizeof k->name), k, NULL, NULL) != 0) {
         free(k);
     } else if (heap_add(&b->key_expiry, &k->expiry, until, NULL) != 0) {
@@ -171,10 +176,10 @@ static enum book_verdict judge_key(const struct key *k, const struct flow_order 
 }
 
 enum book_verdict book_admit(struct book *b, const struct flow_order *o, bool defaulted,
-                             uint64_t now_ns, uint64_t *ret_nonce, struct hash *ret_before) {
+                             uint64_t now_ns, uint64_t *ret_nonce, struct book_before *ret_before) {
     bool cancel = o->order.method == ORDER_CANCEL_BUNDLE;
     enum book_verdict v = BOOK_NEW;
-    *ret_before = (struct hash){{0}};
+    *ret_before = (struct book_before){.expires_ns = 0};
     pthread_mutex_lock(&b->lock);
     tidy(b, now_ns);
     b->stats.seen++;
@@ -182,7 +187,7 @@ enum book_verdict book_admit(struct book *b, const struct flow_order *o, bool de
     struct key *k = v == BOOK_NEW && o->order.replaces ? find_key(b, &o->order) : NULL;
     if (v == BOOK_NEW && o->order.replaces) v = judge_key(k, o, defaulted, ret_nonce);
     if (v == BOOK_NEW) {
-        if (k) *ret_before = k->id;
+        if (k) *ret_before = (struct book_before){k->id, k->expires_ns, k->journal_ns};
         if (!cancel) note_id(b, o, now_ns);
         if (o->order.replaces) note_key(b, k, o, now_ns);
     }
@@ -206,6 +211,16 @@ void book_withdraw(struct book *b, const struct flow_order *o, const struct hash
         }
     }
     pthread_mutex_unlock(&b->lock);
+}
+
+bool book_journaled(struct book *b, const struct flow_order *o) {
+    if (!o->order.replaces) return true;
+    pthread_mutex_lock(&b->lock);
+    struct key *k = find_key(b, &o->order);
+    bool in_force = !k || hash_equal(&k->id, &o->id);
+    if (k && in_force) k->journal_ns = later(k->journal_ns, o->expires_ns);
+    pthread_mutex_unlock(&b->lock);
+    return in_force;
 }
 
 bool book_has(struct book *b, const struct hash *id) {

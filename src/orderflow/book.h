@@ -5,7 +5,8 @@
  * is (uuid, signer), of eth_sendBundle and of mev_sendBundle apart: the highest nonce wins, an
  * equal or lower one is stale. Since the nonce is part of the id, A, B, A under one uuid with
  * rising nonces is three orders, and a repeated message is one. A cancel is an order like others;
- * that of eth_cancelBundle has the last nonce there is.
+ * that of eth_cancelBundle has the last nonce there is. A key is remembered at least as long as any
+ * of its orders may land, also those that were replaced.
  *
  * Bounded: ids and keys are forgotten when their time is over, the soonest to expire first when
  * there are too many. Thread: any; one lock, held for a look-up.
@@ -42,16 +43,27 @@ struct book_stats {
                                          struct error *why);
 void book_free(struct book *b);
 
+/* What a replacement finds under its key. */
+struct book_before {
+    struct hash id;      /* of the order that it replaces; all zero: there is none */
+    uint64_t expires_ns; /* when all orders of before are over; wall, 0: none */
+    uint64_t journal_ns; /* the same of those of them that the journal holds */
+};
+
 /* book_admit judges an order and notes it when it is new.
  * defaulted   the order's nonce was filled in by this node: BOOK_RENUMBER may come, with *ret_nonce
  *             the one to take instead.
- * ret_before  gets the id of the order that this one replaces, all zero when there is none. */
+ * ret_before  all zero unless it is a new replacement of a known key. */
 enum book_verdict book_admit(struct book *b, const struct flow_order *o, bool defaulted,
-                             uint64_t now_ns, uint64_t *ret_nonce, struct hash *ret_before);
+                             uint64_t now_ns, uint64_t *ret_nonce, struct book_before *ret_before);
 
 /* book_withdraw forgets an order that was admitted and could not be taken after all, so that its
- * repetition is new. before  what book_admit gave. */
+ * repetition is new. before  the id that book_admit gave. */
 void book_withdraw(struct book *b, const struct flow_order *o, const struct hash *before);
+
+/* book_journaled notes that the journal holds this order, or will: what replaces it must be there
+ * too, or a restart would bring it back. false: it was replaced already, and need not be kept. */
+bool book_journaled(struct book *b, const struct flow_order *o);
 
 /* book_has: this id was seen. book_in_force: the order is still the last of its replacement key
  * (true for orders without one). */

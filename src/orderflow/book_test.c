@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 static struct error why;
-static struct hash before;
+static struct book_before before;
 static uint64_t nonce;
 
 static struct flow_order *bundle(const char *tx, uint64_t n) {
@@ -49,9 +49,9 @@ TEST(the_highest_nonce_is_in_force_whatever_the_order_of_arrival) {
         o[n] = bundle(n == 2 ? "\"0x00\"" : n % 2 ? "\"0x01\"" : "\"0x00\"", 10 + n);
     }
     CHECK_U64(admit(b, o[0], false, 1), BOOK_NEW);
-    CHECK(hash_is_zero(&before));
+    CHECK(hash_is_zero(&before.id) && before.expires_ns == 0);
     CHECK_U64(admit(b, o[1], false, 1), BOOK_NEW);
-    CHECK(hash_equal(&before, &o[0]->id));
+    CHECK(hash_equal(&before.id, &o[0]->id));
     CHECK_U64(admit(b, o[2], false, 1), BOOK_NEW); // A, B, A
     CHECK(!book_in_force(b, o[0]) && book_in_force(b, o[2]));
     CHECK_U64(admit(b, o[4], false, 1), BOOK_NEW);
@@ -91,16 +91,38 @@ TEST(a_withdrawn_order_is_new_again) {
     struct flow_order *first = bundle("\"0x01\"", 5), *second = bundle("\"0x02\"", 6);
     CHECK_U64(admit(b, first, false, 1), BOOK_NEW);
     CHECK_U64(admit(b, second, false, 1), BOOK_NEW);
-    book_withdraw(b, second, &before);
+    book_withdraw(b, second, &before.id);
     CHECK(book_in_force(b, first) && !book_has(b, &second->id) && book_has(b, &first->id));
     CHECK_U64(admit(b, second, false, 1), BOOK_NEW);
-    CHECK(hash_equal(&before, &first->id));
-    book_withdraw(b, second, &before);
+    CHECK(hash_equal(&before.id, &first->id));
+    book_withdraw(b, second, &before.id);
     book_withdraw(b, first, &none);
     CHECK_U64(book_stats(b).keys, 0);
     CHECK_U64(book_stats(b).ids, 0);
     flow_order_release(first);
     flow_order_release(second);
+    book_free(b);
+}
+
+TEST(a_key_is_known_as_long_as_what_was_replaced_may_land) {
+    static const char of[] = "{\"txs\":[\"0x01\"],\"replacementUuid\":\"" TEST_UUID "\"}";
+    struct book *b;
+    CHECK_OK(book_new(&b, &(struct book_options){.id_ns = 1, .key_ns = 1}, &why), &why);
+    struct flow_order *far = test_order("eth_sendBundle", of, 5, 900 * NS_PER_S);
+    struct flow_order *near = test_order("eth_sendBundle", of, 6, 100 * NS_PER_S);
+    struct flow_order *next = test_order("eth_sendBundle", of, 7, 100 * NS_PER_S);
+    CHECK_U64(admit(b, far, false, 1), BOOK_NEW);
+    CHECK(book_journaled(b, far));
+    CHECK_U64(admit(b, near, false, 1), BOOK_NEW);
+    CHECK_U64(before.expires_ns, 900 * NS_PER_S);
+    CHECK_U64(before.journal_ns, 900 * NS_PER_S);
+    CHECK_U64(admit(b, next, false, 500 * NS_PER_S), BOOK_NEW);
+    CHECK(hash_equal(&before.id, &near->id));
+    CHECK_U64(before.expires_ns, 900 * NS_PER_S);
+    CHECK(!book_in_force(b, far) && !book_journaled(b, far));
+    flow_order_release(far);
+    flow_order_release(near);
+    flow_order_release(next);
     book_free(b);
 }
 

@@ -107,11 +107,18 @@ static struct custody_item *take_late(struct custody *c, uint64_t now_ns) {
     return item;
 }
 
+static int keep(struct custody *c, struct flow_order *o, struct error *why) {
+    const struct custody_options *options = &c->options;
+    if (!c->journal) return ERR_UNSUPPORTED;
+    if (options->journaled && !options->journaled(options->context, o)) return 0;
+    return journal_append(c->journal, o, why);
+}
+
 void custody_tidy(struct custody *c) {
     uint64_t now = clock_monotonic_ns(c->options.clock);
     for (struct custody_item *item; (item = take_late(c, now)) != NULL;) {
         struct error why = {.text = ""};
-        int r = c->journal ? journal_append(c->journal, item->order, &why) : ERR_UNSUPPORTED;
+        int r = keep(c, item->order, &why);
         if (r != 0 && c->journal) log_error(c->options.log, "order_not_kept", F_ERR(&why));
         pthread_mutex_lock(&c->lock);
         (*(r == 0 ? &c->stats.late : &c->stats.unsafe))++;

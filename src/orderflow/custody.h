@@ -23,6 +23,8 @@ struct custody_options {
     const struct clock *clock; /* NULL: clock_system */
     /* The peer may be told: the order is kept here. Any thread. */
     void (*kept)(void *context, void *ticket, const struct flow_order *o);
+    /* The journal is about to get it. false: it was replaced, and need not. NULL: always. */
+    bool (*journaled)(void *context, const struct flow_order *o);
     void *context;
 };
 

@@ -99,6 +99,38 @@ TEST(what_the_builder_is_late_to_take_goes_into_the_journal) {
     CHECK(system(command) == 0);
 }
 
+static bool was_replaced(void *context, const struct flow_order *o) {
+    (void)context;
+    (void)o;
+    return false;
+}
+
+TEST(what_was_replaced_does_not_go_into_the_journal) {
+    char folder[] = "/tmp/custody-test-XXXXXX", command[64];
+    struct journal *j;
+    unsigned found = 0;
+    told[0] = '\0';
+    clock_fake_init(&fake, 10 * NS_PER_S);
+    const struct custody_options options = {
+        .clock = &fake.clock, .kept = kept, .journaled = was_replaced};
+    CHECK_OK(custody_new(&custody, &options, &why), &why);
+    CHECK(mkdtemp(folder) != NULL);
+    const struct journal_options o = {.folder = folder, .clock = &fake.clock};
+    CHECK_OK(journal_open(&j, &o, count, &found, &why), &why);
+    custody_set_journal(custody, j);
+    struct flow_order *a = of_peer("0x01");
+    CHECK(custody_begin(custody, a, &letters[0]));
+    clock_fake_advance(&fake, CUSTODY_PATIENCE_NS);
+    custody_tidy(custody);
+    CHECK_STR(told, "a");
+    CHECK_U64(journal_stats(j).records, 0);
+    custody_free(custody);
+    journal_close(j);
+    flow_order_release(a);
+    (void)snprintf(command, sizeof command, "rm -r %s", folder);
+    CHECK(system(command) == 0);
+}
+
 int main(int argc, char **argv) {
     return test_main(argc, argv);
 }

@@ -341,8 +341,21 @@ void intake_record(struct intake *i, struct flow_order *o, enum archive_event_ki
     if (o->order.cancels) record(i, o, ARCHIVE_CANCELLED);
 }
 
+/* What a user was answered, and what a peer replaces of it, is kept. Peers send the rest again. */
+static int keep(struct intake *i, struct flow_order *o, uint64_t kept_before_ns,
+                struct error *why) {
+    bool user = o->source == FLOW_FROM_USER;
+    if (!i->options.journal || (!user && kept_before_ns <= intake_wall_ns(i))) return 0;
+    int r = journal_append(i->options.journal, o, why);
+    if (r == 0) (void)book_journaled(i->options.book, o);
+    if (r == 0 || user) return r;
+    log_error(i->options.log, "order_not_kept", F_HEX("id", BYTES_OF(o->id)), F_ERR(why));
+    return 0; // the builder must know of it all the same
+}
+
 /* Everywhere it belongs. The journal first: what follows may be repeated after a crash. */
-static int hand_on(struct intake *i, struct flow_order *o, struct error *why) {
+static int hand_on(struct intake *i, struct flow_order *o, uint64_t kept_before_ns,
+                   struct error *why) {
     const struct intake_sinks *s = &i->options.sinks;
     bool user = o->source == FLOW_FROM_USER;
     bool shared = user && s->share && o->order.method != ORDER_SUBSIDISE;
@@ -353,7 +366,7 @@ static int hand_on(struct intake *i, struct flow_order *o, struct error *why) {
     if (shared && s->share_is_full && s->share_is_full(s->context)) {
         return error_set(why, ERR_BUSY, "too many orders wait for the peers");
     }
-    if (i->options.journal && user) r = journal_append(i->options.journal, o, why);
+    r = keep(i, o, kept_before_ns, why);
     if (r == 0 && i->options.local) r = local_order(i->options.local, o, why);
     if (r != 0) return r;
     if (shared) share_it(i, o);
@@ -362,11 +375,12 @@ static int hand_on(struct intake *i, struct flow_order *o, struct error *why) {
 }
 
 /* A peer that sends again is told when the order is safe, not before. */
-static int hand_on_kept(struct intake_job *job, struct flow_order *o, struct error *why) {
+static int hand_on_kept(struct intake_job *job, struct flow_order *o, uint64_t kept_before_ns,
+                        struct error *why) {
     struct intake *i = job->intake;
     struct custody *c = job->ticket && job->again && i->options.local ? i->options.custody : NULL;
     bool begun = c && custody_begin(c, o, job->ticket);
-    int r = hand_on(i, o, why);
+    int r = hand_on(i, o, kept_before_ns, why);
     if (begun && r == 0) job->ticket = NULL;
     if (begun && r != 0) custody_cancel(c, o);
     return r;
@@ -374,7 +388,7 @@ static int hand_on_kept(struct intake_job *job, struct flow_order *o, struct err
 
 static enum book_verdict admit(struct intake_job *job, struct flow_order **o, bool defaulted,
                                enum flow_source source, uint64_t expires_ns,
-                               struct hash *ret_before, int *status, struct error *why) {
+                               struct book_before *ret_before, int *status, struct error *why) {
     struct book *book = job->intake->options.book;
     for (int n = 0; n < RENUMBER_MAX; n++) {
         uint64_t nonce;
@@ -449,7 +463,7 @@ static void end(struct intake *i, struct at_hand *a) {
 static int take(struct intake_job *job, struct flow_order **held, enum flow_source source,
                 uint64_t expires_ns, bool defaulted, struct error *why) {
     struct intake *i = job->intake;
-    struct hash before;
+    struct book_before before;
     int r = 0;
     enum book_verdict v = admit(job, held, defaulted, source, expires_ns, &before, &r, why);
     if (r != 0) return r;
@@ -457,14 +471,20 @@ static int take(struct intake_job *job, struct flow_order **held, enum flow_sour
     job->answer = o->answer;
     if (v == BOOK_NEW) {
         job->times[TRACE_RECEIVED] = job->received_ns;
+        // As long as what it replaces: a restart, or a peer that was away, must not bring that
+        // back.
+        if (before.expires_ns > o->expires_ns && !tip_is_for_next(&o->order)) {
+            o->expires_ns = before.expires_ns;
+        }
         // Before it is handed on: the builder may be faster than this thread.
         if (i->options.trace) trace_order(i->options.trace, o, job->times);
+        if (source == FLOW_FROM_JOURNAL) (void)book_journaled(i->options.book, o);
         r = source == FLOW_FROM_JOURNAL ? intake_replay_later(i, o, job->again, why)
-                                        : hand_on_kept(job, o, why);
+                                        : hand_on_kept(job, o, before.journal_ns, why);
         if (r != 0)
-            book_withdraw(i->options.book, o, &before);
+            book_withdraw(i->options.book, o, &before.id);
         else
-            accepted(i, o, &before);
+            accepted(i, o, &before.id);
     } else {
         job->duplicate = true;
         metric_inc(i->metrics.outcome[v == BOOK_STALE ? INTAKE_STALE : INTAKE_DUPLICATE]);

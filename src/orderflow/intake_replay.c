@@ -58,6 +58,7 @@ static void drop(struct intake *i, struct replayed *r) {
 static int hand_on(struct intake *i, struct replayed *r, struct error *why) {
     const struct intake_sinks *s = &i->options.sinks;
     if (r->order->expires_ns <= intake_wall_ns(i)) return 0;
+    if (!book_in_force(i->options.book, r->order)) return 0; // replaced, later in the journal
     if (i->options.local && !r->delivered) {
         int code = local_order(i->options.local, r->order, why);
         if (code != 0) return code;

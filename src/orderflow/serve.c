@@ -127,6 +127,10 @@ static void kept(void *context, void *ticket, const struct flow_order *o) {
     share_answer(ticket, PEER_SUCCESS, &o->answer, NULL);
 }
 
+static bool journaled(void *context, const struct flow_order *o) {
+    return book_journaled(((struct app *)context)->book, o);
+}
+
 static void settled(void *context, struct flow_order *o, int code) {
     struct app *a = context;
     custody_settled(a->custody, o);
@@ -167,7 +171,8 @@ static int open_state(struct app *a, struct error *why) {
         .scores = {(uint32_t)(v->score_bucket_ns / NS_PER_S),
                    (uint32_t)(v->score_lookback_ns / NS_PER_S)},
     };
-    const struct custody_options custody = {.log = a->log, .kept = kept};
+    const struct custody_options custody = {
+        .log = a->log, .kept = kept, .journaled = journaled, .context = a};
     const struct book_options book = {.ids_max = v->order_cache, .id_ns = v->order_cache_ns};
     struct rules *rules;
     int r = 0;

@@ -59,13 +59,17 @@ static uint64_t last_block(const struct order *o) {
     }
 }
 
+bool tip_is_for_next(const struct order *o) {
+    return o->method == ORDER_SEND_BUNDLE && last_block(o) == 0 && !o->cancels;
+}
+
 uint64_t tip_expiry(const struct tip *t, const struct order *o, uint64_t received_ns) {
     uint64_t block = t->options.block_ns, lifetime = t->options.lifetime_ns;
     uint64_t last = last_block(o), head = tip_number(t);
     if (o->method == ORDER_SEND_RAW_TX) {
         lifetime = (RAW_BLOCKS + SLACK_BLOCKS) * block;
-    } else if (o->method == ORDER_SEND_BUNDLE && last == 0 && !o->cancels) {
-        lifetime = (1 + SLACK_BLOCKS) * block; // the next block only
+    } else if (tip_is_for_next(o)) {
+        lifetime = (1 + SLACK_BLOCKS) * block;
     } else if (last > 0 && head > 0) {
         uint64_t ahead = last > head ? last - head : 0;
         if (ahead > TIP_LIFETIME_MAX_NS / block) ahead = TIP_LIFETIME_MAX_NS / block;

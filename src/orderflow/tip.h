@@ -35,6 +35,9 @@ uint64_t tip_number(const struct tip *t);
 /* tip_set tells a number, as an answer does. For tests, and for who learns it otherwise. */
 void tip_set(struct tip *t, uint64_t number);
 
+/* tip_is_for_next: a bundle that names no block is for the next one. */
+bool tip_is_for_next(const struct order *o);
+
 /* tip_expiry: wall ns when the last block an order may come into has surely passed. */
 uint64_t tip_expiry(const struct tip *t, const struct order *o, uint64_t received_ns);
 

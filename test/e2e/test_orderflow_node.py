@@ -7,14 +7,29 @@ import re
 import signal
 import socket
 import ssl
+import time
 
 import harness
 import wallet
 from harness import PROGRAM, Folder, Skip, case, run, wait_until
-from orderflow_node import Hub, Node
+from orderflow_node import Hub, Node, Server
 
 USER, PEER, TRUSTED = 0x1111, 0x2222, 0x3333
 RAW = ["0x" + wallet.transaction(USER, n).hex() for n in range(4)]
+
+
+class Chain(Server):
+    """An execution client that knows its newest block."""
+
+    def __init__(self, head):
+        self.head = head
+        super().__init__()
+
+    def post(self, path, headers, body):
+        return 200, json.dumps({"jsonrpc": "2.0", "id": 1, "result": hex(self.head)}).encode()
+
+    def get(self, path):
+        return 404, b""
 
 
 def text_address(key):
@@ -133,6 +148,48 @@ def only_peers_may_use_the_system_listener():
             assert len(node.builder.requests) == 1  # it was known
             assert "peer_left_out" in node.process.logged()  # and the others are taken all the same
         hub.close()
+
+
+@case
+def what_was_replaced_does_not_come_back_after_a_crash():
+    """What a sender cancelled or replaced, here or at another node, is not given to the builder
+    again when the journal is, however much longer than its replacement it could have landed."""
+    uuid = "550e8400-e29b-41d4-a716-44665544000"
+    with Folder() as folder, Folder() as journal:
+        chain, hub = Chain(100), Hub()
+        hub.builders = [{"name": "peer", "ip": "127.0.0.1", "dns_name": "",
+                         "orderflow_proxy": {"ecdsa_pubkey_address": text_address(PEER)}}]
+        node = Node(folder, "--builder-hub-url", f"http://127.0.0.1:{hub.port}",
+                    "--rpc-endpoint", f"http://127.0.0.1:{chain.port}", "--block-time", "200ms",
+                    "--journal-folder", journal).start()
+        wait_until(lambda: node.metric("orderflow_newest_block") == 100 and
+                   node.metric("flowproxy_builderhub_peer_count") == 1)
+
+        def send(last, nonce, key=USER, port=None, **members):
+            param = {"txs": [RAW[nonce]], "blockNumber": hex(900), "replacementUuid": uuid + last,
+                     "replacementNonce": nonce, **members}
+            assert node.send("eth_sendBundle", param, key, port=port,
+                             header="X-Flashbots-Signature")[0] == 200
+
+        for last in "01234":
+            send(last, 1)
+        send("1", 2, txs=[], blockNumber=None)
+        node.send("eth_cancelBundle", {"replacementUuid": uuid + "2"}, USER)
+        send("3", 2, blockNumber=hex(101))
+        send("4", 2, PEER, node.system, txs=[], version="v2", signingAddress=text_address(USER))
+        wait_until(lambda: len(node.builder.requests) == 9)
+        time.sleep(2.5)  # their own time is over
+        node.kill()
+        node.builder.requests.clear()
+        with node:
+            of = lambda last: [b for b in node.builder.params() if b["txs"] and
+                               b["replacementUuid"] == uuid + last]
+            wait_until(lambda: of("0"))
+            time.sleep(0.5)
+            assert not of("1") and not of("2") and not of("4"), node.builder.params()
+            assert not [b for b in of("3") if b["replacementNonce"] == 1]
+        hub.close()
+        chain.close()
 
 
 @case
