@@ -108,7 +108,9 @@ static void read_tx(struct rlp_reader *r, struct tx *t, size_t i, struct arena *
     if (status == 0 && legacy != (t->type == TX_LEGACY)) {
         status = error_set(&why, ERR_SYNTAX, "a legacy transaction must not be a string");
     }
-    if (status != 0) rlp_fail(r, (enum err)status, "transaction %zu: %s", i, why.text);
+    if (status == 0) return;
+    r->item = envelope.p + why.at;
+    rlp_fail(r, (enum err)status, "transaction %zu: %s", i, why.text);
 }
 
 static void hash_txs(const struct rlp_reader *r, struct tx *txs, size_t count, struct arena *a) {

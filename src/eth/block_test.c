@@ -108,6 +108,28 @@ TEST(blocks_read_back) {
     arena_free(&a);
 }
 
+TEST(errors_tell_where_in_the_block_they_are) {
+    struct header h = sample_header(HEADER_PRAGUE);
+    struct block got, block = {.header = h, .txs = txs, .tx_count = 2};
+    struct buf b;
+    struct arena a;
+    struct error why;
+    buf_init(&b, 0);
+    arena_init(&a, 1 << 20);
+    for (size_t i = 0; i < 2; i++) {
+        block.tx_count = i + 1;
+        buf_clear(&b);
+        block_encode(&b, &block);
+        // The transaction's last byte, s of its signature, stands before the empty list of ommers.
+        b.p[b.n - 2] = 0;
+        CHECK_ERR(block_decode(&got, buf_view(&b), &a, &why), ERR_SYNTAX);
+        CHECK(strstr(why.text, i ? "transaction 1: " : "transaction 0: ") != NULL);
+        CHECK_U64(why.at, b.n - 2);
+    }
+    buf_free(&b);
+    arena_free(&a);
+}
+
 TEST(withdrawals_read_back_alone) {
     for (size_t i = 0; i < 2; i++) {
         struct buf b;

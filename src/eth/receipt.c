@@ -171,8 +171,8 @@ int receipt_decode(struct receipt *ret, struct bytes in, struct arena *a, struct
     }
     struct rlp_source source;
     struct rlp_reader outer = rlp_open(&source, list, why);
-    struct rlp_reader r = rlp_list(&outer, "receipt");
     source.start = in.p;
+    struct rlp_reader r = rlp_list(&outer, "receipt");
     struct bytes outcome = rlp_string(&r, "receipt status");
     got.has_state_root = outcome.n == 32;
     got.success = outcome.n == 1 && outcome.p[0] == 1;

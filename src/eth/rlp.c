@@ -90,11 +90,20 @@ struct rlp_reader rlp_open(struct rlp_source *source, struct bytes in, struct er
     return (struct rlp_reader){.rest = in, .source = source};
 }
 
-static void fail(const struct rlp_reader *r, enum err code, const char *what, const char *text) {
+/* The offset of the item that was read last, or of what comes next. */
+static uint64_t place_of(const struct rlp_reader *r, bool next) {
+    const uint8_t *p = next || !r->item ? r->rest.p : r->item;
+    return r->source->start && p ? (uint64_t)(p - r->source->start) : 0;
+}
+
+static void fail_at(const struct rlp_reader *r, bool next, enum err code, const char *what,
+                    const char *text) {
     struct rlp_source *s = r->source;
-    if (s->failed) return;
-    uint64_t at = s->start ? (uint64_t)(r->rest.p - s->start) : 0;
-    s->failed = error_set_at(s->why, code, at, "%s: %s", what, text);
+    if (!s->failed) s->failed = error_set_at(s->why, code, place_of(r, next), "%s: %s", what, text);
+}
+
+static void fail(const struct rlp_reader *r, enum err code, const char *what, const char *text) {
+    fail_at(r, false, code, what, text);
 }
 
 void rlp_fail(const struct rlp_reader *r, enum err code, const char *text, ...) {
@@ -105,14 +114,14 @@ void rlp_fail(const struct rlp_reader *r, enum err code, const char *text, ...) 
     va_start(args, text);
     (void)vsnprintf(line, sizeof line, text, args);
     va_end(args);
-    uint64_t at = s->start ? (uint64_t)(r->rest.p - s->start) : 0;
-    s->failed = error_set_at(s->why, code, at, "%s", line);
+    s->failed = error_set_at(s->why, code, place_of(r, false), "%s", line);
 }
 
 /* Takes the next item of the wanted kind and gives its payload; p is NULL after a failure. */
 static struct bytes take(struct rlp_reader *r, bool list, const char *what) {
     const struct bytes none = {NULL, 0};
     if (r->source->failed) return none;
+    r->item = r->rest.p;
     size_t header, payload;
     const char *bad = read_header(r->rest, &header, &payload);
     if (!bad && (r->rest.p[0] >= 0xc0) != list) {
@@ -187,6 +196,7 @@ bool rlp_bool(struct rlp_reader *r, const char *what) {
 struct bytes rlp_raw(struct rlp_reader *r, const char *what) {
     const struct bytes none = {NULL, 0};
     if (r->source->failed) return none;
+    r->item = r->rest.p;
     size_t header, payload;
     const char *bad = read_header(r->rest, &header, &payload);
     if (bad) {
@@ -208,7 +218,7 @@ size_t rlp_count(const struct rlp_reader *r, size_t max, const char *what) {
     size_t n = 0;
     while (rlp_more(&walk)) {
         if (n == max) {
-            fail(&walk, ERR_LIMIT, what, "has too many items");
+            fail_at(&walk, true, ERR_LIMIT, what, "has too many items");
             return 0;
         }
         (void)rlp_raw(&walk, what);
@@ -227,7 +237,7 @@ void *rlp_array(const struct rlp_reader *r, size_t *ret_count, size_t max, size_
 }
 
 void rlp_end(const struct rlp_reader *r, const char *what) {
-    if (r->rest.n > 0) fail(r, ERR_SYNTAX, what, "more bytes than its fields");
+    if (r->rest.n > 0) fail_at(r, true, ERR_SYNTAX, what, "more bytes than its fields");
 }
 
 int rlp_finish(const struct rlp_reader *r, const char *what) {

@@ -56,6 +56,7 @@ struct rlp_source {
 /* A place within one list (or within the input itself). */
 struct rlp_reader {
     struct bytes rest;
+    const uint8_t *item; /* that was read last; NULL for none */
     struct rlp_source *source;
 };
 
@@ -100,7 +101,8 @@ size_t rlp_count(const struct rlp_reader *r, size_t max, const char *what);
 void *rlp_array(const struct rlp_reader *r, size_t *ret_count, size_t max, size_t size,
                 struct arena *a, const char *what);
 
-/* rlp_fail records a failure of the caller's own at the reader's place (if it is the first). */
+/* rlp_fail records a failure of the caller's own, of the item that was read last (if it is the
+ * first failure). */
 [[gnu::format(printf, 3, 4)]] void rlp_fail(const struct rlp_reader *r, enum err code,
                                             const char *text, ...);
 

@@ -192,7 +192,35 @@ TEST(count_refuses_too_many_and_broken_items) {
     rlp_fail(&r, ERR_INVALID, "own reason %d", 7);
     CHECK_ERR(rlp_finish(&r, "input"), ERR_INVALID);
     CHECK_STR(why.text, "own reason 7");
-    CHECK_U64(why.at, 1);
+    CHECK_U64(why.at, 0);
+}
+
+TEST(errors_are_at_the_item_that_is_wrong) {
+    struct error why;
+    struct rlp_source s;
+    struct rlp_reader r;
+    struct hash h;
+#define FAILS_AT(AT, INPUT, READ)                                                                  \
+    do {                                                                                           \
+        struct rlp_reader outer = rlp_open(&s, B(INPUT), &why);                                    \
+        r = rlp_list(&outer, "list");                                                              \
+        (void)rlp_string(&r, "first");                                                             \
+        READ;                                                                                      \
+        CHECK(rlp_finish(&r, "list") != 0);                                                        \
+        CHECK_U64(why.at, AT);                                                                     \
+    } while (0)
+    FAILS_AT(2, "\xc4\x01\x82\x00\x01", (void)rlp_u64(&r, "leading zero"));
+    FAILS_AT(2, "\xcb\x01\x89\x01\x02\x03\x04\x05\x06\x07\x08\x09", (void)rlp_u64(&r, "large"));
+    FAILS_AT(2, "\xc4\x01\x82\x01\x01", rlp_fixed(&r, h.b, 32, "short"));
+    FAILS_AT(2, "\xc4\x01\x82\x01\x01", (void)rlp_string_max(&r, 1, "long"));
+    FAILS_AT(2, "\xc2\x01\x02", (void)rlp_bool(&r, "two"));
+    FAILS_AT(2, "\xc2\x01\x02", (void)rlp_list(&r, "string"));
+    FAILS_AT(2, "\xc2\x01\x82", (void)rlp_raw(&r, "cut"));
+    FAILS_AT(2, "\xc2\x01\x82", (void)rlp_string(&r, "cut"));
+    FAILS_AT(3, "\xc3\x01\x02\x03", (void)rlp_u64(&r, "one is left"));
+    FAILS_AT(2, "\xc1\x01", (void)rlp_u64(&r, "missing"));
+    FAILS_AT(3, "\xc4\x01\x02\x03\x04", (void)rlp_count(&r, 1, "too many"));
+#undef FAILS_AT
 }
 
 TEST(writers_keep_the_first_failure) {

@@ -141,8 +141,8 @@ int tx_decode_unhashed(struct tx *ret, struct bytes in, struct arena *a, struct 
     }
     struct rlp_source source;
     struct rlp_reader outer = rlp_open(&source, list, why);
-    struct rlp_reader r = rlp_list(&outer, "transaction");
     source.start = in.p;
+    struct rlp_reader r = rlp_list(&outer, "transaction");
     if (t.type == TX_LEGACY) {
         read_legacy(&r, &t);
     } else if (t.type == TX_DEPOSIT) {

@@ -72,6 +72,7 @@ int tx_decode_network(struct tx *ret, struct tx_sidecar *ret_sidecar, struct byt
     envelope[0] = TX_BLOB;
     memcpy(envelope + 1, fields.p, fields.n);
     status = tx_decode(ret, (struct bytes){envelope, 1 + fields.n}, a, why);
+    if (status != 0 && why) why->at += (uint32_t)(fields.p - in.p - 1);
     if (status == 0) *ret_sidecar = sidecar;
     return status;
 }

@@ -209,6 +209,38 @@ TEST(refuses_unknown_types_and_broken_fields) {
     world_close(&w);
 }
 
+// The last field, s of the signature, gets a leading zero; where that stands is told in the bytes
+// that the caller gave.
+TEST(errors_tell_where_in_the_input_they_are) {
+    struct world w;
+    world_open(&w);
+    struct buf b;
+    struct tx t, back;
+    struct tx_sidecar none;
+    buf_init(&b, 0);
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        if (types[i] == TX_DEPOSIT) continue;
+        sample(&t, types[i], &w.a);
+        memset(t.signature.s, 0x11, sizeof t.signature.s);
+        buf_clear(&b);
+        tx_encode(&b, &t);
+        b.p[b.n - 32] = 0;
+        CHECK_ERR(tx_decode(&back, buf_view(&b), &w.a, &w.why), ERR_SYNTAX);
+        CHECK_U64(w.why.at, b.n - 33);
+    }
+    sample(&t, TX_BLOB, &w.a);
+    memset(t.signature.s, 0x11, sizeof t.signature.s);
+    buf_clear(&b);
+    tx_encode_network(&b, &t, &(struct tx_sidecar){.present = true});
+    b.p[b.n - 3 - 32] = 0; // before three empty lists
+    CHECK_ERR(tx_decode_network(&back, &none, buf_view(&b), &w.a, &w.why), ERR_SYNTAX);
+    CHECK_U64(w.why.at, b.n - 3 - 33);
+    CHECK_ERR(tx_decode(&back, BYTES_LIT("\x02\xc1"), &w.a, &w.why), ERR_SYNTAX);
+    CHECK_U64(w.why.at, 1);
+    buf_free(&b);
+    world_close(&w);
+}
+
 TEST(lists_beyond_the_memory_limit_are_refused) {
     struct world w;
     world_open(&w);

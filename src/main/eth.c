@@ -16,8 +16,10 @@ static void usage(FILE *to) {
         "Usage: buildernet eth decode [--json] [--as KIND] FILE|HEX|-\n\n"
         "Tells what bytes are: a transaction (with or without blobs), a receipt, a header,\n"
         "a block, an SSZ container of builders and relays, or plain RLP. The bytes come\n"
-        "from a file (binary, or hex text), from the command line, or from standard "
-        "input.\n\n  --json     one JSON object instead of a table\n"
+        "from a file (binary, or hex text), from the command line, or from standard input.\n"
+        "Where less is told than you expect (plain RLP for a transaction, say), --as tells why,\n"
+        "and at which byte.\n\n"
+        "  --json     one JSON object instead of a table\n"
         "  --as KIND  this kind and no other; one of:\n",
         to);
     for (size_t i = 0; describe_kinds(i); i++) {
@@ -35,6 +37,15 @@ static int read_stream(struct buf *ret, FILE *f, struct error *why) {
     }
 }
 
+/* Text, not bytes that by chance begin with some: no encoding of more than a byte is all print. */
+static bool is_text(struct bytes in) {
+    size_t i = 0;
+    while (i < in.n && (isprint(in.p[i]) || isspace(in.p[i]))) {
+        i++;
+    }
+    return in.n > 1 && i == in.n;
+}
+
 /* Takes the spaces out of hex text and decodes it; other content stays as it is. */
 static int decode_text(struct bytes *ret, struct buf *in, struct arena *a, struct error *why) {
     *ret = buf_view(in);
@@ -48,7 +59,10 @@ static int decode_text(struct bytes *ret, struct buf *in, struct arena *a, struc
     for (size_t i = 0; i < in->n; i++) {
         uint8_t c = in->p[i];
         if (isspace(c)) continue;
-        if (!isxdigit(c) && !(n == 1 && c == 'x' && text[0] == '0')) return 0; // binary
+        if (!isxdigit(c) && !(n == 1 && c == 'x' && text[0] == '0')) {
+            if (!is_text(*ret)) return 0; // binary
+            return error_set_at(why, ERR_SYNTAX, i, "text with '%c', which is no hex digit", c);
+        }
         text[n++] = (char)c;
     }
     struct bytes digits = bytes_make(text, n);
@@ -72,7 +86,8 @@ static int read_input(struct bytes *ret, struct buf *content, const char *from, 
     int os = errno;
     buf_append_str(content, from);
     r = decode_text(ret, content, a, why);
-    if (r == 0 && ret->p == content->p) {
+    bool hex = bytes_starts_with(buf_view(content), BYTES_LIT("0x"));
+    if (!hex && ret->p == content->p) {
         return error_set_os(why, ERR_NOT_FOUND, os, "'%.64s' is neither hex nor a file", from);
     }
     return r;
@@ -95,7 +110,7 @@ static int decode(const char *from, const char *kind, bool json) {
     if (r == 0 && (fwrite(shown->p, 1, shown->n, stdout) != shown->n || fflush(stdout) != 0)) {
         r = error_set_os(&why, ERR_IO, errno, "cannot write");
     }
-    if (r != 0) (void)fprintf(stderr, "buildernet eth decode: %s\n", why.text);
+    if (r != 0) program_complain("eth decode", &why);
     buf_free(&content);
     buf_free(&out);
     buf_free(&table);

@@ -62,6 +62,12 @@ static int nothing(struct config *config, void *values) {
     return 0;
 }
 
+void program_complain(const char *command, const struct error *why) {
+    (void)fprintf(stderr, "buildernet %s: %s", command, why->text);
+    if (why->at > 0) (void)fprintf(stderr, " (at byte %u)", why->at);
+    (void)fputc('\n', stderr);
+}
+
 // What was to be printed must have gone out: a full disk is no success.
 static int printed(int status) {
     if (fflush(stdout) == 0 && !ferror(stdout)) return status;

@@ -5,6 +5,7 @@
 #ifndef MAIN_PROGRAM_H
 #define MAIN_PROGRAM_H
 
+#include "base/error.h"
 #include "config/config.h"
 
 #include <stdbool.h>
@@ -35,6 +36,10 @@ struct program {
 
 /* All programs, ended by a row without a table. */
 extern const struct program programs[];
+
+/* program_complain says on standard error why a command ("eth decode") failed, and at which byte of
+ * its input where that is known. */
+void program_complain(const char *command, const struct error *why);
 
 /* completion_print prints a script for that shell ("bash", "zsh") which completes the programs'
  * names and, asking them, their verbs and flags. Gives the exit status. */

@@ -125,7 +125,7 @@ static int run_check(struct command *c, struct error *why) {
     return r;
 }
 
-static int run(const char *verb, int (*body)(struct command *c, struct error *why),
+static int run(const char *name, int (*body)(struct command *c, struct error *why),
                struct command *c) {
     struct error why;
     arena_init(&c->a, 0);
@@ -138,7 +138,7 @@ static int run(const char *verb, int (*body)(struct command *c, struct error *wh
     if (r == 0 && (fwrite(c->out.p, 1, c->out.n, stdout) != c->out.n || fflush(stdout) != 0)) {
         r = error_set_os(&why, ERR_IO, errno, "cannot write");
     }
-    if (r != 0) (void)fprintf(stderr, "buildernet trie %s: %s\n", verb, why.text);
+    if (r != 0) program_complain(name, &why);
     buf_free(&c->input);
     buf_free(&c->out);
     arena_free(&c->a);
@@ -184,10 +184,12 @@ static int run_verb(int argc, char **argv) {
             c.operand[c.operands++] = argv[i];
         }
     }
-    if (strcmp(verb, "root") == 0 && c.operands == 1) return run(verb, run_root, &c);
+    if (strcmp(verb, "root") == 0 && c.operands == 1) return run("trie root", run_root, &c);
     if (strcmp(verb, "bench") == 0 && c.operands <= 1) return bench(&c, budget_ms);
-    if (strcmp(verb, "proof") == 0 && c.check && c.operands == 1) return run(verb, run_check, &c);
-    if (strcmp(verb, "proof") == 0 && !c.check && c.operands >= 2) return run(verb, run_proof, &c);
+    if (strcmp(verb, "proof") == 0 && c.check && c.operands == 1)
+        return run("trie proof", run_check, &c);
+    if (strcmp(verb, "proof") == 0 && !c.check && c.operands >= 2)
+        return run("trie proof", run_proof, &c);
     return misused(verb);
 }
 

@@ -96,6 +96,27 @@ def a_transaction_tells_its_sender_and_hash():
 
 
 @case
+def what_is_wrong_is_said_with_its_place():
+    def told(*arguments, text=None):
+        refused = run(PROGRAM, *arguments, input=text)
+        assert refused.returncode == 65 and not refused.stdout, refused
+        return refused.stderr
+
+    # The signature's s gets a leading zero, a digit of the text goes wrong, the nonce is text.
+    zero = "a067cbe9"
+    at = SIGNED.index(zero) // 2 - 1
+    assert f"(at byte {at})" in told("eth", "decode", "--as", "transaction",
+                                     SIGNED.replace(zero, "a000cbe9"))
+    typo = SIGNED.replace(zero, "ao67cbe9")
+    for place in ("-", typo):
+        assert f"'o', which is no hex digit (at byte {typo.index('o')})" in told(
+            "eth", "decode", place, text=typo)
+    state = '{"alloc": {"%s": {"balance": "1", "nonce": "x"}}}' % ACCOUNT
+    assert f"(at byte {state.index('x', state.index('nonce')) - 1})" in told("trie", "root", "-", text=state)
+    assert run(PROGRAM, "eth", "decode", "no-such-file").returncode == 66
+
+
+@case
 def benchmarks_print_a_line_a_case_with_its_limit():
     for folder, part in (("trie", "state_root_block"), ("crypto", "bn254_pairing")):
         timed = run(PROGRAM, folder, "bench", "--budget-ms", "1")
