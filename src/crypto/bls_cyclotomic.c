@@ -7,7 +7,14 @@
  * SPDX-License-Identifier: MIT */
 #include "crypto/bls_cyclotomic.h"
 
-void bls_compressed_sqr_plain(struct bls_compressed *a, unsigned times) {
+#include "crypto/bls_pairing_ifma.h"
+
+/* The coefficients of w, w^4, w^2 and w^5: what a chain of squarings needs of an element. */
+struct compressed {
+    struct bls_fp2 b0, b1, c0, c1;
+};
+
+static void compressed_sqr(struct compressed *a, unsigned times) {
     while (times-- > 0) {
         struct bls_fp2 b0, b1, c0, c1;
         bls_fp4_sqr(&b0, &b1, &a->b0, &a->b1);
@@ -20,22 +27,6 @@ void bls_compressed_sqr_plain(struct bls_compressed *a, unsigned times) {
     }
 }
 
-#if defined(__x86_64__)
-bool bls_has_ifma(void) {
-    return __builtin_cpu_supports("avx512ifma") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl");
-}
-
-void bls_compressed_sqr(struct bls_compressed *a, unsigned times) {
-    // under three squarings the change of form costs more than the lanes win
-    (times >= 3 && bls_has_ifma() ? bls_compressed_sqr_ifma : bls_compressed_sqr_plain)(a, times);
-}
-#else
-void bls_compressed_sqr(struct bls_compressed *a, unsigned times) {
-    bls_compressed_sqr_plain(a, times);
-}
-#endif
-
 static void three_times(struct bls_fp2 *ret, const struct bls_fp2 *a) {
     struct bls_fp2 t;
     bls_fp2_double(&t, a);
@@ -44,7 +35,7 @@ static void three_times(struct bls_fp2 *ret, const struct bls_fp2 *a) {
 
 /* A = a0 + a1 s of the whole element: a1 = n / d with
  * n / d = (xi c1^2 + 3 c0^2 - 2 b1) / (4 b0), or 2 c0 c1 / b1 where b0 = 0. */
-static void missing_fraction(struct bls_fp2 *n, struct bls_fp2 *d, const struct bls_compressed *g) {
+static void missing_fraction(struct bls_fp2 *n, struct bls_fp2 *d, const struct compressed *g) {
     struct bls_fp2 t;
     if (bls_fp2_is_zero(&g->b0)) {
         bls_fp2_mul(&t, &g->c0, &g->c1);
@@ -66,7 +57,7 @@ static void missing_fraction(struct bls_fp2 *n, struct bls_fp2 *d, const struct 
 }
 
 /* a0 = xi (2 a1^2 + b0 c1 - 3 b1 c0) + 1 */
-static void expand(struct bls_fp12 *ret, const struct bls_compressed *g, const struct bls_fp2 *a1) {
+static void expand(struct bls_fp12 *ret, const struct compressed *g, const struct bls_fp2 *a1) {
     struct bls_fp2 s, t;
     bls_fp2_mul(&s, &g->b1, &g->c0);
     three_times(&s, &s);
@@ -84,13 +75,13 @@ static void expand(struct bls_fp12 *ret, const struct bls_compressed *g, const s
 static const unsigned bits[] = {16, 48, 57, 60, 62, 63};
 #define BITS (sizeof bits / sizeof bits[0])
 
-void bls_fp12_pow_x(struct bls_fp12 *ret, const struct bls_fp12 *a) {
-    struct bls_compressed power[BITS], g = {a->c1.c0, a->c0.c2, a->c0.c1, a->c1.c2};
+void bls_fp12_pow_x_plain(struct bls_fp12 *ret, const struct bls_fp12 *a) {
+    struct compressed power[BITS], g = {a->c1.c0, a->c0.c2, a->c0.c1, a->c1.c2};
     struct bls_fp2 n[BITS], d[BITS], before[BITS], product = bls_fp2_one, t;
     struct bls_fp12 r, factor;
     unsigned at = 0;
     for (size_t i = 0; i < BITS; i++) {
-        bls_compressed_sqr(&g, bits[i] - at);
+        compressed_sqr(&g, bits[i] - at);
         at = bits[i];
         power[i] = g;
         missing_fraction(&n[i], &d[i], &g);
@@ -106,4 +97,14 @@ void bls_fp12_pow_x(struct bls_fp12 *ret, const struct bls_fp12 *a) {
         if (i != BITS - 1) bls_fp12_mul(&r, &r, &factor);
     }
     bls_fp12_conjugate(ret, &r); // x is negative
+}
+
+void bls_fp12_pow_x(struct bls_fp12 *ret, const struct bls_fp12 *a) {
+#if BLS_HAVE_X86
+    if (bls_use_ifma) {
+        bls_fp12_pow_x_ifma(ret, a);
+        return;
+    }
+#endif
+    bls_fp12_pow_x_plain(ret, a);
 }

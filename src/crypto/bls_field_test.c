@@ -2,6 +2,7 @@
 #include "crypto/bls_cyclotomic.h"
 #include "crypto/bls_fr.h"
 #include "crypto/bls_model.h"
+#include "crypto/bls_pairing_ifma.h"
 #include "crypto/testing.h"
 #include "test/harness/test.h"
 
@@ -43,10 +44,11 @@ static void on_both_paths(void (*check)(void)) {
     bls_model_start();
     check();
 #if BLS_HAVE_X86
-    bool kept = bls_fp_use_adx;
-    bls_fp_use_adx = false;
+    bool adx = bls_fp_use_adx, ifma = bls_use_ifma;
+    bls_fp_use_adx = bls_use_ifma = false;
     check();
-    bls_fp_use_adx = kept;
+    bls_fp_use_adx = adx;
+    bls_use_ifma = ifma;
 #endif
 }
 
@@ -317,15 +319,51 @@ TEST(tower_agrees_with_the_model) {
     on_both_paths(check_tower);
 }
 
-/* The formulas are the same for any four elements, not only for those of the subgroup. */
-TEST(lanes_square_like_the_plain_path) {
-#if defined(__x86_64__)
-    if (!bls_has_ifma()) SKIP("the processor has no AVX-512 IFMA");
-    for (unsigned i = 0; i < 300; i++) {
-        struct bls_compressed a = {random_fp2(), random_fp2(), random_fp2(), random_fp2()}, b = a;
-        bls_compressed_sqr_ifma(&a, i % 40);
-        bls_compressed_sqr_plain(&b, i % 40);
-        CHECK(memcmp(&a, &b, sizeof a) == 0);
+/* Words next to 0 and to p, where borrows and carries run far, among random ones. */
+static struct bls_fp edge_fp(void) {
+    struct bls_fp r = bls_fp_modulus;
+    uint64_t which = next_random(&seed) % 8;
+    if (which > 3) return random_fp();
+    if (which == 3) return bls_fp_one;
+    if (which == 2) return (struct bls_fp){{0}};
+    r.w[0] -= 1 + which;
+    return r;
+}
+
+static struct bls_fp12 edge_fp12(void) {
+    struct bls_fp12 r;
+    struct bls_fp *all = &r.c0.c0.c0;
+    for (int i = 0; i < 12; i++)
+        all[i] = edge_fp();
+    return r;
+}
+
+TEST(lanes_multiply_and_square_like_the_plain_path) {
+#if BLS_HAVE_X86
+    if (!bls_use_ifma) SKIP("the processor has no AVX-512 IFMA");
+    for (unsigned i = 0; i < 3000; i++) {
+        struct bls_fp12 a = edge_fp12(), b = edge_fp12(), got, expected;
+        bls_fp12_mul_ifma(&got, &a, &b);
+        bls_fp12_mul_plain(&expected, &a, &b);
+        CHECK(bls_fp12_equal(&got, &expected));
+        bls_fp12_sqr_ifma(&got, &a);
+        bls_fp12_sqr(&expected, &a);
+        CHECK(bls_fp12_equal(&got, &expected));
+    }
+#else
+    SKIP("one path only");
+#endif
+}
+
+TEST(lanes_raise_to_x_like_the_plain_path) {
+#if BLS_HAVE_X86
+    if (!bls_use_ifma) SKIP("the processor has no AVX-512 IFMA");
+    for (unsigned i = 0; i < 50; i++) {
+        struct bls_fp12 a = i ? edge_fp12() : bls_fp12_one, got, expected;
+        if (i) bls_final_exponentiation(&a, &a); // into the cyclotomic subgroup
+        bls_fp12_pow_x_ifma(&got, &a);
+        bls_fp12_pow_x_plain(&expected, &a);
+        CHECK(bls_fp12_equal(&got, &expected));
     }
 #else
     SKIP("one path only");

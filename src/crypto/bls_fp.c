@@ -131,11 +131,14 @@ void bls_fp_sqr_plain(struct bls_fp *ret, const struct bls_fp *a) {
 }
 
 #if BLS_HAVE_X86
-bool bls_fp_use_adx;
+bool bls_fp_use_adx, bls_use_ifma;
 
 [[gnu::constructor]] static void choose_path(void) {
     unsigned a, b, c, d;
     if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) bls_fp_use_adx = b & bit_BMI2 && b & bit_ADX;
+    __builtin_cpu_init();
+    bls_use_ifma = __builtin_cpu_supports("avx512ifma") && __builtin_cpu_supports("avx512dq") &&
+                   __builtin_cpu_supports("avx512vl");
 }
 #else
 void bls_fp_mul(struct bls_fp *, const struct bls_fp *, const struct bls_fp *)

@@ -47,7 +47,7 @@ void bls_wide_sub_plain(struct bls_wide *ret, const struct bls_wide *a, const st
 #if defined(__x86_64__)
 #define BLS_HAVE_X86 1
 /* Written once before main; a test may clear it to run everything on the plain path. */
-extern bool bls_fp_use_adx;
+extern bool bls_fp_use_adx, bls_use_ifma; /* the second: files named _ifma */
 void bls_fp_mul_adx(struct bls_fp *ret, const struct bls_fp *a, const struct bls_fp *b);
 void bls_fp_sqr_adx(struct bls_fp *ret, const struct bls_fp *a);
 void bls_fp_mul_wide_adx(struct bls_wide *ret, const struct bls_fp *a, const struct bls_fp *b);

@@ -2,6 +2,7 @@
 #include "crypto/bls_pairing.h"
 
 #include "crypto/bls_cyclotomic.h"
+#include "crypto/bls_pairing_ifma.h"
 
 /* The line through points of the twist, carried to E, times w^3 and a factor of Fp2 (which the
  * final exponentiation takes to 1): l = yP w^3 - slope xP w^2 + (slope xT - yT). */
@@ -83,6 +84,12 @@ static void multiply_line(struct bls_fp12 *f, struct line *line, const struct bl
 
 static void miller_group(struct bls_fp12 *ret, const struct bls_g1_affine *p,
                          const struct bls_g2_affine *q, size_t n) {
+#if BLS_HAVE_X86
+    if (bls_use_ifma) {
+        bls_miller_loop_ifma(ret, p, q, n);
+        return;
+    }
+#endif
     struct bls_g2 t[BLS_PAIRS_AT_ONCE];
     struct line line;
     struct bls_fp12 f = bls_fp12_one;
@@ -178,6 +185,12 @@ void bls_miller_loop_lines(struct bls_fp12 *ret, const struct bls_g1_affine *p,
         lines[held++] = q[j];
     }
     divide_by_y(x_over_y, y_inverse, points, held);
+#if BLS_HAVE_X86
+    if (bls_use_ifma) {
+        bls_miller_loop_lines_ifma(ret, x_over_y, y_inverse, lines, held);
+        return;
+    }
+#endif
     for (int i = 62; i >= 0 && held; i--) {
         if (i != 62) bls_fp12_sqr(&f, &f);
         for (int add = 0; add <= (int)(BLS_X_ABS >> i & 1); add++, at++) {

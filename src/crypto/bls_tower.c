@@ -2,6 +2,7 @@
 #include "crypto/bls_tower.h"
 
 #include "crypto/bls_cyclotomic.h"
+#include "crypto/bls_pairing_ifma.h"
 #include "crypto/bls_tower_constants.h"
 
 #define FP_ONE                                                                                     \
@@ -216,7 +217,7 @@ void bls_fp6_inv(struct bls_fp6 *ret, const struct bls_fp6 *a) {
     bls_fp2_mul(&ret->c2, &c2, &t);
 }
 
-void bls_fp12_mul(struct bls_fp12 *ret, const struct bls_fp12 *a, const struct bls_fp12 *b) {
+void bls_fp12_mul_plain(struct bls_fp12 *ret, const struct bls_fp12 *a, const struct bls_fp12 *b) {
     struct bls_fp6 v0, v1, s, t;
     bls_fp6_mul(&v0, &a->c0, &b->c0);
     bls_fp6_mul(&v1, &a->c1, &b->c1);
@@ -227,6 +228,16 @@ void bls_fp12_mul(struct bls_fp12 *ret, const struct bls_fp12 *a, const struct b
     fp6_sub(&ret->c1, &s, &v1);
     fp6_mul_v(&t, &v1);
     fp6_add(&ret->c0, &v0, &t);
+}
+
+void bls_fp12_mul(struct bls_fp12 *ret, const struct bls_fp12 *a, const struct bls_fp12 *b) {
+#if BLS_HAVE_X86
+    if (bls_use_ifma) {
+        bls_fp12_mul_ifma(ret, a, b);
+        return;
+    }
+#endif
+    bls_fp12_mul_plain(ret, a, b);
 }
 
 void bls_fp12_sqr(struct bls_fp12 *ret, const struct bls_fp12 *a) {

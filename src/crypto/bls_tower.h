@@ -82,6 +82,8 @@ void bls_fp6_sqr(struct bls_fp6 *ret, const struct bls_fp6 *a);
 void bls_fp6_inv(struct bls_fp6 *ret, const struct bls_fp6 *a);
 
 void bls_fp12_mul(struct bls_fp12 *ret, const struct bls_fp12 *a, const struct bls_fp12 *b);
+/* The path without lanes by name, for tests. */
+void bls_fp12_mul_plain(struct bls_fp12 *ret, const struct bls_fp12 *a, const struct bls_fp12 *b);
 void bls_fp12_sqr(struct bls_fp12 *ret, const struct bls_fp12 *a);
 void bls_fp12_inv(struct bls_fp12 *ret, const struct bls_fp12 *a);
 /* bls_fp12_conjugate: c0 - c1 w, the inverse in the cyclotomic subgroup. */
