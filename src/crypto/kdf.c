@@ -90,7 +90,9 @@ int pbkdf2_sha512(uint8_t *ret, size_t ret_n, struct bytes password, struct byte
 
 int scrypt(uint8_t *ret, size_t ret_n, struct bytes password, struct bytes salt, uint64_t n,
            uint64_t r, uint64_t p, struct error *why) {
-    if (n < 2 || (n & (n - 1)) != 0 || r == 0 || p == 0 || r >= ((uint64_t)1 << 30) / p) {
+    bool short_blocks = r < 4 && n >> (16 * r) != 0;
+    if (n < 2 || (n & (n - 1)) != 0 || r == 0 || p == 0 || r >= ((uint64_t)1 << 30) / p ||
+        short_blocks) {
         return error_set(why, ERR_RANGE, "scrypt with n, r or p out of range");
     }
     if (n > SCRYPT_MEMORY_MAX / 128 / r || p > 16 * (SCRYPT_MEMORY_MAX / 128 / r) / n) {

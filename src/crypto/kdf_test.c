@@ -113,6 +113,10 @@ TEST(kdf_scrypt) {
     CHECK_ERR(scrypt(got, 64, p, s, 1024, 8, 0, &why), ERR_RANGE);
     CHECK_ERR(scrypt(got, 64, p, s, 1024, 1 << 20, 1 << 20, &why), ERR_RANGE);
     CHECK_ERR(scrypt(got, 64, p, s, (uint64_t)1 << 40, 8, 1, &why), ERR_LIMIT);
+    // n is below 2^(16 r).
+    CHECK_OK(scrypt(got, 64, p, s, 1 << 15, 1, 1, &why), &why);
+    CHECK_ERR(scrypt(got, 64, p, s, 1 << 16, 1, 1, &why), ERR_RANGE);
+    CHECK_ERR(scrypt(got, 64, p, s, (uint64_t)1 << 48, 3, 1, &why), ERR_RANGE);
     CHECK_ERR(scrypt(got, 64, p, s, 1 << 18, 8, 1000, &why), ERR_LIMIT);
 }
 

@@ -76,7 +76,8 @@ struct tx {
 };
 
 /* tx_decode reads one envelope, without a byte left over, and its hash.
- * a       holds the lists; about 1.5 x in.n at most.
+ * a       holds the lists: about in.n; at most twice that for access lists, five times for
+ *         authorizations (of numbers near zero).
  * errors  ERR_SYNTAX, ERR_RANGE (why->at: where), ERR_UNSUPPORTED (unknown type), ERR_LIMIT or
  *         ERR_NO_MEMORY (arena). *ret untouched on error.
  * cost    one pass, one Keccak-256. */

@@ -14,7 +14,7 @@
 #define ORDERED_ROOT_MAX (1u << 24) /* values */
 
 /* trie_ordered_root gives the root of a list of values, none empty.
- * scratch  gets what is needed meanwhile: the size of the values and some 150 bytes for each.
+ * scratch  gets what is needed meanwhile: some 420 bytes for each value.
  * errors   ERR_LIMIT (ORDERED_ROOT_MAX), ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int trie_ordered_root(struct hash *ret, const struct bytes *values,
                                                   size_t count, struct arena *scratch,

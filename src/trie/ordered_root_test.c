@@ -96,6 +96,9 @@ TEST(ordered_root_has_limits) {
     CHECK_ERR(trie_ordered_root(&root, values, ORDERED_ROOT_MAX + 1, &small, &why), ERR_LIMIT);
     CHECK_ERR(trie_ordered_root(&root, values, 100, &small, &why), ERR_NO_MEMORY);
     arena_free(&small);
+    arena_init(&small, (size_t)420 * MOST); // as the header says
+    CHECK_OK(trie_ordered_root(&root, values, MOST, &small, &why), &why);
+    arena_free(&small);
 }
 
 TEST_MAIN()
