@@ -441,4 +441,95 @@ TEST(transform_evaluates_at_the_roots) {
     CHECK(memcmp(values, a, sizeof a) == 0);
 }
 
+#if BLS_HAVE_X86
+/* Runs `body` in lanes, then `other` on the plain path. */
+#define IN_BOTH(body, other)                                                                       \
+    do {                                                                                           \
+        body;                                                                                      \
+        bls_use_ifma = false;                                                                      \
+        other;                                                                                     \
+        bls_use_ifma = true;                                                                       \
+    } while (0)
+
+#define FFT_MAX 32768 /* where the lanes' bounds end */
+
+static struct bls_fr edge_fr(void) {
+    struct bls_fr r = {{0}};
+    if (next_random(&seed) % 2) return random_fr();
+    if (next_random(&seed) % 2) bls_fr_sub(&r, &r, &(struct bls_fr){{1, 0, 0, 0}}); // all but full
+    return r;
+}
+#endif
+
+TEST(lanes_transform_like_the_plain_path) {
+#if BLS_HAVE_X86
+    if (!bls_use_ifma) SKIP("the processor has no AVX-512 IFMA");
+    static struct bls_fr roots[FFT_MAX], a[FFT_MAX], b[FFT_MAX];
+    struct bls_fr root, largest = {{0}};
+    bls_fr_root(&root, FFT_MAX);
+    roots[0] = bls_fr_one;
+    for (size_t i = 1; i < FFT_MAX; i++)
+        bls_fr_mul(&roots[i], &roots[i - 1], &root);
+    bls_fr_sub(&largest, &largest, &(struct bls_fr){{1, 0, 0, 0}});
+    for (size_t n = 1; n <= FFT_MAX; n *= 2) {
+        for (int inverse = 0; inverse < 4; inverse++) {
+            for (size_t i = 0; i < n; i++)
+                a[i] = b[i] = inverse < 2 ? edge_fr() : largest;
+            IN_BOTH(bls_fr_fft(a, n, roots, FFT_MAX, inverse % 2),
+                    bls_fr_fft(b, n, roots, FFT_MAX, inverse % 2));
+            CHECK(memcmp(a, b, n * sizeof a[0]) == 0);
+        }
+    }
+#else
+    SKIP("one path only");
+#endif
+}
+
+TEST(lanes_sum_fractions_like_the_plain_path) {
+#if BLS_HAVE_X86
+    if (!bls_use_ifma) SKIP("the processor has no AVX-512 IFMA");
+    struct bls_fr a[100], w[100], z, quotient[2], n[2], d[2];
+    for (size_t count = 0; count <= 100; count++) {
+        for (size_t i = 0; i < count; i++) {
+            a[i] = edge_fr();
+            w[i] = edge_fr();
+        }
+        z = count && count % 8 == 0 ? w[count / 2] : edge_fr();
+        IN_BOTH(bls_fr_fractions(&n[0], &d[0], a, w, count, &z),
+                bls_fr_fractions(&n[1], &d[1], a, w, count, &z));
+        CHECK(bls_fr_equal(&d[0], &d[1]));
+        bls_fr_mul(&quotient[0], &n[0], &d[1]);
+        bls_fr_mul(&quotient[1], &n[1], &d[0]);
+        CHECK(bls_fr_equal(&quotient[0], &quotient[1]));
+        CHECK(bls_fr_equal(&n[0], &n[1]));
+    }
+#else
+    SKIP("one path only");
+#endif
+}
+
+TEST(many_scalars_load_up_to_the_first_wrong_one) {
+    struct bls_fr a[40], expected;
+    uint8_t bytes[40 * 32] = {0}, back[40 * 32];
+    for (size_t n = 0; n <= 40; n++) {
+        for (size_t i = 0; i < n; i++) {
+            struct bls_fr x = random_fr();
+            bls_fr_store_be(bytes + 32 * i, &x);
+        }
+        CHECK(bls_fr_load_be_many(a, bytes, n) == n);
+        for (size_t i = 0; i < n; i++)
+            CHECK(bls_fr_load_be(&expected, bytes + 32 * i) && bls_fr_equal(&expected, &a[i]));
+        bls_fr_store_be_many(back, a, n);
+        CHECK(memcmp(back, bytes, 32 * n) == 0);
+        if (n == 0) continue;
+        size_t wrong = next_random(&seed) % n;
+        u256_store_be(bytes + 32 * wrong, BLS_ORDER);
+        CHECK(bls_fr_load_be_many(a, bytes, n) == wrong);
+        bytes[32 * wrong + 31]--;
+        CHECK(bls_fr_load_be_many(a, bytes, n) == n);
+        memset(bytes + 32 * wrong, 0xff, 32);
+        CHECK(bls_fr_load_be_many(a, bytes, n) == wrong);
+    }
+}
+
 TEST_MAIN()

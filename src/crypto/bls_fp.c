@@ -138,7 +138,7 @@ bool bls_fp_use_adx, bls_use_ifma;
     if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) bls_fp_use_adx = b & bit_BMI2 && b & bit_ADX;
     __builtin_cpu_init();
     bls_use_ifma = __builtin_cpu_supports("avx512ifma") && __builtin_cpu_supports("avx512dq") &&
-                   __builtin_cpu_supports("avx512vl");
+                   __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
 }
 #else
 void bls_fp_mul(struct bls_fp *, const struct bls_fp *, const struct bls_fp *)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "crypto/bls_fr.h"
 
+#include "crypto/bls_fp.h"
+#include "crypto/bls_fr_ifma.h"
 #include "crypto/bls_scalar.h"
 
 typedef unsigned __int128 u128;
@@ -151,6 +153,56 @@ void bls_fr_store_be(uint8_t ret[32], const struct bls_fr *a) {
     u256_store_be(ret, t);
 }
 
+size_t bls_fr_load_be_many(struct bls_fr *ret, const uint8_t *in, size_t n) {
+    size_t i = 0;
+#if BLS_HAVE_X86
+    if (bls_use_ifma) i = bls_fr_load_be_many_ifma(ret, in, n);
+#endif
+    while (i < n && bls_fr_load_be(&ret[i], in + i * 32))
+        i++;
+    return i;
+}
+
+void bls_fr_store_be_many(uint8_t *ret, const struct bls_fr *in, size_t n) {
+    size_t i = 0;
+#if BLS_HAVE_X86
+    if (bls_use_ifma) i = bls_fr_store_be_many_ifma(ret, in, n);
+#endif
+    for (; i < n; i++)
+        bls_fr_store_be(ret + i * 32, &in[i]);
+}
+
+/* n / d += more_n / more_d, as n more_d + more_n d over d more_d. */
+static void add_fraction(struct bls_fr *n, struct bls_fr *d, const struct bls_fr *more_n,
+                         const struct bls_fr *more_d) {
+    struct bls_fr t;
+    bls_fr_mul(&t, more_n, d);
+    bls_fr_mul(n, n, more_d);
+    bls_fr_add(n, n, &t);
+    bls_fr_mul(d, d, more_d);
+}
+
+void bls_fr_fractions(struct bls_fr *ret_n, struct bls_fr *ret_d, const struct bls_fr *a,
+                      const struct bls_fr *w, size_t n, const struct bls_fr *z) {
+    struct bls_fr sum_n = {{0}}, sum_d = bls_fr_one, more_n, more_d;
+    size_t i = 0;
+#if BLS_HAVE_X86
+    if (bls_use_ifma) {
+        struct bls_fr part_n[BLS_FR_LANES], part_d[BLS_FR_LANES];
+        i = bls_fr_fractions_ifma(part_n, part_d, a, w, n, z);
+        for (int j = 0; j < BLS_FR_LANES; j++)
+            add_fraction(&sum_n, &sum_d, &part_n[j], &part_d[j]);
+    }
+#endif
+    for (; i < n; i++) {
+        bls_fr_mul(&more_n, &a[i], &w[i]);
+        bls_fr_sub(&more_d, z, &w[i]);
+        add_fraction(&sum_n, &sum_d, &more_n, &more_d);
+    }
+    *ret_n = sum_n;
+    *ret_d = sum_d;
+}
+
 void bls_fr_root(struct bls_fr *ret, uint64_t n) {
     // 7^((r-1)/2^32), squared down to order n
     static const uint64_t odd_part[4] = {0xfffe5bfeffffffff, 0x09a1d80553bda402, 0x299d7d483339d808,
@@ -170,6 +222,9 @@ static size_t reverse_bits(size_t i, size_t n) {
 }
 
 void bls_fr_fft(struct bls_fr *a, size_t n, const struct bls_fr *roots, size_t m, bool inverse) {
+#if BLS_HAVE_X86
+    if (bls_use_ifma && bls_fr_fft_ifma(a, n, roots, m, inverse)) return;
+#endif
     for (size_t i = 0; i < n; i++) {
         size_t j = reverse_bits(i, n);
         if (i < j) {

@@ -2,7 +2,8 @@
  *
  * Internal to the crypto library. Four 64-bit words, least significant first, Montgomery form,
  * fully reduced. Results may be operands. Public data; arithmetic is constant time all the same,
- * except comparisons. Any thread.
+ * except comparisons. Work on many elements at once has a path in AVX-512 lanes beside the plain
+ * one (bls_use_ifma). Any thread.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef CRYPTO_BLS_FR_H
@@ -40,6 +41,14 @@ void bls_fr_from_u64(struct bls_fr *ret, uint64_t a);
 /* Bytes: 32, big-endian. load is false when the number is r or above. */
 bool bls_fr_load_be(struct bls_fr *ret, const uint8_t in[32]);
 void bls_fr_store_be(uint8_t ret[32], const struct bls_fr *a);
+/* bls_fr_load_be_many returns how many of n came before one that is r or above; n is all. */
+size_t bls_fr_load_be_many(struct bls_fr *ret, const uint8_t *in, size_t n);
+void bls_fr_store_be_many(uint8_t *ret, const struct bls_fr *in, size_t n);
+
+/* bls_fr_fractions: the sum of a_i w_i / (z - w_i) for n terms, as n / d; d is the product of all
+ * z - w_i. */
+void bls_fr_fractions(struct bls_fr *ret_n, struct bls_fr *ret_d, const struct bls_fr *a,
+                      const struct bls_fr *w, size_t n, const struct bls_fr *z);
 
 /* bls_fr_root: a primitive n-th root of unity, n a power of two up to 2^32: 7^((r-1)/n). */
 void bls_fr_root(struct bls_fr *ret, uint64_t n);

@@ -15,10 +15,11 @@
 extern const uint8_t kzg_setup_bytes[LAGRANGE_AT + KZG_SIZE * 48];
 
 size_t kzg_reverse_bits(size_t i, size_t n) {
-    size_t r = 0;
-    for (size_t bit = 1; bit < n; bit *= 2, i /= 2)
-        r = r * 2 + (i & 1);
-    return r;
+    uint64_t r = __builtin_bswap64(i);
+    r = (r >> 4 & 0x0f0f0f0f0f0f0f0f) | (r & 0x0f0f0f0f0f0f0f0f) << 4;
+    r = (r >> 2 & 0x3333333333333333) | (r & 0x3333333333333333) << 2;
+    r = (r >> 1 & 0x5555555555555555) | (r & 0x5555555555555555) << 1;
+    return n > 1 ? r >> (64 - __builtin_ctzll(n)) : 0;
 }
 
 static int open_g2(struct bls_lines *ret, size_t power, struct error *why) {
@@ -101,12 +102,9 @@ int kzg_read_g1(struct bls_g1_affine *ret, const struct bytes48 *in, const char 
 }
 
 int kzg_read_scalars(struct bls_fr *ret, const uint8_t *in, size_t n, struct error *why) {
-    for (size_t i = 0; i < n; i++) {
-        if (!bls_fr_load_be(&ret[i], in + i * 32)) {
-            return error_set_at(why, ERR_RANGE, i * 32, "scalar %zu is not below the order", i);
-        }
-    }
-    return 0;
+    size_t good = bls_fr_load_be_many(ret, in, n);
+    if (good == n) return 0;
+    return error_set_at(why, ERR_RANGE, good * 32, "scalar %zu is not below the order", good);
 }
 
 int kzg_check_pairs(const struct kzg *k, const struct bls_g1 *a, const struct bls_g1 *b,

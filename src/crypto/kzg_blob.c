@@ -47,32 +47,18 @@ static size_t find_root(const struct kzg *k, const struct bls_fr *z) {
     return i;
 }
 
-/* n / d += more_n / more_d, as n more_d + more_n d over d more_d. */
-static void add_fraction(struct bls_fr *n, struct bls_fr *d, const struct bls_fr *more_n,
-                         const struct bls_fr *more_d) {
-    struct bls_fr t;
-    bls_fr_mul(&t, more_n, d);
-    bls_fr_mul(n, n, more_d);
-    bls_fr_add(n, n, &t);
-    bls_fr_mul(d, d, more_d);
-}
-
 /* p(z) = (z^n - 1)/n * sum of p_i w_i / (z - w_i), unless z is root number *ret_root (KZG_SIZE: it
  * is none). The denominators' product is z^n - 1 itself, so the sum's numerator over n is all. */
 static void evaluate(const struct kzg *k, struct bls_fr *ret, size_t *ret_root,
-                     struct polynomial *p, const struct bls_fr *z) {
-    struct bls_fr n = {{0}}, d = bls_fr_one, more_n, more_d;
-    *ret_root = find_root(k, z);
+                     const struct polynomial *p, const struct bls_fr *z) {
+    struct bls_fr n, d;
+    bls_fr_fractions(&n, &d, p->value, k->domain, KZG_SIZE, z);
+    *ret_root = bls_fr_is_zero(&d) ? find_root(k, z) : KZG_SIZE;
     if (*ret_root < KZG_SIZE) {
         *ret = p->value[*ret_root];
-        return;
+    } else {
+        bls_fr_mul(ret, &n, &k->size_inverse);
     }
-    for (size_t i = 0; i < KZG_SIZE; i++) {
-        bls_fr_mul(&more_n, &p->value[i], &k->domain[i]);
-        bls_fr_sub(&more_d, z, &k->domain[i]);
-        add_fraction(&n, &d, &more_n, &more_d);
-    }
-    bls_fr_mul(ret, &n, &k->size_inverse);
 }
 
 static int check_use(const struct kzg *k, enum kzg_use use, struct error *why) {

@@ -105,9 +105,9 @@ static int extended_read(const struct kzg *k, struct extended **ret, const uint8
 static void write_cells(const struct kzg *k, struct extended *x, uint8_t *ret) {
     memcpy(x->value, x->coefficient, sizeof x->value);
     bls_fr_fft(x->value, KZG_EXTENDED, k->roots, KZG_EXTENDED, false);
-    for (size_t i = 0; i < KZG_EXTENDED; i++) {
-        bls_fr_store_be(ret + i * 32, &x->value[kzg_reverse_bits(i, KZG_EXTENDED)]);
-    }
+    for (size_t i = 0; i < KZG_EXTENDED; i++)
+        x->work[i] = x->value[kzg_reverse_bits(i, KZG_EXTENDED)];
+    bls_fr_store_be_many(ret, x->work, KZG_EXTENDED);
 }
 
 /* Transforms of the coefficients with exponents j, 64 + j, .. for each j, times 1/128. */
