@@ -4,11 +4,15 @@
  *   orderflow ──hello, orders──▶ builder        The builder listens.
  *   orderflow ◀──welcome, acknowledgements, refusals── builder
  *
- * A session is one life of the orderflow process: a random number, and orders numbered from 1. An
- * acknowledgement is cumulative: all orders up to its sequence are in the builder's pool, or were
- * refused by a frame before it. On a new connection the builder's welcome tells the last sequence
- * that it holds of this session, 0 when it holds none (it restarted): the sender goes on after
- * it, and repeats whatever may still land. Sequences at or below it are dropped as repeats.
+ * A session is what one sender gives one life of the builder: a random number that is not 0, and
+ * orders of rising sequence. An acknowledgement is cumulative: all orders up to its sequence are in
+ * the builder's pool, or were refused by a frame before it. On a new connection the builder's
+ * welcome tells the last sequence that it holds of this session, and the sender goes on after it;
+ * sequences at or below it are dropped as repeats. A sender that notes each order's sequence before
+ * it sends goes on with its session even after it was killed, so each order is given once: the
+ * builder reads its connections in the order in which they spoke, the one that ended first.
+ * Welcomed with 0 in a session that had orders, the sender knows that the builder restarted: it
+ * begins another session, with a new connection, and repeats whatever may still land.
  *
  * Frame, all integers big-endian:
  *

@@ -69,6 +69,7 @@ struct app {
     struct journal *journal;
     struct custody *custody;
     struct local *local;
+    struct given *given;         /* NULL: no journal */
     struct attested_setup setup; /* evidence between nodes */
     struct attested *attested;   /* NULL: peers are known by their certificates alone */
     struct share *share;

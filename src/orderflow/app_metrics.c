@@ -42,6 +42,8 @@
     X(APP_LOCAL_EXPIRED, METRIC_GAUGE, "orderflow_builder_expired",                                \
       "Orders whose last block passed before the builder took them.", NULL)                        \
     X(APP_LOCAL_RETRIED, METRIC_GAUGE, "orderflow_builder_retried", "Orders sent again.", NULL)    \
+    X(APP_LOCAL_KNOWN, METRIC_GAUGE, "orderflow_builder_known",                                    \
+      "Orders that the builder had from before this process began.", NULL)                         \
     X(APP_LOCAL_UP, METRIC_GAUGE, "orderflow_builder_connected", "The builder takes orders.",      \
       NULL)                                                                                        \
     X(APP_CUSTODY, METRIC_GAUGE, "orderflow_peer_orders_unsettled",                                \
@@ -135,6 +137,7 @@ LOCAL(local_delivered, delivered)
 LOCAL(local_refused, refused)
 LOCAL(local_expired, expired)
 LOCAL(local_retried, retried)
+LOCAL(local_known, known)
 LOCAL(local_up, connected)
 
 static double journal_size(void *context) {
@@ -190,6 +193,7 @@ int app_metrics_open(struct app *a, struct error *why) {
         {APP_LOCAL_REFUSED, local_refused},
         {APP_LOCAL_EXPIRED, local_expired},
         {APP_LOCAL_RETRIED, local_retried},
+        {APP_LOCAL_KNOWN, local_known},
         {APP_LOCAL_UP, local_up},
         {APP_JOURNAL_BYTES, journal_size},
         {APP_JOURNAL_REPLAYED, journal_taken},

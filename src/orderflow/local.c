@@ -23,6 +23,10 @@ void local_item_free(struct local_item *item) {
 }
 
 void local_settle(struct local *l, struct local_item *item, int code) {
+    if (item->told) {
+        local_item_free(item);
+        return;
+    }
     uint64_t *count = code == 0              ? &l->stats.delivered
                       : code == ERR_STALE    ? &l->stats.expired
                       : code == ERR_CONFLICT ? &l->stats.superseded
@@ -34,6 +38,7 @@ void local_settle(struct local *l, struct local_item *item, int code) {
 
 static void count_waiting(struct local *l, const struct local_item *item, bool more) {
     uint64_t bytes = item->order->bytes;
+    if (item->told) return; // of the past: it takes no room from what is new
     if (more) {
         atomic_fetch_add(&l->waiting, 1);
         atomic_fetch_add(&l->waiting_bytes, bytes);
@@ -95,9 +100,27 @@ void local_arm(struct local *l, struct loop_timer *t, uint64_t in_ns) {
 
 static void tick(struct loop_timer *t) {
     struct local *l = LIST_ENTRY(t, struct local, tick);
+    if (l->given) given_forget(l->given, local_wall_ns(l));
     if (l->is_feed) local_feed_sweep(l);
     arrived(l);
     local_arm(l, t, TICK_NS);
+}
+
+void local_note(struct local *l, uint64_t session, uint64_t sequence, const struct flow_order *o) {
+    if (l->given) given_note(l->given, session, sequence, o);
+}
+
+void local_note_end(struct local *l) {
+    struct error why;
+    if (!l->given) return;
+    bool fails = given_write(l->given, &why) != 0;
+    if (fails && !l->given_fails) log_error(l->options.log, "given_not_noted", F_ERR(&why));
+    l->given_fails = fails;
+}
+
+void local_set_given(struct local *l, struct given *g) {
+    l->given = g;
+    if (l->is_feed) local_feed_resume(l);
 }
 
 bool local_is_full(const struct local *l) {

@@ -5,7 +5,8 @@
  *              highest priority first; tried again, with growing waits, until it was answered or
  *              its last block has passed
  *   feed       a Unix socket and eth/order_feed.h: in order, acknowledged; after a reconnect what
- *              was not acknowledged comes again, and to a builder that restarted all that may land
+ *              was not acknowledged comes again, and to a builder that restarted all that may land;
+ *              with local_set_given the session outlives this process
  *
  * An order that was replaced meanwhile is left out. Everything belongs to the loop's thread except
  * local_order. Source: flashbots/buildernet-orderflow-proxy and BuilderNet/FlowProxy.
@@ -17,7 +18,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "net/client.h"
-#include "orderflow/order.h"
+#include "orderflow/given.h"
 
 struct local;
 
@@ -36,8 +37,9 @@ struct local_options {
     uint64_t bytes_max;                   /* waiting; 0: 512 MiB */
     /* Whether an order is still the last of its replacement key. NULL: always. */
     bool (*in_force)(void *context, const struct flow_order *o);
-    /* An order reached the builder (code 0) or was given up (ERR_STALE: expired; ERR_CONFLICT:
-     * replaced; others: the builder refused it). Loop's thread. NULL: nothing. */
+    /* An order reached the builder (code 0) or is not sent (ERR_STALE: expired; ERR_CONFLICT:
+     * replaced, or the builder has it from before the start; others: the builder refused it).
+     * Loop's thread. NULL: nothing. */
     void (*settled)(void *context, struct flow_order *o, int code);
     void *context;
 };
@@ -45,14 +47,19 @@ struct local_options {
 struct local_stats {
     uint64_t waiting, waiting_bytes, in_flight, kept; /* now; kept: for a builder's restart */
     uint64_t delivered, refused, expired, superseded, retried; /* since the start */
-    bool connected;                                            /* the last attempt succeeded */
-    bool failing;                                              /* it failed, and orders wait */
+    uint64_t known; /* the builder had them from before the start */
+    bool connected; /* the last attempt succeeded */
+    bool failing;   /* it failed, and orders wait */
 };
 
 /* local_new: errors  ERR_SYNTAX (url), ERR_INVALID, ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int local_new(struct local **ret, const struct local_options *options,
                                           struct error *why);
 void local_free(struct local *l);
+
+/* local_set_given tells what the builder was given before the start, and is kept up to date from
+ * now on. Before the loop's first turn; outlives l. */
+void local_set_given(struct local *l, struct given *g);
 
 /* local_order hands an order over; takes its own hold. Any thread.
  * errors  ERR_BUSY (too many wait), ERR_NO_MEMORY. */

@@ -82,15 +82,25 @@ static bool write_item(struct local *l, const struct local_item *item) {
 
 /* ---- sending ---- */
 
+static void keep(struct local *l, struct list *where, struct local_item *item) {
+    list_push_back(where, &item->link);
+    l->feed.kept_bytes += item->order->bytes;
+    l->stats.kept++;
+}
+
+static void unkeep(struct local *l, struct local_item *item) {
+    list_remove(&item->link);
+    l->feed.kept_bytes -= item->order->bytes;
+    l->stats.kept--;
+}
+
 static void forget(struct local *l, struct local_item *item) {
     struct local_feed *f = &l->feed;
     if (f->resend == item) {
         struct list_node *n = item->link.next;
         f->resend = n == &f->kept.head ? NULL : LIST_ENTRY(n, struct local_item, link);
     }
-    list_remove(&item->link);
-    f->kept_bytes -= item->order->bytes;
-    l->stats.kept--;
+    unkeep(l, item);
     if (item->sequence > f->acknowledged) l->stats.in_flight--;
     local_item_free(item);
 }
@@ -109,9 +119,15 @@ static bool send_again(struct local *l) {
     return true;
 }
 
-void local_feed_pump(struct local *l) {
+/* The builder has it from the life before: kept like what it acknowledged in this one. */
+static void keep_known(struct local *l, struct local_item *item) {
+    l->stats.known++;
+    keep(l, &l->feed.before, item);
+    if (l->options.settled) l->options.settled(l->options.context, item->order, ERR_CONFLICT);
+}
+
+static void send_new(struct local *l) {
     struct local_feed *f = &l->feed;
-    if (!f->welcomed || !send_again(l)) return;
     while (conn_pending(&f->conn) < CONN_HIGH_BYTES) {
         struct local_item *item = local_take(l);
         if (!item) return;
@@ -119,26 +135,41 @@ void local_feed_pump(struct local *l) {
             local_settle(l, item, ERR_LIMIT);
             continue;
         }
+        if (l->given && given_has(l->given, &item->order->id)) {
+            keep_known(l, item);
+            continue;
+        }
         item->sequence = ++f->next_sequence;
-        list_push_back(&f->kept, &item->link);
-        f->kept_bytes += item->order->bytes;
-        l->stats.kept++;
+        keep(l, &f->kept, item);
         l->stats.in_flight++;
+        local_note(l, f->session, item->sequence, item->order);
         if (!write_item(l, item)) return;
     }
+}
+
+void local_feed_pump(struct local *l) {
+    if (!l->feed.welcomed || !send_again(l)) return;
+    send_new(l);
+    local_note_end(l); // before the connection is flushed, at the end of the loop's turn
 }
 
 /* Kept orders that can land no more go; and the oldest acknowledged ones when there are too many.
  */
 void local_feed_sweep(struct local *l) {
     struct local_feed *f = &l->feed;
+    list_each_safe(n, &f->before) {
+        struct local_item *item = LIST_ENTRY(n, struct local_item, link);
+        if (local_worth(l, item->order) == 0 && f->kept_bytes <= KEPT_BYTES_MAX) continue;
+        unkeep(l, item);
+        local_item_free(item);
+    }
     list_each_safe(n, &f->kept) {
         struct local_item *item = LIST_ENTRY(n, struct local_item, link);
         bool acknowledged = item->sequence <= f->acknowledged;
         int code = local_worth(l, item->order);
         if (code == 0 && !(acknowledged && f->kept_bytes > KEPT_BYTES_MAX)) continue;
         if (!acknowledged && f->welcomed) continue; // its answer is on the way
-        if (!acknowledged) {
+        if (!acknowledged && !item->told) {
             l->stats.expired++;
             if (l->options.settled) l->options.settled(l->options.context, item->order, code);
         }
@@ -158,6 +189,7 @@ static void acknowledge(struct local *l, uint64_t sequence) {
         if (item->sequence <= f->acknowledged) break;
         if (item->sequence > sequence) continue;
         l->stats.in_flight--;
+        if (item->told) continue;
         l->stats.delivered++;
         if (l->options.settled) l->options.settled(l->options.context, item->order, 0);
     }
@@ -171,17 +203,55 @@ static void refused(struct local *l, const struct feed_frame *frame) {
     list_each_safe(n, &l->feed.kept) {
         struct local_item *item = LIST_ENTRY(n, struct local_item, link);
         if (item->sequence != frame->sequence) continue;
-        if (l->options.settled) l->options.settled(l->options.context, item->order, frame->code);
+        if (l->options.settled && !item->told) {
+            l->options.settled(l->options.context, item->order, frame->code);
+        }
         forget(l, item);
         return;
     }
 }
 
-/* The session goes on after what the builder holds; to a builder that restarted all is sent that
- * may land. */
-static void welcomed(struct local *l, const struct feed_frame *frame) {
+static void wait_again(struct local *l, struct list *kept) {
+    struct local_feed *f = &l->feed;
+    for (struct list_node *n = list_last(kept); n; n = list_last(kept)) {
+        struct local_item *item = LIST_ENTRY(n, struct local_item, link);
+        bool settled = kept == &f->before || item->sequence <= f->acknowledged;
+        if (!settled) l->stats.in_flight--;
+        unkeep(l, item);
+        item->told |= settled;
+        local_put_back(l, item);
+        l->stats.retried++;
+    }
+}
+
+/* A builder that restarted gets all that may land, in a session of its own: what was noted of the
+ * one before says nothing about it. */
+static void begin_session(struct local *l) {
+    struct local_feed *f = &l->feed;
+    uint64_t before = l->stats.retried;
+    if (l->given) given_confirm(l->given, f->session, 0);
+    wait_again(l, &f->kept);
+    wait_again(l, &f->before);
+    f->session = random_u64() | 1; // never 0
+    f->acknowledged = f->began = f->next_sequence;
+    f->resumed = false;
+    f->wait_ns = 0;
+    log_info(l->options.log, "builder_restarted", F_U64("again", l->stats.retried - before));
+}
+
+/* The session goes on after what the builder holds. ERR_STALE: it knows nothing of it. */
+static int welcomed(struct local *l, const struct feed_frame *frame, struct error *why) {
     struct local_feed *f = &l->feed;
     uint64_t held = frame->session == f->session ? frame->sequence : 0;
+    bool had = f->acknowledged > f->began;
+    if ((had && held < f->acknowledged) || (f->resumed && held == 0)) {
+        begin_session(l);
+        return error_set(why, ERR_STALE, "the builder restarted");
+    }
+    if (l->given && f->resumed) given_confirm(l->given, f->session, held);
+    // It may hold more than was noted down, after a full disk: numbers are used once.
+    if (held > f->next_sequence) f->next_sequence = held;
+    f->resumed = false;
     f->welcomed = true;
     f->wait_ns = 0;
     l->stats.connected = true;
@@ -196,6 +266,7 @@ static void welcomed(struct local *l, const struct feed_frame *frame) {
     log_info(l->options.log, "builder_reached", F_U64("held", held),
              F_U64("sent", f->next_sequence));
     local_feed_pump(l);
+    return 0;
 }
 
 static int take_frames(struct local *l, struct error *why) {
@@ -206,7 +277,8 @@ static int take_frames(struct local *l, struct error *why) {
     while ((r = feed_frame_parse(&frame, bytes_slice(buf_view(&f->in), at, f->in.n), why)) == 0) {
         at += frame.bytes;
         if (frame.kind == FEED_WELCOME) {
-            welcomed(l, &frame);
+            int code = welcomed(l, &frame, why);
+            if (code != 0) return code;
         } else if (frame.kind == FEED_ACKNOWLEDGE && f->welcomed) {
             acknowledge(l, frame.sequence);
         } else if (frame.kind == FEED_REFUSE && f->welcomed) {
@@ -297,9 +369,10 @@ static void connect_now(struct loop_timer *t) {
 int local_feed_open(struct local *l, const char *path, struct error *why) {
     struct local_feed *f = &l->feed;
     char text[128];
+    list_init(&f->before);
     list_init(&f->kept);
     buf_init(&f->in, 2 * IN_MAX);
-    f->session = random_u64();
+    f->session = random_u64() | 1; // never 0
     f->retry.fire = connect_now;
     if (strlen(path) + sizeof "unix:" > sizeof text) {
         return error_set(why, ERR_LIMIT, "the feed's path is too long");
@@ -311,12 +384,23 @@ int local_feed_open(struct local *l, const char *path, struct error *why) {
     return 0;
 }
 
+void local_feed_resume(struct local *l) {
+    struct local_feed *f = &l->feed;
+    if (given_session(l->given) == 0) return;
+    f->resumed = true;
+    f->session = given_session(l->given);
+    f->next_sequence = given_sequence(l->given);
+}
+
 void local_feed_close(struct local *l) {
     struct local_feed *f = &l->feed;
+    struct list *lists[] = {&f->before, &f->kept};
     loop_timer_clear(l->options.loop, &f->retry);
     if (f->open) conn_close(&f->conn);
-    for (struct list_node *n = list_pop_front(&f->kept); n; n = list_pop_front(&f->kept)) {
-        local_item_free(LIST_ENTRY(n, struct local_item, link));
+    for (size_t i = 0; i < 2; i++) {
+        for (struct list_node *n = list_pop_front(lists[i]); n; n = list_pop_front(lists[i])) {
+            local_item_free(LIST_ENTRY(n, struct local_item, link));
+        }
     }
     buf_free(&f->in);
 }

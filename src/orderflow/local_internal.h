@@ -15,6 +15,7 @@ struct local_item {
     struct list_node link;
     struct flow_order *order;
     uint64_t sequence; /* feed: its number, 0 until it was sent for the first time */
+    bool told;         /* settled already: a builder before this one had it */
 };
 
 /* The feed's connection. */
@@ -26,9 +27,11 @@ struct local_feed {
     struct loop_timer retry;
     uint64_t wait_ns;                /* before the next attempt to connect */
     uint64_t session, next_sequence; /* of the first order that has none */
-    uint64_t acknowledged;
-    struct list kept;          /* sent before, by sequence */
-    struct local_item *resend; /* of kept: the next to send again; NULL: all are sent */
+    uint64_t acknowledged, began;    /* began: the last sequence before this session */
+    bool resumed;                    /* the session is of before the start, and not welcomed yet */
+    struct list before;              /* the builder has them from before the start; kept too */
+    struct list kept;                /* sent before, by sequence */
+    struct local_item *resend;       /* of kept: the next to send again; NULL: all are sent */
     uint64_t kept_bytes;
 };
 
@@ -50,6 +53,8 @@ struct local {
     struct list lane[LOCAL_LANES]; /* what waits, by priority */
     _Atomic uint64_t waiting, waiting_bytes;
     struct local_stats stats;
+    struct given *given; /* NULL: a restart repeats */
+    bool given_fails;
     bool is_feed;
     struct local_feed feed;
     struct local_rpc rpc;
@@ -67,6 +72,10 @@ int local_worth(const struct local *l, const struct flow_order *o);
 /* local_arm sets a timer to fire after in_ns. */
 void local_arm(struct local *l, struct loop_timer *t, uint64_t in_ns);
 uint64_t local_wall_ns(const struct local *l);
+/* local_note takes down that an order is the builder's; local_note_end writes what was taken down.
+ */
+void local_note(struct local *l, uint64_t session, uint64_t sequence, const struct flow_order *o);
+void local_note_end(struct local *l);
 
 [[gnu::warn_unused_result]] int local_rpc_open(struct local *l, struct error *why);
 void local_rpc_pump(struct local *l);
@@ -74,6 +83,8 @@ void local_rpc_close(struct local *l);
 
 [[gnu::warn_unused_result]] int local_feed_open(struct local *l, const char *path,
                                                 struct error *why);
+/* local_feed_resume goes on with the session of before the start, if there was one. */
+void local_feed_resume(struct local *l);
 void local_feed_pump(struct local *l);
 void local_feed_sweep(struct local *l);
 void local_feed_close(struct local *l);

@@ -26,6 +26,7 @@ struct world {
     char path[64];
     struct buf in;
     uint64_t session, orders[64];
+    struct given *given;
     size_t order_count;
 };
 
@@ -238,6 +239,24 @@ TEST(feed_goes_on_where_it_was) {
     close_feed(&w);
 }
 
+/* A builder that restarted knows nothing of the session: another one begins. */
+static void welcome_as_new(struct world *w) {
+    TURN_UNTIL(w->loop, (listen_on(w), w->session != 0));
+    uint64_t before = w->session;
+    welcome(w, 0);
+    w->session = 0;
+    TURN_UNTIL(w->loop, !local_stats(w->local).connected);
+    for (uint64_t until = loop_now_ns(w->loop) + NS_PER_S; w->session == 0;) {
+        uint8_t one;
+        if (recv(w->fd, &one, 1, MSG_PEEK) == 0) hang_up(w);
+        CHECK_OK(loop_turn(w->loop, NS_PER_MS, &why), &why);
+        CHECK(loop_now_ns(w->loop) < until);
+        listen_on(w);
+    }
+    CHECK(w->session != before);
+    welcome(w, 0);
+}
+
 TEST(feed_tells_a_restarted_builder_all_that_may_land) {
     struct world w = {.fd = -1};
     open_feed(&w);
@@ -249,14 +268,131 @@ TEST(feed_tells_a_restarted_builder_all_that_may_land) {
     TURN_UNTIL(w.loop, (listen_on(&w), w.order_count == 3));
     say(&w, feed_put_acknowledge, 3);
     TURN_UNTIL(w.loop, w.settled == 3);
-    hang_up(&w);
-    TURN_UNTIL(w.loop, (listen_on(&w), w.session != 0));
-    welcome(&w, 0); // it holds nothing
-    TURN_UNTIL(w.loop, (listen_on(&w), w.order_count == 3));
-    CHECK(w.orders[0] == 1 && w.orders[2] == 3);
-    CHECK_U64(local_stats(w.local).retried, 3);
-    CHECK_U64(w.settled, 3); // counted once
+    for (unsigned restart = 1; restart <= 3; restart++) {
+        hang_up(&w);
+        welcome_as_new(&w);
+        TURN_UNTIL(w.loop, (listen_on(&w), w.order_count == 3));
+        CHECK(w.orders[0] == 3 * restart + 1 && w.orders[2] == 3 * restart + 3);
+        CHECK_U64(local_stats(w.local).retried, 3 * restart);
+        CHECK_U64(local_stats(w.local).waiting, 0);
+        say(&w, feed_put_acknowledge, 3 * restart + 3);
+        TURN_UNTIL(w.loop, local_idle(w.local));
+        CHECK_U64(w.settled, 3); // counted once
+        CHECK_U64(local_stats(w.local).delivered, 3);
+    }
     close_feed(&w);
+}
+
+/* The process ends without a word and begins again, with what it noted. */
+static void restart(struct world *w) {
+    char path[80], url[80];
+    hang_up(w);
+    if (w->local) local_free(w->local);
+    given_close(w->given);
+    (void)snprintf(path, sizeof path, "%s.given", w->path + 5);
+    (void)snprintf(url, sizeof url, "feed:%s", w->path + 5);
+    CHECK_OK(given_open(&w->given, path, 1, &why), &why);
+    open_local(w, url);
+    local_set_given(w->local, w->given);
+    w->settled = w->stale = 0;
+}
+
+static void end_restarts(struct world *w) {
+    char path[80];
+    (void)snprintf(path, sizeof path, "%s.given", w->path + 5);
+    close_feed(w);
+    given_close(w->given);
+    CHECK(unlink(path) == 0);
+}
+
+static void give_all(struct world *w, unsigned from, unsigned to) {
+    for (unsigned n = from; n <= to; n++) {
+        CHECK_OK(give(w, order(n)), &why);
+    }
+}
+
+TEST(feed_repeats_nothing_after_the_process_was_killed) {
+    struct world w = {.fd = -1};
+    open_feed(&w);
+    restart(&w);
+    TURN_UNTIL(w.loop, (listen_on(&w), w.session != 0));
+    uint64_t session = w.session;
+    welcome(&w, 0);
+    give_all(&w, 1, 5);
+    TURN_UNTIL(w.loop, (listen_on(&w), w.order_count == 5));
+    say(&w, feed_put_acknowledge, 2); // it took 3 as well: the word comes too late
+    restart(&w);
+    give_all(&w, 1, 3); // of the journal, in any order
+    TURN_UNTIL(w.loop, (listen_on(&w), w.session != 0));
+    CHECK_U64(w.session, session);
+    welcome(&w, 3);
+    give_all(&w, 4, 6); // 4 and 5 were on their way and did not come
+    TURN_UNTIL(w.loop, (listen_on(&w), w.order_count == 3));
+    CHECK(w.orders[0] == 6 && w.orders[2] == 8);
+    CHECK_U64(local_stats(w.local).known, 3);
+    CHECK_U64(w.stale, 3); // peers are told that they are safe
+    say(&w, feed_put_acknowledge, 8);
+    TURN_UNTIL(w.loop, w.settled == 3);
+    restart(&w);
+    TURN_UNTIL(w.loop, (listen_on(&w), w.session != 0));
+    welcome(&w, 8);
+    give_all(&w, 1, 7);
+    TURN_UNTIL(w.loop, (listen_on(&w), w.order_count == 1));
+    CHECK(w.orders[0] == 9);
+    CHECK_U64(local_stats(w.local).known, 6);
+    end_restarts(&w);
+}
+
+TEST(feed_gives_a_new_builder_all_though_another_had_it) {
+    struct world w = {.fd = -1};
+    open_feed(&w);
+    restart(&w);
+    TURN_UNTIL(w.loop, (listen_on(&w), w.session != 0));
+    welcome(&w, 0);
+    give_all(&w, 1, 3);
+    TURN_UNTIL(w.loop, (listen_on(&w), w.order_count == 3));
+    restart(&w); // and the builder too
+    welcome_as_new(&w);
+    give_all(&w, 1, 3);
+    TURN_UNTIL(w.loop, (listen_on(&w), w.order_count == 3));
+    CHECK_U64(local_stats(w.local).known, 0);
+    say(&w, feed_put_acknowledge, w.orders[2]);
+    TURN_UNTIL(w.loop, local_idle(w.local));
+    uint64_t held = w.orders[2];
+    restart(&w); // alone
+    TURN_UNTIL(w.loop, (listen_on(&w), w.session != 0));
+    welcome(&w, held);
+    give_all(&w, 1, 3);
+    TURN_UNTIL(w.loop, local_stats(w.local).known == 3);
+    hang_up(&w); // now the builder alone: it lacks what it got from the lives before
+    welcome_as_new(&w);
+    TURN_UNTIL(w.loop, (listen_on(&w), w.order_count == 3));
+    CHECK_U64(w.settled, 0);
+    // And a kill before all of it is given again does not make it known.
+    restart(&w);
+    TURN_UNTIL(w.loop, (listen_on(&w), w.session != 0));
+    welcome(&w, held + 1);
+    give_all(&w, 1, 3);
+    TURN_UNTIL(w.loop, (listen_on(&w), w.order_count == 2));
+    CHECK_U64(local_stats(w.local).known, 1);
+    end_restarts(&w);
+}
+
+TEST(feed_uses_no_number_twice_when_notes_are_missing) {
+    struct world w = {.fd = -1};
+    open_feed(&w);
+    restart(&w);
+    TURN_UNTIL(w.loop, (listen_on(&w), w.session != 0));
+    welcome(&w, 0);
+    give_all(&w, 1, 1);
+    TURN_UNTIL(w.loop, (listen_on(&w), w.order_count == 1));
+    restart(&w);
+    TURN_UNTIL(w.loop, (listen_on(&w), w.session != 0));
+    welcome(&w, 40); // the disk was full
+    give_all(&w, 1, 2);
+    TURN_UNTIL(w.loop, (listen_on(&w), w.order_count == 1));
+    CHECK(w.orders[0] == 41);
+    end_restarts(&w);
 }
 
 static void refuse_second(struct buf *out, uint64_t n) {

@@ -249,6 +249,20 @@ static int open_intake(struct app *a, struct error *why) {
     return intake_new(&a->intake, &o, why);
 }
 
+/* Without it all goes on, and a restart gives the builder again what it has. */
+static void open_given(struct app *a) {
+    char path[4096];
+    struct error why;
+    if (!a->local) return;
+    (void)snprintf(path, sizeof path, "%s/given-%s", a->values->journal_folder,
+                   local_is_feed(a->local) ? "feed" : "rpc");
+    if (given_open(&a->given, path, clock_wall_ns(&clock_system), &why) != 0) {
+        log_error(a->log, "given_not_read", F_ERR(&why));
+        return;
+    }
+    local_set_given(a->local, a->given);
+}
+
 static int open_journal(struct app *a, struct error *why) {
     const struct orderflow_values *v = a->values;
     if (!v->journal_folder || !*v->journal_folder) {
@@ -262,6 +276,7 @@ static int open_journal(struct app *a, struct error *why) {
     int r = journal_open(&a->journal, &o, intake_replay, a->intake, why);
     if (r != 0) return error_wrap(why, "journal");
     log_info(a->log, "journal", F_U64("replayed", journal_stats(a->journal).replayed));
+    open_given(a);
     intake_set_journal(a->intake, a->journal);
     custody_set_journal(a->custody, a->journal);
     return 0;
@@ -355,6 +370,7 @@ static void close_all(struct app *a) {
     server_free(a->metrics_server);
     server_free(a->stats_server);
     local_free(a->local);
+    given_close(a->given);
     custody_free(a->custody);
     tip_free(a->tip);
     intake_free(a->intake);

@@ -1,6 +1,7 @@
 """Orderflow: promises to senders and to the builder, tried on the real program."""
 import gzip
 import json
+import random
 import signal
 import socket
 import threading
@@ -246,9 +247,61 @@ def the_feed_gives_a_builder_everything_again():
             feed.close(forget=True)
             feed.orders = []
             feed.open()
-            wait_until(lambda: [s for s, _ in feed.orders] == [1, 2, 3, 4])
+            wait_until(lambda: [s for s, _ in feed.orders] == [5, 6, 7, 8])
+            assert all(bytes.fromhex(RAW[n][2:]) in feed.orders[n][1] for n in range(4))
             assert node.metric("orderflow_builder_delivered") == 4
             feed.close()
+
+
+@case
+def a_killed_node_repeats_nothing_on_the_feed():
+    """Killed at any moment under load, a node gives a builder that lives on what it lacks and nothing
+    else; one that restarted, alone or with the node, gets all that may still land."""
+    with Folder() as folder:
+        feed, taken = Feed(folder / "orders.sock"), []
+        flags = ("--builder-url", f"feed:{feed.path}", "--journal-folder", folder / "journal")
+        node = Sender(folder, *flags).start()
+        raws = ["0x" + wallet.transaction(USER, 200 + n).hex() for n in range(240)]
+        moments = random.Random(5)
+
+        def flood():
+            for raw in raws:
+                while raw not in taken:
+                    try:
+                        if node.send("eth_sendRawTransaction", raw)[0] == 200:
+                            taken.append(raw)
+                    except OSError:
+                        time.sleep(0.01)
+
+        def seen():
+            return [raw for raw in raws for _, body in feed.orders if bytes.fromhex(raw[2:]) in body]
+
+        thread = threading.Thread(target=flood)
+        thread.start()
+        for _ in range(6):
+            time.sleep(moments.uniform(0.05, 0.3))
+            node.kill()
+            node.start()
+        thread.join()
+        wait_until(lambda: set(seen()) == set(raws))
+        node.kill()
+        node.start()
+        wait_until(lambda: node.metric("orderflow_builder_known") == len(raws))
+        assert len(seen()) == len(raws), f"{len(seen()) - len(raws)} orders twice"
+        feed.close(forget=True)
+        feed.orders = []
+        feed.open()
+        wait_until(lambda: len(seen()) == len(raws))
+        wait_until(lambda: node.metric("orderflow_builder_in_flight_orders") == 0)
+        feed.close(forget=True)
+        node.kill()
+        feed.orders = []
+        feed.open()
+        node.start()
+        wait_until(lambda: len(seen()) == len(raws))
+        assert node.metric("orderflow_builder_known") == 0
+        node.kill()
+        feed.close()
 
 
 @case
