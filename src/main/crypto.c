@@ -18,15 +18,15 @@ static bool read_budget(unsigned *ret, const char *text) {
 }
 
 static int bench(int argc, char **argv) {
-    const char *only = "";
+    const char *only = NULL;
     unsigned budget_ms = 200;
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--budget-ms") == 0 && i + 1 < argc &&
             read_budget(&budget_ms, argv[i + 1])) {
             i++;
-        } else if (argv[i][0] == '-') {
+        } else if (argv[i][0] == '-' || only) {
             (void)fprintf(stderr,
-                          "buildernet crypto bench: not its flag, or a wrong value: %.64s "
+                          "buildernet crypto bench: not its argument, or a wrong value: %.64s "
                           "(see --help)\n",
                           argv[i]);
             return 64;
@@ -34,6 +34,7 @@ static int bench(int argc, char **argv) {
             only = argv[i];
         }
     }
+    if (!only) only = "";
     if (crypto_bench(only, budget_ms) > 0) return 0;
     (void)fprintf(stderr, "buildernet crypto bench: no case has '%.64s' in its name\n", only);
     return 1;

@@ -11,7 +11,7 @@
 
 #define INPUT_MAX (256u << 20)
 
-static void usage(FILE *to) {
+static void usage(void) {
     (void)fputs(
         "Usage: buildernet eth decode [--json] [--as KIND] FILE|HEX|-\n\n"
         "Tells what bytes are: a transaction (with or without blobs), a receipt, a header,\n"
@@ -21,9 +21,9 @@ static void usage(FILE *to) {
         "and at which byte.\n\n"
         "  --json     one JSON object instead of a table\n"
         "  --as KIND  this kind and no other; one of:\n",
-        to);
+        stdout);
     for (size_t i = 0; describe_kinds(i); i++) {
-        (void)fprintf(to, "             %s\n", describe_kinds(i));
+        (void)printf("             %s\n", describe_kinds(i));
     }
 }
 
@@ -119,7 +119,7 @@ static int decode(const char *from, const char *kind, bool json) {
 }
 
 static int misused(void) {
-    usage(stderr);
+    (void)fputs("buildernet eth decode: not its arguments: see --help\n", stderr);
     return 64;
 }
 
@@ -128,7 +128,7 @@ static int decode_main(int argc, char **argv) {
     bool json = false;
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) {
-            usage(stdout);
+            usage();
             return 0;
         }
         if (strcmp(argv[i], "--json") == 0) {

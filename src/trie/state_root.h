@@ -39,7 +39,7 @@ struct state_node_source {
                                                    const struct trie_ref *ref, struct bytes *ret,
                                                    struct error *why);
 
-/* Receives nodes that the source does not have. */
+/* Receives nodes that the source does not have, some of them twice. */
 struct state_missing_sink {
     void (*add)(void *arg, const struct hash *owner, const struct trie_missing *missing);
     void *arg;

@@ -97,7 +97,7 @@ struct trie_source {
     bool trusted;
 };
 
-/* Receives each missing node of a call; may be called many times, by the calling thread only. */
+/* Receives the missing nodes of a call, some of them twice; by the calling thread only. */
 struct trie_missing_sink {
     void (*add)(void *arg, const struct trie_missing *missing);
     void *arg;

@@ -132,4 +132,15 @@ def benchmarks_print_a_line_a_case_with_its_limit():
     assert run(PROGRAM, "crypto", "bench", "no_such_case").returncode == 1
 
 
+@case
+def wrong_command_lines_are_told_in_a_line():
+    for arguments in (["eth", "decode"], ["eth", "decode", "c0", "c0"], ["eth", "decode", "--as"],
+                      ["trie", "root"], ["trie", "bench", "a", "b"],
+                      ["crypto", "bench", "--budget-ms"],
+                      ["crypto", "bench", "--budget-ms", "1", "sha256_pairs", "blake2b"]):
+        refused = run(PROGRAM, *arguments)
+        assert refused.returncode == 64 and not refused.stdout, refused
+        assert len(refused.stderr.splitlines()) == 1 and "--help" in refused.stderr, refused
+
+
 main()
