@@ -14,6 +14,7 @@ struct registration {
     struct buf text;              /* service NUL tls_cert region */
     bool sent_current;            /* what is on its way is the newest */
     bool taken;                   /* the hub took the newest */
+    bool again;                   /* and shall be told once more */
 };
 
 // One thing that is asked for again and again.
@@ -103,10 +104,11 @@ static void arm(struct hub_client *c, struct loop_timer *t, uint64_t wait_ns) {
 
 static void send_registrations(struct hub_client *c);
 
-// A hub that was away or refused may have lost what was registered with it.
-static void forget_registrations(struct hub_client *c) {
+// A hub that was away may have lost what was registered with it; one that refuses this node has.
+static void doubt_registrations(struct hub_client *c) {
     for (size_t i = 0; i < c->registration_count; i++) {
-        c->registrations[i].taken = false;
+        c->registrations[i].again = true;
+        if (c->state == HUB_REFUSED) c->registrations[i].taken = false;
     }
 }
 
@@ -122,7 +124,7 @@ static void note_state(struct hub_client *c, enum hub_state state, const struct 
         c->enrol_wait_ns = 0;
         send_registrations(c);
     } else {
-        forget_registrations(c);
+        doubt_registrations(c);
         log_warn(c->options.log, state == HUB_REFUSED ? "hub_refused" : "hub_away", F_ERR(why));
     }
     list_each_safe(node, &c->watchers) {
@@ -262,7 +264,7 @@ static void enrol_later(struct hub_client *c) {
 
 static void send_one(struct hub_client *c, struct registration *r) {
     struct error why;
-    if (r->taken || r->request.source) return;
+    if ((r->taken && !r->again) || r->request.source) return;
     r->request.done = on_enrolled;
     r->sent_current = true;
     if (c->source->enrol(c->source, &r->request, &r->what, &why) < 0) {
@@ -287,6 +289,7 @@ static void on_enrolled(struct hub_request *q, int code, struct bytes in, const 
     struct hub_client *c = r->client;
     (void)in;
     if (code < 0) {
+        if (code == ERR_UNTRUSTED) r->taken = false;
         log_warn(c->options.log, "hub_enrol_failed", F_STR("service", r->what.service), F_ERR(why));
         enrol_later(c);
         return;
@@ -296,6 +299,7 @@ static void on_enrolled(struct hub_request *q, int code, struct bytes in, const 
         return;
     }
     r->taken = true;
+    r->again = false;
     c->enrol_wait_ns = 0;
     log_info(c->options.log, "hub_enrolled", F_STR("service", r->what.service));
     list_each_safe(node, &c->watchers) {

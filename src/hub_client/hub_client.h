@@ -83,7 +83,8 @@ enum hub_state hub_client_state(const struct hub_client *c);
 const char *hub_state_name(enum hub_state state);
 /* hub_client_peers: the last good list; empty before the first. Valid until the next change. */
 const struct hub_peers *hub_client_peers(const struct hub_client *c);
-/* hub_client_enrolled: the hub took this service's last registration. */
+/* hub_client_enrolled: the hub took this service's last registration, and has not refused this node
+ * since. An outage changes nothing. */
 bool hub_client_enrolled(const struct hub_client *c, const char *service);
 
 #endif

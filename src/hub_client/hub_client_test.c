@@ -218,8 +218,15 @@ TEST(a_registration_is_kept) {
     TURN_UNTIL(w.loop, w.registered == 2);
     w.status = 403;
     TURN_UNTIL(w.loop, w.state == HUB_REFUSED);
+    CHECK(!hub_client_enrolled(w.client, "orderflow_proxy"));
     w.status = 200; // the hub may have forgotten
-    TURN_UNTIL(w.loop, w.registered == 3);
+    TURN_UNTIL(w.loop, w.registered == 3 && hub_client_enrolled(w.client, "orderflow_proxy"));
+    w.status = 500; // an outage takes nothing away, but it may be another hub that comes
+    TURN_UNTIL(w.loop, w.state == HUB_AWAY);
+    CHECK(hub_client_enrolled(w.client, "orderflow_proxy"));
+    w.status = 200;
+    TURN_UNTIL(w.loop, w.registered == 4);
+    CHECK(hub_client_enrolled(w.client, "orderflow_proxy"));
     close_world(&w);
 }
 

@@ -208,6 +208,11 @@ def readiness_tells_the_truth():
             assert path == "/api/l1-builder/v1/register_credentials/orderflow_proxy"
             assert body["tls_cert"].startswith("-----BEGIN CERTIFICATE-----")
             assert re.fullmatch("0x[0-9a-fA-F]{40}", body["ecdsa_pubkey_address"])
+            hub.status = 500  # a hub that is away later takes no node from its balancer
+            wait_until(lambda: "hub_away" in node.process.logged().split("hub_enrolled")[-1])
+            assert node.ready()[0] == 200
+            hub.status = 200  # it may have lost the registration
+            wait_until(lambda: len(hub.registrations) == 2)
             hub.status = 403
             wait_until(lambda: node.ready() == (503, "the hub does not know this node"))
             hub.status = 200
