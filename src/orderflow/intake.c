@@ -544,6 +544,5 @@ bool intake_submit(struct intake_job *job, struct pool_mailbox *home, unsigned l
                                    .home = home,
                                    .lane = lane,
                                    .quick = job->body.n <= QUICK_BYTES};
-    job->queued = pool_submit(job->intake->options.pool, &job->task);
-    return job->queued;
+    return pool_submit(job->intake->options.pool, &job->task); // then the job may be gone already
 }

@@ -89,7 +89,6 @@ struct intake_job {
     enum intake_door door;
     bool first;       /* by the first generation's rules */
     bool gzip;        /* the body is compressed */
-    bool queued;      /* at the pool */
     uint64_t counted; /* of bytes_max */
     size_t body_max;  /* of the body, inflated too */
 

@@ -459,6 +459,29 @@ TEST(a_peers_broken_order_is_told_so) {
     close_world(&w);
 }
 
+/* A worker may be through with a message before the call that gave it to him returns, and what was
+ * large is freed then; sanitizers tell. */
+TEST(a_large_message_is_not_touched_once_it_is_the_workers) {
+    enum { BYTES = 100000, MESSAGES = 2000 };
+    struct world w;
+    uint8_t *large = malloc(BYTES);
+    CHECK(large != NULL);
+    memset(large, 0xff, BYTES);
+    open_world(&w, INTAKE_SECOND);
+    const struct share_received r = {.method = ORDER_SEND_BUNDLE,
+                                     .form = FLOW_BITCODE,
+                                     .data = bytes_make(large, BYTES),
+                                     .peer = "beta",
+                                     .priority = ORDER_HIGH};
+    for (unsigned i = 0; i < MESSAGES; i++) {
+        intake_received(w.intake, &r, (struct share_ticket *)(void *)&w);
+    }
+    wait_for_jobs(&w);
+    CHECK_U64(w.answers, MESSAGES);
+    close_world(&w);
+    free(large);
+}
+
 TEST(only_the_networks_sender_sets_subsidies) {
     struct world w;
     open_world(&w, INTAKE_SECOND);
