@@ -5,9 +5,13 @@
  *
  * The program runs as it is, on one processor, all its threads there; requests come over kept
  * connections from another. CPU time of the serving process a request is the figure: what the
- * machine does beside it adds to wall time only. Then latency at half that rate, and that of an
- * honest sender beside floods: from the request's writing until the kernel has the answer, and how
- * long the program worked in between (work_), which tells its own part from the machine's.
+ * machine does beside it adds to wall time only. A processor's own speed varies by half within
+ * seconds (others on the same core, its clock): so a case goes in SLICES, each followed by the
+ * limit's parts on that processor, and its figures are medians of slices.
+ *
+ * Then latency at half that rate, and that of an honest sender beside floods: from the request's
+ * writing until the kernel has the answer, and how long the program worked in between (work_),
+ * which tells its own part from the machine's.
  *
  *     bench_orderflow_orderflow [REQUESTS [costs|latency|floods]]
  *
@@ -247,17 +251,22 @@ static void read_answer(struct line *l) {
     if (strncmp(text, "HTTP/1.1 200", 12) != 0) FAIL("refused: %s", text);
 }
 
-static void lines_open(const struct served *s, struct line *lines, struct pollfd *polls) {
+struct load {
+    struct line lines[CONNECTIONS];
+    struct pollfd polls[CONNECTIONS];
+};
+
+static void load_open(struct load *l, const struct served *s) {
     for (size_t i = 0; i < CONNECTIONS; i++) {
-        lines[i] = (struct line){.fd = dial(s->port, "127.0.0.1")};
-        polls[i] = (struct pollfd){.fd = lines[i].fd, .events = POLLIN};
-        CHECK(lines[i].fd >= 0);
+        l->lines[i] = (struct line){.fd = dial(s->port, "127.0.0.1")};
+        l->polls[i] = (struct pollfd){.fd = l->lines[i].fd, .events = POLLIN};
+        CHECK(l->lines[i].fd >= 0);
     }
 }
 
-static void lines_close(struct line *lines) {
+static void load_close(struct load *l) {
     for (size_t i = 0; i < CONNECTIONS; i++) {
-        (void)close(lines[i].fd);
+        (void)close(l->lines[i].fd);
     }
 }
 
@@ -268,24 +277,28 @@ static void write_request(struct line *l, const struct request *r) {
 }
 
 /* Sends all, as fast as connections allow. */
-static void drive(const struct served *s, const struct request *r, size_t count) {
-    struct line lines[CONNECTIONS];
-    struct pollfd polls[CONNECTIONS];
+static void drive(struct load *l, const struct request *r, size_t count) {
     size_t sent = 0, answered = 0;
-    lines_open(s, lines, polls);
     while (answered < count) {
         for (size_t i = 0; i < CONNECTIONS && sent < count; i++) {
-            if (!lines[i].waits) write_request(&lines[i], &r[sent++]);
+            if (!l->lines[i].waits) write_request(&l->lines[i], &r[sent++]);
         }
-        if (poll(polls, CONNECTIONS, 1000) < 0) FAIL("poll");
+        if (poll(l->polls, CONNECTIONS, 1000) < 0) FAIL("poll");
         for (size_t i = 0; i < CONNECTIONS; i++) {
-            if (!(polls[i].revents & POLLIN)) continue;
-            read_answer(&lines[i]);
-            lines[i].waits = false;
+            if (!(l->polls[i].revents & POLLIN)) continue;
+            read_answer(&l->lines[i]);
+            l->lines[i].waits = false;
             answered++;
         }
     }
-    lines_close(lines);
+}
+
+/* The program's CPU time a request. */
+static double served_us(const struct served *s, struct load *l, const struct request *r,
+                        size_t count) {
+    double before = scheduled_us_of(s->pid, 0);
+    drive(l, r, count);
+    return (scheduled_us_of(s->pid, 0) - before) / (double)count;
 }
 
 /* ---- the limit ---- */
@@ -326,9 +339,7 @@ static void one_sha256(void *arg) {
     *(struct hash *)arg = sha256(sample_body());
 }
 
-static double nothing_us; /* of an HTTP exchange that does nothing */
-
-/* Mean CPU time of one run, as the cases are measured: a neighbour on the same core slows both. */
+/* Mean CPU time of one run. */
 static double mean_us(void (*body)(void *arg), void *arg, unsigned runs) {
     struct timespec before, after;
     body(arg);
@@ -342,47 +353,89 @@ static double mean_us(void (*body)(void *arg), void *arg, unsigned runs) {
            runs;
 }
 
-static double limit_us(unsigned recoveries, unsigned txs) {
+/* The limit but for the exchange, on the processor of the program, which rests meanwhile. */
+static double parts_us(unsigned recoveries, unsigned txs, unsigned runs) {
     struct arena a;
     struct hash h;
+    double us;
     arena_init(&a, 0);
-    double recover = mean_us(one_recovery, NULL, 4000);
-    double keccak = mean_us(one_keccak, &h, 4000);
-    double tx = mean_us(one_tx_keccak, &h, 4000);
-    double parse = mean_us(one_parse, &a, 4000);
-    double sha256_us = mean_us(one_sha256, &h, 4000);
-    arena_free(&a);
-    if (recoveries == 0) return sha256_us + nothing_us; // a repetition is known by its bytes
-    return recoveries * recover + keccak + txs * tx + parse + nothing_us;
-}
-
-static void measure_nothing(const struct served *s, struct request *r) {
-    for (size_t i = 0; i < request_count; i++) {
-        buf_clear(&r[i].text);
-        buf_append_str(&r[i].text, "GET /livez HTTP/1.1\r\nhost: node\r\n\r\n");
+    pin(0);
+    if (recoveries == 0) {
+        us = mean_us(one_sha256, &h, runs); // a repetition is known by its bytes
+    } else {
+        us = recoveries * mean_us(one_recovery, NULL, runs) + mean_us(one_keccak, &h, runs) +
+             txs * mean_us(one_tx_keccak, &h, runs) + mean_us(one_parse, &a, runs);
     }
-    double before = scheduled_us_of(s->pid, 0);
-    drive(s, r, request_count);
-    nothing_us = (scheduled_us_of(s->pid, 0) - before) / request_count;
-    (void)printf("{\"name\":\"HTTP exchange that does nothing\",\"cpu_us\":%.2f}\n", nothing_us);
+    pin(1);
+    arena_free(&a);
+    return us;
 }
 
 /* ---- cases ---- */
 
+#define SLICES 40u
+
+static double middle(double *x) {
+    qsort(x, SLICES, sizeof *x, by_value);
+    return (x[SLICES / 2 - 1] + x[SLICES / 2]) / 2;
+}
+
+static void make_nothing(struct request *r, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        buf_clear(&r[i].text);
+        buf_append_str(&r[i].text, "GET /livez HTTP/1.1\r\nhost: node\r\n\r\n");
+    }
+}
+
+/* of_limit: of the slices' medians; of_limit_mean: of all that they took, with what is rare. */
 static void measure(const struct served *s, const char *name, const struct request *r,
-                    unsigned recoveries, unsigned txs) {
+                    const struct request *nothing, unsigned recoveries, unsigned txs) {
+    const unsigned slice = request_count / SLICES;
+    double us[SLICES], limit[SLICES], of[SLICES], all_us = 0, all_limit = 0;
+    struct load l;
     sample = r[0];
-    double limit = limit_us(recoveries, txs), before = scheduled_us_of(s->pid, 0);
-    uint64_t start_ns = bench_now_ns();
-    drive(s, r, request_count);
-    double us = (scheduled_us_of(s->pid, 0) - before) / request_count;
-    double wall = (double)(bench_now_ns() - start_ns) / 1e9;
+    load_open(&l, s);
+    for (size_t i = 0; i < SLICES; i++) {
+        us[i] = served_us(s, &l, r + i * slice, slice);
+        limit[i] = served_us(s, &l, nothing, slice) + parts_us(recoveries, txs, slice);
+        of[i] = limit[i] / us[i];
+        all_us += us[i];
+        all_limit += limit[i];
+    }
+    load_close(&l);
+    double cpu_us = middle(us);
     (void)printf("{\"name\":\"%s\",\"requests\":%u,\"body_bytes\":%zu,\"cpu_us\":%.1f,"
-                 "\"per_core\":%.0f,\"limit_us\":%.1f,\"of_limit\":%.2f,\"wall_rate\":%.0f,"
+                 "\"per_core\":%.0f,\"limit_us\":%.1f,\"of_limit\":%.2f,\"of_limit_mean\":%.2f,"
                  "\"rss_mib\":%.0f}\n",
-                 name, request_count, r[0].text.n - r[0].body_at, us, 1e6 / us, limit, limit / us,
-                 request_count / wall, rss_mib_of(s->pid));
+                 name, SLICES * slice, r[0].text.n - r[0].body_at, cpu_us, 1e6 / cpu_us,
+                 middle(limit), middle(of), all_limit / all_us, rss_mib_of(s->pid));
     (void)fflush(stdout);
+}
+
+static void measure_costs(const struct served *s, struct request *r) {
+    struct request *nothing = calloc(request_count, sizeof *nothing);
+    const size_t n = request_count;
+    char text[64];
+    CHECK(nothing != NULL);
+    make_nothing(nothing, n);
+    for (unsigned txs = 1; txs <= 3; txs += 2) {
+        for (size_t i = 0; i < n; i++) {
+            make(&r[i], i, i * txs + txs * 10000000, txs, i);
+        }
+        (void)snprintf(text, sizeof text, "bundle of %u, all cold", txs);
+        measure(s, text, r, nothing, 1 + txs, txs);
+        for (size_t i = 0; i < n; i++) {
+            make(&r[i], i, i * txs + txs * 10000000, txs, n + i);
+        }
+        (void)snprintf(text, sizeof text, "bundle of %u, senders known", txs);
+        measure(s, text, r, nothing, 1, txs);
+        (void)snprintf(text, sizeof text, "bundle of %u, exact duplicates", txs);
+        measure(s, text, r, nothing, 0, txs);
+    }
+    for (size_t i = 0; i < n; i++) {
+        buf_free(&nothing[i].text);
+    }
+    free(nothing);
 }
 
 /* ---- a flood beside an honest sender ---- */
@@ -455,6 +508,7 @@ static uint64_t flood_end(struct flood *f) {
 struct answer {
     double us;      /* from the write until the kernel had the answer */
     double work_us; /* the program's CPU time until it was read; below 0: it was read too late */
+    size_t stretch; /* of drive_timed */
 };
 
 /* The kernel's time of what was read; CLOCK_REALTIME. */
@@ -540,51 +594,79 @@ static void print_answers(const char *when, const struct answer *a, size_t n) {
     free(work);
 }
 
-/* One request each gap, on a connection that is free. */
+/* A time in which the program had something to do all along, from the first request's writing to
+ * the last answer. What of it was not the program's CPU time, others had the processor for. */
+struct stretch {
+    uint64_t begin_ns, program_ns;
+    double others_us;
+};
+
+#define OTHERS_US 250.0 /* a stretch is theirs: waking up takes some of it too */
+
+/* One request each gap, on a connection that is free. A sender that was late, because its own
+ * processor had other work, goes on from there: it does not send in one burst what was due. */
 static void drive_timed(const struct served *s, const struct request *r, size_t count,
-                        uint64_t gap_ns, struct answer *ret) {
-    struct line lines[CONNECTIONS];
-    struct pollfd polls[CONNECTIONS];
+                        uint64_t gap_ns, struct answer *ret, struct stretch *stretches) {
+    struct load load;
+    struct stretch *now_on = stretches; // the one that is on, or the next
+    struct line *lines = load.lines;
     const int on = 1;
     size_t sent = 0, answered = 0;
     clockid_t program;
     CHECK(clock_getcpuclockid(s->pid, &program) == 0);
-    lines_open(s, lines, polls);
+    load_open(&load, s);
     for (size_t i = 0; i < CONNECTIONS; i++) {
         CHECK(setsockopt(lines[i].fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) == 0);
     }
     (void)prctl(PR_SET_TIMERSLACK, 1);
     (void)usleep(SETTLE_US);
-    for (uint64_t begin = bench_now_ns(); answered < count;) {
+    for (uint64_t due = bench_now_ns(); answered < count;) {
         for (size_t i = 0; i < CONNECTIONS && sent < count; i++) {
+            uint64_t now = bench_now_ns();
             if (lines[i].waits) continue;
-            if (begin + sent * gap_ns > bench_now_ns()) break;
+            if (due > now) break;
+            due = due + gap_ns > now ? due + gap_ns : now + gap_ns;
             lines[i].program_ns = clock_ns(program);
             lines[i].sent_ns = clock_ns(CLOCK_REALTIME);
+            if (sent == answered) {
+                *now_on = (struct stretch){lines[i].sent_ns, lines[i].program_ns, 0};
+            }
             write_request(&lines[i], &r[sent++]);
         }
         // Not in a loop: it would want a whole processor.
-        uint64_t due = begin + sent * gap_ns, now = bench_now_ns();
+        uint64_t now = bench_now_ns();
         const struct timespec rest = {0, due > now ? (long)(due - now) : 0};
-        if (ppoll(polls, CONNECTIONS, &rest, NULL) < 0) FAIL("poll");
+        if (ppoll(load.polls, CONNECTIONS, &rest, NULL) < 0) FAIL("poll");
         for (size_t i = 0; i < CONNECTIONS; i++) {
-            if (!(polls[i].revents & POLLIN)) continue;
-            ret[answered++] = timed_answer(&lines[i], program);
+            if (!(load.polls[i].revents & POLLIN)) continue;
+            struct answer *a = &ret[answered++];
+            *a = timed_answer(&lines[i], program);
+            a->stretch = (size_t)(now_on - stretches);
             lines[i].waits = false;
+            if (answered < sent) continue;
+            double end_us = (double)(lines[i].sent_ns - now_on->begin_ns) / 1000 + a->us;
+            now_on->others_us = end_us - (double)(clock_ns(program) - now_on->program_ns) / 1000;
+            now_on++;
         }
     }
-    lines_close(lines);
+    load_close(&load);
 }
 
+/* half: of all; alone: without the stretches in which others had the processor. */
 static void measure_latency(const struct served *s, const struct request *r, double per_second) {
     struct answer *answers = calloc(request_count, sizeof *answers);
-    CHECK(answers != NULL);
-    double waited = scheduled_us_of(s->pid, 1);
-    drive_timed(s, r, request_count, (uint64_t)(1e9 / per_second), answers);
-    waited = scheduled_us_of(s->pid, 1) - waited;
+    struct stretch *stretches = calloc(request_count + 1, sizeof *stretches);
+    size_t alone = 0;
+    CHECK(answers != NULL && stretches != NULL);
+    drive_timed(s, r, request_count, (uint64_t)(1e9 / per_second), answers, stretches);
     (void)printf("{\"name\":\"latency at half load\",\"rate\":%.0f", per_second);
     print_answers("half", answers, request_count);
-    (void)printf(",\"waited_for_processor_us\":%.0f}\n", waited / request_count);
+    for (size_t i = 0; i < request_count; i++) {
+        if (stretches[answers[i].stretch].others_us < OTHERS_US) answers[alone++] = answers[i];
+    }
+    if (alone > 0) print_answers("alone", answers, alone);
+    (void)printf("}\n");
+    free(stretches);
     free(answers);
 }
 
@@ -658,26 +740,11 @@ TEST(all) {
     struct served s = start();
     struct request *r = calloc(request_count, sizeof *r);
     size_t n = request_count;
-    char text[64];
     CHECK(r != NULL);
     CHECK_OK(ecdsa_signer_new(&signer, &why), &why);
     pin(1);
     loop_short_slices(); // what waits for this processor here is not the program's delay
-    measure_nothing(&s, r);
-    for (unsigned txs = 1; txs <= 3 && wanted("costs"); txs += 2) {
-        for (size_t i = 0; i < n; i++) {
-            make(&r[i], i, i * txs + txs * 10000000, txs, i);
-        }
-        (void)snprintf(text, sizeof text, "bundle of %u, all cold", txs);
-        measure(&s, text, r, 1 + txs, txs);
-        for (size_t i = 0; i < n; i++) {
-            make(&r[i], i, i * txs + txs * 10000000, txs, n + i);
-        }
-        (void)snprintf(text, sizeof text, "bundle of %u, senders known", txs);
-        measure(&s, text, r, 1, txs);
-        (void)snprintf(text, sizeof text, "bundle of %u, exact duplicates", txs);
-        measure(&s, text, r, 0, txs);
-    }
+    if (wanted("costs")) measure_costs(&s, r);
     for (size_t i = 0; i < n; i++) {
         make(&r[i], i, i, 1, 3 * n + i);
     }
