@@ -13,6 +13,7 @@
 #include <semaphore.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 static struct error why;
 
@@ -344,6 +345,40 @@ TEST(pool_tells_what_is_done_before_a_later_lane) {
         CHECK(pool_submit(p, &turns[i].task));
     }
     (void)sem_post(&first); // now the second is done, and the third waits for us
+    struct pollfd f = {.fd = home.fd, .events = POLLIN};
+    CHECK(poll(&f, 1, 5000) == 1);
+    CHECK_U64(pool_mailbox_drain(&home), 1);
+    (void)sem_post(&last);
+    pool_stop(p);
+    pool_mailbox_close(&home);
+    (void)sem_destroy(&first);
+    (void)sem_destroy(&last);
+}
+
+static void take_time(void *context) {
+    (void)context;
+    (void)usleep(2 * POOL_TOLD_WITHIN_NS / 1000);
+}
+
+TEST(pool_tells_what_is_done_within_its_time) {
+    struct pool *p;
+    struct pool_mailbox home;
+    sem_t first, last;
+    _Atomic int clock = 0;
+    CHECK_OK(pool_mailbox_open(&home, &why), &why);
+    CHECK_OK(pool_start(&p, 1, 64, &why), &why);
+    (void)sem_init(&first, 0, 0);
+    (void)sem_init(&last, 0, 0);
+    struct turn held = {.gate = &first, .clock = &clock}, end = {.gate = &last, .clock = &clock};
+    struct turn told = {.clock = &clock};
+    struct pool_task slow = {.run = take_time, .quick = true};
+    held.task = (struct pool_task){.run = take_turn, .context = &held, .quick = true};
+    told.task =
+        (struct pool_task){.run = take_turn, .context = &told, .home = &home, .quick = true};
+    end.task = (struct pool_task){.run = take_turn, .context = &end, .quick = true};
+    CHECK(pool_submit(p, &held.task) && pool_submit(p, &told.task));
+    CHECK(pool_submit(p, &slow) && pool_submit(p, &end.task));
+    (void)sem_post(&first); // all four wait now; the last one for us
     struct pollfd f = {.fd = home.fd, .events = POLLIN};
     CHECK(poll(&f, 1, 5000) == 1);
     CHECK_U64(pool_mailbox_drain(&home), 1);

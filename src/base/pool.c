@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/pool.h"
 
+#include "base/clock.h"
 #include "base/queue.h"
 
 #include <errno.h>
@@ -18,7 +19,8 @@
 
 struct pool {
     struct queue lane[POOL_LANES];
-    sem_t ready; /* one count for each queued task, and one a worker at the end */
+    _Atomic unsigned resting; /* workers that found nothing and that nobody has woken yet */
+    sem_t wake;               /* one count for each that was woken, and one a worker at the end */
     _Atomic bool stopping;
     bool behind; /* the workers have this nice value, and not that of who made them */
     int nice;
@@ -31,7 +33,8 @@ struct pool {
 struct done {
     struct pool_task *newest, *oldest;
     unsigned count;
-    unsigned lane; /* the most urgent of theirs */
+    unsigned lane;     /* the most urgent of theirs */
+    uint64_t since_ns; /* when the oldest was done */
 };
 
 static void tell_home(struct done *d) {
@@ -45,7 +48,7 @@ static void tell_home(struct done *d) {
     // Only the first finished task wakes the loop; it takes all.
     uint64_t one = 1;
     if (!head) (void)!write(m->fd, &one, sizeof one);
-    *d = (struct done){NULL, NULL, 0, 0};
+    *d = (struct done){.newest = NULL};
 }
 
 static void add_done(struct done *d, struct pool_task *t) {
@@ -53,7 +56,37 @@ static void add_done(struct done *d, struct pool_task *t) {
     t->next = d->newest;
     d->newest = t;
     if (d->count == 0 || t->lane < d->lane) d->lane = t->lane;
-    if (d->count++ == 0) d->oldest = t;
+    if (d->count++ > 0) return;
+    d->oldest = t;
+    d->since_ns = clock_monotonic_ns(&clock_system);
+}
+
+/* Whether those that are done should be told before `t` is begun. */
+static bool is_time_to_tell(const struct done *d, const struct pool_task *t) {
+    return d->count > 0 && (!t->quick || t->lane > d->lane || d->count >= POOL_TOLD_TOGETHER ||
+                            clock_monotonic_ns(&clock_system) - d->since_ns >= POOL_TOLD_WITHIN_NS);
+}
+
+/* ---- workers rest and are woken: only who rests costs a submit a system call ---- */
+
+/* Takes one of the resting workers off their number. false: none rests. */
+static bool claim_resting(struct pool *p) {
+    // Not a plain read: it comes after the push before it, as a worker's count comes before its
+    // last look at the lanes.
+    unsigned n = atomic_fetch_add(&p->resting, 0);
+    while (n > 0) {
+        if (atomic_compare_exchange_weak(&p->resting, &n, n - 1)) return true;
+    }
+    return false;
+}
+
+static void wake_one(struct pool *p) {
+    if (claim_resting(p)) (void)sem_post(&p->wake);
+}
+
+static void rest(struct pool *p) {
+    while (sem_wait(&p->wake) != 0 && errno == EINTR) {
+    }
 }
 
 /* The next task; which lane comes first depends on the worker's turn. */
@@ -68,33 +101,33 @@ static struct pool_task *take(struct pool *p, unsigned turn) {
 
 /* The next task; NULL: the end. What is done is told before the worker sleeps. */
 static struct pool_task *wait(struct pool *p, unsigned turn, struct done *d) {
-    if (sem_trywait(&p->ready) != 0) {
-        tell_home(d);
-        while (sem_wait(&p->ready) != 0 && errno == EINTR) {
-        }
-    }
     struct pool_task *t = take(p, turn);
-    // A count without a task: a push is about to finish, or this is the end.
-    while (!t && !atomic_load(&p->stopping)) {
-        (void)sched_yield();
+    if (t) return t;
+    tell_home(d);
+    for (;;) {
+        atomic_fetch_add(&p->resting, 1);
         t = take(p, turn);
+        bool stopping = atomic_load(&p->stopping);
+        // Who was counted out meanwhile has a wake to take.
+        if ((!t && !stopping) || !claim_resting(p)) rest(p);
+        if (!t) t = take(p, turn);
+        if (!t && !stopping) continue;
+        if (t && pool_waiting(p) > 0) wake_one(p); // a push behind one that was slow woke nobody
+        return t;
     }
-    return t;
 }
 
 static void *work(void *arg) {
     struct pool *p = arg;
-    struct done done = {NULL, NULL, 0, 0};
+    struct done done = {.newest = NULL};
     if (p->behind) {
         (void)setpriority(PRIO_PROCESS, (id_t)gettid(), p->nice);
         (void)sem_post(&p->settled);
     }
     for (unsigned turn = 0;; turn++) {
         struct pool_task *t = wait(p, turn, &done);
-        if (!t || !t->quick || t->lane > done.lane || done.count >= POOL_TOLD_TOGETHER) {
-            tell_home(&done);
-        }
         if (!t) return NULL;
+        if (is_time_to_tell(&done, t)) tell_home(&done);
         struct pool_mailbox *home = t->home;
         t->run(t->context);
         if (home) {
@@ -133,7 +166,8 @@ static int start(struct pool **ret, unsigned threads, size_t capacity, bool behi
     }
     p->behind = behind;
     p->nice = getpriority(PRIO_PROCESS, 0) + POOL_NICE;
-    (void)sem_init(&p->ready, 0, 0);
+    atomic_init(&p->resting, 0);
+    (void)sem_init(&p->wake, 0, 0);
     (void)sem_init(&p->settled, 0, 0);
     sigset_t all, old;
     (void)sigfillset(&all);
@@ -169,12 +203,12 @@ void pool_stop(struct pool *p) {
     if (!p) return;
     atomic_store(&p->stopping, true);
     for (unsigned i = 0; i < p->threads; i++) {
-        (void)sem_post(&p->ready);
+        (void)sem_post(&p->wake);
     }
     for (unsigned i = 0; i < p->threads; i++) {
         (void)pthread_join(p->thread[i], NULL);
     }
-    (void)sem_destroy(&p->ready);
+    (void)sem_destroy(&p->wake);
     (void)sem_destroy(&p->settled);
     for (unsigned i = 0; i < POOL_LANES; i++) {
         queue_free(&p->lane[i]);
@@ -184,7 +218,7 @@ void pool_stop(struct pool *p) {
 
 bool pool_submit(struct pool *p, struct pool_task *task) {
     if (!queue_push(&p->lane[task->lane], task)) return false;
-    (void)sem_post(&p->ready);
+    wake_one(p);
     return true;
 }
 

@@ -9,7 +9,8 @@
  * `done` was called. The pool is bounded: pool_submit refuses when capacity tasks wait in a lane.
  *
  * A worker that has several quick tasks before it tells their homes together, POOL_TOLD_TOGETHER at
- * most, so that a loop is not woken for each; what is done never waits for a task of a later lane.
+ * most and POOL_TOLD_WITHIN_NS after the first was done, so that a loop is not woken for each; what
+ * is done never waits for a task of a later lane.
  *
  * Lanes say what goes first: 0 before 1 before 2. So that a later lane never stops, each eighth
  * turn of a worker begins with lane 1 and each thirty-second with lane 2.
@@ -34,6 +35,7 @@ struct pool_mailbox {
 
 #define POOL_LANES 3
 #define POOL_TOLD_TOGETHER 16u
+#define POOL_TOLD_WITHIN_NS 500000u
 
 struct pool_task {
     void (*run)(void *context);
