@@ -283,7 +283,8 @@ static void drive(struct load *l, const struct request *r, size_t count) {
         for (size_t i = 0; i < CONNECTIONS && sent < count; i++) {
             if (!l->lines[i].waits) write_request(&l->lines[i], &r[sent++]);
         }
-        if (poll(l->polls, CONNECTIONS, 1000) < 0) FAIL("poll");
+        // Not asleep: to wake this process up would be counted as the program's work.
+        if (poll(l->polls, CONNECTIONS, 0) < 0) FAIL("poll");
         for (size_t i = 0; i < CONNECTIONS; i++) {
             if (!(l->polls[i].revents & POLLIN)) continue;
             read_answer(&l->lines[i]);
@@ -373,7 +374,7 @@ static double parts_us(unsigned recoveries, unsigned txs, unsigned runs) {
 
 /* ---- cases ---- */
 
-#define SLICES 40u
+#define SLICES 20u
 
 static double middle(double *x) {
     qsort(x, SLICES, sizeof *x, by_value);
