@@ -96,6 +96,14 @@ struct keccak_soon {
     size_t n;
 };
 
+/* keccak_soon_take gives the next `most` lines of those that are left, or all. */
+static inline struct keccak_soon keccak_soon_take(struct keccak_soon *left, size_t most) {
+    struct keccak_soon taken = {left->line, left->n < most ? left->n : most};
+    if (taken.n) left->line += taken.n; // nothing is added to no place
+    left->n -= taken.n;
+    return taken;
+}
+
 /* keccak256_padded_soon is keccak256_padded_by that also asks for lines from memory, spread over
  * the work, so that they come while the processor is busy. About KECCAK_SOON lines a permutation of
  * full lanes are had for nothing. Addresses may be any: nothing is read. */

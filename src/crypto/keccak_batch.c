@@ -188,14 +188,6 @@ static void hash_padded(const uint8_t *message, uint8_t *ret, unsigned blocks) {
     memcpy(ret, a, 32);
 }
 
-// The next `share` lines of those that are left.
-static struct keccak_soon take_lines(struct keccak_soon *left, size_t share) {
-    struct keccak_soon taken = {left->line, left->n < share ? left->n : share};
-    if (taken.n) left->line += taken.n; // nothing is added to no place
-    left->n -= taken.n;
-    return taken;
-}
-
 void keccak256_padded_soon(enum keccak_path path, const uint8_t *const *messages,
                            uint8_t *const *rets, size_t count, unsigned blocks,
                            struct keccak_soon soon) {
@@ -204,7 +196,7 @@ void keccak256_padded_soon(enum keccak_path path, const uint8_t *const *messages
 #if defined(__x86_64__)
     keccak_whole *whole = width == 8 ? keccak_whole_avx512x8 : keccak_whole_avx2x4;
     for (; width > 1 && count - i >= width; i += width) {
-        whole(messages + i, rets + i, blocks, take_lines(&soon, share));
+        whole(messages + i, rets + i, blocks, keccak_soon_take(&soon, share));
     }
     // A call costs less than two single messages: few left repeat one and throw its hash away.
     if (width > 1 && count - i >= 2) {
@@ -219,7 +211,7 @@ void keccak256_padded_soon(enum keccak_path path, const uint8_t *const *messages
     }
 #endif
     for (; i < count; i++) {
-        struct keccak_soon taken = take_lines(&soon, share);
+        struct keccak_soon taken = keccak_soon_take(&soon, share);
         keccak_ask(&taken, 0, 1);
         hash_padded(messages[i], rets[i], blocks);
     }

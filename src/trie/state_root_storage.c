@@ -11,13 +11,13 @@ static void encode_slot(struct trie_change *c, struct u256 value) {
         c->value_n = 0;
         return;
     }
-    uint8_t wire[32];
+    uint8_t wire[64];
     u256_store_be(wire, value);
     unsigned n = (u256_bit_length(value) + 7) / 8;
     const uint8_t *digits = wire + 32 - n;
     bool single = n == 1 && digits[0] < 0x80;
-    if (!single) c->value[0] = (uint8_t)(0x80 + n);
-    memcpy(c->value + !single, digits, n);
+    c->value[0] = (uint8_t)(0x80 + n);
+    memcpy(c->value + !single, digits, 32); // a known number; what is too much is of no meaning
     c->value_n = (uint8_t)(n + !single);
 }
 
@@ -93,6 +93,9 @@ static void plan_same(const struct entry *e, const struct target *t, struct stor
     for (size_t i = 0; i < e->slot_count; i++) {
         struct slot *slot = &e->slots[i];
         const struct state_slot_change *to = t->change->slots;
+        if (i + 8 < e->slot_count && e->slots[i + 8].at != NOT_CHANGED) {
+            __builtin_prefetch(&to[e->slots[i + 8].at].value);
+        }
         plan_change(w, slot, slot->at == NOT_CHANGED ? slot->base : to[slot->at].value, true);
     }
 }

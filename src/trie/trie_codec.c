@@ -45,10 +45,13 @@ size_t trie_branch_encode(uint8_t *out, const struct trie_branch *b) {
         size_t children = ((n[0] + n[1]) / 32 * EACH_BYTE(1)) >> 56;
         uint8_t *p = out + put_list_header(out, 17 + 32 * children);
         // Which children are there is chance: the hash is written in any case, and kept or not.
-        for (int i = 0; i < 16; i++) {
-            *p++ = b->ref_n[i] ? 0xa0 : 0x80;
-            memcpy(p, b->rlp + 4 + 33 * i, 32);
-            p += b->ref_n[i];
+        const uint8_t *ref = b->rlp + 4;
+#pragma GCC unroll 16
+        for (int i = 0; i < 16; i++, ref += 33) {
+            size_t kept = n[i / 8] >> (8 * (i % 8)) & 32;
+            *p++ = (uint8_t)(0x80 + kept);
+            memcpy(p, ref, 32);
+            p += kept;
         }
         *p++ = 0x80;
         return (size_t)(p - out);

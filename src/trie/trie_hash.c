@@ -8,6 +8,7 @@
 #include "trie/team.h"
 #include "trie/trie_node.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -17,48 +18,12 @@
 
 #define HASH_AHEAD 24 /* nodes that are asked for early, at most */
 
-#define BRANCH_LINES (offsetof(struct trie_branch, child) / TRIE_LINE)
-
-#define LINES_OF(bytes) ((uint8_t)(((bytes) + TRIE_LINE - 1) / TRIE_LINE))
-
-// Nodes of one class come one after the other, so that the processor can foresee what is done.
-static enum trie_class job_open(struct trie_job *job, const struct trie_pool *pool, uint32_t node) {
-    job->kind = (uint8_t)trie_kind(node);
-    switch (trie_kind(node)) {
-    case TRIE_LEAF: {
-        struct trie_leaf *l = trie_leaf_at(pool, node);
-        job->node = l;
-        job->lines = LINES_OF(offsetof(struct trie_leaf, value) + l->value_n);
-        return TRIE_CLASS_LEAF;
-    }
-    case TRIE_BRANCH: {
-        struct trie_branch *b = trie_branch_at(pool, node);
-        job->node = b;
-        job->lines = BRANCH_LINES;
-        return trie_branch_full(b) ? TRIE_CLASS_FULL : TRIE_CLASS_OTHER;
-    }
-    default:
-        job->node = trie_extension_at(pool, node);
-        job->lines = LINES_OF(sizeof(struct trie_extension));
-        return TRIE_CLASS_OTHER;
-    }
-}
-
-bool trie_work_add(struct trie_work *work, const struct trie_pool *pool, unsigned depth,
-                   uint32_t node, uint8_t *ret_n, uint8_t *ret) {
-    struct trie_job job;
-    struct trie_job_list *l = &work->level[depth][job_open(&job, pool, node)];
-    if (l->count == l->capacity) {
-        size_t more = l->capacity ? 2 * l->capacity : 64;
-        struct trie_job *p = realloc(l->job, more * sizeof *p);
-        if (!p) return false;
-        l->job = p;
-        l->capacity = more;
-    }
-    job.ret = ret;
-    job.ret_n_at = (int16_t)(ret_n - ret); // both lie in one node
-    job.is_hash = *ret_n == 32;
-    l->job[l->count++] = job;
+bool trie_job_room(struct trie_job_list *l) {
+    size_t more = l->capacity ? 2 * l->capacity : 64;
+    struct trie_job *p = realloc(l->job, more * sizeof *p);
+    if (!p) return false;
+    l->job = p;
+    l->capacity = more;
     return true;
 }
 
@@ -94,6 +59,7 @@ void trie_work_reset(struct trie_work *work) {
             work->level[depth][class].count = 0;
         }
     }
+    work->done = (struct trie_stats){0};
 }
 
 void trie_work_clear(struct trie_work *work) {
@@ -122,14 +88,17 @@ int trie_list(const struct trie_pool *pool, struct trie *t, struct trie_work *wo
 }
 
 #define LISTS (TRIE_TEAM_MAX * TRIE_CLASSES)
+static_assert(LISTS > TRIE_DEPTH_MAX, "the leaves of each depth are a list");
 
+/* Jobs of which none waits for another. */
 struct level {
     // The jobs of several lists, numbered through: those of list i end before number end[i].
     const struct trie_job *job[LISTS];
     size_t end[LISTS];
+    uint8_t depth[LISTS]; /* at which the nodes of a list stand */
     unsigned lists;
-    unsigned depth;
     enum keccak_path path;
+    struct keccak_soon *soon; /* lines that are asked for instead of those of the jobs; or NULL */
     _Atomic uint64_t permutations;
 };
 
@@ -156,8 +125,7 @@ struct batch {
     } queue[TRIE_BRANCH_BLOCKS];
     struct cursor at;   /* the job that is looked at */
     struct cursor soon; /* the first job whose memory was not asked for */
-    unsigned depth;
-    enum keccak_path path;
+    unsigned depth;     /* of that job's node */
     uint64_t permutations;
 };
 
@@ -193,10 +161,10 @@ static size_t next_lines(struct batch *b, const void **line, size_t room) {
         const uint8_t *p = job->node;
         if (job->kind == TRIE_BRANCH) {
 #pragma GCC unroll 16
-            for (size_t i = 0; i < BRANCH_LINES; i++) {
+            for (size_t i = 0; i < TRIE_BRANCH_LINES; i++) {
                 line[n + i] = p + TRIE_LINE * i;
             }
-            n += BRANCH_LINES;
+            n += TRIE_BRANCH_LINES;
         } else {
             for (size_t i = 0; i < job->lines; i++) {
                 line[n++] = p + TRIE_LINE * i;
@@ -209,11 +177,13 @@ static size_t next_lines(struct batch *b, const void **line, size_t room) {
 }
 
 static void hash_queue(struct batch *b, size_t blocks) {
+    const struct level *l = b->at.level;
     struct queue *q = &b->queue[blocks - 1];
     const void *line[LANES * TRIE_BRANCH_BLOCKS * KECCAK_SOON];
-    size_t rounds = LANES / keccak_path_lanes(b->path) * blocks;
-    struct keccak_soon soon = {line, next_lines(b, line, rounds * KECCAK_SOON)};
-    keccak256_padded_soon(b->path, q->message, q->ret, q->count, (unsigned)blocks, soon);
+    size_t most = LANES / keccak_path_lanes(l->path) * blocks * KECCAK_SOON;
+    struct keccak_soon soon = l->soon ? keccak_soon_take(l->soon, most)
+                                      : (struct keccak_soon){line, next_lines(b, line, most)};
+    keccak256_padded_soon(l->path, q->message, q->ret, q->count, (unsigned)blocks, soon);
     b->permutations += q->count * blocks;
     q->count = 0;
     while (q->room_n) {
@@ -286,8 +256,6 @@ static void hash_range(void *arg, unsigned member, size_t from, size_t to) {
     struct level *l = arg;
     struct batch b;
     b.at = b.soon = cursor_at(l, from, to);
-    b.depth = l->depth;
-    b.path = l->path;
     b.permutations = 0;
     b.free_n = 0;
     for (size_t i = 0; i < sizeof b.room / sizeof b.room[0]; i++) {
@@ -297,8 +265,10 @@ static void hash_range(void *arg, unsigned member, size_t from, size_t to) {
         b.queue[i].count = b.queue[i].room_n = 0;
     }
     while (b.at.left) {
-        if (b.soon.left >= b.at.left) ask(&b);
-        add_job(&b, cursor_next(&b.at));
+        if (!l->soon && b.soon.left >= b.at.left) ask(&b);
+        const struct trie_job *job = cursor_next(&b.at);
+        b.depth = l->depth[b.at.list];
+        add_job(&b, job);
     }
     for (size_t blocks = 1; blocks <= TRIE_BRANCH_BLOCKS; blocks++) {
         if (b.queue[blocks - 1].count) hash_queue(&b, blocks);
@@ -306,34 +276,72 @@ static void hash_range(void *arg, unsigned member, size_t from, size_t to) {
     atomic_fetch_add_explicit(&l->permutations, b.permutations, memory_order_relaxed);
 }
 
+// The last `count` jobs of a list, which are then not in it any more.
+static void level_take(struct level *l, struct trie_job_list *list, size_t count, unsigned depth) {
+    if (count == 0) return;
+    list->count -= count;
+    l->job[l->lists] = list->job + list->count;
+    l->depth[l->lists] = (uint8_t)depth;
+    l->end[l->lists] = count + (l->lists ? l->end[l->lists - 1] : 0);
+    l->lists++;
+}
+
+static size_t level_jobs(const struct level *l) {
+    return l->lists ? l->end[l->lists - 1] : 0;
+}
+
 static void hash_level(const struct trie_pool *pool, struct trie_work *const *works, size_t count,
                        unsigned depth, struct trie_team *team, struct trie_stats *stats) {
-    struct level l = {.depth = depth, .path = pool->path};
-    size_t jobs = 0;
+    struct level l = {.path = pool->path};
     for (unsigned class = 0; class < TRIE_CLASSES; class ++) {
         for (size_t i = 0; i < count; i++) {
             struct trie_job_list *list = &works[i]->level[depth][class];
-            if (list->count == 0) continue;
-            jobs += list->count;
-            l.job[l.lists] = list->job;
-            l.end[l.lists++] = jobs;
-            list->count = 0;
+            level_take(&l, list, list->count, depth);
         }
     }
+    size_t jobs = level_jobs(&l);
     if (jobs == 0) return;
     size_t threads = trie_team_threads(team), share = threads > 1 ? jobs / (4 * threads) : jobs;
     trie_team_run(team, jobs, share > RANGE ? share : RANGE, hash_range, &l);
-    if (stats) {
-        stats->nodes_hashed += jobs;
-        stats->permutations += l.permutations;
+    stats->nodes_hashed += jobs;
+    stats->permutations += l.permutations;
+}
+
+void trie_hash_leaves(const struct trie_pool *pool, struct trie_work *work,
+                      struct keccak_soon soon) {
+    struct level l = {.path = pool->path, .soon = &soon};
+    size_t jobs = 0;
+    for (unsigned depth = 0; depth <= TRIE_DEPTH_MAX; depth++) {
+        jobs += work->level[depth][TRIE_CLASS_LEAF].count;
+    }
+    jobs -= jobs % LANES; // the others come with those that are listed later
+    for (unsigned depth = 0; depth <= TRIE_DEPTH_MAX && level_jobs(&l) < jobs; depth++) {
+        struct trie_job_list *list = &work->level[depth][TRIE_CLASS_LEAF];
+        size_t left = jobs - level_jobs(&l);
+        level_take(&l, list, list->count < left ? list->count : left, depth);
+    }
+    if (jobs) hash_range(&l, 0, 0, jobs);
+    work->done.nodes_hashed += jobs;
+    work->done.permutations += l.permutations;
+    for (size_t i = 0; i < soon.n; i++) {
+        __builtin_prefetch(soon.line[i], 1);
     }
 }
 
 void trie_hash_listed(const struct trie_pool *pool, struct trie_work *const *works, size_t count,
                       struct trie_team *team, struct trie_stats *stats) {
-    for (unsigned depth = TRIE_DEPTH_MAX + 1; depth-- > 0;) {
-        hash_level(pool, works, count, depth, team, stats);
+    struct trie_stats sum = {0};
+    for (size_t i = 0; i < count; i++) {
+        sum.nodes_hashed += works[i]->done.nodes_hashed;
+        sum.permutations += works[i]->done.permutations;
+        works[i]->done = (struct trie_stats){0};
     }
+    for (unsigned depth = TRIE_DEPTH_MAX + 1; depth-- > 0;) {
+        hash_level(pool, works, count, depth, team, &sum);
+    }
+    if (!stats) return;
+    stats->nodes_hashed += sum.nodes_hashed;
+    stats->permutations += sum.permutations;
 }
 
 int trie_hash(struct trie_pool *pool, struct trie *const *tries, size_t count,

@@ -120,6 +120,7 @@ struct trie_work {
         struct trie_job *job;
         size_t count, capacity;
     } level[TRIE_DEPTH_MAX + 1][TRIE_CLASSES]; /* by depth */
+    struct trie_stats done;                    /* by trie_hash_leaves */
     struct trie_way *way;                      /* scratch of trie_overwrite */
     size_t way_capacity;
 };
@@ -168,10 +169,6 @@ static inline void trie_node_prefetch(const struct trie_pool *pool, uint32_t nod
     __builtin_prefetch(p, 1);
 }
 
-/* trie_work_add lists a node that stands at a depth. False: no memory. */
-bool trie_work_add(struct trie_work *work, const struct trie_pool *pool, unsigned depth,
-                   uint32_t node, uint8_t *ret_n, uint8_t *ret);
-
 /* trie_change_remember notes what stood at a key before, if it is not known yet. */
 static inline void trie_change_remember(struct trie_change *c, const uint8_t *old, uint8_t old_n) {
     if (c->old_known) return;
@@ -179,6 +176,11 @@ static inline void trie_change_remember(struct trie_change *c, const uint8_t *ol
     c->old_n = old_n;
     if (old_n) trie_value_copy(c->old, old, old_n);
 }
+
+/* trie_hash_leaves hashes what is listed of leaves, which wait for nothing, in full lanes, and asks
+ * for all lines of `soon` meanwhile. A few stay listed. */
+void trie_hash_leaves(const struct trie_pool *pool, struct trie_work *work,
+                      struct keccak_soon soon);
 
 /* trie_work_clear frees what a list holds. */
 void trie_work_clear(struct trie_work *work);
@@ -232,6 +234,46 @@ static inline bool trie_branch_full(const struct trie_branch *b) {
     uint64_t n[2];
     memcpy(n, b->ref_n, sizeof n);
     return n[0] == 0x2020202020202020u && n[1] == 0x2020202020202020u;
+}
+
+/* trie_job_room makes room for more jobs in a full list. False: no memory. */
+bool trie_job_room(struct trie_job_list *l);
+
+#define TRIE_BRANCH_LINES (offsetof(struct trie_branch, child) / TRIE_LINE)
+#define TRIE_LINES_OF(bytes) ((uint8_t)(((bytes) + TRIE_LINE - 1) / TRIE_LINE))
+
+// Nodes of one class come one after the other, so that the processor can foresee what is done.
+static inline enum trie_class trie_job_open(struct trie_job *job, const struct trie_pool *pool,
+                                            uint32_t node) {
+    job->kind = (uint8_t)trie_kind(node);
+    if (trie_kind(node) == TRIE_BRANCH) {
+        struct trie_branch *b = trie_branch_at(pool, node);
+        job->node = b;
+        job->lines = TRIE_BRANCH_LINES;
+        return trie_branch_full(b) ? TRIE_CLASS_FULL : TRIE_CLASS_OTHER;
+    }
+    if (trie_kind(node) == TRIE_LEAF) {
+        struct trie_leaf *l = trie_leaf_at(pool, node);
+        job->node = l;
+        job->lines = TRIE_LINES_OF(offsetof(struct trie_leaf, value) + l->value_n);
+        return TRIE_CLASS_LEAF;
+    }
+    job->node = trie_extension_at(pool, node);
+    job->lines = TRIE_LINES_OF(sizeof(struct trie_extension));
+    return TRIE_CLASS_OTHER;
+}
+
+/* trie_work_add lists a node that stands at a depth. False: no memory. */
+static inline bool trie_work_add(struct trie_work *work, const struct trie_pool *pool,
+                                 unsigned depth, uint32_t node, uint8_t *ret_n, uint8_t *ret) {
+    struct trie_job job;
+    struct trie_job_list *l = &work->level[depth][trie_job_open(&job, pool, node)];
+    if (l->count == l->capacity && !trie_job_room(l)) return false;
+    job.ret = ret;
+    job.ret_n_at = (int16_t)(ret_n - ret); // both lie in one node
+    job.is_hash = *ret_n == 32;
+    l->job[l->count++] = job;
+    return true;
 }
 
 /* trie_node_encode writes the RLP of a node that stands at `depth`; its children's references must

@@ -11,6 +11,15 @@
 
 #define WALK 128 /* ways walked side by side; their lines fit the nearer caches */
 
+/* Ways that are walked side by side, and the lines of those that are known. */
+struct walkers {
+    struct trie_way *way[WALK];
+    const struct hash *key[WALK];
+    size_t n;
+    const void *line[WALK * (TRIE_WAY_STEPS + 1)];
+    size_t lines;
+};
+
 // What is looked at on the way down, and what is marked on the way back.
 static void ask(const struct trie_pool *pool, uint32_t node) {
     trie_node_prefetch(pool, node);
@@ -46,18 +55,17 @@ static bool on_its_way(const struct trie_way *w) {
 }
 
 // Walks all ways to their ends.
-static void walk(const struct trie_pool *pool, struct trie_way *const *way,
-                 const struct hash *const *key, size_t n) {
+static void walk(const struct trie_pool *pool, struct walkers *all) {
     uint8_t left[WALK];
     size_t count = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (on_its_way(way[i])) left[count++] = (uint8_t)i;
+    for (size_t i = 0; i < all->n; i++) {
+        if (on_its_way(all->way[i])) left[count++] = (uint8_t)i;
     }
     while (count) {
         size_t kept = 0;
         for (size_t i = 0; i < count; i++) {
-            struct trie_way *w = way[left[i]];
-            step(pool, w, key[left[i]]);
+            struct trie_way *w = all->way[left[i]];
+            step(pool, w, all->key[left[i]]);
             if (on_its_way(w)) left[kept++] = left[i];
         }
         count = kept;
@@ -65,12 +73,13 @@ static void walk(const struct trie_pool *pool, struct trie_way *const *way,
 }
 
 // A known way is asked for, another begins at the root.
-static void begin(const struct trie_pool *pool, struct trie_way *w, const struct trie *t) {
+static void begin(const struct trie_pool *pool, struct trie_way *w, const struct trie *t,
+                  struct walkers *all) {
     if (w->leaf && !t->dirty) {
-        __builtin_prefetch(trie_leaf_at(pool, w->leaf), 1);
+        all->line[all->lines++] = trie_leaf_at(pool, w->leaf);
         for (unsigned i = w->steps; i-- > 0;) {
             if (trie_kind(w->node[i]) == TRIE_BRANCH) {
-                __builtin_prefetch(&trie_branch_at(pool, w->node[i])->dirty, 1);
+                all->line[all->lines++] = &trie_branch_at(pool, w->node[i])->dirty;
             }
         }
         return;
@@ -92,25 +101,27 @@ static struct trie_way *way_of(const struct trie_batch *b, struct trie_way *own,
     return b->ways ? b->ways[k] : &own[k];
 }
 
-// Walks the ways of all batches, so many at a time.
+// Walks the ways of all batches, so many at a time. While the lines of known ones come, leaves are
+// hashed that were listed before.
 static void walk_all(const struct trie_pool *pool, const struct trie_batch *batches, size_t count,
-                     struct trie_way *own) {
-    struct trie_way *way[WALK];
-    const struct hash *key[WALK];
-    size_t n = 0;
+                     struct trie_way *own, struct trie_work *work) {
+    struct walkers all;
+    all.n = all.lines = 0;
     for (size_t i = 0; i < count; own += batches[i++].count) {
         for (size_t k = 0; k < batches[i].count; k++) {
             struct trie_way *w = way_of(&batches[i], own, k);
             if (!batches[i].ways) w->leaf = 0;
-            begin(pool, w, batches[i].trie);
-            way[n] = w;
-            key[n++] = &batches[i].changes[k].key;
-            if (n < WALK) continue;
-            walk(pool, way, key, n);
-            n = 0;
+            begin(pool, w, batches[i].trie, &all);
+            all.way[all.n] = w;
+            all.key[all.n++] = &batches[i].changes[k].key;
+            if (all.n < WALK) continue;
+            trie_hash_leaves(pool, work, (struct keccak_soon){all.line, all.lines});
+            walk(pool, &all);
+            all.n = all.lines = 0;
         }
     }
-    walk(pool, way, key, n);
+    trie_hash_leaves(pool, work, (struct keccak_soon){all.line, all.lines});
+    walk(pool, &all);
 }
 
 // Sets the bits above a leaf and lists it and what is above, as far as that is not done.
@@ -185,7 +196,7 @@ int trie_overwrite(const struct trie_pool *pool, struct trie_batch *batches, siz
     }
     bool ok = make_room(work, n);
     struct trie_way *own = work->way;
-    if (ok) walk_all(pool, batches, count, own);
+    if (ok) walk_all(pool, batches, count, own, work);
     for (size_t i = 0; i < count && ok; own += batches[i++].count) {
         batches[i].done = fits(pool, &batches[i], own);
         if (batches[i].done) ok = overwrite(pool, &batches[i], own, work);
