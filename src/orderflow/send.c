@@ -13,6 +13,7 @@
 #include "orderflow/order_envelope.h"
 #include "orderflow/orderflow.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -38,23 +39,27 @@ static int fail(int status, const char *text) {
 
 /* ---- the parameter ---- */
 
-static bool is_number(const char *text) {
+static bool is_number(uint64_t *ret, const char *text) {
     size_t n = strspn(text, "0123456789");
-    return n > 0 && n < 20 && text[n] == '\0';
+    errno = 0;
+    *ret = strtoull(text, NULL, 10);
+    return n > 0 && text[n] == '\0' && errno == 0;
 }
 
 static void add_number(struct json_writer *w, const char *key, const char *text) {
+    uint64_t n;
     if (!text) return;
-    if (is_number(text))
-        json_add_raw(w, key, bytes_from_str(text));
+    if (is_number(&n, text))
+        json_add_u64(w, key, n);
     else
         json_add_str(w, key, text); // "0x..." and what the node shall judge
 }
 
 static void add_block(struct json_writer *w, const char *text) {
+    uint64_t n;
     if (!text) return;
-    if (is_number(text))
-        json_add_quantity(w, "blockNumber", strtoull(text, NULL, 10));
+    if (is_number(&n, text))
+        json_add_quantity(w, "blockNumber", n);
     else
         json_add_str(w, "blockNumber", text);
 }
@@ -180,26 +185,32 @@ static int read_bundle(const struct json **ret, struct sending *s, const char *p
     return r == 0 ? 0 : error_wrap(why, "%s", path);
 }
 
+/* The words of a text are added to the list. */
+static int add_words(struct config_list *list, struct sending *s, struct bytes text,
+                     struct error *why) {
+    char *words = arena_str(&s->a, text), *rest = NULL;
+    const char **items = arena_new_array(&s->a, const char *, list->count + text.n / 2 + 1);
+    if (!words || !items) return error_set(why, ERR_NO_MEMORY, "no memory");
+    if (list->count > 0) memcpy(items, list->items, list->count * sizeof *items);
+    list->items = items;
+    for (char *word = strtok_r(words, " \t\r\n,\"[]", &rest); word;
+         word = strtok_r(NULL, " \t\r\n,\"[]", &rest)) {
+        items[list->count++] = word;
+    }
+    return 0;
+}
+
 /* Arguments that are transactions; words of files that are none. */
 static int gather_txs(struct config_list *ret, struct sending *s, const char *const *arguments,
                       size_t count, struct error *why) {
-    const char **items = arena_new_array(&s->a, const char *, 4096);
-    size_t n = 0;
-    for (size_t i = 0; items && i < count; i++) {
+    int r = 0;
+    *ret = (struct config_list){NULL, 0};
+    for (size_t i = 0; r == 0 && i < count; i++) {
         struct bytes text = bytes_from_str(arguments[i]);
-        if (strncmp(arguments[i], "0x", 2) != 0) {
-            int r = read_file(&text, s, arguments[i], why);
-            if (r != 0) return r;
-        }
-        char *words = arena_str(&s->a, text), *rest = NULL;
-        for (char *word = words ? strtok_r(words, " \t\r\n,\"[]", &rest) : NULL; word && n < 4096;
-             word = strtok_r(NULL, " \t\r\n,\"[]", &rest)) {
-            items[n++] = word;
-        }
+        if (strncmp(arguments[i], "0x", 2) != 0) r = read_file(&text, s, arguments[i], why);
+        if (r == 0) r = add_words(ret, s, text, why);
     }
-    if (!items) return error_set(why, ERR_NO_MEMORY, "no memory");
-    *ret = (struct config_list){items, n};
-    return 0;
+    return r;
 }
 
 /* ---- asking ---- */
@@ -418,25 +429,40 @@ static int send_txs(struct sending *s, const struct config_list *txs) {
     return status;
 }
 
-/* Members of --field are NAME=JSON: one that is not would be left out of what is signed. */
-static int check_fields(const struct config_list *fields, struct error *why) {
-    for (size_t i = 0; i < fields->count; i++) {
-        const char *end = strchr(fields->items[i], '=');
-        if (!end || end == fields->items[i]) {
-            return error_set(why, ERR_SYNTAX, "--field: %.40s is not NAME=JSON", fields->items[i]);
+/* Members of --field are NAME=JSON: one that is not would be left out of what is signed. The JSON
+ * may have commas, at which the list was cut. */
+static int join_fields(struct config_list *ret, struct sending *s, const struct config_list *cut,
+                       struct error *why) {
+    const char **items = arena_new_array(&s->a, const char *, cut->count);
+    const struct json *doc;
+    *ret = (struct config_list){items, 0};
+    for (size_t i = 0; items && i < cut->count; i++) {
+        const char *first = cut->items[i], *text = first, *value = strchr(text, '=');
+        size_t name = value ? (size_t)(value - text) : 0;
+        if (name == 0) return error_set(why, ERR_SYNTAX, "--field: %.40s is not NAME=JSON", text);
+        while (json_parse(&doc, bytes_from_str(text + name + 1), &s->a, NULL, NULL) != 0) {
+            if (++i < cut->count) text = arena_printf(&s->a, "%s,%s", text, cut->items[i]);
+            if (i == cut->count || !text) {
+                return error_set(why, ERR_SYNTAX, "--field: what %.*s is to be is not JSON",
+                                 (int)(name < 40 ? name : 40), first);
+            }
         }
+        items[ret->count++] = text;
     }
-    return 0;
+    return items ? 0 : error_set(why, ERR_NO_MEMORY, "no memory");
 }
 
 static int send_bundle(struct sending *s, const struct json *file, const struct config_list *txs) {
     struct buf body;
     struct json_writer w;
+    struct send_values joined = *s->v;
     struct error why;
-    if (check_fields(&s->v->fields, &why) != 0) return fail(EXIT_WRONG, why.text);
+    if (join_fields(&joined.fields, s, &s->v->fields, &why) != 0) {
+        return fail(EXIT_WRONG, why.text);
+    }
     buf_init(&body, FILE_MAX);
     begin_request(&w, &body, "eth_sendBundle");
-    put_bundle(&w, s->v, file, txs);
+    put_bundle(&w, &joined, file, txs);
     end_request(&w);
     int status = buf_check(&body, NULL) == 0 ? send_body(s, buf_view(&body))
                                              : fail(EXIT_WRONG, "the bundle is too large");

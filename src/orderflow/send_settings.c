@@ -49,7 +49,8 @@ static const struct config_option options[] = {
         "bundle: where in the block it wants to be."),
     ROW(LIST, targets, "target-address", NULL, "ADDRESS,...",
         "bundle: contracts after whose change it wants to be."),
-    ROW(LIST, fields, "field", NULL, "NAME=JSON,...", "bundle: any further member."),
+    ROW(LIST, fields, "field", NULL, "NAME=JSON,...",
+        "bundle: any further member; the JSON may have commas."),
 };
 
 static const struct config_verb verbs[] = {

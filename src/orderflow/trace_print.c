@@ -58,6 +58,8 @@ static void add_entry(struct story *s, const struct json *e) {
     }
 }
 
+#define NODE_AWAY 69 /* as `send` ends */
+
 static int ask(struct story *s, const char *url, const char *hash, struct error *why) {
     struct client_answer answer;
     const struct json *doc;
@@ -128,7 +130,7 @@ int orderflow_trace(const struct orderflow_values *values, const char *const *ar
         s->failed++;
     }
     print(s);
-    int status = s->failed > 0 ? 1 : 0;
+    int status = s->failed > 0 ? NODE_AWAY : 0;
     if (s->nodes == 0 && s->failed == 0) {
         (void)fprintf(stderr, "buildernet orderflow: no node remembers this order\n");
         status = error_class_of(ERR_NOT_FOUND)->exit_status;

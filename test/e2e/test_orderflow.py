@@ -496,6 +496,20 @@ def send_and_trace_tell_what_happens():
         assert bad.returncode == 65 and "txs[0]" in bad.stderr, bad.stderr
         bad = send("bundle", RAW[0], "--field", "replacementNonce:9")  # would be left out unseen
         assert bad.returncode == 65 and "NAME=JSON" in bad.stderr, bad.stderr
+        dry = lambda *words: send(*words, "--dry-run", "--no-check")
+        slots = '{"a":[["0x1","x, y"],[]],"b":2}'  # commas part members, and stand in them
+        done = dry("bundle", RAW[0], "--field", f"targetSlots={slots},x=1", "--nonce", "007",
+                   "--max-timestamp", str(2**64 - 1))
+        told = json.loads(done.stdout.split("\n\n")[1])["params"][0]
+        assert told["targetSlots"] == json.loads(slots) and told["x"] == 1, told
+        assert told["replacementNonce"] == 7 and told["maxTimestamp"] == 2**64 - 1, told
+        bad = dry("bundle", RAW[0], "--field", "targetSlots=[[],x=1")
+        assert bad.returncode == 65 and "targetSlots" in bad.stderr, bad.stderr
+        many = folder / "many"
+        many.write_text("\n".join("0x%064x" % n for n in range(5000)))
+        assert dry("tx", str(many)).stdout.count("eth_sendRawTransaction") == 5000
+        bad = send("status", "0x" + "12" * 32, "--node", f"http://127.0.0.1:{harness.free_port()}")
+        assert bad.returncode == 69, bad
         bad = send("status", "0x12", "--rpc-endpoint", url)
         assert bad.returncode == 65 and "64 hex digits" in bad.stderr, bad.stderr
         bad = send("bundle", "0x01", "--no-check")
