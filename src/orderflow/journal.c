@@ -68,6 +68,7 @@ int journal_read_record(struct journal_record *ret, size_t *ret_bytes, struct by
     if (size < JOURNAL_HEAD) return error_set(why, ERR_SYNTAX, "a record is too short");
     if (size > in.n) return error_set(why, ERR_AGAIN, "a record is cut off");
     struct bytes record = {in.p, (size_t)size};
+    *ret_bytes = (size_t)size;
     if (load_be32(in.p + 4) != check_of(bytes_slice(record, 8, record.n))) {
         return error_set(why, ERR_SYNTAX, "a record is damaged");
     }
@@ -83,7 +84,6 @@ int journal_read_record(struct journal_record *ret, size_t *ret_bytes, struct by
         return error_set(why, ERR_SYNTAX, "a record is of no known method or priority");
     }
     *ret = r;
-    *ret_bytes = (size_t)size;
     return 0;
 }
 
@@ -170,13 +170,20 @@ static int find_files(struct journal *j, struct error *why) {
     return whole ? 0 : error_set(why, ERR_NO_MEMORY, "no memory for the journal's files");
 }
 
+static void tell_damage(struct journal *j, const struct file *f, size_t at,
+                        const struct error *wrong) {
+    j->stats.damaged++;
+    log_warn(j->options.log, "journal_damaged", F_U64("file", f->number), F_U64("at", at),
+             F_ERR(wrong));
+}
+
 static int read_file(struct journal *j, struct file *f, struct buf *text,
                      void (*replay)(void *context, const struct journal_record *r), void *context,
                      struct error *why) {
     char path[4096];
     struct journal_record record;
     struct error wrong = {.text = ""};
-    size_t at = 0, n = 0;
+    size_t n;
     uint64_t now = clock_wall_ns(j->options.clock);
     path_of(path, j, f->number);
     buf_clear(text);
@@ -184,19 +191,17 @@ static int read_file(struct journal *j, struct file *f, struct buf *text,
     if (r != 0) return r;
     f->bytes = text->n;
     j->stats.bytes += text->n;
-    while (at < text->n) {
+    for (size_t at = 0; at < text->n; at += n) {
+        n = 0;
         r = journal_read_record(&record, &n, bytes_slice(buf_view(text), at, text->n), &wrong);
-        if (r != 0) break;
-        at += n;
+        if (r != 0) tell_damage(j, f, at, &wrong);
+        if (r != 0 && n == 0) break;
+        if (r != 0) continue;
         if (record.expires_ns > f->expires_ns) f->expires_ns = record.expires_ns;
         if (record.expires_ns <= now) continue;
         j->stats.replayed++;
         replay(context, &record);
     }
-    if (r == 0) return 0;
-    j->stats.damaged++;
-    log_warn(j->options.log, "journal_ends_early", F_U64("file", f->number), F_U64("at", at),
-             F_ERR(&wrong));
     return 0;
 }
 

@@ -15,7 +15,8 @@
  *   46      4   size of the message the order came in
  *   50          the order in form FLOW_BITCODE
  *
- * A record that is cut off or damaged ends its file's reading. Thread: any; one lock.
+ * A record that is damaged, or of a later version, is passed over by its size; one that is cut off
+ * ends its file's reading, and so does what cannot be a record. Thread: any; one lock.
  * SPDX-License-Identifier: MIT */
 #ifndef ORDERFLOW_JOURNAL_H
 #define ORDERFLOW_JOURNAL_H
@@ -73,12 +74,13 @@ void journal_tidy(struct journal *j);
 struct journal_stats {
     uint64_t files, bytes;      /* now */
     uint64_t records, replayed; /* since the start */
-    uint64_t damaged;           /* files whose end was cut off or damaged */
+    uint64_t damaged;           /* records that were no good, and ends that were cut off */
 };
 struct journal_stats journal_stats(struct journal *j);
 
 /* journal_read_record reads the record at the beginning of `in`.
- * ret_bytes  of the whole record. errors  ERR_AGAIN (cut off), ERR_SYNTAX (damaged). */
+ * ret_bytes  of the whole record, also of one that is only damaged within; else untouched. errors
+ * ERR_AGAIN (cut off), ERR_SYNTAX (damaged). */
 [[gnu::warn_unused_result]] int journal_read_record(struct journal_record *ret, size_t *ret_bytes,
                                                     struct bytes in, struct error *why);
 
