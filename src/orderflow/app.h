@@ -27,7 +27,8 @@ struct door {
     struct route routes[APP_ROUTES_MAX];
     size_t route_count;
     struct socket_address address;
-    struct metric *requests, *rate_limited, *rate_limited_first, *duplicates, *body_bytes, *refused;
+    struct metric *requests, *rate_limited, *rate_limited_first[2], *duplicates, *body_bytes,
+        *refused;
 };
 
 /* How the builder is. */

@@ -64,7 +64,9 @@
     X(APP_HUB_ERRORS, METRIC_COUNTER, "orderflow_proxy_confighub_errors",                          \
       "Times the hub was found away.", NULL)                                                       \
     X(APP_RATE_LIMITS, METRIC_COUNTER, "orderflow_proxy_api_user_rate_limits",                     \
-      "Users' requests over a limit.", NULL)
+      "Users' requests over a limit.", NULL)                                                       \
+    X(APP_LOCAL_RATE_LIMITS, METRIC_COUNTER, "orderflow_proxy_api_local_rate_limits",              \
+      "The same, as dashboards name it.", NULL)
 METRICS_DECLARE(app_metric, APP_METRICS)
 
 void door_metrics_open(struct door *d) {
@@ -76,7 +78,8 @@ void door_metrics_open(struct door *d) {
     d->duplicates = metrics_get(m, &app_metric_table[APP_CACHE_HIT], name);
     d->body_bytes = metrics_get(m, &app_metric_table[APP_BODY], name);
     if (d->kind == INTAKE_USER) {
-        d->rate_limited_first = metrics_get(m, &app_metric_table[APP_RATE_LIMITS], NULL);
+        d->rate_limited_first[0] = metrics_get(m, &app_metric_table[APP_RATE_LIMITS], NULL);
+        d->rate_limited_first[1] = metrics_get(m, &app_metric_table[APP_LOCAL_RATE_LIMITS], NULL);
     }
 }
 

@@ -48,10 +48,20 @@
       "Events that the redistribution archive took.", NULL)                                        \
     X(ARCHIVE_RPC_ERRORS, METRIC_COUNTER, "orderflow_proxy_archive_rpc_errors",                    \
       "Requests that it did not take.", NULL)                                                      \
+    X(ARCHIVE_RPC_TIME, METRIC_SUMMARY, "orderflow_proxy_archive_rpc_duration_milliseconds",       \
+      "Milliseconds of a request that it took.", NULL)                                             \
     X(ARCHIVE_ROWS, METRIC_COUNTER, "flowproxy_indexer_clickhouse_rows_committed",                 \
       "Rows that ClickHouse took.", NULL)                                                          \
     X(ARCHIVE_COMMIT_FAILURES, METRIC_COUNTER, "flowproxy_indexer_clickhouse_commit_failures",     \
       "Batches that ClickHouse did not take.", NULL)                                               \
+    X(ARCHIVE_BATCHES, METRIC_COUNTER, "flowproxy_indexer_clickhouse_batches_committed",           \
+      "Batches that ClickHouse took.", NULL)                                                       \
+    X(ARCHIVE_REJECT_AT, METRIC_GAUGE,                                                             \
+      "flowproxy_indexer_clickhouse_disk_backup_size_reject_flow_threshold_bytes",                 \
+      "From here on users are refused.", NULL)                                                     \
+    X(ARCHIVE_RESUME_AT, METRIC_GAUGE,                                                             \
+      "flowproxy_indexer_clickhouse_disk_backup_size_resume_flow_threshold_bytes",                 \
+      "Below this they are taken again.", NULL)                                                    \
     X(ARCHIVE_BACKUP, METRIC_GAUGE, "flowproxy_indexer_clickhouse_backup_size_bytes",              \
       "Bytes on disk that wait for the sinks.", NULL)                                              \
     X(ARCHIVE_REJECTS, METRIC_GAUGE,                                                               \
@@ -243,6 +253,7 @@ static void count_sink(struct archive *a, int i) {
     metric_add(a->metric[rpc ? ARCHIVE_SENT_OK : ARCHIVE_ROWS], now.sent - told->sent);
     metric_add(a->metric[rpc ? ARCHIVE_RPC_ERRORS : ARCHIVE_COMMIT_FAILURES],
                now.failures - told->failures);
+    if (!rpc) metric_add(a->metric[ARCHIVE_BATCHES], now.batches - told->batches);
     *told = now;
 }
 
@@ -367,7 +378,8 @@ static int open_sinks(struct archive *a, struct error *why) {
                                        .batch_ns = RPC_NS,
                                        .separator = ",",
                                        .wrap = wrap_rpc,
-                                       .accepts = accepts_rpc};
+                                       .accepts = accepts_rpc,
+                                       .took_ms = a->metric[ARCHIVE_RPC_TIME]};
     int r = is_set(v->rpc_url) ? open_sink(a, SINK_RPC, &rpc, why) : 0;
     if (r != 0 || !is_set(v->clickhouse_url)) return r;
     r = open_table(a, ARCHIVE_BUNDLES, "bundles",
@@ -440,6 +452,8 @@ int archive_new(struct archive **ret, const struct archive_options *options, str
     for (size_t i = 0; i < archive_metric_count; i++) {
         a->metric[i] = metrics_get(options->metrics, &archive_metric_table[i], NULL);
     }
+    metric_set(a->metric[ARCHIVE_REJECT_AT], (double)options->reject_bytes);
+    metric_set(a->metric[ARCHIVE_RESUME_AT], (double)options->resume_bytes);
     if (a->options.files_folder) mend_lines(a);
     int r = set_mark(a, why);
     if (r == 0) r = open_loop(a, why);

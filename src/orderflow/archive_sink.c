@@ -291,7 +291,9 @@ static void on_end(struct client_call *k, void *context) {
     metric_inc(s->metric[SINK_BATCHES]);
     metric_add(s->metric[SINK_SENT], b->records);
     metric_add(s->metric[SINK_BYTES], b->data.n);
-    metric_observe_ns(s->metric[SINK_SECONDS], clock_monotonic_ns(s->options.clock) - b->sent_ns);
+    uint64_t took = clock_monotonic_ns(s->options.clock) - b->sent_ns;
+    metric_observe_ns(s->metric[SINK_SECONDS], took);
+    if (s->options.took_ms) metric_observe(s->options.took_ms, (double)took / NS_PER_MS);
     settle(s, b);
     send_next(s);
 }

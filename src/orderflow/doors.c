@@ -90,7 +90,9 @@ static bool put_late(struct door *d, struct exchange *x, int status, struct byte
 
 static void count_refusal(struct door *d, enum order_fault fault) {
     metric_inc(fault == ORDER_FAULT_RATE ? d->rate_limited : d->refused);
-    if (fault == ORDER_FAULT_RATE) metric_inc(d->rate_limited_first);
+    for (int i = 0; fault == ORDER_FAULT_RATE && i < 2; i++) {
+        metric_inc(d->rate_limited_first[i]);
+    }
 }
 
 static void refuse(struct door *d, struct exchange *x, enum order_fault fault, const char *text,

@@ -355,6 +355,8 @@ def limits_are_asked_before_the_signature():
             assert node.post(body, {"X-BuilderNet-Signature": claimed})[0] == 400
         statuses = [node.send("eth_sendBundle", param(n))[0] for n in range(8)]
         assert statuses == [200] * 5 + [429] * 3, statuses
+        for name in ("user", "local"):  # the name of the deployed program, and of its dashboards
+            assert node.metric(f"orderflow_proxy_api_{name}_rate_limits") >= 3
         status, answer, headers = node.send("eth_sendBundle", param(9))
         assert answer["error"]["message"] == "Rate limited" and answer["error"]["code"] == -32603
         assert int(headers["retry-after"]) >= 1
