@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "crypto/bls_fp.h"
 
+#include "crypto/bls_group_ifma.h"
+
 #if BLS_HAVE_X86
 #include <cpuid.h>
 #endif
@@ -311,10 +313,29 @@ void bls_fp_inv(struct bls_fp *ret, const struct bls_fp *y) {
     bls_fp_mul(ret, &r, &correction); // y = 0 leaves b = p and v = 0
 }
 
+static const uint64_t sqrt_exponent[6] = {0xee7fbfffffffeaaa, 0x07aaffffac54ffff,
+                                          0xd9cc34a83dac3d89, 0xd91dd2e13ce144af,
+                                          0x92c6e9ed90d2eb35, 0x0680447a8e5ff9a6};
+
 void bls_fp_pow_sqrt(struct bls_fp *ret, const struct bls_fp *a) {
-    static const uint64_t e[6] = {0xee7fbfffffffeaaa, 0x07aaffffac54ffff, 0xd9cc34a83dac3d89,
-                                  0xd91dd2e13ce144af, 0x92c6e9ed90d2eb35, 0x0680447a8e5ff9a6};
-    pow_fixed(ret, a, e);
+    pow_fixed(ret, a, sqrt_exponent);
+}
+
+void bls_fp_pow_sqrt_many(struct bls_fp *a, size_t n) {
+#if BLS_HAVE_X86
+    // eight powers in lanes cost as much as two alone
+    while (bls_use_ifma && n > 2) {
+        struct bls_fp eight[8] = {{{0}}};
+        size_t count = n < 8 ? n : 8;
+        memcpy(eight, a, count * sizeof *a);
+        bls_fp_pow_eight_ifma(eight, sqrt_exponent);
+        memcpy(a, eight, count * sizeof *a);
+        a += count;
+        n -= count;
+    }
+#endif
+    for (size_t i = 0; i < n; i++)
+        bls_fp_pow_sqrt(&a[i], &a[i]);
 }
 
 bool bls_fp_sqrt(struct bls_fp *ret, const struct bls_fp *a) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "crypto/bls_group.h"
+#include "crypto/bls_group_ifma.h"
 #include "crypto/bls_scalar.h"
 
 #include "crypto/bls_g2_constants.h"
@@ -50,6 +51,19 @@ static void endo_projective(struct bls_g2 *ret, const struct bls_g2 *a) {
     bls_fp2_neg(&ret->y, &ret->y);
 }
 
+#define RUN_FOR_LANES 3 /* measured: shorter runs do not win the change of form back */
+
+static void double_times(struct bls_g2 *a, unsigned times) {
+#if BLS_HAVE_X86
+    if (bls_use_ifma && times >= RUN_FOR_LANES) {
+        bls_g2_double_ifma(a, times);
+        return;
+    }
+#endif
+    while (times-- > 0)
+        bls_g2_double(a, a);
+}
+
 #define split_scalar(parts, k) bls_scalar_split4((parts)->w, k)
 #define split_scalar_secret(parts, k) bls_scalar_split4((parts)->w, k)
 
@@ -72,11 +86,7 @@ bool bls_g2_in_subgroup(const struct bls_g2_affine *a) {
     struct bls_g2_affine image;
     struct bls_g2 t;
     endo_affine(&image, a);
-    bls_g2_from_affine(&t, a);
-    for (int i = 62; i >= 0; i--) {
-        bls_g2_double(&t, &t);
-        if (BLS_X_ABS >> i & 1) bls_g2_add_affine(&t, &t, a);
-    }
+    mul_x_affine(&t, a);
     return equal_affine(&t, &image);
 }
 

@@ -9,6 +9,7 @@
  *                 k = sum of k_i B^i, and multiplication by B is an easy map
  *     static void endo_affine(AFFINE *, const AFFINE *)      a -> [B]a on the subgroup
  *     static void endo_projective(POINT *, const POINT *)    the same for homogeneous x = X/Z
+ *     static void double_times(POINT *, unsigned)            a -> [2^n]a in place
  *     static void mul_b3(FIELD *, const FIELD *)             times 3 b, b the curve's constant
  *
  * SPDX-License-Identifier: MIT */
@@ -222,12 +223,22 @@ void G(add_affine)(POINT *ret, const POINT *a, const AFFINE *b) {
 }
 
 void G(mul_x)(POINT *ret, const POINT *a) {
+    static const unsigned runs[] = BLS_X_RUNS;
     POINT base = *a, r = *a;
-    for (int i = 62; i >= 0; i--) {
-        G(double)(&r, &r);
-        if (BLS_X_ABS >> i & 1) G(add)(&r, &r, &base);
+    for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) {
+        if (i) G(add)(&r, &r, &base);
+        double_times(&r, runs[i]);
     }
     *ret = r;
+}
+
+static void mul_x_affine(POINT *ret, const AFFINE *a) {
+    static const unsigned runs[] = BLS_X_RUNS;
+    G(from_affine)(ret, a);
+    for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) {
+        if (i) G(add_affine)(ret, ret, a);
+        double_times(ret, runs[i]);
+    }
 }
 
 /* Scalars in parts. */

@@ -1,5 +1,6 @@
 /* The groups and the pairing against the slow model, and their laws.
  * SPDX-License-Identifier: MIT */
+#include "crypto/bls_group_ifma.h"
 #include "crypto/bls_map.h"
 #include "crypto/bls_model.h"
 #include "crypto/bls_pairing.h"
@@ -482,6 +483,29 @@ TEST(lanes_walk_like_the_plain_path) {
             CHECK(bls_fp12_equal(&got[i], &expected[i]));
         }
         bls_use_ifma = true;
+    }
+#else
+    SKIP("one path only");
+#endif
+}
+
+TEST(lanes_double_like_the_plain_path) {
+#if BLS_HAVE_X86
+    if (!bls_use_ifma) SKIP("the processor has no AVX-512 IFMA");
+    for (unsigned i = 0; i < 40; i++) {
+        struct bls_g2_affine q = random_g2();
+        struct bls_g2 got, expected;
+        if (i == 0) q.infinity = true;
+        bls_g2_from_affine(&got, &q);
+        expected = got;
+        bls_g2_double_ifma(&got, i);
+        for (unsigned j = 0; j < i; j++)
+            bls_g2_double(&expected, &expected);
+        CHECK(memcmp(&got, &expected, sizeof got) == 0);
+        bls_g2_double_ifma(&got, 3); // of other coordinates than Z = 1
+        for (unsigned j = 0; j < 3; j++)
+            bls_g2_double(&expected, &expected);
+        CHECK(memcmp(&got, &expected, sizeof got) == 0);
     }
 #else
     SKIP("one path only");

@@ -88,17 +88,22 @@ void kzg_close(struct kzg *k) {
     free(k);
 }
 
-int kzg_read_g1(struct bls_g1_affine *ret, const struct bytes48 *in, const char *what,
-                struct error *why) {
-    if (bls_g1_decompress(ret, in->b, why) < 0) {
+int kzg_read_g1_many(struct bls_g1_affine *ret, const struct bytes48 *in, size_t n,
+                     const char *what, struct error *why) {
+    if (bls_g1_decompress_many(ret, in, n, why) < 0) {
         (void)error_wrap(why, "KZG %s", what);
         if (why) why->code = ERR_SYNTAX;
         return ERR_SYNTAX;
     }
-    if (!bls_g1_in_subgroup(ret)) {
+    if (!bls_g1_all_in_subgroup(ret, n)) {
         return error_set(why, ERR_SYNTAX, "KZG %s is not in the subgroup", what);
     }
     return 0;
+}
+
+int kzg_read_g1(struct bls_g1_affine *ret, const struct bytes48 *in, const char *what,
+                struct error *why) {
+    return kzg_read_g1_many(ret, in, 1, what, why);
 }
 
 int kzg_read_scalars(struct bls_fr *ret, const uint8_t *in, size_t n, struct error *why) {

@@ -177,7 +177,6 @@ int kzg_verify_blob(const struct kzg *k, const uint8_t *blob, const struct bytes
 /* One opening of a batch. */
 struct opening {
     uint8_t z[32], y[32];
-    struct bls_g1_affine commitment, proof;
 };
 
 /* The weights' seed, a hash over all that is verified (verify_kzg_proof_batch). */
@@ -204,21 +203,19 @@ static void batch_challenge(struct bls_fr *ret, const struct opening *o,
 }
 
 /* e(sum of w_i (C_i - y_i [1]_1 + z_i proof_i), [1]_2) = e(sum of w_i proof_i, [tau]_2), with
- * weights w_i the powers of the challenge. */
+ * weights w_i the powers of the challenge. points: n proofs, n commitments and room for one. */
 static int check_openings(const struct kzg *k, const struct opening *o,
-                          const struct bls_fr *challenge, size_t n, struct error *why) {
-    struct bls_g1_affine *points = calloc(2 * n + 1, sizeof *points);
+                          struct bls_g1_affine *points, const struct bls_fr *challenge, size_t n,
+                          struct error *why) {
     struct u256 *left = calloc(2 * n + 1, sizeof *left), *right = calloc(n, sizeof *right);
     struct bls_g1 a, b;
     struct bls_fr weight = bls_fr_one, t, y_sum = {{0}};
     int r = ERR_NO_MEMORY;
-    if (!points || !left || !right) {
+    if (!left || !right) {
         r = error_set(why, ERR_NO_MEMORY, "no memory for %zu openings", n);
         goto out;
     }
     for (size_t i = 0; i < n; i++) {
-        points[i] = o[i].proof;
-        points[n + i] = o[i].commitment;
         bls_fr_to_u256(&right[i], &weight);
         left[n + i] = right[i];
         (void)bls_fr_load_be(&t, o[i].z);
@@ -235,7 +232,6 @@ static int check_openings(const struct kzg *k, const struct opening *o,
     if ((r = bls_g1_msm(&b, points, right, n, NULL, why)) < 0) goto out;
     r = kzg_check_pairs(k, &a, &b, &k->tau_g2, why);
 out:
-    free(points);
     free(left);
     free(right);
     return r;
@@ -246,20 +242,24 @@ int kzg_verify_blobs(const struct kzg *k, const uint8_t *blobs, const struct byt
     if (n == 0) return 0;
     if (n == 1) return kzg_verify_blob(k, blobs, commitments, proofs, why);
     struct opening *o = calloc(n, sizeof *o);
-    if (!o) return error_set(why, ERR_NO_MEMORY, "no memory for %zu openings", n);
+    struct bls_g1_affine *points = calloc(2 * n + 1, sizeof *points);
     struct bls_fr challenge;
-    int r = 0;
-    for (size_t i = 0; i < n && r == 0; i++) {
-        r = kzg_read_g1(&o[i].commitment, &commitments[i], "commitment", why);
-        if (r == 0) r = kzg_read_g1(&o[i].proof, &proofs[i], "proof", why);
-        if (r == 0) {
-            r = open_blob(k, o[i].z, o[i].y, blobs + i * KZG_BLOB_BYTES, &commitments[i], why);
-        }
+    int r;
+    if (!o || !points) {
+        r = error_set(why, ERR_NO_MEMORY, "no memory for %zu openings", n);
+        goto out;
     }
-    if (r == 0) {
-        batch_challenge(&challenge, o, commitments, proofs, n);
-        r = check_openings(k, o, &challenge, n, why);
+    if ((r = kzg_read_g1_many(points, proofs, n, "proof", why)) < 0 ||
+        (r = kzg_read_g1_many(points + n, commitments, n, "commitment", why)) < 0) {
+        goto out;
     }
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = open_blob(k, o[i].z, o[i].y, blobs + i * KZG_BLOB_BYTES, &commitments[i], why);
+    if (r < 0) goto out;
+    batch_challenge(&challenge, o, commitments, proofs, n);
+    r = check_openings(k, o, points, &challenge, n, why);
+out:
     free(o);
+    free(points);
     return r;
 }

@@ -275,15 +275,14 @@ static int subtract_interpolated(const struct kzg *k, struct bls_fr sum[KZG_CELL
 
 static int batch_read(struct cell_batch *b, struct error *why) {
     for (size_t i = 0; i < b->n; i++) {
-        if (b->indices[i] >= KZG_CELLS) {
-            return error_set(why, ERR_RANGE, "cell index %llu", (unsigned long long)b->indices[i]);
-        }
-        int r = kzg_read_g1(&b->points[i], &b->proofs[i], "proof", why);
-        if (r < 0) return r;
+        if (b->indices[i] < KZG_CELLS) continue;
+        return error_set(why, ERR_RANGE, "cell index %llu", (unsigned long long)b->indices[i]);
     }
+    int r = kzg_read_g1_many(b->points, b->proofs, b->n, "proof", why);
+    if (r < 0) return r;
     find_rows(b);
     for (size_t i = 0; i < b->rows; i++) {
-        int r = kzg_read_g1(&b->points[b->n + i], &b->commitments[b->first[i]], "commitment", why);
+        r = kzg_read_g1(&b->points[b->n + i], &b->commitments[b->first[i]], "commitment", why);
         if (r < 0) return r;
     }
     return 0;

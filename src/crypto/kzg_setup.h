@@ -40,6 +40,11 @@ size_t kzg_reverse_bits(size_t i, size_t n);
 [[gnu::warn_unused_result]] int kzg_read_g1(struct bls_g1_affine *ret, const struct bytes48 *in,
                                             const char *what, struct error *why);
 
+/* kzg_read_g1_many: n of them. */
+[[gnu::warn_unused_result]] int kzg_read_g1_many(struct bls_g1_affine *ret,
+                                                 const struct bytes48 *in, size_t n,
+                                                 const char *what, struct error *why);
+
 /* kzg_read_scalars: n scalars of 32 bytes. ERR_RANGE. */
 [[gnu::warn_unused_result]] int kzg_read_scalars(struct bls_fr *ret, const uint8_t *in, size_t n,
                                                  struct error *why);
