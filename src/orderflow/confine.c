@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "base/confine.h"
 #include "orderflow/app.h"
+#include "orderflow/listener.h"
 
 /* Sockets by path: listeners, builder ("feed:" is its order feed), execution client, hub. */
 static void allow_sockets(struct confine *c, const struct orderflow_values *v) {
@@ -43,6 +44,7 @@ int app_confine(struct app *a, struct error *why) {
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         (void)confine_allow_folder_of(&c, files[i], SANDBOX_READ);
     }
+    (void)confine_allow(&c, LISTENER_BOOT_FILE, SANDBOX_READ);
     allow_sockets(&c, v);
     if (app_evidence(v) != SHARE_PINNED) attested_setup_paths(&v->attested, allow_evidence, &c);
     confine_allow_system(&c);

@@ -120,7 +120,17 @@ void local_note_end(struct local *l) {
 
 void local_set_given(struct local *l, struct given *g) {
     l->given = g;
-    if (l->is_feed) local_feed_resume(l);
+    if (l->is_feed)
+        local_feed_resume(l);
+    else
+        local_rpc_resume(l);
+}
+
+bool local_is_known(struct local *l, const struct local_item *item) {
+    if (!l->given || !given_has(l->given, &item->order->id)) return false;
+    l->stats.known++;
+    if (l->options.settled) l->options.settled(l->options.context, item->order, ERR_CONFLICT);
+    return true;
 }
 
 bool local_is_full(const struct local *l) {

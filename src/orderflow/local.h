@@ -3,7 +3,8 @@
  *
  *   JSON-RPC   as deployed: POST of each order over kept HTTP connections, several at once, the
  *              highest priority first; tried again, with growing waits, until it was answered or
- *              its last block has passed
+ *              its last block has passed; with local_set_given what was answered is not sent again
+ *              after a restart, as long as the builder is seen to be the same (listener.h)
  *   feed       a Unix socket and eth/order_feed.h: in order, acknowledged; after a reconnect what
  *              was not acknowledged comes again, and to a builder that restarted all that may land;
  *              with local_set_given the session outlives this process

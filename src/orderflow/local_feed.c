@@ -119,13 +119,6 @@ static bool send_again(struct local *l) {
     return true;
 }
 
-/* The builder has it from the life before: kept like what it acknowledged in this one. */
-static void keep_known(struct local *l, struct local_item *item) {
-    l->stats.known++;
-    keep(l, &l->feed.before, item);
-    if (l->options.settled) l->options.settled(l->options.context, item->order, ERR_CONFLICT);
-}
-
 static void send_new(struct local *l) {
     struct local_feed *f = &l->feed;
     while (conn_pending(&f->conn) < CONN_HIGH_BYTES) {
@@ -135,8 +128,8 @@ static void send_new(struct local *l) {
             local_settle(l, item, ERR_LIMIT);
             continue;
         }
-        if (l->given && given_has(l->given, &item->order->id)) {
-            keep_known(l, item);
+        if (local_is_known(l, item)) {
+            keep(l, &f->before, item); // like what is acknowledged in this life
             continue;
         }
         item->sequence = ++f->next_sequence;

@@ -41,7 +41,9 @@ struct local_rpc {
     unsigned calls;
     struct loop_timer retry;
     uint64_t wait_ns;
-    bool failing; /* the last call failed: one at a time until one goes through */
+    bool failing;   /* the last call failed: one at a time until one goes through */
+    uint64_t life;  /* of the builder, as it was seen last; 0: it cannot be told */
+    uint64_t noted; /* answers */
 };
 
 struct local {
@@ -67,6 +69,9 @@ void local_put_back(struct local *l, struct local_item *item);
 /* local_settle ends an item: counts, tells, frees. */
 void local_settle(struct local *l, struct local_item *item, int code);
 void local_item_free(struct local_item *item);
+/* local_is_known: the builder has it from before the start. It is counted and settled as such; the
+ * item stays the caller's. */
+bool local_is_known(struct local *l, const struct local_item *item);
 /* local_worth: 0, or why an order is not sent any more (ERR_STALE, ERR_CONFLICT). */
 int local_worth(const struct local *l, const struct flow_order *o);
 /* local_arm sets a timer to fire after in_ns. */
@@ -78,6 +83,8 @@ void local_note(struct local *l, uint64_t session, uint64_t sequence, const stru
 void local_note_end(struct local *l);
 
 [[gnu::warn_unused_result]] int local_rpc_open(struct local *l, struct error *why);
+/* local_rpc_resume finds out whether the builder is that of before the start. */
+void local_rpc_resume(struct local *l);
 void local_rpc_pump(struct local *l);
 void local_rpc_close(struct local *l);
 

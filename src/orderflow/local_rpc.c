@@ -1,5 +1,6 @@
 /* The builder's JSON-RPC. SPDX-License-Identifier: MIT */
 #include "net/url.h"
+#include "orderflow/listener.h"
 #include "orderflow/local_internal.h"
 
 #include <stdio.h>
@@ -16,6 +17,7 @@
 struct call {
     struct local *local;
     struct local_item *item;
+    uint64_t life; // of the builder that it went to, or of one before
     unsigned status;
 };
 
@@ -33,6 +35,25 @@ static void fail(struct local *l, const struct error *why) {
     rpc->wait_ns = rpc->wait_ns == 0 ? WAIT_FIRST_NS : rpc->wait_ns * 2;
     if (rpc->wait_ns > WAIT_MOST_NS) rpc->wait_ns = WAIT_MOST_NS;
     if (!loop_timer_armed(&rpc->retry)) local_arm(l, &rpc->retry, rpc->wait_ns);
+}
+
+static void look(struct local *l) {
+    struct url u;
+    struct error why;
+    bool ok = l->given && url_parse(&u, bytes_from_str(l->options.url), &why) == 0;
+    l->rpc.life = ok ? listener_life(&u) : 0;
+}
+
+void local_rpc_resume(struct local *l) {
+    look(l);
+    l->rpc.noted = given_sequence(l->given);
+    given_confirm(l->given, l->rpc.life, UINT64_MAX);
+}
+
+static void note(struct local *l, const struct call *c) {
+    if (c->life == 0) return;
+    local_note(l, c->life, ++l->rpc.noted, c->item->order);
+    local_note_end(l);
 }
 
 static void again(struct local *l, struct local_item *item, const struct error *why) {
@@ -62,10 +83,14 @@ static void on_end(struct client_call *k, void *context) {
         again(l, c.item, &why);
         return;
     }
-    if (l->rpc.failing) log_info(l->options.log, "builder_reached");
+    if (l->rpc.failing) {
+        log_info(l->options.log, "builder_reached");
+        look(l); // it may be another one
+    }
     l->rpc.failing = false;
     l->rpc.wait_ns = 0;
     l->stats.connected = true;
+    note(l, &c);
     local_settle(l, c.item, c.status < 300 ? 0 : ERR_INVALID);
     local_rpc_pump(l);
 }
@@ -116,8 +141,12 @@ void local_rpc_pump(struct local *l) {
         struct error why = {.text = ""};
         struct local_item *item = local_take(l);
         if (!item) return;
+        if (local_is_known(l, item)) {
+            local_item_free(item);
+            continue;
+        }
         struct call *c = malloc(sizeof *c);
-        if (c) *c = (struct call){l, item, 0};
+        if (c) *c = (struct call){.local = l, .item = item, .life = rpc->life};
         int r = c ? start(l, c, &why) : error_set(&why, ERR_NO_MEMORY, "no memory for a call");
         if (r == 0) {
             rpc->calls++;

@@ -16,6 +16,7 @@ struct world {
     unsigned settled, stale, refused;
     bool replaced; /* nothing is in force */
     /* JSON-RPC */
+    char url[80];
     struct server *server;
     struct route route;
     int status;
@@ -79,20 +80,24 @@ static void answer(struct exchange *x, void *context) {
     exchange_respond(x, w->status, BYTES_LIT("{}"));
 }
 
-static void open_rpc(struct world *w) {
+static void open_builder(struct world *w, const char *address) {
     struct socket_address bound;
-    char url[80], text[SOCKET_TEXT_MAX];
+    char text[SOCKET_TEXT_MAX];
     struct server_listener ln = {.tls = NULL};
-    CHECK_OK(loop_new(&w->loop, NULL, &why), &why);
     w->route = (struct route){"POST", "/rpc", answer, w, 1u << 20, 0};
     w->status = 200;
     const struct server_options o = {.routes = &w->route, .route_count = 1};
     CHECK_OK(server_new(&w->server, w->loop, &o, &why), &why);
-    CHECK_OK(socket_address_parse(&ln.address, BYTES_LIT("127.0.0.1:0"), 0, &why), &why);
+    CHECK_OK(socket_address_parse(&ln.address, bytes_from_str(address), 0, &why), &why);
     CHECK_OK(server_listen(w->server, &bound, &ln, &why), &why);
     (void)socket_address_text(text, &bound);
-    (void)snprintf(url, sizeof url, "http://%s/rpc", text);
-    open_local(w, url);
+    (void)snprintf(w->url, sizeof w->url, "http://%s/rpc", text);
+}
+
+static void open_rpc(struct world *w) {
+    CHECK_OK(loop_new(&w->loop, NULL, &why), &why);
+    open_builder(w, "127.0.0.1:0");
+    open_local(w, w->url);
 }
 
 static void close_rpc(struct world *w) {
@@ -121,6 +126,65 @@ TEST(rpc_delivers_and_tries_again) {
     CHECK_OK(give(&w, order(4)), &why);
     TURN_UNTIL(w.loop, w.refused == 1);
     close_rpc(&w);
+}
+
+/* The process ends without a word and begins again, with what it noted. */
+static void restart_rpc(struct world *w) {
+    char path[80];
+    local_free(w->local);
+    given_close(w->given);
+    (void)snprintf(path, sizeof path, "/tmp/local-test-%d.given", (int)getpid());
+    CHECK_OK(given_open(&w->given, path, 1, &why), &why);
+    open_local(w, w->url);
+    local_set_given(w->local, w->given);
+    w->settled = w->stale = w->calls = 0;
+}
+
+TEST(rpc_repeats_only_what_was_not_answered_while_the_builder_lives) {
+    struct world w = {.status = 200};
+    char address[80];
+    open_rpc(&w);
+    restart_rpc(&w);
+    for (unsigned n = 1; n <= 3; n++) {
+        CHECK_OK(give(&w, order(n)), &why);
+    }
+    TURN_UNTIL(w.loop, w.settled == 3);
+    w.status = 503;
+    CHECK_OK(give(&w, order(4)), &why);
+    TURN_UNTIL(w.loop, w.calls >= 4);
+    w.status = 200;
+    restart_rpc(&w);
+    for (unsigned n = 1; n <= 5; n++) {
+        CHECK_OK(give(&w, order(n)), &why);
+    }
+    TURN_UNTIL(w.loop, w.settled == 2 && w.stale == 3);
+    CHECK_U64(w.calls, 2);
+    CHECK_U64(local_stats(w.local).known, 3);
+    // The builder too: it gets all again.
+    (void)snprintf(address, sizeof address, "%.*s", (int)(strlen(w.url) - 11), w.url + 7);
+    server_free(w.server);
+    open_builder(&w, address);
+    restart_rpc(&w);
+    for (unsigned n = 1; n <= 5; n++) {
+        CHECK_OK(give(&w, order(n)), &why);
+    }
+    TURN_UNTIL(w.loop, w.settled == 5);
+    CHECK_U64(w.calls, 5);
+    // And what is answered now is known of the one that listens now.
+    restart_rpc(&w);
+    CHECK_OK(give(&w, order(5)), &why);
+    TURN_UNTIL(w.loop, w.stale == 1);
+    CHECK_U64(w.calls, 0);
+    // A builder that is away at the start cannot be told from one that was started again.
+    server_free(w.server);
+    restart_rpc(&w);
+    open_builder(&w, address);
+    CHECK_OK(give(&w, order(5)), &why);
+    TURN_UNTIL(w.loop, w.settled == 1);
+    close_rpc(&w);
+    given_close(w.given);
+    (void)snprintf(address, sizeof address, "/tmp/local-test-%d.given", (int)getpid());
+    CHECK(unlink(address) == 0);
 }
 
 TEST(rpc_leaves_out_what_was_replaced_and_is_bounded) {

@@ -253,36 +253,43 @@ def the_feed_gives_a_builder_everything_again():
             feed.close()
 
 
+def flood_and_kill(node, kills):
+    """Sends 240 transactions, each until it is taken, while the node is killed and started again."""
+    raws = ["0x" + wallet.transaction(USER, 200 + n).hex() for n in range(240)]
+    moments = random.Random(5)
+
+    def flood():
+        for raw in raws:
+            while True:
+                try:
+                    if node.send("eth_sendRawTransaction", raw)[0] == 200:
+                        break
+                except OSError:
+                    time.sleep(0.01)
+
+    thread = threading.Thread(target=flood)
+    thread.start()
+    for _ in range(kills):
+        time.sleep(moments.uniform(0.05, 0.3))
+        node.kill()
+        node.start()
+    thread.join()
+    return raws
+
+
 @case
 def a_killed_node_repeats_nothing_on_the_feed():
     """Killed at any moment under load, a node gives a builder that lives on what it lacks and nothing
     else; one that restarted, alone or with the node, gets all that may still land."""
     with Folder() as folder:
-        feed, taken = Feed(folder / "orders.sock"), []
+        feed = Feed(folder / "orders.sock")
         flags = ("--builder-url", f"feed:{feed.path}", "--journal-folder", folder / "journal")
         node = Sender(folder, *flags).start()
-        raws = ["0x" + wallet.transaction(USER, 200 + n).hex() for n in range(240)]
-        moments = random.Random(5)
-
-        def flood():
-            for raw in raws:
-                while raw not in taken:
-                    try:
-                        if node.send("eth_sendRawTransaction", raw)[0] == 200:
-                            taken.append(raw)
-                    except OSError:
-                        time.sleep(0.01)
+        raws = flood_and_kill(node, 6)
 
         def seen():
             return [raw for raw in raws for _, body in feed.orders if bytes.fromhex(raw[2:]) in body]
 
-        thread = threading.Thread(target=flood)
-        thread.start()
-        for _ in range(6):
-            time.sleep(moments.uniform(0.05, 0.3))
-            node.kill()
-            node.start()
-        thread.join()
         wait_until(lambda: set(seen()) == set(raws))
         node.kill()
         node.start()
@@ -302,6 +309,33 @@ def a_killed_node_repeats_nothing_on_the_feed():
         assert node.metric("orderflow_builder_known") == 0
         node.kill()
         feed.close()
+
+
+@case
+def a_killed_node_repeats_what_was_not_answered():
+    """Over JSON-RPC a builder that listens on gets again only what it had not answered; one that was
+    started again meanwhile gets all that may still land."""
+    with Folder() as folder:
+        builder = Builder()
+        node = Sender(folder, "--journal-folder", folder / "journal", builder=builder).start()
+        raws, kills = flood_and_kill(node, 6), 6
+        seen = lambda: builder.params("eth_sendRawTransaction")
+        wait_until(lambda: set(seen()) == set(raws))
+        wait_until(lambda: node.metric("orderflow_builder_in_flight_orders") == 0)
+        assert len(seen()) <= len(raws) + 2 * kills, f"{len(seen()) - len(raws)} orders twice"
+        before = len(seen())
+        node.kill()
+        node.start()
+        wait_until(lambda: node.metric("orderflow_builder_known") == len(raws))
+        assert len(seen()) == before
+        node.kill()
+        builder.close()
+        node.builder = builder = Builder(builder.port)
+        node.start()
+        wait_until(lambda: sorted(seen()) == sorted(raws))
+        assert node.metric("orderflow_builder_known") == 0
+        node.kill()
+        builder.close()
 
 
 @case

@@ -173,13 +173,14 @@ class Network:
         self.hub.close()
 
 
-def check_all(result, twice_allowed=()):
+def check_all(result, kills=()):
+    """All is everywhere, once; but over JSON-RPC nobody knows of what a builder had not answered when
+    its node was killed: 64 orders at most are on their way."""
     assert result["acknowledged"] > 0
     for n, node in enumerate(result["nodes"]):
         assert node["missing"] == 0, (n, result)
         assert node["strange"] == 0, (n, result)
-        if n not in twice_allowed:
-            assert node["twice"] == 0, (n, result)
+        assert node["twice"] <= 64 * dict(kills).get(n, 0), (n, result)
 
 
 @case
@@ -235,8 +236,7 @@ def links_cut_nodes_killed_certificates_rotated_hub_away():
         net.hub.open()
         net.say("use 1")
         result = net.result(COUNT / RATE + 90)
-        # What node 1 had taken from its users before it was killed it gives its builder again.
-        check_all(result, twice_allowed=(1,))
+        check_all(result, kills=[(1, 1)])
 
 
 @case
@@ -261,9 +261,7 @@ def a_receiver_killed_at_any_moment_loses_nothing():
         time.sleep(5)
         result = net.result(1)
         assert result["acknowledged"] > kills * 20, result
-        # What the builder had and its node did not know of comes again.
-        check_all(result, twice_allowed=(1,))
-        assert result["nodes"][1]["twice"] < result["acknowledged"] / 4, result
+        check_all(result, kills=[(1, kills)])
 
 
 @case
