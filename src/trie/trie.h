@@ -193,8 +193,9 @@ struct trie_batch {
  * but put values into leaves that are there and known, and sets their `done`. What is left is as it
  * was, but near: its known nodes were asked for. All keys go down side by side, so nothing waits
  * for one line of memory at a time; best for some tens of keys and more. A trie can have several
- * batches. One that trie_apply changed is left until it is listed. errors  ERR_NO_MEMORY: what is
- * listed is of no use, and some batches are made. */
+ * batches. One that trie_apply changed is left until it is listed. Leaves that `work` lists from
+ * before may be hashed meanwhile.
+ * errors  ERR_NO_MEMORY: what is listed is of no use, and some batches are made. */
 [[gnu::warn_unused_result]] int trie_overwrite(const struct trie_pool *pool,
                                                struct trie_batch *batches, size_t count,
                                                struct trie_work *work, struct error *why);
