@@ -148,10 +148,13 @@ static int bad(const struct decoder *d, struct bytes in, enum err code, const ch
 
 static int decode(const struct decoder *d, void *ret, const struct ssz_type *type, struct bytes in);
 
-/* The part of `in` between an offset and the next one (or the end). */
+/* The part of `in` between an offset and the next one, which stands at `place` (or the end). */
 static int part_between(const struct decoder *d, struct bytes *ret, struct bytes in, size_t from,
-                        size_t to) {
-    if (from > to || to > in.n) return bad(d, in, ERR_SYNTAX, "offsets do not follow each other");
+                        size_t to, size_t place) {
+    if (from > to || to > in.n) {
+        in = bytes_slice(in, place, OFFSET_BYTES);
+        return bad(d, in, ERR_SYNTAX, "offsets do not follow each other");
+    }
     *ret = bytes_slice(in, from, to - from);
     return 0;
 }
@@ -176,21 +179,22 @@ static int decode_container(const struct decoder *d, uint8_t *ret, const struct 
             place += fixed;
         } else {
             size_t offset = load_le32(in.p + place);
-            place += OFFSET_BYTES;
             if (!open && offset != head) {
+                in = bytes_slice(in, place, OFFSET_BYTES);
                 r = bad(d, in, ERR_SYNTAX, "first offset is not the end of the fixed part");
             } else if (open) {
-                r = part_between(d, &part, in, from, offset);
+                r = part_between(d, &part, in, from, offset, place);
                 if (r == 0) r = decode(d, ret + open->offset, open->type, part);
             }
             open = f;
             from = offset;
+            place += OFFSET_BYTES;
         }
         if (r != 0) return r;
     }
     if (!open) return in.n == head ? 0 : bad(d, in, ERR_SYNTAX, "bytes are left over");
     struct bytes part = {NULL, 0};
-    int r = part_between(d, &part, in, from, in.n);
+    int r = part_between(d, &part, in, from, in.n, place);
     return r != 0 ? r : decode(d, ret + open->offset, open->type, part);
 }
 
@@ -220,7 +224,7 @@ static int decode_items(const struct decoder *d, uint8_t *items, const struct ss
             from = load_le32(in.p + i * OFFSET_BYTES);
             to = i + 1 < count ? load_le32(in.p + (i + 1) * OFFSET_BYTES) : in.n;
         }
-        int r = part_between(d, &part, in, from, to);
+        int r = part_between(d, &part, in, from, to, (i + 1) * OFFSET_BYTES);
         if (r == 0) r = decode(d, items + i * element->memory, element, part);
         if (r != 0) return r;
     }

@@ -213,6 +213,7 @@ TEST(offsets_are_checked) {
         uint8_t was = b.p[cases[i].at];
         b.p[cases[i].at] = cases[i].value;
         CHECK_ERR(ssz_decode(&back, &ssz_transactions, buf_view(&b), &a, &why), cases[i].code);
+        CHECK_U64(why.at, cases[i].at / 4 * 4);
         b.p[cases[i].at] = was;
     }
     CHECK_OK(ssz_decode(&back, &ssz_transactions, buf_view(&b), &a, &why), &why);
@@ -229,6 +230,7 @@ TEST(offsets_are_checked) {
     CHECK_ERR(ssz_decode(&none, &ssz_execution_requests, buf_view(&b), &a, &why), ERR_SYNTAX);
     b.p[0] = 12, b.p[4] = 13;
     CHECK_ERR(ssz_decode(&none, &ssz_execution_requests, buf_view(&b), &a, &why), ERR_SYNTAX);
+    CHECK_U64(why.at, 4);
     buf_free(&b);
     arena_free(&a);
 }
