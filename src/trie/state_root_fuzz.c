@@ -1,7 +1,8 @@
 /* Candidates, blocks, a store and forgetting, in any order, against full rebuilds.
  *
  * Bytes are commands: accounts get nonces, slots get values, accounts go and come; then a candidate
- * is computed, a block is made of the last one, or all nodes are forgotten.
+ * is computed, a block is made of the last one, or all nodes are forgotten. The source may run dry
+ * on the way; the candidate is then tried again later, or given up for another one.
  * SPDX-License-Identifier: MIT */
 #include "trie/state_root.h"
 
@@ -131,6 +132,40 @@ static void compute(struct state_root *s, const struct model *m, struct changes 
     if (!hash_equal(&got, &expected)) abort();
 }
 
+/* A source that has so many nodes left to give. */
+struct scarce {
+    struct state_node_source inner;
+    bool limited;
+    unsigned left;
+};
+
+static int get_scarce(void *arg, const struct hash *owner, const struct trie_path *path,
+                      const struct trie_ref *ref, struct bytes *ret, struct error *why) {
+    struct scarce *s = arg;
+    if (s->limited && s->left == 0) return error_set(why, ERR_NOT_FOUND, "no more nodes");
+    s->left -= s->limited;
+    return s->inner.get(s->inner.arg, owner, path, ref, ret, why);
+}
+
+static void count_missing(void *arg, const struct hash *owner, const struct trie_missing *missing) {
+    unsigned *count = arg;
+    (void)owner, (void)missing;
+    ++*count;
+}
+
+static void compute_scarce(struct state_root *s, const struct model *m, struct changes *c,
+                           struct scarce *source, unsigned nodes) {
+    struct hash got, expected = rebuild(&m->now);
+    unsigned missing = 0;
+    const struct state_missing_sink sink = {count_missing, &missing};
+    list_changes(c, m);
+    source->limited = true;
+    source->left = nodes;
+    int r = state_root_compute(s, &got, c->account, c->count, NULL, &sink, NULL, NULL);
+    source->limited = false;
+    if (r == 0 ? !hash_equal(&got, &expected) : r != ERR_NOT_FOUND || missing == 0) abort();
+}
+
 static void add_block(struct state_root *s, struct trie_store *store, struct model *m,
                       struct changes *c) {
     compute(s, m, c);
@@ -147,11 +182,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static struct model m;
     struct trie_store *store;
     struct trie_store_source source;
+    struct scarce scarce = {.limited = false};
     struct state_root *s;
     memset(&m, 0, sizeof m);
     if (trie_store_open_memory(&store, NULL) != 0) abort();
-    const struct state_root_options options = {.source = trie_store_source(&source, store),
-                                               .stored = true};
+    scarce.inner = trie_store_source(&source, store);
+    const struct state_root_options options = {
+        .source = {get_scarce, &scarce, scarce.inner.trusted}, .stored = true};
     if (state_root_create(&s, &TRIE_EMPTY_ROOT, &options, NULL) != 0) abort();
     unsigned computed = 0;
     for (size_t at = 0; at + 1 < size && computed < 16; at += 2) {
@@ -168,8 +205,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             begin_candidate(&m);
         } else if (command < 0xf8) {
             add_block(s, store, &m, &c);
-        } else {
+        } else if (command < 0xfc) {
             state_root_forget(s);
+        } else {
+            if (command & 1) state_root_forget(s);
+            compute_scarce(s, &m, &c, &scarce, data[at + 1] & 15);
+            if (command & 2) begin_candidate(&m);
         }
     }
     compute(s, &m, &c);
