@@ -278,9 +278,11 @@ static int ask(struct client_answer *ret, struct sending *s, const char *url, st
                                                           : "x-buildernet-signature"),
             .value = bytes_from_str(signature)};
     }
-    if (signature && s->v->api_key) {
-        fields[r.fields.count++] = (struct http_field){
-            .name = BYTES_LIT("x-api-key"), .value = bytes_from_str(s->v->api_key), .secret = true};
+    if (signature && s->v->api_key.n > 0) {
+        fields[r.fields.count++] =
+            (struct http_field){.name = BYTES_LIT("x-api-key"),
+                                .value = bytes_make(s->v->api_key.p, s->v->api_key.n),
+                                .secret = true};
     }
     return client_ask(ret, &s->a, &o, &r, body, ANSWER_MAX, s->v->timeout_ns, why);
 }

@@ -8,8 +8,7 @@
 
 struct send_values {
     const char *url, *ca, *rpc_url;
-    struct secret key;
-    const char *api_key;
+    struct secret key, api_key;
     bool no_check, dry_run, json, flashbots_header;
     uint64_t timeout_ns;
     /* a bundle's members */

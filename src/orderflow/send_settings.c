@@ -15,7 +15,7 @@ static const struct config_option options[] = {
     ROW(SECRET, key, "key", NULL, NULL,
         "Key that signs the request: 64 hex digits, or file:/path. It is who you are to the node; "
         "without one a fresh key is used."),
-    ROW(STRING, api_key, "api-key", NULL, "KEY", "Sent as X-Api-Key."),
+    ROW(SECRET, api_key, "api-key", NULL, NULL, "Sent as X-Api-Key; or file:/path of it."),
     ROW(BOOL, flashbots_header, "flashbots-header", "false", NULL,
         "Sign in X-Flashbots-Signature, for nodes that know no other."),
     ROW(BOOL, no_check, "no-check", "false", NULL, "Send also what the node will refuse."),

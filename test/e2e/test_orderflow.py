@@ -456,6 +456,16 @@ def an_api_key_has_its_own_limit_and_priority():
             statuses = [node.send("eth_sendBundle", {"txs": RAW[:1], "minTimestamp": n})[0]
                         for n in range(8)]
             assert 429 in statuses, statuses
+            file = folder / "api-key"  # in a file, and never shown
+            file.write_text("a-long-enough-key\n")
+            file.chmod(0o600)
+            send = lambda *words: run(PROGRAM, "send", "bundle", RAW[2], "--url",
+                                      f"http://127.0.0.1:{node.user}", "--api-key", *words)
+            node.builder.requests.clear()
+            assert send(f"file:{file}").returncode == 0
+            wait_until(lambda: node.builder.requests)
+            assert node.builder.requests[0][0]["x-buildernet-priority"] == "high"
+            assert "a-long" not in send("a-long-enough-key", "--print-config").stdout
 
 
 @case
