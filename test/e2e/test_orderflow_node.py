@@ -12,7 +12,7 @@ import time
 import harness
 import wallet
 from harness import PROGRAM, Folder, Skip, case, run, wait_until
-from orderflow_node import Hub, Node, Server
+from orderflow_node import Builder, Hub, Node, Server
 
 USER, PEER, TRUSTED = 0x1111, 0x2222, 0x3333
 RAW = ["0x" + wallet.transaction(USER, n).hex() for n in range(4)]
@@ -180,7 +180,8 @@ def what_was_replaced_does_not_come_back_after_a_crash():
         wait_until(lambda: len(node.builder.requests) == 9)
         time.sleep(2.5)  # their own time is over
         node.kill()
-        node.builder.requests.clear()
+        node.builder.close()
+        node.builder = Builder(node.builder.port)  # started again too: it lacks everything
         with node:
             of = lambda last: [b for b in node.builder.params() if b["txs"] and
                                b["replacementUuid"] == uuid + last]
