@@ -40,7 +40,7 @@ static void double_times(struct bls_g1 *a, unsigned times) {
         bls_g1_double(a, a);
 }
 
-#define split_scalar(parts, k) bls_scalar_split2((parts)->w, k)
+#define split_scalar(parts, k) bls_scalar_split2_public((parts)->w, k)
 #define split_scalar_secret(parts, k) bls_scalar_split2((parts)->w, k)
 
 #include "crypto/bls_group_template.h"

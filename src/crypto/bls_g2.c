@@ -64,7 +64,7 @@ static void double_times(struct bls_g2 *a, unsigned times) {
         bls_g2_double(a, a);
 }
 
-#define split_scalar(parts, k) bls_scalar_split4((parts)->w, k)
+#define split_scalar(parts, k) bls_scalar_split4_public((parts)->w, k)
 #define split_scalar_secret(parts, k) bls_scalar_split4((parts)->w, k)
 
 #include "crypto/bls_group_template.h"

@@ -540,4 +540,25 @@ TEST(scalars_split_and_join) {
     mpz_clears(k, sum, x, part, NULL);
 }
 
+/* Also where a word of the quotient is guessed too large: remainders next to 0 and to x^2. */
+TEST(public_scalars_split_as_secret_ones) {
+    struct u256 x = u256_from_u64(BLS_X_ABS), x2 = u256_mul(x, x);
+    for (unsigned i = 0; i < 20000; i++) {
+        struct u256 s = i < 200 ? edge_scalar(i) : random_scalar();
+        uint64_t two[2][2], expected2[2][2], four[4][1], expected4[4][1];
+        if (i >= 10000) {
+            s.w[2] = i & 1 ? s.w[2] : UINT64_MAX;
+            s = u256_mul(u256_shift_right(s, 129), x2);
+            s = i & 2 ? u256_add(s, u256_from_u64(i & 4)) : u256_sub(s, u256_from_u64(i & 4));
+            bls_scalar_reduce(&s, s);
+        }
+        bls_scalar_split2(expected2, &s);
+        bls_scalar_split2_public(two, &s);
+        CHECK(memcmp(two, expected2, sizeof two) == 0);
+        bls_scalar_split4(expected4, &s);
+        bls_scalar_split4_public(four, &s);
+        CHECK(memcmp(four, expected4, sizeof four) == 0);
+    }
+}
+
 TEST_MAIN()

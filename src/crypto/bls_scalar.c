@@ -75,6 +75,43 @@ void bls_scalar_split4(uint64_t ret[4][1], const struct u256 *k) {
     ret[3][0] = divide_64(&ret[2][0], high);
 }
 
+/* One word of a quotient (Knuth, The Art of Computer Programming 4.3.1, algorithm D):
+ * (high 2^64 + low) / d, where high < d and d has its top bit set. */
+static uint64_t divide_step(u128 *ret_remainder, u128 high, uint64_t low, u128 d) {
+    uint64_t d1 = (uint64_t)(d >> 64), d0 = (uint64_t)d;
+    // the word from the upper halves alone is right or up to two too large
+    uint64_t top = (uint64_t)(high >> 64);
+    uint64_t word = top >= d1 ? UINT64_MAX : (uint64_t)(high / d1);
+    u128 rest = high - (u128)word * d1; // below 2^64 + d1
+    u128 less = (u128)word * d0;
+    while (rest >> 64 == 0 && less > (rest << 64 | low)) {
+        word--;
+        less -= d0;
+        rest += d1;
+    }
+    *ret_remainder = (rest << 64 | low) - less;
+    return word;
+}
+
+void bls_scalar_split2_public(uint64_t ret[2][2], const struct u256 *k) {
+    const u128 d = (u128)BLS_X_ABS * BLS_X_ABS;
+    u128 rest = (u128)k->w[3] << 64 | k->w[2]; // below d, for k is below r = x^4 - x^2 + 1
+    ret[1][1] = divide_step(&rest, rest, k->w[1], d);
+    ret[1][0] = divide_step(&rest, rest, k->w[0], d);
+    ret[0][0] = (uint64_t)rest;
+    ret[0][1] = (uint64_t)(rest >> 64);
+}
+
+void bls_scalar_split4_public(uint64_t ret[4][1], const struct u256 *k) {
+    uint64_t half[2][2];
+    bls_scalar_split2_public(half, k);
+    for (int i = 0; i < 2; i++) {
+        u128 v = (u128)half[i][1] << 64 | half[i][0];
+        ret[2 * i][0] = (uint64_t)(v % BLS_X_ABS);
+        ret[2 * i + 1][0] = (uint64_t)(v / BLS_X_ABS);
+    }
+}
+
 void bls_scalar_reduce_wide(struct u256 *ret, const uint8_t *in, size_t n) {
     struct u256 r = U256_ZERO;
     for (size_t i = 0; i < n; i++) {

@@ -1,5 +1,5 @@
 /* Scalars of BLS12-381: splitting for the curves' endomorphisms. Internal to the crypto library.
- * Constant time. Any thread.
+ * Constant time except _public. Any thread.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef CRYPTO_BLS_SCALAR_H
@@ -26,5 +26,9 @@ void bls_scalar_split2(uint64_t ret[2][2], const struct u256 *k);
 
 /* k = sum of ret[i] |x|^i, all below 2^64. k below r. */
 void bls_scalar_split4(uint64_t ret[4][1], const struct u256 *k);
+
+/* The same for a public k, in a small part of the time. */
+void bls_scalar_split2_public(uint64_t ret[2][2], const struct u256 *k);
+void bls_scalar_split4_public(uint64_t ret[4][1], const struct u256 *k);
 
 #endif
