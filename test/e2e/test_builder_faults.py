@@ -11,6 +11,7 @@ import time
 import wallet
 from builder_world import BUILDER_KEY, BURN, FINNEY, ONCE, PAY, PROPOSER, REVERT, World, rpc
 from harness import Folder, case, main, request, wait_until
+from orderflow_node import Node
 from relay_stub import Server
 
 BUILDER = "0x" + wallet.address(BUILDER_KEY).hex()
@@ -329,6 +330,35 @@ def a_relay_that_calls_blocks_invalid_is_named():
             assert "relay_says_invalid relay=real" not in log(w)
     finally:
         crook.close()
+
+
+@case
+def a_killed_orderflow_gives_each_order_once():
+    """The orderflow program, killed again and again, goes on where the builder stands; a builder that
+    was started again gets everything, once."""
+    with Network() as w, Folder() as folder:
+        chain = int(w.node("eth_chainId"), 16)
+        node = Node(folder, "--builder-url", f"feed:{w.folder / 'orders.sock'}", "--chain-id",
+                    str(chain), "--journal-folder", folder / "journal").start()
+        for n in range(200):
+            raw = "0x" + wallet.transaction(BUILDER_KEY + 1, n, chain=chain).hex()
+            assert node.send("eth_sendRawTransaction", raw, BUILDER_KEY + 1)[0] == 200
+            if n % 50 == 49:
+                node.kill()
+                node.start()
+        held = lambda: [int(n) for n in re.findall(r"event=feed_connected .*last=(\d+)", log(w))]
+        wait_until(lambda: node.metric("orderflow_builder_known") == 200, 10, node.process.logged)
+        assert len(held()) == 5 and held()[-1] == 200, held()
+        w.stop("builder")
+        w.start_builder()
+        state = lambda: [node.metric("orderflow_builder_" + name)
+                         for name in ("retried", "connected", "in_flight_orders")]
+        wait_until(lambda: state() == [200, 1, 0], 10, node.process.logged)
+        node.kill()
+        node.start()
+        wait_until(lambda: node.metric("orderflow_builder_known") == 200, 10, node.process.logged)
+        assert held()[-1] == 400, held()
+        node.kill()
 
 
 main()
