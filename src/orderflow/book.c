@@ -12,10 +12,21 @@
 #define KEYS_DEFAULT 262144u
 #define ID_DEFAULT_NS (60 * NS_PER_S)
 #define KEY_DEFAULT_NS (600 * NS_PER_S)
+#define SEEN_AT_ONCE 1024u
 
 struct seen {
     struct heap_node expiry;
-    struct hash id;
+    union {
+        struct hash id;
+        struct seen *next; /* of the spare ones */
+    };
+};
+
+/* Ids stay for a minute, while what an order needs on its way comes and goes: apart from that, they
+ * leave no gaps in it. */
+struct seen_block {
+    struct seen_block *next;
+    struct seen seen[SEEN_AT_ONCE];
 };
 
 struct key {
@@ -37,6 +48,8 @@ struct book {
     struct book_options options;
     struct map ids, keys;
     struct heap id_expiry, key_expiry;
+    struct seen *spare;
+    struct seen_block *blocks; /* as many as were ever needed at once */
     struct book_stats stats;
     _Atomic uint64_t clock_us;
 };
@@ -58,10 +71,30 @@ int book_new(struct book **ret, const struct book_options *options, struct error
     return 0;
 }
 
+static void put_spare(struct book *b, struct seen *s) {
+    s->next = b->spare;
+    b->spare = s;
+}
+
+static struct seen *take_spare(struct book *b) {
+    if (!b->spare) {
+        struct seen_block *block = calloc(1, sizeof *block);
+        if (!block) return NULL;
+        block->next = b->blocks;
+        b->blocks = block;
+        for (size_t i = SEEN_AT_ONCE; i-- > 0;) {
+            put_spare(b, &block->seen[i]);
+        }
+    }
+    struct seen *s = b->spare;
+    b->spare = s->next;
+    return s;
+}
+
 static void drop_id(struct book *b, struct seen *s) {
     (void)map_remove(&b->ids, BYTES_OF(s->id));
     heap_remove(&b->id_expiry, &s->expiry);
-    free(s);
+    put_spare(b, s);
 }
 
 static void drop_key(struct book *b, struct key *k) {
@@ -82,8 +115,10 @@ static struct key *first_key(const struct book *b) {
 
 void book_free(struct book *b) {
     if (!b) return;
-    for (struct seen *s = first_id(b); s; s = first_id(b)) {
-        drop_id(b, s);
+    while (b->blocks) {
+        struct seen_block *block = b->blocks;
+        b->blocks = block->next;
+        free(block);
     }
     for (struct key *k = first_key(b); k; k = first_key(b)) {
         drop_key(b, k);
@@ -116,15 +151,15 @@ static uint64_t later(uint64_t a, uint64_t b) {
 
 /* Without memory the order goes on unnoted: a repetition is better than a loss. */
 static void note_id(struct book *b, const struct flow_order *o, uint64_t now_ns) {
-    struct seen *s = calloc(1, sizeof *s);
+    struct seen *s = take_spare(b);
     if (!s) return;
     s->id = o->id;
     uint64_t until = later(now_ns + b->options.id_ns, o->expires_ns);
     if (map_put(&b->ids, BYTES_OF(s->id), s, NULL, NULL) != 0) {
-        free(s);
+        put_spare(b, s);
     } else if (heap_add(&b->id_expiry, &s->expiry, until, NULL) != 0) {
         (void)map_remove(&b->ids, BYTES_OF(s->id));
-        free(s);
+        put_spare(b, s);
     }
 }
 
