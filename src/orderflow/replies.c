@@ -10,15 +10,15 @@
 
 struct place {
     struct hash key;
-    uint64_t until_ns; /* 0: free */
     struct address signer;
     uint16_t n;
     uint8_t text[REPLY_BYTES_MAX];
 };
 
-/* Pieces of the keys of a set's places, side by side: a look-up touches one of the places. */
+/* What is looked at of all of a set's places, side by side: of the places only one is touched. */
 struct set {
-    uint32_t piece[WAYS];
+    uint64_t until_ns[WAYS]; /* 0: free */
+    uint32_t piece[WAYS];    /* of the keys */
 };
 
 struct replies {
@@ -73,19 +73,23 @@ static uint32_t piece_of(const struct hash *key) {
     return load_le32(key->b + 8);
 }
 
-static struct place *find(const struct replies *r, const struct hash *key) {
-    size_t set = set_of(r, key);
+/* The way of a key in its set; WAYS: none. */
+static size_t find(const struct replies *r, size_t set, const struct hash *key) {
+    const struct set *s = &r->sets[set];
     for (size_t i = 0; i < WAYS; i++) {
-        struct place *p = &r->places[set * WAYS + i];
-        if (r->sets[set].piece[i] == piece_of(key) && hash_equal(&p->key, key)) return p;
+        if (s->until_ns[i] > 0 && s->piece[i] == piece_of(key) &&
+            hash_equal(&r->places[set * WAYS + i].key, key)) {
+            return i;
+        }
     }
-    return NULL;
+    return WAYS;
 }
 
 bool replies_get(struct replies *r, struct bytes *ret, struct address *ret_signer,
                  const struct hash *key, uint64_t now_ns) {
-    const struct place *p = find(r, key);
-    if (!p || p->until_ns <= now_ns) return false;
+    size_t set = set_of(r, key), way = find(r, set, key);
+    if (way == WAYS || r->sets[set].until_ns[way] <= now_ns) return false;
+    const struct place *p = &r->places[set * WAYS + way];
     *ret = bytes_make(p->text, p->n);
     *ret_signer = p->signer;
     return true;
@@ -94,15 +98,18 @@ bool replies_get(struct replies *r, struct bytes *ret, struct address *ret_signe
 void replies_put(struct replies *r, const struct hash *key, const struct address *signer,
                  struct bytes reply, uint64_t now_ns) {
     if (reply.n > REPLY_BYTES_MAX) return;
-    size_t set = set_of(r, key), way = 0;
-    struct place *all = &r->places[set * WAYS], *p = find(r, key);
-    for (size_t i = 0; !p && i < WAYS; i++) {
-        if (all[i].until_ns < all[way].until_ns) way = i; // the one put longest ago
+    size_t set = set_of(r, key), way = find(r, set, key);
+    struct set *s = &r->sets[set];
+    if (way == WAYS) {
+        way = 0;
+        for (size_t i = 1; i < WAYS; i++) {
+            if (s->until_ns[i] < s->until_ns[way]) way = i; // the one put longest ago
+        }
     }
-    if (!p) p = &all[way];
-    r->sets[set].piece[p - all] = piece_of(key);
+    struct place *p = &r->places[set * WAYS + way];
+    s->until_ns[way] = now_ns + r->keep_ns;
+    s->piece[way] = piece_of(key);
     p->key = *key;
-    p->until_ns = now_ns + r->keep_ns;
     p->signer = *signer;
     p->n = (uint16_t)reply.n;
     memcpy(p->text, reply.p, reply.n);
