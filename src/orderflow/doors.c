@@ -204,8 +204,7 @@ static void submit(struct visit *v) {
     struct error why = {.text = ""};
     unsigned lane = ORDER_LOW;
     metric_observe(v->door->body_bytes, (double)job->body.n);
-    job->received_ns = clock_wall_ns(&clock_system);
-    job->arrived_ns = clock_monotonic_ns(&clock_system);
+    intake_job_arrived(job);
     int r = request_signature_parse(&signature, bytes_from_str(job->header), &why);
     if (r == 0 && answer_again(v)) {
         intake_job_free(job);

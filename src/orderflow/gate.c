@@ -261,7 +261,7 @@ static struct gate_pass count_signer(struct gate *g, const struct address *signe
     if (e) {
         judge(g, &p, e, rule, now_ns);
         if (scored) p.score = score_of(g, e, now_ns);
-        window_add(g, e, now_ns);
+        if (g->options.signer_count > 0) window_add(g, e, now_ns);
         if (!p.over && rule && rule->has_rate && rule->per_second > 0) {
             (void)spend(&e->free_ns, rule->per_second, NS_PER_S, now_ns, &p.retry_ns);
         }

@@ -82,8 +82,6 @@ static void prepare(struct intake_job *job, struct intake *i, enum intake_door d
                                .reply = reply,
                                .scratch = scratch};
     job->first = i->options.api == INTAKE_FIRST || door == INTAKE_SYSTEM;
-    job->received_ns = intake_wall_ns(i);
-    job->arrived_ns = intake_now_ns(i);
     arena_init(&job->arena, 4 * i->options.body_max + (1u << 20));
 }
 
@@ -108,6 +106,11 @@ struct intake_job *intake_job_new(struct intake *i, enum intake_door door) {
     }
     prepare(job, i, door);
     return job;
+}
+
+void intake_job_arrived(struct intake_job *job) {
+    job->received_ns = intake_wall_ns(job->intake);
+    job->arrived_ns = intake_now_ns(job->intake);
 }
 
 void intake_job_free(struct intake_job *job) {

@@ -148,6 +148,9 @@ void intake_set_journal(struct intake *i, struct journal *j);
 struct intake_job *intake_job_new(struct intake *i, enum intake_door door);
 void intake_job_free(struct intake_job *job);
 
+/* intake_job_arrived notes the time: the message is whole. Once, before it is submitted. */
+void intake_job_arrived(struct intake_job *job);
+
 /* intake_append adds to a job's message.
  * false  all messages at work together are more than bytes_max, or no memory: answer busy. */
 [[gnu::warn_unused_result]] bool intake_append(struct intake_job *job, struct bytes in);

@@ -133,6 +133,7 @@ void intake_received(void *context, const struct share_received *r, struct share
         tell(i, t, PEER_ERROR_INTERNAL, NULL, "busy");
         return;
     }
+    intake_job_arrived(job);
     job->method = r->method;
     job->form = r->form;
     job->sent_ns = r->sent_ns > 0 ? r->sent_ns : r->received_ns;

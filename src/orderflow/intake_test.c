@@ -177,6 +177,7 @@ static void submit(struct world *w, struct reply *r, enum intake_door door,
     memcpy(job->header, header.p, header.n);
     buf_free(&header);
     CHECK(intake_append(job, bytes_from_str(body)));
+    intake_job_arrived(job);
     CHECK(intake_submit(job, NULL, 1));
 }
 
