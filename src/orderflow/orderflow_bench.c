@@ -7,7 +7,8 @@
  * connections from another. CPU time of the serving process a request is the figure: what the
  * machine does beside it adds to wall time only. A processor's own speed varies by half within
  * seconds (others on the same core, its clock): so a case goes in SLICES, each followed by the
- * limit's parts on that processor, and its figures are medians of slices.
+ * limit's parts on that processor, and its figures are medians of slices. Before them WARM_UP
+ * other requests: a node that has run for a minute has met the pages of its tables.
  *
  * Then latency at half that rate, and that of an honest sender beside floods: from the request's
  * writing until the kernel has the answer, and how long the program worked in between (work_),
@@ -413,12 +414,27 @@ static void measure(const struct served *s, const char *name, const struct reque
     (void)fflush(stdout);
 }
 
+#define WARM_UP 12000u
+
+static void warm_up(const struct served *s, struct request *r) {
+    struct load l;
+    load_open(&l, s);
+    for (size_t done = 0; done < WARM_UP; done += request_count) {
+        for (size_t i = 0; i < request_count; i++) {
+            make(&r[i], 5000000 + done + i, 80000000 + done + i, 1, i);
+        }
+        drive(&l, r, request_count);
+    }
+    load_close(&l);
+}
+
 static void measure_costs(const struct served *s, struct request *r) {
     struct request *nothing = calloc(request_count, sizeof *nothing);
     const size_t n = request_count;
     char text[64];
     CHECK(nothing != NULL);
     make_nothing(nothing, n);
+    warm_up(s, r);
     for (unsigned txs = 1; txs <= 3; txs += 2) {
         for (size_t i = 0; i < n; i++) {
             make(&r[i], i, i * txs + txs * 10000000, txs, i);
