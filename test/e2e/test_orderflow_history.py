@@ -70,7 +70,7 @@ def the_archive_gets_every_order_of_users_signed():
             assert "bundleHash" not in event["params"]
             assert abs(event["metadata"]["receivedAt"] / 1e3 - time.time()) < 60
             wait_until(lambda: node.metric("orderflow_proxy_archive_events_sent_ok") == 100)
-            assert node.metric("orderflow_proxy_archive_rpc_duration_milliseconds_count") == 1
+            assert node.metric("orderflow_proxy_archive_rpc_duration_milliseconds_count") >= 1
             assert node.metric("flowproxy_indexer_clickhouse_"
                                "disk_backup_size_reject_flow_threshold_bytes") == 1 << 30
             archive.status = 503
