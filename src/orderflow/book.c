@@ -115,11 +115,6 @@ static struct key *first_key(const struct book *b) {
 
 void book_free(struct book *b) {
     if (!b) return;
-    while (b->blocks) {
-        struct seen_block *block = b->blocks;
-        b->blocks = block->next;
-        free(block);
-    }
     for (struct key *k = first_key(b); k; k = first_key(b)) {
         drop_key(b, k);
     }
@@ -127,6 +122,11 @@ void book_free(struct book *b) {
     map_free(&b->keys);
     heap_free(&b->id_expiry);
     heap_free(&b->key_expiry);
+    while (b->blocks) { // after the heaps, which forget their nodes
+        struct seen_block *block = b->blocks;
+        b->blocks = block->next;
+        free(block);
+    }
     (void)pthread_mutex_destroy(&b->lock);
     free(b);
 }
