@@ -97,7 +97,7 @@ struct bls_signed {
     const struct bytes96 *signature;
 };
 
-/* bls_verify_batch: 0 when all n signatures are right, at less than six tenths of the cost of one
+/* bls_verify_batch: 0 when all n signatures are right, at two thirds of the cost of one
  * by one. Each is weighted with 64 random bits of the kernel, so that wrong ones cannot cancel
  * (chance 2^-64). n = 0 is right. Says only that one is wrong, not which: verify one by one then.
  * errors ERR_SYNTAX, ERR_INVALID, ERR_NO_MEMORY. */
