@@ -234,6 +234,10 @@ size_t pool_lane_waiting(struct pool *p, unsigned lane) {
     return queue_count(&p->lane[lane]);
 }
 
+size_t pool_lane_capacity(const struct pool *p) {
+    return p->lane[0].mask + 1;
+}
+
 unsigned pool_threads(const struct pool *p) {
     return p->threads;
 }

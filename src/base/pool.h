@@ -70,9 +70,10 @@ void pool_stop(struct pool *p);
 /* pool_submit: false when full. thread any. */
 [[gnu::warn_unused_result]] bool pool_submit(struct pool *p, struct pool_task *task);
 
-/* Waiting tasks (of one lane), and the number of workers. */
+/* Waiting tasks (of one lane), how many a lane takes, and the number of workers. */
 size_t pool_waiting(struct pool *p);
 size_t pool_lane_waiting(struct pool *p, unsigned lane);
+size_t pool_lane_capacity(const struct pool *p);
 unsigned pool_threads(const struct pool *p);
 
 [[gnu::warn_unused_result]] int pool_mailbox_open(struct pool_mailbox *m, struct error *why);

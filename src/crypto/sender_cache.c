@@ -143,6 +143,7 @@ void sender_cache_put(struct sender_cache *cache, const struct address *sender,
     memcpy(e->s, signature->s, sizeof e->s);
     e->y_parity = signature->y_parity;
     e->sender = *sender;
+    if (!e->used) shard->stats.entries++;
     e->used = 1;
     e->last_use = ++shard->clock;
     (void)pthread_mutex_unlock(&shard->lock);

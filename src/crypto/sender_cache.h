@@ -16,7 +16,7 @@
 struct sender_cache;
 
 struct sender_cache_stats {
-    uint64_t hits, misses, evictions;
+    uint64_t hits, misses, evictions, entries;
 };
 
 /* sender_cache_new makes a cache of at least `entries` places (rounded up to a power of two, at

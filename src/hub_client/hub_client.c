@@ -161,6 +161,13 @@ static int take_peers(struct hub_client *c, struct bytes in, bool *ret_changed, 
     return 0;
 }
 
+static void tell_peers_failed(struct hub_client *c, const struct error *why) {
+    list_each_safe(node, &c->watchers) {
+        struct hub_watcher *w = LIST_ENTRY(node, struct hub_watcher, link);
+        if (w->peers_failed) w->peers_failed(w, why);
+    }
+}
+
 static void on_peers(struct hub_request *q, int code, struct bytes in, const struct error *why) {
     struct poll *p = poll_of(q);
     struct hub_client *c = p->client;
@@ -173,6 +180,7 @@ static void on_peers(struct hub_request *q, int code, struct bytes in, const str
     }
     poll_again(p, code);
     note_answer(c, code, why);
+    if (code != 0) tell_peers_failed(c, why);
     if (!changed) return;
     metric_set(c->peer_count, (double)c->peers.count);
     log_info(c->options.log, "hub_peers", F_U64("count", c->peers.count),

@@ -56,6 +56,8 @@ struct hub_watcher {
     /* A registration was taken by the hub. */
     void (*enrolled)(struct hub_watcher *w, const char *service);
     struct list_node link;
+    /* The list was asked for and did not come, or could not be read: each time. */
+    void (*peers_failed)(struct hub_watcher *w, const struct error *why);
 };
 
 /* hub_client_new takes the source over (also on failure). hub_client_free ends everything without

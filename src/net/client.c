@@ -195,6 +195,7 @@ static int send_call(struct client *c, struct client_conn *cc, struct client_cal
     c->working_count++;
     k->at_work = true;
     k->cc = cc;
+    k->sent = true;
     k->on_used = cc->used;
     k->deadline_ns = loop_now_ns(c->loop) + c->options.response_ns;
     return client_conn_send(cc, k, why);
@@ -394,6 +395,10 @@ void call_cancel(struct client_call *k) {
     if (k->cc) client_conn_leave(k->cc, k);
     retire(k);
     client_call_release(k);
+}
+
+bool call_was_sent(const struct client_call *k) {
+    return k->sent;
 }
 
 SSL *call_session(const struct client_call *k) {

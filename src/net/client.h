@@ -109,6 +109,9 @@ void call_resume(struct client_call *k);
 /* call_cancel ends a call at once, without an event. */
 void call_cancel(struct client_call *k);
 
+/* call_was_sent: a connection carried it, or its beginning; in `failed` too. */
+bool call_was_sent(const struct client_call *k);
+
 /* call_session: the TLS session that carries the call; NULL for plain or while it waits. */
 SSL *call_session(const struct client_call *k);
 

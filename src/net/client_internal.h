@@ -64,6 +64,7 @@ struct client_call {
     bool on_used : 1; /* sent on a connection that had carried another call */
     bool full : 1;    /* waits: call_write said ERR_AGAIN */
     bool at_work : 1; /* in the list of working calls */
+    bool sent : 1;    /* it had a connection once */
 };
 
 struct client {

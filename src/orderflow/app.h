@@ -7,6 +7,7 @@
 #include "net/resolver.h"
 #include "net/service.h"
 #include "orderflow/fair.h"
+#include "orderflow/forward_metrics.h"
 #include "orderflow/intake.h"
 #include "orderflow/orderflow.h"
 #include "orderflow/replies.h"
@@ -14,6 +15,7 @@
 
 #define APP_ROUTES_MAX 8
 #define APP_PROXIES_MAX 64
+#define APP_STATUSES 8u
 
 struct app;
 
@@ -29,6 +31,7 @@ struct door {
     struct socket_address address;
     struct metric *requests, *rate_limited, *rate_limited_first[2], *duplicates, *body_bytes,
         *refused;
+    struct metric *http[APP_STATUSES]; /* durations of answers by status, the kinds in use */
 };
 
 /* How the builder is. */
@@ -97,6 +100,8 @@ struct app {
     bool hub_seen; /* its list came at least once */
 
     struct metric *hub_errors;
+    struct metric *shared[2][ORDER_LOW + 1][2];                  /* transaction, priority, big */
+    struct metric *peers_order[ORDER_LOW + 1][FORWARD_TYPES][2]; /* priority, type, big */
     struct metric *delivered[2][ORDER_LOW + 1][2][2]; /* transaction, priority, from peer, big */
 
     const char *builder_url;
@@ -162,8 +167,13 @@ void neighbours_certificate_changed(struct app *a);
 /* ---- app_metrics.c ---- */
 [[gnu::warn_unused_result]] int app_metrics_open(struct app *a, struct error *why);
 void door_metrics_open(struct door *d);
+/* door_metrics_answered: a request was answered, so long after its head came. */
+void door_metrics_answered(struct door *d, int status, uint64_t took_ns);
 /* app_metrics_delivered: the builder took an order. */
 void app_metrics_delivered(struct app *a, const struct flow_order *o);
+/* app_metrics_shared: a peer took an order of a user, at a wall clock's time. */
+void app_metrics_shared(struct app *a, const struct flow_order *o, uint64_t at_ns);
+void app_metrics_hub_failed(struct app *a, const struct error *why);
 
 /* app_listen opens a listener of a server, whose address is given as text, and logs it. */
 [[gnu::warn_unused_result]] int app_listen(struct app *a, struct server *s, const char *name,

@@ -56,13 +56,23 @@
     X(APP_TIP, METRIC_GAUGE, "orderflow_newest_block", "Newest block that is known; 0: none.",     \
       NULL)                                                                                        \
     X(APP_BUNDLE_TIME, METRIC_SUMMARY, "flowproxy_system_e2e_bundle_processing_time",              \
-      "Seconds from a bundle's receipt to the builder's answer.",                                  \
+      "Seconds from a bundle's receipt to the builder's answer, or a peer's.",                     \
       "priority,direction,big_request")                                                            \
     X(APP_TX_TIME, METRIC_SUMMARY, "flowproxy_system_e2e_transaction_processing_time",             \
-      "Seconds from a transaction's receipt to the builder's answer.",                             \
+      "Seconds from a transaction's receipt to the builder's answer, or a peer's.",                \
       "priority,direction,big_request")                                                            \
+    X(APP_SYSTEM_TIME, METRIC_SUMMARY, "flowproxy_system_e2e_system_order_processing_time",        \
+      "Seconds from the receipt of a peer's order to the builder's answer.",                       \
+      "priority,direction,order_type,big_request")                                                 \
+    X(APP_HTTP_TIME, METRIC_SUMMARY, "flowproxy_ingress_http_request_duration",                    \
+      "Seconds from the head of a request with an order to its answer.",                           \
+      "handler,method,path,status")                                                                \
+    X(APP_SIGNER_CACHE, METRIC_GAUGE, "flowproxy_ingress_signer_cache_entry_count",                \
+      "Transactions whose sender is remembered.", NULL)                                            \
+    X(APP_HUB_FAILURES, METRIC_COUNTER, "flowproxy_builderhub_peer_request_failures",              \
+      "Times the hub's list was asked for in vain.", "error")                                      \
     X(APP_HUB_ERRORS, METRIC_COUNTER, "orderflow_proxy_confighub_errors",                          \
-      "Times the hub was found away.", NULL)                                                       \
+      "Times the hub's list was asked for in vain.", NULL)                                         \
     X(APP_RATE_LIMITS, METRIC_COUNTER, "orderflow_proxy_api_user_rate_limits",                     \
       "Users' requests over a limit.", NULL)                                                       \
     X(APP_LOCAL_RATE_LIMITS, METRIC_COUNTER, "orderflow_proxy_api_local_rate_limits",              \
@@ -81,6 +91,21 @@ void door_metrics_open(struct door *d) {
         d->rate_limited_first[0] = metrics_get(m, &app_metric_table[APP_RATE_LIMITS], NULL);
         d->rate_limited_first[1] = metrics_get(m, &app_metric_table[APP_LOCAL_RATE_LIMITS], NULL);
     }
+}
+
+void door_metrics_answered(struct door *d, int status, uint64_t took_ns) {
+    static const int statuses[APP_STATUSES] = {200, 400, 401, 404, 413, 429, 500, 503};
+    unsigned i = 0;
+    while (i < APP_STATUSES && statuses[i] != status) {
+        i++;
+    }
+    if (i == APP_STATUSES) return; // none that the doors give
+    if (!d->http[i]) {
+        const char *const labels[] = {d->kind == INTAKE_USER ? "user" : "system", "POST", "/",
+                                      http_status_text((unsigned)status)};
+        d->http[i] = metrics_get(d->app->metrics, &app_metric_table[APP_HTTP_TIME], labels);
+    }
+    metric_observe_ns(d->http[i], took_ns);
 }
 
 static double entities(void *a) {
@@ -102,6 +127,9 @@ static double order_ratio(void *a) {
 static double signer_ratio(void *a) {
     struct sender_cache_stats s = sender_cache_stats(((struct app *)a)->senders);
     return s.hits + s.misses > 0 ? 100 * (double)s.hits / (double)(s.hits + s.misses) : 0;
+}
+static double signers(void *a) {
+    return (double)sender_cache_stats(((struct app *)a)->senders).entries;
 }
 static double jobs(void *a) {
     return (double)intake_jobs(((struct app *)a)->intake);
@@ -167,8 +195,37 @@ void app_metrics_delivered(struct app *a, const struct flow_order *o) {
     unsigned tx = o->order.method == ORDER_SEND_RAW_TX, peer = o->source == FLOW_FROM_PEER;
     uint64_t now = clock_wall_ns(&clock_system);
     if (o->source == FLOW_FROM_JOURNAL || now < o->received_ns) return;
-    metric_observe_ns(a->delivered[tx][o->priority][peer][o->bytes > BIG_BYTES],
-                      now - o->received_ns);
+    bool big = o->bytes > BIG_BYTES;
+    metric_observe_ns(a->delivered[tx][o->priority][peer][big], now - o->received_ns);
+    if (!peer) return;
+    unsigned type = forward_type(o);
+    struct metric **slot = &a->peers_order[o->priority][type][big];
+    if (!*slot) {
+        const char *const labels[] = {order_priority_name(o->priority), "system_to_local",
+                                      forward_type_name(type), big ? "true" : "false"};
+        *slot = metrics_get(a->metrics, &app_metric_table[APP_SYSTEM_TIME], labels);
+    }
+    metric_observe_ns(*slot, now - o->received_ns);
+}
+
+void app_metrics_shared(struct app *a, const struct flow_order *o, uint64_t at_ns) {
+    unsigned tx = o->order.method == ORDER_SEND_RAW_TX;
+    bool big = o->bytes > BIG_BYTES;
+    struct metric **slot = &a->shared[tx][o->priority][big];
+    if (o->source == FLOW_FROM_JOURNAL || at_ns < o->received_ns) return;
+    if (!*slot) {
+        const char *const labels[] = {order_priority_name(o->priority), "user_to_system",
+                                      big ? "true" : "false"};
+        *slot =
+            metrics_get(a->metrics, &app_metric_table[tx ? APP_TX_TIME : APP_BUNDLE_TIME], labels);
+    }
+    metric_observe_ns(*slot, at_ns - o->received_ns);
+}
+
+void app_metrics_hub_failed(struct app *a, const struct error *why) {
+    const char *const labels[] = {error_name((int)why->code)};
+    metric_inc(a->hub_errors);
+    metric_inc(metrics_get(a->metrics, &app_metric_table[APP_HUB_FAILURES], labels));
 }
 
 int app_metrics_open(struct app *a, struct error *why) {
@@ -180,6 +237,7 @@ int app_metrics_open(struct app *a, struct error *why) {
         {APP_ORDER_CACHE, orders},
         {APP_ORDER_RATIO, order_ratio},
         {APP_SIGNER_RATIO, signer_ratio},
+        {APP_SIGNER_CACHE, signers},
         {APP_KEYS, keys},
         {APP_FORGOTTEN, forgotten},
         {APP_JOB_BYTES, job_bytes},

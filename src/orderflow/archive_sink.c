@@ -30,6 +30,34 @@
     X(SINK_SPILLED, METRIC_GAUGE, "orderflow_archive_spilled_bytes", "Bytes on disk.", "sink")
 METRICS_DECLARE(sink_metric, SINK_METRICS)
 
+#define CLICKHOUSE "flowproxy_indexer_clickhouse_"
+#define TABLE_METRICS(X)                                                                           \
+    X(TABLE_BYTES, METRIC_COUNTER, CLICKHOUSE "bytes_committed", "Bytes that ClickHouse took.",    \
+      NULL)                                                                                        \
+    X(TABLE_SECONDS, METRIC_SUMMARY, CLICKHOUSE "batch_commit_time",                               \
+      "Seconds of a batch that it took.", NULL)                                                    \
+    X(TABLE_KEPT_BYTES, METRIC_COUNTER, CLICKHOUSE "backup_data_bytes_total",                      \
+      "Bytes that were kept for it, on disk or in memory.", NULL)                                  \
+    X(TABLE_KEPT_ROWS, METRIC_COUNTER, CLICKHOUSE "backup_data_rows_total",                        \
+      "Rows that were kept for it, on disk or in memory.", NULL)                                   \
+    X(TABLE_LOST_BYTES, METRIC_COUNTER, CLICKHOUSE "backup_data_lost_bytes_total",                 \
+      "Bytes of rows that neither had room for, or that were wrong.", NULL)                        \
+    X(TABLE_LOST_ROWS, METRIC_COUNTER, CLICKHOUSE "backup_data_lost_rows_total",                   \
+      "Rows that neither had room for, or that were wrong.", NULL)                                 \
+    X(TABLE_QUEUE, METRIC_GAUGE, CLICKHOUSE "queue_size", "Rows that wait for ClickHouse.",        \
+      "order")                                                                                     \
+    X(TABLE_BACKUP_BYTES, METRIC_GAUGE, CLICKHOUSE "backup_size_bytes",                            \
+      "Bytes that are kept for it now.", "order,backend")                                          \
+    X(TABLE_BACKUP_BATCHES, METRIC_GAUGE, CLICKHOUSE "backup_size_batches",                        \
+      "Pieces in which they are kept.", "order,backend")                                           \
+    X(TABLE_DISK_ERRORS, METRIC_COUNTER, CLICKHOUSE "backup_disk_errors",                          \
+      "Pieces that the disk did not take.", "order,error")                                         \
+    X(TABLE_FAILURES, METRIC_COUNTER, CLICKHOUSE "commit_failures",                                \
+      "Batches that ClickHouse did not take.", "error")
+METRICS_DECLARE(table_metric, TABLE_METRICS)
+
+enum { BACKEND_DISK, BACKEND_MEMORY, BACKENDS };
+
 struct batch {
     struct list_node node;
     unsigned records, tries;
@@ -46,8 +74,11 @@ struct archive_sink {
     struct batch *open;
     size_t open_before; /* bytes of the open batch before the record that is being added */
     struct list waiting;
-    uint64_t waiting_bytes;
-    uint64_t ripe; /* records of the spill whose time to go has come */
+    uint64_t waiting_bytes, waiting_records;
+    struct {
+        uint64_t bytes, batches;
+    } held[BACKENDS]; /* of waiting, and the one that is being sent when the disk has it too */
+    uint64_t ripe;    /* records of the spill whose time to go has come */
     struct batch *sending;
     unsigned status, pauses;
     bool disk_failed;
@@ -55,6 +86,8 @@ struct archive_sink {
     struct loop_timer close_timer, pause_timer;
     struct archive_sink_stats stats;
     struct metric *metric[sink_metric_count];
+    struct metric *table[TABLE_QUEUE + 1]; /* NULL: the sink is no table */
+    struct metric *kept_bytes[BACKENDS], *kept_batches[BACKENDS];
 };
 
 static void send_next(struct archive_sink *s);
@@ -66,9 +99,32 @@ static void batch_free(struct batch *b) {
     free(b);
 }
 
-static void lose(struct archive_sink *s, uint64_t records) {
+static void hold(struct archive_sink *s, const struct batch *b) {
+    int i = b->on_disk ? BACKEND_DISK : BACKEND_MEMORY;
+    s->held[i].bytes += b->data.n;
+    s->held[i].batches++;
+}
+
+static void let_go(struct archive_sink *s, const struct batch *b) {
+    int i = b->on_disk ? BACKEND_DISK : BACKEND_MEMORY;
+    s->held[i].bytes -= b->data.n;
+    s->held[i].batches--;
+}
+
+static void wait_in(struct archive_sink *s, struct batch *b, bool first) {
+    s->waiting_bytes += b->data.n;
+    s->waiting_records += b->records;
+    if (first)
+        list_push_front(&s->waiting, &b->node);
+    else
+        list_push_back(&s->waiting, &b->node);
+}
+
+static void lose(struct archive_sink *s, uint64_t records, uint64_t bytes) {
     if (records == 0) return;
     s->stats.lost += records;
+    metric_add(s->table[TABLE_LOST_ROWS], records);
+    metric_add(s->table[TABLE_LOST_BYTES], bytes);
     metric_add(s->metric[SINK_LOST], records);
     log_warn(s->options.log, "history_lost", F_STR("sink", s->options.name),
              F_U64("records", records));
@@ -77,6 +133,22 @@ static void lose(struct archive_sink *s, uint64_t records) {
 static void show(struct archive_sink *s) {
     metric_set(s->metric[SINK_WAITING], (double)s->waiting_bytes);
     metric_set(s->metric[SINK_SPILLED], (double)spill_bytes(s->options.spill));
+    if (!s->options.clickhouse_order) return;
+    uint64_t rows = spill_weight(s->options.spill) + s->waiting_records;
+    rows += (s->open ? s->open->records : 0) + (s->sending ? s->sending->records : 0);
+    metric_set(s->table[TABLE_QUEUE], (double)rows);
+    for (int i = 0; i < BACKENDS; i++) {
+        bool disk = i == BACKEND_DISK;
+        uint64_t bytes = disk ? spill_left(s->options.spill) : 0;
+        uint64_t pieces = disk ? spill_records(s->options.spill) : 0;
+        metric_set(s->kept_bytes[i], (double)(s->held[i].bytes + bytes));
+        metric_set(s->kept_batches[i], (double)(s->held[i].batches + pieces));
+    }
+}
+
+static void count_kept(struct archive_sink *s, const struct batch *b) {
+    metric_add(s->table[TABLE_KEPT_ROWS], b->records);
+    metric_add(s->table[TABLE_KEPT_BYTES], b->data.n);
 }
 
 /* A record of the spill: u32 records, little-endian, then those. */
@@ -88,13 +160,20 @@ static int to_disk(struct archive_sink *s, const struct batch *b, struct error *
     uint8_t head[4];
     struct buf record;
     uint64_t lost = spill_dropped(s->options.spill);
+    uint64_t lost_bytes = spill_dropped_bytes(s->options.spill);
     buf_init(&record, 0);
     store_le32(head, b->records);
     buf_append(&record, bytes_make(head, sizeof head));
     buf_append(&record, buf_view(&b->data));
     int r = buf_check(&record, why);
     if (r == 0) r = spill_append(s->options.spill, buf_view(&record), 0, 0, why);
-    lose(s, spill_dropped(s->options.spill) - lost); // what the spill gave up for it
+    lose(s, spill_dropped(s->options.spill) - lost, // what the spill gave up for it
+         spill_dropped_bytes(s->options.spill) - lost_bytes);
+    if (r == 0) count_kept(s, b);
+    if (r != 0 && s->options.clickhouse_order) {
+        const char *const labels[] = {s->options.clickhouse_order, error_name(r)};
+        metric_inc(metrics_get(s->options.metrics, &table_metric_table[TABLE_DISK_ERRORS], labels));
+    }
     buf_free(&record);
     return r;
 }
@@ -102,12 +181,13 @@ static int to_disk(struct archive_sink *s, const struct batch *b, struct error *
 /* In memory, when there is no disk or none that takes it. */
 static void to_memory(struct archive_sink *s, struct batch *b) {
     if (s->waiting_bytes + b->data.n > s->options.memory_bytes) {
-        lose(s, b->records);
+        lose(s, b->records, b->data.n);
         batch_free(b);
         return;
     }
-    s->waiting_bytes += b->data.n;
-    list_push_back(&s->waiting, &b->node);
+    count_kept(s, b);
+    hold(s, b);
+    wait_in(s, b, false);
 }
 
 /* One batch of what is on disk, in order; NULL: nothing. */
@@ -120,6 +200,7 @@ static struct batch *from_disk(struct archive_sink *s) {
     b->on_disk = true;
     buf_init(&b->data, 0);
     uint64_t lost = spill_dropped(o->spill); // files that cannot be read
+    uint64_t lost_bytes = spill_dropped_bytes(o->spill);
     while (spill_first(o->spill, &record, &expires_ns, NULL) == 0) {
         uint64_t n = archive_sink_weigh(record);
         size_t before = b->data.n;
@@ -135,9 +216,11 @@ static struct batch *from_disk(struct archive_sink *s) {
         b->records += (unsigned)n;
         spill_pop(o->spill);
     }
-    lose(s, spill_dropped(o->spill) - lost);
+    lose(s, spill_dropped(o->spill) - lost, spill_dropped_bytes(o->spill) - lost_bytes);
     s->ripe -= s->ripe < b->records ? s->ripe : b->records;
+    hold(s, b);
     if (b->records > 0) return b;
+    let_go(s, b);
     batch_free(b);
     return NULL;
 }
@@ -198,7 +281,7 @@ void archive_sink_added(struct archive_sink *s, unsigned records) {
     struct batch *b = s->open;
     if (records == 0 || b->data.failed) {
         b->data.n = s->open_before;
-        if (b->data.failed) lose(s, 1);
+        if (b->data.failed) lose(s, 1, 0);
         b->data.failed = 0;
         return;
     }
@@ -238,6 +321,7 @@ static void pause_sending(struct archive_sink *s) {
 
 /* What becomes of a batch is known. */
 static void settle(struct archive_sink *s, struct batch *b) {
+    let_go(s, b);
     if (b->on_disk) spill_mark(s->options.spill);
     batch_free(b);
 }
@@ -248,16 +332,20 @@ static void failed(struct archive_sink *s, const struct error *why) {
     s->sending = NULL;
     s->stats.failures++;
     metric_inc(s->metric[SINK_FAILURES]);
+    if (s->options.clickhouse_order) {
+        const char *text = http_status_text(s->status);
+        const char *const labels[] = {*text ? text : error_name((int)why->code)};
+        metric_inc(metrics_get(s->options.metrics, &table_metric_table[TABLE_FAILURES], labels));
+    }
     if (s->pauses == 0 || wrong) {
         log_warn(s->options.log, "history_not_taken", F_STR("sink", s->options.name),
                  F_U64("status", s->status), F_ERR(why));
     }
     if (wrong && ++b->tries >= WRONG_TRIES) {
-        lose(s, b->records);
+        lose(s, b->records, b->data.n);
         settle(s, b);
     } else { // the first to be sent again
-        s->waiting_bytes += b->data.n;
-        list_push_front(&s->waiting, &b->node);
+        wait_in(s, b, true);
     }
     show(s);
     pause_sending(s);
@@ -293,8 +381,11 @@ static void on_end(struct client_call *k, void *context) {
     metric_add(s->metric[SINK_BYTES], b->data.n);
     uint64_t took = clock_monotonic_ns(s->options.clock) - b->sent_ns;
     metric_observe_ns(s->metric[SINK_SECONDS], took);
+    metric_add(s->table[TABLE_BYTES], b->data.n);
+    metric_observe_ns(s->table[TABLE_SECONDS], took);
     if (s->options.took_ms) metric_observe(s->options.took_ms, (double)took / NS_PER_MS);
     settle(s, b);
+    show(s);
     send_next(s);
 }
 
@@ -339,7 +430,10 @@ static void send_next(struct archive_sink *s) {
     struct list_node *n = list_pop_front(&s->waiting);
     struct batch *b = n ? LIST_ENTRY(n, struct batch, node) : is_ripe(s) ? from_disk(s) : NULL;
     if (!b) return;
-    if (n) s->waiting_bytes -= b->data.n;
+    if (n) {
+        s->waiting_bytes -= b->data.n;
+        s->waiting_records -= b->records;
+    }
     s->sending = b;
     show(s);
     if (start(s, b, &why) == 0) return;
@@ -411,6 +505,20 @@ static int connect_to(struct archive_sink *s, struct error *why) {
     return r == 0 ? client_new(&s->client, s->options.loop, &o, why) : r;
 }
 
+static void open_table_metrics(struct archive_sink *s) {
+    static const char *const backends[BACKENDS] = {"disk", "memory"};
+    const char *order = s->options.clickhouse_order;
+    struct metrics *m = s->options.metrics;
+    for (int i = 0; i <= TABLE_QUEUE; i++) {
+        s->table[i] = metrics_get(m, &table_metric_table[i], &order);
+    }
+    for (int i = 0; i < BACKENDS; i++) {
+        const char *const labels[] = {order, backends[i]};
+        s->kept_bytes[i] = metrics_get(m, &table_metric_table[TABLE_BACKUP_BYTES], labels);
+        s->kept_batches[i] = metrics_get(m, &table_metric_table[TABLE_BACKUP_BATCHES], labels);
+    }
+}
+
 int archive_sink_new(struct archive_sink **ret, const struct archive_sink_options *options,
                      struct error *why) {
     struct archive_sink *s = calloc(1, sizeof *s);
@@ -426,6 +534,7 @@ int archive_sink_new(struct archive_sink **ret, const struct archive_sink_option
     for (size_t i = 0; i < sink_metric_count; i++) {
         s->metric[i] = metrics_get(options->metrics, &sink_metric_table[i], &options->name);
     }
+    if (options->clickhouse_order) open_table_metrics(s);
     int r = connect_to(s, why);
     if (r != 0) {
         archive_sink_free(s);
@@ -448,7 +557,7 @@ void archive_sink_free(struct archive_sink *s) {
         struct batch *b = LIST_ENTRY(n, struct batch, node);
         bool kept = b->on_disk || b->records == 0;
         if (!kept) kept = s->options.spill && to_disk(s, b, NULL) == 0;
-        if (!kept) lose(s, b->records);
+        if (!kept) lose(s, b->records, b->data.n);
         batch_free(b);
     }
     spill_close(s->options.spill);

@@ -34,7 +34,8 @@ struct archive_sink_options {
     const char *separator; /* between records; NULL: none */
     size_t batch_records, batch_bytes;
     uint64_t batch_ns;
-    struct metric *took_ms; /* milliseconds of a request; NULL: none */
+    struct metric *took_ms;       /* milliseconds of a request; NULL: none */
+    const char *clickhouse_order; /* label of the deployed names of ClickHouse's; NULL: none */
     /* Makes the body of a batch; NULL: the records as they are. signature: a header's value. */
     int (*wrap)(void *context, struct buf *body, struct buf *signature, struct bytes records,
                 struct error *why);

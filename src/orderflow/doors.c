@@ -17,6 +17,7 @@ struct visit {
     struct exchange *x;
     struct intake_job *job;
     struct fair_item turn;
+    uint64_t begun_ns; /* its head came */
     struct fair *line; /* where it waited for its turn; NULL: nowhere */
     unsigned lane;
     struct hash key; /* of the kept replies */
@@ -36,15 +37,17 @@ struct late {
     struct list_node link;
     struct exchange *x;
     struct door *door;
-    uint64_t due_ns, retry_ns;
+    uint64_t due_ns, retry_ns, begun_ns;
     int status;
     struct bytes body;
 };
 
 /* ---- answering ---- */
 
-static void send_reply(struct exchange *x, int status, struct bytes body, uint64_t retry_ns) {
+static void send_reply(struct door *d, struct exchange *x, int status, struct bytes body,
+                       uint64_t retry_ns, uint64_t begun_ns) {
     char text[24];
+    door_metrics_answered(d, status, loop_now_ns(d->app->loop) - begun_ns);
     if (status == 429 || status == 503) {
         uint64_t s = (retry_ns + NS_PER_S - 1) / NS_PER_S;
         (void)snprintf(text, sizeof text, "%llu",
@@ -64,14 +67,14 @@ static void answer_late(struct loop_timer *t) {
             return;
         }
         list_remove(n);
-        send_reply(l->x, l->status, l->body, l->retry_ns);
+        send_reply(l->door, l->x, l->status, l->body, l->retry_ns, l->begun_ns);
         exchange_release(l->x); // l is gone with it
     }
 }
 
 /* The request must have been read to its end. false: there is no memory to wait with. */
 static bool put_late(struct door *d, struct exchange *x, int status, struct bytes body,
-                     uint64_t retry_ns) {
+                     uint64_t retry_ns, uint64_t begun_ns) {
     struct app *a = d->app;
     struct late *l = arena_new(exchange_arena(x), struct late);
     struct bytes own = arena_copy(exchange_arena(x), body);
@@ -81,7 +84,13 @@ static bool put_late(struct door *d, struct exchange *x, int status, struct byte
     if (!loop_timer_armed(&a->late_timer) && loop_timer_set(a->loop, &a->late_timer, due, NULL)) {
         return false;
     }
-    *l = (struct late){.x = x, .due_ns = due, .retry_ns = retry_ns, .status = status, .body = own};
+    *l = (struct late){.x = x,
+                       .door = d,
+                       .due_ns = due,
+                       .retry_ns = retry_ns,
+                       .begun_ns = begun_ns,
+                       .status = status,
+                       .body = own};
     a->late_due_ns = due;
     exchange_hold(x);
     list_push_back(&a->late, &l->link);
@@ -95,16 +104,17 @@ static void count_refusal(struct door *d, enum order_fault fault) {
     }
 }
 
-static void refuse(struct door *d, struct exchange *x, enum order_fault fault, const char *text,
-                   uint64_t retry_ns, bool late) {
+static void refuse_since(uint64_t begun_ns, struct door *d, struct exchange *x,
+                         enum order_fault fault, const char *text, uint64_t retry_ns, bool late) {
     struct intake_job job = {.intake = d->app->intake, .first = d->first};
     buf_init(&job.reply, 4096);
     arena_init(&job.scratch, 4096);
     intake_refuse(&job, fault, text);
     count_refusal(d, fault);
+    intake_count_unread(d->app->intake, d->kind, fault, loop_now_ns(d->app->loop) - begun_ns);
     exchange_set_events(x, &no_events, NULL);
-    if (!late || !put_late(d, x, job.http_status, buf_view(&job.reply), retry_ns)) {
-        send_reply(x, job.http_status, buf_view(&job.reply), retry_ns);
+    if (!late || !put_late(d, x, job.http_status, buf_view(&job.reply), retry_ns, begun_ns)) {
+        send_reply(d, x, job.http_status, buf_view(&job.reply), retry_ns, begun_ns);
     }
     buf_free(&job.reply);
     arena_free(&job.scratch);
@@ -112,11 +122,16 @@ static void refuse(struct door *d, struct exchange *x, enum order_fault fault, c
 
 static void refuse_now(struct door *d, struct exchange *x, enum order_fault fault, const char *text,
                        uint64_t retry_ns) {
-    refuse(d, x, fault, text, retry_ns, false);
+    refuse_since(loop_now_ns(d->app->loop), d, x, fault, text, retry_ns, false);
+}
+
+static void refuse(struct visit *v, enum order_fault fault, const char *text, uint64_t retry_ns,
+                   bool late) {
+    refuse_since(v->begun_ns, v->door, v->x, fault, text, retry_ns, late);
 }
 
 static void refuse_busy(struct visit *v, const char *text) {
-    refuse_now(v->door, v->x, ORDER_FAULT_BUSY, text, NS_PER_S);
+    refuse(v, ORDER_FAULT_BUSY, text, NS_PER_S, false);
     intake_job_free(v->job);
     exchange_release(v->x);
 }
@@ -158,7 +173,7 @@ static void judged(struct intake_job *job) {
         gate_count_forged(d->app->gate, v->ip, loop_now_ns(d->app->loop));
     }
     exchange_set_events(x, &no_events, NULL);
-    send_reply(x, job->http_status, buf_view(&job->reply), job->retry_ns);
+    send_reply(d, x, job->http_status, buf_view(&job->reply), job->retry_ns, v->begun_ns);
     intake_job_free(job);
     struct fair *line = v->line;
     if (line) fair_done(line, &v->turn);
@@ -193,8 +208,18 @@ static bool answer_again(struct visit *v) {
     if (v->door->kind == INTAKE_USER && !gate_signer_again(a->gate, &signer, now)) return false;
     metric_inc(v->door->duplicates);
     exchange_set_events(v->x, &no_events, NULL);
-    if (!v->greedy || !put_late(v->door, v->x, 200, reply, 0)) send_reply(v->x, 200, reply, 0);
+    intake_count_unread(a->intake, v->door->kind, ORDER_ACCEPTED, now - v->begun_ns);
+    if (!v->greedy || !put_late(v->door, v->x, 200, reply, 0, v->begun_ns)) {
+        send_reply(v->door, v->x, 200, reply, 0, v->begun_ns);
+    }
     return true;
+}
+
+static bool add_to_line(struct visit *v) {
+    struct app *a = v->door->app;
+    bool added = fair_add(v->line, &v->turn, v->ip, REQUEST_COST + v->job->body.n);
+    intake_count_line(a->intake, v->lane, !added, fair_waiting(v->line), fair_waiting_max(v->line));
+    return added;
 }
 
 static void submit(struct visit *v) {
@@ -211,13 +236,13 @@ static void submit(struct visit *v) {
         return;
     }
     if (r != 0 && !job->gzip) {
-        refuse(v->door, v->x, ORDER_FAULT_SIGNATURE, why.text, 0, v->greedy);
+        refuse(v, ORDER_FAULT_SIGNATURE, why.text, 0, v->greedy);
         intake_job_free(job);
         return;
     }
     if (r == 0 && !ask_claimed(v, &signature, &lane)) {
-        refuse(v->door, v->x, ORDER_FAULT_RATE, "the signer's requests are more than its limit",
-               job->retry_ns, v->greedy);
+        refuse(v, ORDER_FAULT_RATE, "the signer's requests are more than its limit", job->retry_ns,
+               v->greedy);
         intake_job_free(job);
         return;
     }
@@ -230,7 +255,7 @@ static void submit(struct visit *v) {
         if (!intake_submit(job, &a->mailbox, lane)) {
             refuse_busy(v, "too many requests wait for a worker");
         }
-    } else if (!fair_add(v->line, &v->turn, v->ip, REQUEST_COST + job->body.n)) {
+    } else if (!add_to_line(v)) {
         refuse_busy(v, "too many requests wait for their turn");
     } else {
         next_turns(a, v->line);
@@ -243,7 +268,7 @@ static void too_large(struct visit *v) {
     char text[80];
     (void)snprintf(text, sizeof text, "request body is too big, max size: %zu", v->door->body_max);
     v->refused = true;
-    refuse_now(v->door, v->x, ORDER_FAULT_SIZE, text, 0);
+    refuse(v, ORDER_FAULT_SIZE, text, 0, false);
     intake_job_free(v->job);
     v->job = NULL;
 }
@@ -258,7 +283,7 @@ static void on_body(struct exchange *x, void *context, struct bytes in, bool end
     }
     if (!intake_append(v->job, in)) {
         v->refused = true;
-        refuse_now(v->door, v->x, ORDER_FAULT_BUSY, "too many bytes are at work", NS_PER_S);
+        refuse(v, ORDER_FAULT_BUSY, "too many bytes are at work", NS_PER_S, false);
         intake_job_free(v->job);
         v->job = NULL;
         return;
@@ -314,7 +339,13 @@ static void take(struct exchange *x, void *context) {
         refuse_now(d, x, ORDER_FAULT_BUSY, "too many requests are at work", NS_PER_S);
         return;
     }
-    *v = (struct visit){.door = d, .x = x, .job = job, .suspect = p.suspect, .greedy = p.greedy};
+    *v = (struct visit){.door = d,
+                        .x = x,
+                        .job = job,
+                        .begun_ns = loop_now_ns(d->app->loop),
+                        .suspect = p.suspect,
+                        .greedy = p.greedy};
+    job->begun_ns = v->begun_ns;
     memcpy(v->ip, ip, sizeof v->ip);
     job->owner = v;
     job->done = judged;

@@ -140,3 +140,7 @@ struct fair_item *fair_give_up(struct fair *f) {
 size_t fair_waiting(const struct fair *f) {
     return f->waiting;
 }
+
+size_t fair_waiting_max(const struct fair *f) {
+    return f->options.waiting_max;
+}

@@ -75,5 +75,7 @@ void fair_done(struct fair *f, const struct fair_item *item);
 struct fair_item *fair_give_up(struct fair *f);
 
 size_t fair_waiting(const struct fair *f);
+/* fair_waiting_max: how many may. */
+size_t fair_waiting_max(const struct fair *f);
 
 #endif

@@ -258,21 +258,29 @@ static void take_up(struct intake_job *job, const struct order_envelope *e, doub
     job->repeatable = r == 0 && !ours && job->order.method != ORDER_CANCEL_BUNDLE;
 }
 
+static int method_of(const struct order_envelope *e) {
+    int m = order_method_find(e->method, ORDER_FIRST);
+    return m >= 0 ? m : ORDER_METHOD_COUNT;
+}
+
 static void run_request(struct intake_job *job) {
     struct order_envelope e = {.id = {NULL, 0}};
+    struct intake_request told = {.method = ORDER_METHOD_COUNT};
     bool trusted;
     double score = 0;
-    uint64_t start = intake_now_ns(job->intake);
+    uint64_t start = intake_now_ns(job->intake), parsed = 0, called = 0;
     if (inflate(job) && verify(job)) {
         uint64_t verified = intake_now_ns(job->intake);
         metric_observe_ns(job->intake->metrics.stage[INTAKE_STAGE_SIGNATURE], verified - start);
-        if (admit_signer(job, &score) && parse(job, &e) == 0 && know_peer(job, &trusted) &&
-            decode(job, &e, trusted)) {
+        bool read = admit_signer(job, &score) && parse(job, &e) == 0;
+        if (read) parsed = intake_now_ns(job->intake);
+        if (read && know_peer(job, &trusted) && decode(job, &e, trusted)) {
             uint64_t decoded = intake_now_ns(job->intake);
+            told.validation_ns = decoded - parsed;
             metric_observe_ns(job->intake->metrics.stage[INTAKE_STAGE_DECODE], decoded - verified);
             take_up(job, &e, score);
-            metric_observe_ns(job->intake->metrics.stage[INTAKE_STAGE_ACCEPT],
-                              intake_now_ns(job->intake) - decoded);
+            called = intake_now_ns(job->intake);
+            metric_observe_ns(job->intake->metrics.stage[INTAKE_STAGE_ACCEPT], called - decoded);
         }
     }
     if (job->fault == ORDER_ACCEPTED) {
@@ -282,6 +290,22 @@ static void run_request(struct intake_job *job) {
                                (int)job->why.code);
         intake_put_refusal(job, e.id, e.method);
     }
+    uint64_t replied = intake_now_ns(job->intake);
+    if (parsed > 0) {
+        // The worker's part in a request that is refused is the call's.
+        if (called == 0) called = replied;
+        told.method = method_of(&e);
+        told.parse_ns = parsed - start;
+        told.call_ns = called - parsed;
+        told.response_ns = replied - called;
+    }
+    told.user = job->door == INTAKE_USER;
+    told.fault = job->fault;
+    told.bytes = job->body.n;
+    uint64_t begun = job->begun_ns > 0 ? job->begun_ns : job->arrived_ns;
+    told.io_ns = job->arrived_ns > begun ? job->arrived_ns - begun : 0;
+    told.total_ns = replied > begun ? replied - begun : 0;
+    intake_metrics_request(&job->intake->metrics, &told);
 }
 
 /* ---- taking up ---- */
@@ -532,6 +556,7 @@ static void run(void *context) {
         run_request(job);
     uint64_t total = intake_now_ns(job->intake) - job->arrived_ns;
     metric_observe_ns(job->intake->metrics.stage[INTAKE_STAGE_TOTAL], total);
+    metric_observe_ns(job->intake->metrics.worker[job->task.lane], total);
     count(job, total);
 }
 
@@ -547,5 +572,26 @@ bool intake_submit(struct intake_job *job, struct pool_mailbox *home, unsigned l
                                    .home = home,
                                    .lane = lane,
                                    .quick = job->body.n <= QUICK_BYTES};
-    return pool_submit(job->intake->options.pool, &job->task); // then the job may be gone already
+    struct intake *i = job->intake;
+    struct pool *pool = i->options.pool;
+    bool taken = pool_submit(pool, &job->task); // then the job may be gone already
+    intake_count_line(i, lane, !taken, pool_lane_waiting(pool, lane), pool_lane_capacity(pool));
+    return taken;
+}
+
+void intake_count_line(struct intake *i, unsigned lane, bool full, size_t waiting, size_t most) {
+    if (full)
+        metric_inc(i->metrics.line_full[lane]);
+    else if (waiting >= most - most / 4)
+        metric_inc(i->metrics.line_filling[lane]);
+}
+
+void intake_count_unread(struct intake *i, enum intake_door door, enum order_fault fault,
+                         uint64_t took_ns) {
+    const struct intake_request told = {.user = door == INTAKE_USER,
+                                        .method = ORDER_METHOD_COUNT,
+                                        .fault = fault,
+                                        .unread = true,
+                                        .total_ns = took_ns};
+    intake_metrics_request(&i->metrics, &told);
 }

@@ -97,6 +97,7 @@ struct intake_job {
     char header[256]; /* the signature's; "" when there was none */
     bool has_header;
     uint64_t received_ns, arrived_ns; /* wall; monotonic */
+    uint64_t begun_ns;                /* monotonic: its head came; 0: it had none */
     int priority;                     /* fixed by a rule or said by a peer; -1 */
     /* INTAKE_PEER */
     enum order_method method;
@@ -163,6 +164,13 @@ void intake_job_arrived(struct intake_job *job);
 
 /* intake_refuse fills the reply of a job that was not submitted. */
 void intake_refuse(struct intake_job *job, enum order_fault fault, const char *text);
+
+/* intake_count_unread counts a request that was answered without being submitted.
+ * fault  ORDER_ACCEPTED: by what an earlier one was answered. took_ns  since its head came. */
+void intake_count_unread(struct intake *i, enum intake_door door, enum order_fault fault,
+                         uint64_t took_ns);
+/* intake_count_line counts that a line before the workers is full, or three quarters full. */
+void intake_count_line(struct intake *i, unsigned lane, bool full, size_t waiting, size_t most);
 
 /* intake_received is share's callback: makes a job of a peer's message. */
 void intake_received(void *intake, const struct share_received *r, struct share_ticket *t);

@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "net/conn.h"
+#include "orderflow/forward_metrics.h"
 #include "orderflow/local.h"
 
 #include <pthread.h>
@@ -44,6 +45,7 @@ struct local_rpc {
     bool failing;   /* the last call failed: one at a time until one goes through */
     uint64_t life;  /* of the builder, as it was seen last; 0: it cannot be told */
     uint64_t noted; /* answers */
+    struct forward_metrics forward;
 };
 
 struct local {

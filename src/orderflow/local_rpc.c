@@ -19,6 +19,7 @@ struct call {
     struct local_item *item;
     uint64_t life; // of the builder that it went to, or of one before
     unsigned status;
+    uint64_t sent_ns; // wall clock
 };
 
 static void put_field(struct http_fields *f, struct http_field *items, const char *name,
@@ -71,6 +72,16 @@ static void on_body(struct client_call *k, void *context, struct bytes in) {
     (void)k, (void)context, (void)in; // a builder says null, whatever it thinks
 }
 
+static void count(struct local *l, const struct call *c) {
+    struct forward_metrics *m = &l->rpc.forward;
+    bool success = c->status >= 200 && c->status < 300;
+    const char *reason = http_status_text(c->status);
+    forward_answered(m, FORWARD_HTTP, c->item->order, c->sent_ns, local_wall_ns(l), success);
+    forward_in_flight(m, FORWARD_HTTP, l->rpc.calls);
+    if (success) return;
+    forward_failed(m, FORWARD_HTTP, FORWARD_REFUSED, *reason ? reason : "other", 1);
+}
+
 static void on_end(struct client_call *k, void *context) {
     struct call c = *(struct call *)context;
     struct local *l = c.local;
@@ -78,6 +89,7 @@ static void on_end(struct client_call *k, void *context) {
     (void)k;
     free(context);
     l->rpc.calls--;
+    count(l, &c);
     if (c.status == 429 || c.status >= 500) {
         (void)error_set(&why, ERR_BUSY, "the builder answered %u", c.status);
         again(l, c.item, &why);
@@ -97,13 +109,16 @@ static void on_end(struct client_call *k, void *context) {
 
 static void on_failed(struct client_call *k, void *context, const struct error *why) {
     struct call c = *(struct call *)context;
-    (void)k;
+    bool sent = call_was_sent(k);
     free(context);
     c.local->rpc.calls--;
     if (why->code == ERR_CANCELLED) {
         local_item_free(c.item);
         return;
     }
+    forward_failed(&c.local->rpc.forward, FORWARD_HTTP,
+                   sent ? FORWARD_NO_ANSWER : FORWARD_NOT_CONNECTED, error_name((int)why->code), 1);
+    forward_in_flight(&c.local->rpc.forward, FORWARD_HTTP, c.local->rpc.calls);
     again(c.local, c.item, why);
 }
 
@@ -146,10 +161,13 @@ void local_rpc_pump(struct local *l) {
             continue;
         }
         struct call *c = malloc(sizeof *c);
-        if (c) *c = (struct call){.local = l, .item = item, .life = rpc->life};
+        if (c) {
+            *c = (struct call){
+                .local = l, .item = item, .life = rpc->life, .sent_ns = local_wall_ns(l)};
+        }
         int r = c ? start(l, c, &why) : error_set(&why, ERR_NO_MEMORY, "no memory for a call");
         if (r == 0) {
-            rpc->calls++;
+            forward_in_flight(&rpc->forward, FORWARD_HTTP, ++rpc->calls);
             continue;
         }
         free(c);
@@ -178,6 +196,7 @@ int local_rpc_open(struct local *l, struct error *why) {
     (void)snprintf(l->rpc.path, sizeof l->rpc.path, "%.*s", local ? 1 : (int)u.target.n,
                    local ? "/" : (const char *)u.target.p);
     l->rpc.retry.fire = retry;
+    forward_metrics_open(&l->rpc.forward, o->metrics, FORWARD_BUILDER);
     const struct client_options client = {
         .url = origin,
         .names = o->names,

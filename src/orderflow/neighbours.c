@@ -127,10 +127,8 @@ static void on_peers(struct hub_watcher *w, const struct hub_peers *now) {
     log_info(a->log, "peers", F_U64("count", n));
 }
 
-static void on_state(struct hub_watcher *w, enum hub_state state, const struct error *why) {
-    struct app *a = LIST_ENTRY(w, struct app, hub_watcher);
-    (void)why;
-    if (state != HUB_OK) metric_inc(a->hub_errors);
+static void on_peers_failed(struct hub_watcher *w, const struct error *why) {
+    app_metrics_hub_failed(LIST_ENTRY(w, struct app, hub_watcher), why);
 }
 
 static int enrol(struct app *a, struct error *why) {
@@ -165,7 +163,7 @@ static int open_hub(struct app *a, struct error *why) {
     if (r == 0) r = hub_client_new(&a->hub, a->loop, source, &o, why);
     if (r != 0) return error_wrap(why, "hub");
     a->hub_watcher.peers = on_peers;
-    a->hub_watcher.state = on_state;
+    a->hub_watcher.peers_failed = on_peers_failed;
     hub_client_watch(a->hub, &a->hub_watcher);
     return enrol(a, why);
 }

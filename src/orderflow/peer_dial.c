@@ -168,11 +168,14 @@ static void tell_down(struct peer *p) {
     if (s->options.peer_changed) s->options.peer_changed(s->options.context, p->name, false);
 }
 
-void peer_link_lost(struct peer *p, struct peer_link *l) {
+void peer_link_lost(struct peer *p, struct peer_link *l, int code) {
     struct share *s = p->share;
     bool was_active = p->active == l;
     if (p->dialing == l) p->dialing = NULL;
     if (was_active) {
+        const char *reason = code == 0 ? "ended" : error_name(code);
+        forward_failed(&p->forward, FORWARD_TCP, FORWARD_NO_ANSWER, reason, p->outbox.unanswered);
+        forward_in_flight(&p->forward, FORWARD_TCP, 0);
         p->active = NULL;
         p->renew = false;
         if (loop_now_ns(s->loop) - l->begun_ns >= SHARE_STABLE_NS) p->failures = 0;

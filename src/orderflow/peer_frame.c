@@ -154,3 +154,10 @@ void peer_answer_encode(struct buf *out, const struct peer_answer *r) {
     if (r->kind == PEER_ANSWER_TEXT) put_texts(out, &r->text, 1);
     if (r->kind == PEER_ANSWER_HASH) bitcode_put_bytes(out, BYTES_OF(r->hash));
 }
+
+const char *peer_status_name(unsigned status) {
+    static const char *const names[] = {"success",           "internal",
+                                        "decoding",          "missing arguments",
+                                        "invalid signature", "unknown argument"};
+    return status < sizeof names / sizeof *names ? names[status] : "other";
+}

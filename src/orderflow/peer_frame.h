@@ -73,6 +73,9 @@ enum peer_status {
     PEER_ERROR_UNKNOWN_ARGUMENT,
 };
 
+/* peer_status_name: for metrics; "other" for what is none. */
+const char *peer_status_name(unsigned status);
+
 enum peer_answer_kind {
     PEER_ANSWER_NOTHING,
     PEER_ANSWER_TEXT,

@@ -71,21 +71,37 @@ static void failed(struct call *c) {
     (void)!loop_timer_set(p->share->loop, &h->timer, loop_now_ns(p->share->loop) + pause, NULL);
 }
 
+/* The first generation counts every answer's time; an error in one of status 200 is its error too.
+ */
+static void count(const struct call *c, const struct flow_order *order, uint64_t wall) {
+    struct forward_metrics *m = &c->http->peer->forward;
+    bool success = c->status >= 200 && c->status < 300;
+    const char *reason = http_status_text(c->status);
+    if (order) forward_answered(m, FORWARD_HTTP, order, c->sent_ns, wall, success);
+    if (success && !says(c, "\"error\":{")) return;
+    if (success)
+        metric_inc(m->rpc_errors);
+    else
+        forward_failed(m, FORWARD_HTTP, FORWARD_REFUSED, *reason ? reason : "other", 1);
+    forward_refusal(m, bytes_make(c->answer, c->answer_n), c->answer_n < sizeof c->answer);
+}
+
 static void on_end(struct client_call *k, void *context) {
     struct call *c = context;
     struct peer_http *h = c->http;
     struct peer *p = h->peer;
     const struct share_options *o = &p->share->options;
+    uint64_t wall = clock_wall_ns(p->share->clock);
+    void *order = peer_outbox_order(&p->outbox, c->seq);
     (void)k;
+    count(c, order, wall);
     if (c->status == 429 || c->status >= 500 || says(c, UNKNOWN_PEER)) {
         failed(c);
         return;
     }
     bool taken = c->status == 200 && !says(c, "\"error\":{");
-    void *order = peer_outbox_order(&p->outbox, c->seq);
     if (taken && order && o->shared) o->shared(o->context, p->name, order);
     peer_outbox_settle(&p->outbox, c->seq, taken);
-    uint64_t wall = clock_wall_ns(p->share->clock);
     p->latency_ns = wall > c->sent_ns ? wall - c->sent_ns : 0;
     metric_observe_ns(p->metric[PEER_ACK_SECONDS], p->latency_ns);
     h->failures = 0;
@@ -96,7 +112,9 @@ static void on_end(struct client_call *k, void *context) {
 static void on_failed(struct client_call *k, void *context, const struct error *why) {
     struct call *c = context;
     struct peer *p = c->http->peer;
-    (void)k;
+    forward_failed(&p->forward, FORWARD_HTTP,
+                   call_was_sent(k) ? FORWARD_NO_ANSWER : FORWARD_NOT_CONNECTED,
+                   error_name((int)why->code), 1);
     if (why->code == ERR_UNTRUSTED) share_is_stale(p->share);
     if (c->http->failures == 0) {
         log_info(p->share->log, "peer_not_reached", F_STR("peer", p->name), F_ERR(why));
@@ -217,6 +235,7 @@ void peer_http_free(struct peer_http *h) {
         free(c);
     }
     loop_timer_clear(h->peer->share->loop, &h->timer);
+    forward_in_flight(&h->peer->forward, FORWARD_HTTP, 0);
     if (h->client) client_free(h->client);
     tls_free(h->tls);
     free(h);

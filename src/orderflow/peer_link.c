@@ -67,7 +67,7 @@ void link_end(struct peer_link *l, const struct error *reason) {
     l->conn = NULL;
     if (l->proof) attested_session_done(s->options.attested, l->proof);
     l->proof = NULL;
-    if (p) peer_link_lost(p, l);
+    if (p) peer_link_lost(p, l, reason ? (int)reason->code : 0);
     l->peer = NULL;
     if (p) peer_release(p);
     link_release(l);

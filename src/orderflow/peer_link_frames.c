@@ -158,6 +158,11 @@ static void settle_answer(struct peer_link *l, const struct peer_answer *a, uint
     uint64_t wall = clock_wall_ns(l->share->clock);
     void *order = peer_outbox_order(&p->outbox, seq);
     if (!order) return;
+    forward_answered(&p->forward, FORWARD_TCP, order, sent_ns, wall, true);
+    if (a->status != PEER_SUCCESS) {
+        const char *reason = peer_status_name(a->status);
+        forward_failed(&p->forward, FORWARD_TCP, FORWARD_REFUSED, reason, 1);
+    }
     if (a->status == PEER_ERROR_INTERNAL) {
         peer_outbox_again(&p->outbox, seq, wall);
         return;

@@ -131,16 +131,17 @@ static bool hand_on(struct peer_link *l, const struct stream_event *e) {
 
 /* ---- acknowledgements ---- */
 
-static void tell_shared(void *context, void *order) {
+static void tell_shared(void *context, void *order, uint64_t sent_ns) {
     struct peer *p = context;
+    forward_answered(&p->forward, FORWARD_TCP, order, sent_ns, p->acked_ns, true);
     const struct share_options *o = &p->share->options;
     if (o->shared) o->shared(o->context, p->name, order);
 }
 
 static int on_ack(struct peer *p, uint64_t seq, struct error *why) {
-    uint64_t sent_ns;
+    uint64_t sent_ns, now = clock_wall_ns(p->share->clock);
+    p->acked_ns = now;
     int r = peer_outbox_ack(&p->outbox, seq, &sent_ns, tell_shared, p, why);
-    uint64_t now = clock_wall_ns(p->share->clock);
     if (r != 0 || sent_ns == 0 || now < sent_ns) return r;
     p->latency_ns = now - sent_ns;
     metric_observe_ns(p->metric[PEER_ACK_SECONDS], p->latency_ns);
@@ -148,6 +149,13 @@ static int on_ack(struct peer *p, uint64_t seq, struct error *why) {
 }
 
 static void on_refuse(struct peer *p, uint64_t seq, uint8_t status) {
+    uint64_t sent_ns;
+    void *order = peer_outbox_sent(&p->outbox, seq, &sent_ns);
+    forward_failed(&p->forward, FORWARD_TCP, FORWARD_REFUSED, peer_status_name(status), 1);
+    if (order) {
+        uint64_t wall = clock_wall_ns(p->share->clock);
+        forward_answered(&p->forward, FORWARD_TCP, order, sent_ns, wall, true);
+    }
     if (status == PEER_ERROR_INTERNAL) {
         peer_outbox_again(&p->outbox, seq, clock_wall_ns(p->share->clock));
         return; // the next tick sends it

@@ -28,6 +28,7 @@ void peer_outbox_init(struct peer_outbox *o, size_t items_max, uint64_t bytes_ma
 /* The item holds its order no longer. */
 static void finish(struct peer_outbox *o, struct outbox_item *i) {
     if (i->state == OUTBOX_WAITS) o->waiting -= i->bytes;
+    if (i->state == OUTBOX_SENT) o->unanswered--;
     o->bytes -= i->bytes;
     o->actions->release(i->order);
     i->order = NULL;
@@ -224,6 +225,7 @@ void *peer_outbox_next(struct peer_outbox *o, uint64_t now_ns, uint64_t *ret_seq
         i->state = OUTBOX_SENT;
         i->sent_ns = now_ns;
         o->waiting -= i->bytes;
+        o->unanswered++;
         o->stats.sent++;
         if (i->again) o->stats.resent++;
         i->again = true;
@@ -236,14 +238,15 @@ void *peer_outbox_next(struct peer_outbox *o, uint64_t now_ns, uint64_t *ret_seq
 }
 
 int peer_outbox_ack(struct peer_outbox *o, uint64_t seq, uint64_t *ret_sent_ns,
-                    void (*each)(void *context, void *order), void *context, struct error *why) {
+                    void (*each)(void *context, void *order, uint64_t sent_ns), void *context,
+                    struct error *why) {
     if (ret_sent_ns) *ret_sent_ns = 0;
     if (seq >= o->top) return error_set(why, ERR_INVALID, "an order was acknowledged, not sent");
     for (uint64_t at = o->first; at <= seq; at++) {
         struct outbox_item *i = item_at(o, at);
         if (i->state == OUTBOX_DONE) continue;
         if (at == seq && ret_sent_ns) *ret_sent_ns = i->sent_ns;
-        if (each) each(context, i->order);
+        if (each) each(context, i->order, i->sent_ns);
         finish(o, i);
         o->stats.acknowledged++;
     }
@@ -267,6 +270,7 @@ void peer_outbox_again(struct peer_outbox *o, uint64_t seq, uint64_t now_ns) {
     struct outbox_item *i = item_at(o, seq);
     struct outbox_order order = {i->order, i->expires_ns, i->bytes, i->low};
     if (i->state == OUTBOX_WAITS) o->waiting -= i->bytes;
+    if (i->state == OUTBOX_SENT) o->unanswered--;
     o->bytes -= i->bytes;
     i->state = OUTBOX_DONE;
     i->order = NULL;
@@ -280,15 +284,24 @@ void *peer_outbox_order(const struct peer_outbox *o, uint64_t seq) {
     return i->state == OUTBOX_DONE ? NULL : i->order;
 }
 
+void *peer_outbox_sent(const struct peer_outbox *o, uint64_t seq, uint64_t *ret_sent_ns) {
+    void *order = peer_outbox_order(o, seq);
+    if (!order || item_at(o, seq)->state != OUTBOX_SENT) return NULL;
+    *ret_sent_ns = item_at(o, seq)->sent_ns;
+    return order;
+}
+
 int peer_outbox_rewind(struct peer_outbox *o, uint64_t seq, struct error *why) {
     if (seq >= o->top) return error_set(why, ERR_INVALID, "an order was taken, not sent");
     for (uint64_t at = o->first; at < o->top; at++) {
         struct outbox_item *i = item_at(o, at);
         if (at <= seq && i->state == OUTBOX_WAITS) {
             i->state = OUTBOX_SENT;
+            o->unanswered++;
             o->waiting -= i->bytes;
         } else if (at > seq && i->state == OUTBOX_SENT) {
             i->state = OUTBOX_WAITS;
+            o->unanswered--;
             o->waiting += i->bytes;
         }
     }

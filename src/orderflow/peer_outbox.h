@@ -55,6 +55,7 @@ struct peer_outbox {
     uint64_t top;              /* above everything that was ever sent */
     uint64_t bytes;            /* of items that are not done */
     uint64_t waiting;          /* bytes that wait to be sent */
+    uint64_t unanswered;       /* items that were sent and are not settled */
     uint64_t soonest_ns;       /* nothing in the ring expires before */
     const struct outbox_actions *actions;
     struct spill *spill; /* owned; NULL: none */
@@ -75,12 +76,13 @@ void peer_outbox_push(struct peer_outbox *o, const struct outbox_order *order, u
 void *peer_outbox_next(struct peer_outbox *o, uint64_t now_ns, uint64_t *ret_seq);
 
 /* peer_outbox_ack settles all orders up to seq. *ret_sent_ns (may be NULL): when that one was sent,
- * 0 when it was settled before. each (may be NULL) is called with every order settled by it.
+ * 0 when it was settled before. each (may be NULL) is called with every order settled by it and
+ * when it was sent.
  * errors  ERR_INVALID: it was never sent. */
-[[gnu::warn_unused_result]] int peer_outbox_ack(struct peer_outbox *o, uint64_t seq,
-                                                uint64_t *ret_sent_ns,
-                                                void (*each)(void *context, void *order),
-                                                void *context, struct error *why);
+[[gnu::warn_unused_result]] int
+peer_outbox_ack(struct peer_outbox *o, uint64_t seq, uint64_t *ret_sent_ns,
+                void (*each)(void *context, void *order, uint64_t sent_ns), void *context,
+                struct error *why);
 
 /* peer_outbox_settle settles one order: acknowledged or refused for good. */
 void peer_outbox_settle(struct peer_outbox *o, uint64_t seq, bool acknowledged);
@@ -90,6 +92,8 @@ void peer_outbox_again(struct peer_outbox *o, uint64_t seq, uint64_t now_ns);
 
 /* peer_outbox_order gives an order that is not settled, NULL for others. */
 void *peer_outbox_order(const struct peer_outbox *o, uint64_t seq);
+/* peer_outbox_sent gives one that was sent and is not settled, and when; NULL for others. */
+void *peer_outbox_sent(const struct peer_outbox *o, uint64_t seq, uint64_t *ret_sent_ns);
 
 /* peer_outbox_rewind: a session begins. What stands after seq waits to be sent again, up to it all
  * was taken and is yet to be settled. errors  ERR_INVALID: seq was never sent. */

@@ -19,6 +19,7 @@ static void on_shared(void *context, const char *peer, struct flow_order *o) {
     const struct archive_event e = {
         .kind = ARCHIVE_SHARED, .order = o, .peer = peer, .at_ns = clock_wall_ns(&clock_system)};
     trace_peer(a->trace, &o->id, peer, e.at_ns);
+    app_metrics_shared(a, o, e.at_ns);
     if (a->archive) (void)archive_record(a->archive, &e);
 }
 

@@ -137,6 +137,90 @@ TEST(a_peer_that_speaks_only_http_is_found_out_and_served) {
     loop_free(l);
 }
 
+/* ---- what is counted ---- */
+
+/* The value of a series, by its whole name; -1: there is none. */
+static double told(const struct node *n, const char *series) {
+    struct buf text;
+    buf_init(&text, 0);
+    metrics_write(n->metrics, &text);
+    buf_append_byte(&text, '\0');
+    CHECK(!text.failed);
+    double value = -1;
+    for (const char *at = (const char *)text.p; (at = strstr(at, series)) != NULL; at++) {
+        if (at[strlen(series)] == ' ') value = strtod(at + strlen(series), NULL);
+    }
+    buf_free(&text);
+    return value;
+}
+
+TEST(what_fails_towards_a_peer_is_counted_under_the_deployed_names) {
+    static const char *const http_only[] = {"h2", "http/1.1", NULL};
+    static const char unanswered[] = "flowproxy_forwarder_tcp_call_failures{peer_name=\"b\","
+                                     "transport=\"tcp\",reason=\"closed\"}";
+    static const char errors[] = "orderflow_proxy_share_queue_peer_rpc_errors{peer=\"b\"}";
+    struct loop *l = new_loop();
+    struct node n[2];
+    node_open(&n[0], l, "a");
+    node_open(&n[1], l, "b");
+    node_stop(&n[0]);
+    CHECK_OK(metrics_new(&n[0].metrics, NULL, &why), &why);
+    node_share(&n[0], NULL, 0);
+    node_listen(&n[0], "127.0.0.1:0");
+    introduce(n, 2, SHARE_FRAMES);
+    n[1].status = PEER_ERROR_DECODING;
+    give(&n[0], 0, 5);
+    TURN_UNTIL(l, stats_of(&n[0], "b").failed == 5);
+    CHECK(told(&n[0], "flowproxy_forwarder_tcp_response_failures{peer_name=\"b\","
+                      "transport=\"tcp\",reason=\"decoding\"}") == 5);
+    CHECK(told(&n[0], errors) == 5);
+    CHECK(told(&n[0], "flowproxy_forwarder_rpc_call_duration_count{peer_name=\"b\","
+                      "transport=\"tcp\",order_type=\"transaction\",big_request=\"false\"}") == 5);
+    // Sent, and the connection breaks.
+    n[1].status = PEER_SUCCESS;
+    for (unsigned k = 5; k < 2000 && told(&n[0], unanswered) <= 0; k += 20) {
+        give(&n[0], k, k + 20);
+        CHECK_OK(loop_turn(l, NS_PER_MS, &why), &why);
+        node_stop(&n[1]);
+        CHECK_OK(loop_turn(l, 20 * NS_PER_MS, &why), &why);
+        node_share(&n[1], NULL, 0);
+        node_listen(&n[1], n[1].address_text);
+        TURN_UNTIL_WITHIN(l, 20, is_up(&n[0], "b"));
+    }
+    CHECK(told(&n[0], unanswered) > 0);
+    // The other transport.
+    struct tls_options o = {.identity = test_identity_of(&n[1].id)};
+    share_listener_tls(&o, SHARE_PINNED);
+    o.alpn = http_only;
+    CHECK_OK(tls_reload(n[1].tls, &o, &why), &why);
+    CHECK_OK(share_set_peers(n[0].share, NULL, 0, NULL, &why), &why);
+    struct share_peer b = entry_of(&n[1], SHARE_HTTP);
+    CHECK_OK(share_set_peers(n[0].share, &b, 1, NULL, &why), &why);
+    n[1].status = PEER_ERROR_INVALID_SIGNATURE; // an error of JSON-RPC
+    give(&n[0], 2000, 2001);
+    TURN_UNTIL(l, told(&n[0], "flowproxy_forwarder_rpc_call_failures{peer_name=\"b\","
+                              "transport=\"http\",rpc_code=\"-32000\"}") >= 1);
+    n[1].status = PEER_ERROR_DECODING; // no JSON-RPC at all
+    TURN_UNTIL_WITHIN(l, 20, stats_of(&n[0], "b").queued == 0);
+    CHECK(told(&n[0], "flowproxy_forwarder_json_rpc_decoding_failures{peer_name=\"b\","
+                      "transport=\"http\"}") >= 1);
+    CHECK(told(&n[0], "flowproxy_forwarder_http_call_failures{peer_name=\"b\",transport=\"http\","
+                      "reason=\"Bad Request\"}") >= 1);
+    CHECK(told(&n[0], errors) >= 7);
+    node_stop(&n[1]);
+    give(&n[0], 2001, 2002);
+    struct buf text;
+    buf_init(&text, 0);
+    TURN_UNTIL_WITHIN(l, 20,
+                      (buf_clear(&text), metrics_write(n[0].metrics, &text),
+                       memmem(text.p, text.n, "flowproxy_forwarder_http_connect_failures{", 42)));
+    buf_free(&text);
+    node_close(&n[0]);
+    node_close(&n[1]);
+    metrics_free(n[0].metrics);
+    loop_free(l);
+}
+
 /* ---- raw bytes at the listener ---- */
 
 struct raw {

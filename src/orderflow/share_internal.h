@@ -19,6 +19,7 @@
 #include "base/random.h"
 #include "net/client.h"
 #include "net/resolver.h"
+#include "orderflow/forward_metrics.h"
 #include "orderflow/peer_stream.h"
 #include "orderflow/share.h"
 
@@ -145,9 +146,11 @@ struct peer {
     struct loop_timer timer; /* to dial */
     unsigned failures;
     uint64_t latency_ns;
+    uint64_t acked_ns; /* wall clock of the acknowledgement that is being looked at */
     int64_t clock_ahead_ns;
     struct outbox_stats told; /* counted in the metrics so far */
     struct metric *metric[17];
+    struct forward_metrics forward;
 };
 
 struct share {
@@ -223,8 +226,8 @@ void peer_dial_stop(struct peer *p);
 void peer_failed(struct peer *p);
 /* peer_adopt makes a link the peer's session, if it is the one to be kept; false: it was ended. */
 bool peer_adopt(struct peer *p, struct peer_link *l);
-/* peer_link_lost: an ended link was the peer's. */
-void peer_link_lost(struct peer *p, struct peer_link *l);
+/* peer_link_lost: an ended link was the peer's. code  why; 0: this node ends it. */
+void peer_link_lost(struct peer *p, struct peer_link *l, int code);
 void peer_pump(struct peer *p);
 
 /* ---- peer_link.c ---- */

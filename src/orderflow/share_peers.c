@@ -162,6 +162,7 @@ static struct peer *peer_new(struct share *s, const char *name, struct error *wh
     for (size_t i = 0; i < sizeof peer_metrics / sizeof *peer_metrics; i++) {
         p->metric[i] = metrics_get(s->options.metrics, &peer_metrics[i], &label);
     }
+    forward_metrics_open(&p->forward, s->options.metrics, p->name);
     list_push_back(&s->peers, &p->node);
     s->peer_count++;
     return p;
@@ -203,6 +204,11 @@ void share_count(struct peer *p) {
                  F_U64("orders", now->dropped - told->dropped));
     }
     *told = *now;
+    if (p->http) forward_in_flight(&p->forward, FORWARD_HTTP, p->outbox.unanswered);
+    if (p->active) {
+        forward_in_flight(&p->forward, FORWARD_TCP, p->outbox.unanswered);
+        forward_socket(&p->forward, p->active->conn->watch.fd);
+    }
     metric_set(p->metric[PEER_QUEUED], (double)peer_outbox_count(&p->outbox));
     metric_set(p->metric[PEER_QUEUED_BYTES], (double)p->outbox.bytes);
     metric_set(p->metric[PEER_SPILLED_BYTES], (double)spill_bytes(p->outbox.spill));

@@ -39,6 +39,7 @@ struct node {
     struct route route;
     enum share_evidence evidence;
     struct attested *attested;
+    struct metrics *metrics; /* NULL: none */
 };
 
 static struct error why;
@@ -100,6 +101,10 @@ static inline void on_http(struct exchange *x, void *context) {
                                         "can't send to the system address\"}}\n"));
         return;
     }
+    if (n->status == PEER_ERROR_DECODING) {
+        exchange_respond_text(x, 400, "text/plain", BYTES_LIT("nothing of the kind\n"));
+        return;
+    }
     exchange_respond_text(x, 200, "application/json", BYTES_LIT("{\"result\":null}\n"));
 }
 
@@ -122,6 +127,7 @@ static inline void node_share(struct node *n, const char *spill, unsigned queue_
                               .name = n->name,
                               .evidence = n->evidence,
                               .attested = n->attested,
+                              .metrics = n->metrics,
                               .identity = &n->identity,
                               .certificate = test_identity_of(&n->id),
                               .spill_folder = spill,

@@ -43,7 +43,7 @@ struct spill {
     struct list segments; /* oldest first */
     struct list taken;    /* wholly; named ones until they are marked */
     uint64_t next_number;
-    uint64_t records, weight, bytes, dropped;
+    uint64_t records, weight, bytes, dropped, dropped_bytes;
     struct buf out; /* the newest segment's end, not yet written */
     struct buf in;  /* a piece of the oldest segment */
     uint64_t in_at; /* its offset there */
@@ -114,6 +114,7 @@ static void segment_remove(struct spill *s, struct segment *g, bool keep_file) {
 
 static void segment_drop(struct spill *s, struct segment *g) {
     s->dropped += g->weight;
+    s->dropped_bytes += g->end - g->at;
     segment_remove(s, g, false);
 }
 
@@ -472,4 +473,8 @@ uint64_t spill_bytes(const struct spill *s) {
 }
 uint64_t spill_dropped(const struct spill *s) {
     return s ? s->dropped : 0;
+}
+
+uint64_t spill_dropped_bytes(const struct spill *s) {
+    return s ? s->dropped_bytes : 0;
 }

@@ -65,5 +65,7 @@ uint64_t spill_weight(const struct spill *s);
 uint64_t spill_left(const struct spill *s);
 uint64_t spill_bytes(const struct spill *s);
 uint64_t spill_dropped(const struct spill *s);
+/* spill_dropped_bytes: the bytes of the files in which they were. NULL: 0. */
+uint64_t spill_dropped_bytes(const struct spill *s);
 
 #endif

@@ -209,6 +209,13 @@ class Node:
         status, _, text = harness.request(self.metrics, "GET", "/readyz", tls=False)
         return status, text.decode().strip()
 
+    def metrics_of(self, name):
+        """All series of a metric: from the text of its labels to the value."""
+        _, _, text = harness.request(self.metrics, "GET", "/metrics", tls=False)
+        lines = [line.rsplit(" ", 1) for line in text.decode().splitlines()]
+        return {series[len(name):]: float(value) for series, value in lines
+                if series.startswith((name + "{", name + " ")) or series == name}
+
     def metric(self, name):
         _, _, text = harness.request(self.metrics, "GET", "/metrics", tls=False)
         for line in text.decode().splitlines():

@@ -377,6 +377,77 @@ def a_crash_loses_no_answered_order():
 
 
 @case
+def requests_are_counted_under_the_deployed_names():
+    """After good and bad requests each name of both deployed proxies has its value and labels."""
+    with Folder() as folder, Sender(folder, "--api", "first") as node:
+        first = {"header": "X-Flashbots-Signature"}
+        for n in range(3):
+            assert node.send("eth_sendBundle", {"txs": [RAW[n]]}, **first)[0] == 200
+        node.send("eth_sendRawTransaction", RAW[3], **first)
+        node.send("eth_sendBundle", {"txs": 7}, **first)
+        node.send("no_such", {}, **first)
+        node.post("{}", {"X-Flashbots-Signature": "nonsense"})
+        wait_until(lambda: node.metric("orderflow_builder_delivered") == 4)
+
+        def check(name, labels, least, most):
+            got = {k: v for k, v in node.metrics_of(name).items()
+                   if all(f'{label}="{value}"' in k for label, value in labels.items())}
+            assert got and least <= sum(got.values()) <= most, (name, labels, got)
+
+        go = {"server_name": "user_server"}
+        bundle = {"method": "eth_sendBundle", **go, "is_big": "false"}
+        check("goutils_rpcserver_request_count", bundle, 4, 4)
+        check("goutils_rpcserver_request_count", {"method": "unknown", **go}, 2, 2)
+        check("goutils_rpcserver_request_duration_milliseconds_count", bundle, 4, 4)
+        check("goutils_rpcserver_request_duration_milliseconds_sum", bundle, 0.01, 20000)
+        for step in ("io", "parse", "call"):
+            name = "goutils_rpcserver_request_step_duration_milliseconds_"
+            check(name + "count", {**bundle, "step": step}, 4, 4)
+            check(name + "sum", {**bundle, "step": step}, 0, 20000)
+        check(name + "count", {**bundle, "step": "response"}, 3, 3)
+        check("goutils_rpcserver_request_size_bytes_count", {"method": "eth_sendBundle", **go}, 4, 4)
+        check("goutils_rpcserver_request_size_bytes_sum", {"method": "eth_sendBundle", **go}, 400, 9000)
+        check("goutils_rpcserver_error_count", {"method": "eth_sendBundle", **go}, 1, 1)
+        check("goutils_rpcserver_incorrect_request_total", go, 2, 2)
+        check("goutils_rpcserver_internal_errors_total", go, 0, 0)
+        check("orderflow_proxy_api_request_processing_duration_milliseconds_count",
+              {"method": "eth_sendBundle", **go, "step": "validation"}, 3, 3)
+        check("flowproxy_ingress_http_request_duration_count",
+              {"handler": "user", "method": "POST", "path": "/", "status": "OK"}, 4, 7)
+        check("flowproxy_ingress_signer_cache_entry_count", {}, 0, 4)
+        check("flowproxy_worker_task_duration_seconds_count", {}, 5, 7)
+        check("flowproxy_worker_task_duration_seconds_sum", {}, 1e-5, 60)
+        for name in ("hits", "almost_hits"):
+            check("flowproxy_system_queue_capacity_" + name, {"priority": "low"}, 0, 0)
+        # The builder is one of those that orders are forwarded to.
+        builder = {"peer_name": "local-builder", "transport": "http"}
+        check("flowproxy_forwarder_rpc_call_duration_count",
+              {**builder, "order_type": "bundle", "big_request": "false"}, 3, 3)
+        check("flowproxy_forwarder_rpc_call_duration_count",
+              {**builder, "order_type": "transaction"}, 1, 1)
+        check("flowproxy_forwarder_inflight_requests", builder, 0, 0)
+        for name in ("queue", "e2e"):
+            name = f"orderflow_proxy_share_queue_peer_{name}_duration_milliseconds"
+            check(name + "_count", {"peer": "local-builder", "method": "eth_sendBundle",
+                                    "system_endpoint": "false", "is_big": "false"}, 3, 3)
+            check(name + "_sum", {"peer": "local-builder"}, 0.01, 60000)
+        check("orderflow_proxy_share_queue_peer_rpc_duration_milliseconds_count",
+              {"peer": "local-builder", "is_big": "false"}, 4, 4)
+        check("orderflow_proxy_share_queue_peer_rpc_errors", {"peer": "local-builder"}, 0, 0)
+        node.builder.status = 503
+        node.send("eth_sendRawTransaction", "0x" + wallet.transaction(USER, 9).hex(), **first)
+        wait_until(lambda: node.metrics_of("flowproxy_forwarder_http_call_failures"))
+        check("flowproxy_forwarder_http_call_failures",
+              {**builder, "reason": "Service Unavailable"}, 1, 99)
+        check("orderflow_proxy_share_queue_peer_rpc_errors", {"peer": "local-builder"}, 1, 99)
+    with Folder() as folder, Sender(folder, "--drain", "0s", "--builder-url",
+                                    f"http://127.0.0.1:{free_port()}") as node:
+        node.send("eth_sendRawTransaction", RAW[0])
+        wait_until(lambda: node.metrics_of("flowproxy_forwarder_http_connect_failures"))
+        check("flowproxy_forwarder_http_connect_failures", builder, 1, 99)
+
+
+@case
 def limits_are_asked_before_the_signature():
     """Over its limit a signer gets 429 with Retry-After; a stranger cannot use his limit up."""
     with Folder() as folder, Sender(folder, "--enable-rate-limiting", "--rate-limit-count", "5",

@@ -114,6 +114,48 @@ def a_killed_node_loses_no_answered_order_from_its_history():
             assert len(archive.events()) == count + 1
 
 
+@case
+def what_clickhouse_gets_is_counted_under_the_deployed_names():
+    """Rows, batches, what is kept meanwhile and what failed, by the names of the second generation."""
+    table = Archive()
+    table.status = 503
+    with Folder() as folder:
+        (folder / "spill").mkdir()
+        prefix = "flowproxy_indexer_clickhouse_"
+        with Node(folder, "--indexer.clickhouse.host", table.url,
+                  "--history-spill-folder", folder / "spill") as node:
+            of = lambda name, labels="": node.metrics_of(prefix + name).get(labels)
+            for n in range(20):
+                node.send("eth_sendBundle", {"txs": RAW[:1], "blockNumber": hex(100 + n)}, USER)
+            wait_until(lambda: of("commit_failures", '{error="Service Unavailable"}'))
+            assert of("queue_size", '{order="bundle"}') == 20
+            assert of("queue_size", '{order="bundle_receipt"}') == 0
+            assert of("backup_size_bytes", '{order="bundle",backend="disk"}') > 1000
+            assert 1 <= of("backup_data_rows_total") <= 20
+            assert of("backup_data_bytes_total") > 1000
+            for backend in ("disk", "memory"):
+                assert of("backup_size_batches", f'{{order="bundle",backend="{backend}"}}') <= 20
+            assert of("bytes_committed") == of("rows_committed") == of("batches_committed") == 0
+            table.status = 200
+            wait_until(lambda: of("rows_committed") == 20, 20)
+            assert of("bytes_committed") > 1000 and of("batches_committed") >= 1
+            assert of("batch_commit_time_count") == of("batches_committed")
+            assert 0 < of("batch_commit_time_sum") < 60
+            assert of("queue_size", '{order="bundle"}') == 0
+            assert of("backup_size_bytes", '{order="bundle",backend="disk"}') == 0
+            assert of("backup_data_lost_rows_total") == of("backup_data_lost_bytes_total") == 0
+            for name in ("bundle", "bundle_receipt"):
+                name = f"flowproxy_indexer_{name}_indexing_failures"
+                assert node.metrics_of(name) == {'{error="busy"}': 0}
+        with Node(folder, "--indexer.clickhouse.host", table.url, "--history-spill-folder",
+                  folder / "spill") as node:
+            shutil.rmtree(folder / "spill")  # and no file can be made any more
+            big = {"txs": RAW[:1], "blockNumber": "0x1"}
+            node.send("eth_sendBundle", big, USER)
+            wait_until(lambda: node.metric(prefix + "rows_committed") == 1, 20)
+            assert sum(node.metrics_of(prefix + "backup_disk_errors").values()) >= 1
+
+
 class ClickHouse:
     """A server of its own in a folder."""
 

@@ -147,6 +147,11 @@ def only_peers_may_use_the_system_listener():
             wait_until(lambda: "error" not in order(PEER))
             assert len(node.builder.requests) == 1  # it was known
             assert "peer_left_out" in node.process.logged()  # and the others are taken all the same
+            hub.status = 500
+            failures = lambda: node.metrics_of("flowproxy_builderhub_peer_request_failures")
+            wait_until(lambda: sum(failures().values()) >= 2, 20)  # each time, not the first only
+            assert all(k.startswith('{error="') for k in failures())
+            assert node.metric("orderflow_proxy_confighub_errors") >= 2
         hub.close()
 
 

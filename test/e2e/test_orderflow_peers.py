@@ -192,6 +192,7 @@ def every_bundle_arrives_everywhere_once():
         result = net.result(COUNT / RATE + 60)
         check_all(result)
         assert result["acknowledged"] == COUNT, result
+        check_forwarding(net, "tcp", COUNT)
         late = [(n["other_ms"]["p50"], n["own_ms"]["p50"]) for n in result["nodes"]]
         for other, own in late:  # the link's delay, and not many times what it takes at home
             assert DELAY_MS <= other < DELAY_MS + 3 * own + 200, result
@@ -327,6 +328,41 @@ def malformed_and_strange_peers_are_left_out():
         check_all(net.result(30))
 
 
+def check_forwarding(net, transport, count):
+    """What the nodes gave each other is counted under the deployed proxies' names."""
+    def total(name, *labels):
+        values = 0
+        for port in net.metrics:
+            text = harness.request(port, "GET", "/metrics", tls=False)[2].decode()
+            values += sum(float(line.split()[-1]) for line in text.splitlines()
+                          if line.startswith(name + "{") and "local-builder" not in line
+                          and all(label in line for label in labels))
+        return values
+
+    both = (NODES - 1) * count
+    name = "flowproxy_forwarder_rpc_call_duration_"
+    labels = f'transport="{transport}"', 'order_type="bundle"', 'big_request='
+    wait_until(lambda: total(name + "count", *labels) >= both, 10,
+               lambda: total(name + "count", *labels))
+    assert total(name + "count", *labels) == both and 0 < total(name + "sum") < both
+    assert total("flowproxy_forwarder_inflight_requests", labels[0]) == 0
+    name = "orderflow_proxy_share_queue_peer_"
+    assert total(name + "rpc_duration_milliseconds_count", 'is_big=') == both
+    for part in ("queue", "e2e"):
+        assert total(f"{name}{part}_duration_milliseconds_count", 'method="eth_sendBundle"',
+                     'system_endpoint="false"', 'is_big=') == both
+    assert total(name + "rpc_errors") == 0
+    assert total("flowproxy_system_e2e_bundle_processing_time_count",
+                 'direction="user_to_system"') == both
+    assert total("flowproxy_system_e2e_system_order_processing_time_count",
+                 'direction="system_to_local"', 'order_type="bundle"') == both
+    if transport == "tcp":
+        assert total("flowproxy_socket_congestion_window", 'id="0"', 'range="0..') > 1000
+        assert total("flowproxy_socket_receive_window") >= 0
+        for part in ("bytes", "packets"):
+            assert total(f"flowproxy_socket_retransmitted_{part}", 'peer_name="node_1"') >= 0
+
+
 @case
 def peers_of_the_second_generation_are_served():
     """With frames as the transport the nodes share as FlowProxy 2.1 does, signatures and all."""
@@ -337,6 +373,7 @@ def peers_of_the_second_generation_are_served():
         result = net.result(60)
         check_all(result)
         assert result["acknowledged"] == 300
+        check_forwarding(net, "tcp", 300)
 
 
 @case
@@ -348,6 +385,7 @@ def peers_of_the_first_generation_are_served():
         result = net.result(60)
         check_all(result)
         assert result["acknowledged"] == 300
+        check_forwarding(net, "http", 300)
 
 
 if __name__ == "__main__":
