@@ -128,7 +128,7 @@ def what_clickhouse_gets_is_counted_under_the_deployed_names():
             for n in range(20):
                 node.send("eth_sendBundle", {"txs": RAW[:1], "blockNumber": hex(100 + n)}, USER)
             wait_until(lambda: of("commit_failures", '{error="Service Unavailable"}'))
-            assert of("queue_size", '{order="bundle"}') == 20
+            wait_until(lambda: of("queue_size", '{order="bundle"}') == 20)
             assert of("queue_size", '{order="bundle_receipt"}') == 0
             assert of("backup_size_bytes", '{order="bundle",backend="disk"}') > 1000
             assert 1 <= of("backup_data_rows_total") <= 20
