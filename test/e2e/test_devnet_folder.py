@@ -127,7 +127,9 @@ def interrupted_proofs_leave_nothing():
                          *flags, log=folder / "up.log") as process:
                 time.sleep(ms / 1000)
                 process.signal(signal.SIGINT)
-                assert process.wait(20) == 1, (flags, ms)
+                # On a busy machine it may not look after signals yet: it ends by this one then.
+                code = process.wait(20)
+                assert code in (1, -signal.SIGINT), (flags, ms, code, process.logged()[-500:])
             assert not net.exists(), (flags, ms, process.logged()[-500:])
             assert not processes_of(net), (flags, ms)
         r = up(net, "--nodes", "1", "--slot", "60s", "--until-bundle", "--timeout", "1s")
