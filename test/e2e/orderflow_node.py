@@ -60,11 +60,13 @@ class Builder(Server):
 
     def __init__(self, port=0):
         self.requests, self.bodies, self.ready, self.status, self.delay = [], [], True, 200, 0
+        self.arrived = []  # when each request came
         super().__init__(port)
 
     def post(self, path, headers, body):
         time.sleep(self.delay)
         if self.status == 200:
+            self.arrived.append(time.monotonic())
             self.bodies.append(body.decode())
             self.requests.append((headers, json.loads(body)))
         return self.status, b'{"jsonrpc":"2.0","id":1,"result":null}'
