@@ -1,30 +1,23 @@
 /* The scalar field eight elements at a time in AVX-512 IFMA lanes: transforms, fractions and bytes
  * of whole blobs. The plain counterparts and the contracts are in bls_fr.c and bls_fr.h.
  *
- * An element has a 64-bit lane in five limbs of 52 bits. Products are Montgomery products for
- * 2^260; the other side knows the form for 2^256. A product by a factor in the form for 2^260
- * leaves the other factor's form as it is, and the form for 2^260 is that for 2^256 moved up four
- * bits, so that nothing needs to be converted. 2^260 is 35 times the order r: bounds are written in
- * r, and a product of a and b is below r (1 + a b / 35). "Carried": limbs below 2^52, not negative.
+ * An element has five limbs (ifma_lanes.h). Products are Montgomery products for 2^260; the other
+ * side knows the form for 2^256. A product by a factor in the form for 2^260 leaves the other
+ * factor's form as it is, and the form for 2^260 is that for 2^256 moved up four bits, so that
+ * nothing needs to be converted. 2^260 is 35 times the order r: bounds are written in r, and a
+ * product of a and b is below r (1 + a b / 35).
  *
  * SPDX-License-Identifier: MIT */
+#define LIMBS 5
 #include "crypto/bls_fr_ifma.h"
 #include "crypto/bls_fr.h"
+#include "crypto/ifma_lanes.h"
 
-#include <immintrin.h>
 #include <stdlib.h>
 
-#define LIMBS 5
-#define COLUMNS (2 * LIMBS)
-#define LIMB_BITS 52
-#define LIMB_MASK (((uint64_t)1 << LIMB_BITS) - 1)
 #define NEGATIVE_INVERSE 0xffffeffffffff /* -1/r mod 2^52 */
 #define LANES 8
 #define WORDS 4 /* of a struct bls_fr */
-
-struct lanes {
-    __m512i l[LIMBS];
-};
 
 static const uint64_t order[LIMBS] = {0xfffff00000001, 0x02fffe5bfefff, 0x9a1d80553bda4,
                                       0x7d483339d8080, 0x073eda753299d};
@@ -42,57 +35,9 @@ static const uint64_t from_plain[LIMBS] = {0xe99103f29c6cf, 0xb57927663d999, 0xb
                                            0x0009ff646cc02}; /* 2^516: to the form for 2^256 */
 static const uint64_t to_plain[LIMBS] = {16};
 
-static inline __m512i each(uint64_t v) {
-    return _mm512_set1_epi64((long long)v);
-}
-
-static inline void constant(struct lanes *ret, const uint64_t limbs[LIMBS]) {
-    for (int i = 0; i < LIMBS; i++)
-        ret->l[i] = each(limbs[i]);
-}
-
-static inline void carry(struct lanes *a) {
-#pragma GCC unroll 5
-    for (int i = 0; i < LIMBS - 1; i++) {
-        a->l[i + 1] = _mm512_add_epi64(a->l[i + 1], _mm512_srai_epi64(a->l[i], LIMB_BITS));
-        a->l[i] = _mm512_and_si512(a->l[i], each(LIMB_MASK));
-    }
-}
-
-struct columns {
-    __m512i c[COLUMNS];
-};
-
-static inline void columns_clear(struct columns *t) {
-    for (int i = 0; i < COLUMNS; i++)
-        t->c[i] = _mm512_setzero_si512();
-}
-
-static inline void add_product(struct columns *t, const struct lanes *a, const struct lanes *b) {
-#pragma GCC unroll 5
-    for (int i = 0; i < LIMBS; i++) {
-#pragma GCC unroll 5
-        for (int j = 0; j < LIMBS; j++) {
-            t->c[i + j] = _mm512_madd52lo_epu64(t->c[i + j], a->l[j], b->l[i]);
-            t->c[i + j + 1] = _mm512_madd52hi_epu64(t->c[i + j + 1], a->l[j], b->l[i]);
-        }
-    }
-}
-
 /* t / 2^260 mod r, carried. */
 static inline void reduce(struct lanes *ret, struct columns *t) {
-#pragma GCC unroll 5
-    for (int i = 0; i < LIMBS; i++) {
-        __m512i m = _mm512_madd52lo_epu64(_mm512_setzero_si512(), t->c[i], each(NEGATIVE_INVERSE));
-#pragma GCC unroll 5
-        for (int j = 0; j < LIMBS; j++) {
-            t->c[i + j] = _mm512_madd52lo_epu64(t->c[i + j], m, each(order[j]));
-            t->c[i + j + 1] = _mm512_madd52hi_epu64(t->c[i + j + 1], m, each(order[j]));
-        }
-        t->c[i + 1] = _mm512_add_epi64(t->c[i + 1], _mm512_srli_epi64(t->c[i], LIMB_BITS));
-    }
-    for (int i = 0; i < LIMBS; i++)
-        ret->l[i] = t->c[LIMBS + i];
+    columns_reduce(ret, t, order, NEGATIVE_INVERSE);
     carry(ret);
 }
 

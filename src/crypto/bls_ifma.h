@@ -1,35 +1,18 @@
-/* Eight elements of Fp side by side in AVX-512 registers, multiplied with the IFMA instructions.
+/* Eight elements of Fp side by side in AVX-512 registers.
  *
- * Internal to the files that are compiled with those instructions on; their functions are called
- * only where bls_use_ifma (bls_fp.h) says so.
- *
- * An element has a 64-bit lane, eight limbs of 52 bits and Montgomery form for 2^416. With 35
- * spare bits nothing needs reduction between products: sums and differences are taken limb by limb
- * and carried when they become factors. Bounds are written as multiples of p. A value is "carried"
- * when its limbs are below 2^52 (so it is not negative); only such values are multiplied.
+ * An element has eight limbs and Montgomery form for 2^416 (ifma_lanes.h). With 35 spare bits
+ * nothing needs reduction between products: sums and differences are taken limb by limb and carried
+ * when they become factors. Bounds are written as multiples of p.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef CRYPTO_BLS_IFMA_H
 #define CRYPTO_BLS_IFMA_H
 
-#include "crypto/bls_fp.h"
-
-#include <immintrin.h>
-
 #define LIMBS 8
-#define COLUMNS (2 * LIMBS)
-#define LIMB_BITS 52
-#define LIMB_MASK (((uint64_t)1 << LIMB_BITS) - 1)
+#include "crypto/bls_fp.h"
+#include "crypto/ifma_lanes.h"
+
 #define NEGATIVE_INVERSE 0x3fffcfffcfffd /* -1/p mod 2^52 */
-
-struct lanes {
-    __m512i l[LIMBS];
-};
-
-/* A sum of products before its reduction, a column for each power of 2^52. */
-struct columns {
-    __m512i c[COLUMNS];
-};
 
 /* An element of Fp2 in each lane. */
 struct lanes2 {
@@ -78,24 +61,6 @@ static const uint64_t multiples[LIMBS][8] = {
 };
 #define EIGHTH 0x13b06ba5e /* 2^416 / 8p */
 
-static inline __m512i each(uint64_t v) {
-    return _mm512_set1_epi64((long long)v);
-}
-
-static inline void constant(struct lanes *ret, const uint64_t limbs[LIMBS]) {
-    for (int i = 0; i < LIMBS; i++)
-        ret->l[i] = each(limbs[i]);
-}
-
-/* Brings limbs (signed, below 2^62) to 52 bits; the value is not negative. */
-static inline void carry(struct lanes *a) {
-#pragma GCC unroll 8
-    for (int i = 0; i < LIMBS - 1; i++) {
-        a->l[i + 1] = _mm512_add_epi64(a->l[i + 1], _mm512_srai_epi64(a->l[i], LIMB_BITS));
-        a->l[i] = _mm512_and_si512(a->l[i], each(LIMB_MASK));
-    }
-}
-
 /* Carries a value from 0 to 64p and takes the multiple of 8p away that its top tells: below 8.01p.
  * Two limbs tell the top well enough, for the rest is below a millionth of p. */
 static inline void settle(struct lanes *a) {
@@ -128,23 +93,6 @@ static inline void raise_by(struct lanes *a, const uint64_t multiple[LIMBS]) {
         a->l[i] = _mm512_add_epi64(a->l[i], each(multiple[i]));
 }
 
-static inline void columns_clear(struct columns *t) {
-    for (int i = 0; i < COLUMNS; i++)
-        t->c[i] = _mm512_setzero_si512();
-}
-
-/* t += a b, a and b carried. Up to 256 products fit their columns. */
-static inline void add_product(struct columns *t, const struct lanes *a, const struct lanes *b) {
-#pragma GCC unroll 8
-    for (int i = 0; i < LIMBS; i++) {
-#pragma GCC unroll 8
-        for (int j = 0; j < LIMBS; j++) {
-            t->c[i + j] = _mm512_madd52lo_epu64(t->c[i + j], a->l[j], b->l[i]);
-            t->c[i + j + 1] = _mm512_madd52hi_epu64(t->c[i + j + 1], a->l[j], b->l[i]);
-        }
-    }
-}
-
 static inline void columns_subtract(struct columns *ret, const struct columns *a,
                                     const struct columns *b) {
 #pragma GCC unroll 16
@@ -154,18 +102,7 @@ static inline void columns_subtract(struct columns *ret, const struct columns *a
 
 /* t / 2^416 mod p, from t/2^416 to t/2^416 + p and not carried. Columns may be negative. */
 static inline void reduce(struct lanes *ret, struct columns *t) {
-#pragma GCC unroll 8
-    for (int i = 0; i < LIMBS; i++) {
-        __m512i m = _mm512_madd52lo_epu64(_mm512_setzero_si512(), t->c[i], each(NEGATIVE_INVERSE));
-#pragma GCC unroll 8
-        for (int j = 0; j < LIMBS; j++) {
-            t->c[i + j] = _mm512_madd52lo_epu64(t->c[i + j], m, each(modulus[j]));
-            t->c[i + j + 1] = _mm512_madd52hi_epu64(t->c[i + j + 1], m, each(modulus[j]));
-        }
-        t->c[i + 1] = _mm512_add_epi64(t->c[i + 1], _mm512_srai_epi64(t->c[i], LIMB_BITS));
-    }
-    for (int i = 0; i < LIMBS; i++)
-        ret->l[i] = t->c[LIMBS + i];
+    columns_reduce(ret, t, modulus, NEGATIVE_INVERSE);
 }
 
 /* a b / 2^416 mod p: below p + a b / 2^416, not carried. */
