@@ -18,7 +18,7 @@ void config_env_name(char ret[CONFIG_NAME_MAX], const struct config_option *o) {
     }
     (void)snprintf(ret, CONFIG_NAME_MAX, "BUILDERNET_%s", o->flag);
     for (char *c = ret; *c; c++) {
-        *c = *c == '-' ? '_' : upper(*c);
+        *c = *c == '-' || *c == '.' ? '_' : upper(*c); // shells and systemd take no dot in a name
     }
 }
 

@@ -22,6 +22,7 @@ struct values {
     struct config_list addresses;
     struct secret token;
     const struct toml *actions;
+    uint64_t cache;
 };
 
 static const struct config_option options[] = {
@@ -63,6 +64,7 @@ static const struct config_option options[] = {
      .offset = offsetof(struct values, actions),
      .hidden = "password|key",
      .help = "Commands by name."},
+    CONFIG_U64(values, cache, "order-cache.size", "5", "Entries."),
 };
 
 static const struct config_verb verbs[] = {{"serve", NULL, "Serve.", 0, 0},
@@ -229,6 +231,18 @@ TEST(wrong_flags_are_named) {
     (void)setenv("BUILDERNET_DEBUG", "x", 1);
     check_flag("--listen=:1", ERR_SYNTAX, "BUILDERNET_DEBUG: is true or false");
     (void)unsetenv("BUILDERNET_DEBUG");
+}
+
+TEST(a_flag_with_a_dot_has_a_variable_that_shells_can_set) {
+    (void)setenv("BUILDERNET_ORDER_CACHE_SIZE", "7", 1);
+    CHECK_OK(LOAD(), &why);
+    CHECK_U64(values.cache, 7);
+    config_free(config);
+    (void)unsetenv("BUILDERNET_ORDER_CACHE_SIZE");
+    write_file("[order_cache]\nsize = 9\n");
+    CHECK_OK(LOAD(ARG("--config"), path), &why);
+    CHECK_U64(values.cache, 9);
+    config_free(config);
 }
 
 static void check_file(const char *text, int code, const char *reason) {
