@@ -5,16 +5,29 @@
 #include "eth/loose_number.h"
 
 #include <stddef.h>
+#include <string.h>
+#include <strings.h>
 
 static const uint8_t uuid_groups[] = {4, 2, 2, 2, 6}; /* bytes between the dashes */
 
+static bool has_ends(struct bytes text, const char *before, const char *after) {
+    size_t b = strlen(before), a = strlen(after);
+    return text.n >= b + a && strncasecmp((const char *)text.p, before, b) == 0 &&
+           memcmp(text.p + text.n - a, after, a) == 0;
+}
+
 int uuid_parse(struct uuid *ret, struct bytes text, struct error *why) {
     struct uuid u;
-    if (text.n != 36) return error_set(why, ERR_SYNTAX, "UUID: has not 36 characters");
+    if (text.n == 45 && has_ends(text, "urn:uuid:", "")) text = bytes_slice(text, 9, 36);
+    if (text.n == 38 && has_ends(text, "{", "}")) text = bytes_slice(text, 1, 36);
+    bool dashes = text.n == 36;
+    if (!dashes && text.n != 32) {
+        return error_set(why, ERR_SYNTAX, "UUID: has neither 36 nor 32 characters");
+    }
     size_t from = 0, to = 0;
     for (size_t g = 0; g < sizeof uuid_groups; g++) {
         size_t n = uuid_groups[g];
-        if (g > 0 && text.p[from++] != '-') {
+        if (dashes && g > 0 && text.p[from++] != '-') {
             return error_set_at(why, ERR_SYNTAX, from - 1, "UUID: a dash is missing");
         }
         int r = hex_decode(u.b + to, bytes_slice(text, from, 2 * n), why);

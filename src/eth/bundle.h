@@ -124,7 +124,8 @@ struct share_bundle {
 /* share_bundle_encode writes the object. */
 void share_bundle_encode(struct json_writer *w, const char *key, const struct share_bundle *b);
 
-/* uuid_parse reads 36 characters in either case; uuid_format writes lower case and a NUL.
+/* uuid_parse reads what both generations do: 36 characters in either case, the same in braces or
+ * after urn:uuid:, the 32 digits alone. uuid_format writes 36 in lower case and a NUL.
  * errors  ERR_SYNTAX. */
 [[gnu::warn_unused_result]] int uuid_parse(struct uuid *ret, struct bytes text, struct error *why);
 void uuid_format(char ret[37], const struct uuid *u);

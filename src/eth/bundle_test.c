@@ -5,7 +5,8 @@
 
 #define HASH_A "\"0xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\""
 #define ADDRESS_A "\"0xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\""
-#define UUID_A "\"3255ceb4-fdc5-592d-a501-2183727ca3df\""
+#define UUID_TEXT "3255ceb4-fdc5-592d-a501-2183727ca3df"
+#define UUID_A "\"" UUID_TEXT "\""
 
 static struct arena a;
 static struct error why;
@@ -86,6 +87,35 @@ static const char *share_again(const char *text) {
     const char *ret = r == 0 ? arena_str(&a, buf_view(&out)) : error_name(r);
     buf_free(&out);
     return ret;
+}
+
+TEST(uuids_are_read_in_all_forms_of_the_deployed_libraries) {
+    static const char *const good[] = {UUID_TEXT,
+                                       "3255CEB4-FDC5-592D-A501-2183727CA3DF",
+                                       "3255ceb4fdc5592da5012183727ca3df",
+                                       "{" UUID_TEXT "}",
+                                       "urn:uuid:" UUID_TEXT,
+                                       "URN:UUID:" UUID_TEXT};
+    static const char *const bad[] = {"",
+                                      "{" UUID_TEXT,
+                                      "{" UUID_TEXT ")",
+                                      "{3255ceb4fdc5592da5012183727ca3df}",
+                                      "urn:uuid:{" UUID_TEXT "}",
+                                      "urn-uuid:" UUID_TEXT,
+                                      "{{3255ceb4-fdc5-592d-a501-2183727ca3}}",
+                                      "3255ceb4fdc5592da5012183727ca3d-",
+                                      "3255ceb4fdc5592da5012183727ca3df0"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        struct uuid u;
+        char text[37];
+        CHECK_OK(uuid_parse(&u, bytes_from_str(good[i]), &why), &why);
+        uuid_format(text, &u);
+        CHECK_STR(text, UUID_TEXT);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct uuid u;
+        CHECK_ERR(uuid_parse(&u, bytes_from_str(bad[i]), &why), ERR_SYNTAX);
+    }
 }
 
 TEST(share_bundles_read_back) {
