@@ -1,5 +1,6 @@
 -- Tables of the order history that `buildernet orderflow` writes (--indexer.clickhouse.*), for
--- ClickHouse 21.8 and later. Hashes and addresses are bytes: hex(hash), unhex('..').
+-- ClickHouse 21.8 and later, as FlowProxy's stand. Hashes and addresses are bytes: hex(hash),
+-- unhex('..'); access and authorization lists are RLP.
 
 CREATE TABLE IF NOT EXISTS bundles (
   received_at DateTime64(6, 'UTC'),
@@ -34,7 +35,7 @@ CREATE TABLE IF NOT EXISTS bundles (
   refund_identity Nullable(FixedString(20)),
   signer_address Nullable(FixedString(20)),
   hash FixedString(32),
-  internal_uuid Nullable(UUID),
+  internal_uuid UUID,
   builder_name LowCardinality(String),
   version UInt8
 ) ENGINE = MergeTree() PARTITION BY toYYYYMM(received_at) ORDER BY received_at;

@@ -166,7 +166,7 @@ static void put_to(struct buf *out, const struct tx *t) {
     rlp_put_string(out, t->has_to ? BYTES_OF(t->to) : (struct bytes){NULL, 0});
 }
 
-static void put_access_list(struct buf *out, const struct tx *t) {
+void tx_put_access_list(struct buf *out, const struct tx *t) {
     size_t payload = 0;
     for (size_t i = 0; i < t->access_count; i++) {
         payload += rlp_size_list(21 + rlp_size_list(33 * t->access[i].key_count));
@@ -188,7 +188,7 @@ static void put_signature_numbers(struct buf *out, const struct ecdsa_signature 
     rlp_put_u256(out, u256_load_be(s->s));
 }
 
-static void put_authorizations(struct buf *out, const struct tx *t) {
+void tx_put_authorizations(struct buf *out, const struct tx *t) {
     size_t list = rlp_list_begin(out);
     for (size_t i = 0; i < t->authorization_count; i++) {
         const struct tx_authorization *auth = &t->authorizations[i];
@@ -214,7 +214,7 @@ static void put_unsigned_fields(struct buf *out, const struct tx *t) {
     rlp_put_u256(out, t->value);
     rlp_put_string(out, t->data);
     if (t->type == TX_LEGACY) return;
-    put_access_list(out, t);
+    tx_put_access_list(out, t);
     if (t->type == TX_BLOB) {
         rlp_put_u256(out, t->max_blob_fee);
         rlp_put_list_header(out, 33 * t->blob_count);
@@ -222,7 +222,7 @@ static void put_unsigned_fields(struct buf *out, const struct tx *t) {
             rlp_put_string(out, BYTES_OF(t->blob_hashes[i]));
         }
     } else if (t->type == TX_SET_CODE) {
-        put_authorizations(out, t);
+        tx_put_authorizations(out, t);
     }
 }
 

@@ -91,6 +91,10 @@ struct tx {
 /* tx_encode appends the envelope, from the fields (raw is not looked at). */
 void tx_encode(struct buf *out, const struct tx *t);
 
+/* tx_put_access_list and tx_put_authorizations append these lists as they stand in the envelope. */
+void tx_put_access_list(struct buf *out, const struct tx *t);
+void tx_put_authorizations(struct buf *out, const struct tx *t);
+
 /* tx_signing_hash gives what the sender signs. errors  ERR_NO_MEMORY, ERR_UNSUPPORTED (deposit). */
 [[gnu::warn_unused_result]] int tx_signing_hash(struct hash *ret, const struct tx *t,
                                                 struct error *why);

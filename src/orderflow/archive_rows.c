@@ -2,7 +2,6 @@
 #include "orderflow/archive_rows.h"
 
 #include "crypto/keccak.h"
-#include "eth/rpc_json.h"
 #include "json/write.h"
 
 #define ROW_ARENA_BYTES (64u << 20)
@@ -58,8 +57,7 @@ static void put_maybe_address(struct buf *out, bool present, const struct addres
 }
 
 /* UUID: two words of 8 bytes, each little-endian. */
-static void put_maybe_uuid(struct buf *out, bool present, const struct uuid *u) {
-    if (!put_present(out, present)) return;
+static void put_uuid(struct buf *out, const struct uuid *u) {
     put_u64(out, load_be64(u->b));
     put_u64(out, load_be64(u->b + 8));
 }
@@ -98,38 +96,16 @@ static int decode_txs(struct decoded **ret, const struct order *o, struct arena 
     return 0;
 }
 
-static void put_authorizations(struct json_writer *w, const struct tx *t) {
-    json_begin_array(w, NULL);
-    for (size_t i = 0; i < t->authorization_count; i++) {
-        const struct tx_authorization *a = &t->authorizations[i];
-        json_begin_object(w, NULL);
-        json_add_quantity256(w, "chainId", a->chain_id);
-        json_add_data(w, "address", BYTES_OF(a->address));
-        json_add_quantity(w, "nonce", a->nonce);
-        json_add_quantity(w, "yParity", a->signature.y_parity);
-        json_add_quantity256(w, "r", u256_load_be(a->signature.r));
-        json_add_quantity256(w, "s", u256_load_be(a->signature.s));
-        json_end(w);
-    }
-    json_end(w);
-}
-
-/* The text of a list in JSON; NULL where the transaction's type has none. */
-static void put_maybe_json(struct buf *out, const struct tx *t, bool authorizations) {
-    struct buf text;
-    struct json_writer w;
-    bool present = authorizations ? t->type == TX_SET_CODE : t->type != TX_LEGACY;
+/* A list as it stands in the transaction, in RLP; NULL where there is none. */
+static void put_maybe_rlp(struct buf *out, bool present, const struct tx *t,
+                          void (*put)(struct buf *out, const struct tx *t)) {
+    struct buf list;
     if (!put_present(out, present)) return;
-    buf_init(&text, 0);
-    json_writer_init(&w, &text, 0);
-    if (authorizations) {
-        put_authorizations(&w, t);
-    } else {
-        access_list_json_encode(&w, NULL, t->access, t->access_count);
-    }
-    if (text.failed) out->failed = text.failed;
-    put_string(out, buf_view(&text));
-    buf_free(&text);
+    buf_init(&list, 0);
+    put(&list, t);
+    if (list.failed) out->failed = list.failed;
+    put_string(out, buf_view(&list));
+    buf_free(&list);
 }
 
 enum tx_column {
@@ -194,16 +170,17 @@ static void put_tx(struct buf *out, enum tx_column c, const struct decoded *d) {
         if (put_present(out, !market)) put_wide(out, t->max_fee, 2);
         break;
     case TX_MAX_FEE:
-        if (put_present(out, market)) put_wide(out, t->max_fee, 2);
+        // Of an access list transaction this is the gas price, as the original has it.
+        if (put_present(out, t->type != TX_LEGACY)) put_wide(out, t->max_fee, 2);
         break;
     case TX_MAX_PRIORITY_FEE:
         if (put_present(out, market)) put_wide(out, t->max_priority_fee, 2);
         break;
     case TX_ACCESS:
-        put_maybe_json(out, t, false);
+        put_maybe_rlp(out, t->access_count > 0, t, tx_put_access_list);
         break;
     case TX_AUTHORIZATIONS:
-        put_maybe_json(out, t, true);
+        put_maybe_rlp(out, t->type == TX_SET_CODE, t, tx_put_authorizations);
         break;
     case TX_RAW:
     case TX_COLUMNS:
@@ -222,7 +199,8 @@ static void put_txs(struct buf *out, const struct decoded *d, size_t n) {
     }
 }
 
-/* Of zeros where a transaction does not decode. */
+/* Of zeros where a transaction does not decode; an order that cancels has that of what it cancels.
+ */
 static struct uuid internal_uuid(const struct order *o, const struct decoded *d, struct arena *a) {
     struct uuid u = {{0}};
     size_t n = o->bundle.txs.count;
@@ -246,9 +224,10 @@ static int put_bundle(struct buf *out, const struct archive_event *e, const char
     struct decoded *d = NULL;
     int r = decode_txs(&d, &f->order, a, why);
     if (r != 0) return r;
-    struct uuid internal = internal_uuid(&f->order, d, a);
     bool replaces = has & (BUNDLE_UUID | BUNDLE_REPLACEMENT_UUID);
     const struct uuid *replacement = has & BUNDLE_UUID ? &b->uuid : &b->replacement_uuid;
+    bool cancels = replaces && b->txs.count == 0;
+    struct uuid internal = cancels ? *replacement : internal_uuid(&f->order, d, a);
     put_time(out, f->received_ns);
     put_txs(out, d, b->txs.count);
     put_u64(out, has & BUNDLE_BLOCK_NUMBER ? b->block_number : 0);
@@ -257,7 +236,7 @@ static int put_bundle(struct buf *out, const struct archive_event *e, const char
     put_hashes(out, &b->reverting);
     put_hashes(out, &b->dropping);
     put_hashes(out, &b->refund_txs);
-    put_maybe_uuid(out, replaces, replacement);
+    if (put_present(out, replaces)) put_uuid(out, replacement);
     put_maybe_u64(out, has & BUNDLE_REPLACEMENT_NONCE, b->replacement_nonce);
     if (put_present(out, has & BUNDLE_REFUND_PERCENT)) {
         buf_append_byte(out, (uint8_t)b->refund_percent);
@@ -267,7 +246,7 @@ static int put_bundle(struct buf *out, const struct archive_event *e, const char
     put_maybe_address(out, has & BUNDLE_REFUND_IDENTITY, &b->refund_identity);
     put_maybe_address(out, true, &f->signer);
     buf_append(out, BYTES_OF(f->answer));
-    put_maybe_uuid(out, true, &internal);
+    put_uuid(out, &internal);
     put_string(out, bytes_from_str(builder_name));
     buf_append_byte(out, bytes_equal_str(b->version, "v1") ? 1 : 2);
     return 1;

@@ -188,11 +188,14 @@ class ClickHouse:
         self.process.__exit__()
 
     def ask(self, statement):
+        return self.ask_bytes(statement).decode().strip()
+
+    def ask_bytes(self, statement):
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/", data=statement.encode(),
             headers={"X-ClickHouse-User": "writer", "X-ClickHouse-Key": "secret"})
         with urllib.request.urlopen(request, timeout=20) as r:
-            return r.read().decode().strip()
+            return r.read()
 
     def create(self):
         """The shipped tables; Debian's version is older than some types, whose bytes are the same."""
@@ -256,6 +259,151 @@ def clickhouse_gets_rows_of_bundles_and_events():
                     ["received", "eth_sendBundle"], ["received", "eth_sendRawTransaction"]], kinds
         finally:
             server.close()
+
+
+class Row:
+    """Reads rows of the format RowBinary."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, n):
+        self.at += n
+        assert self.at <= len(self.data)
+        return self.data[self.at - n:self.at]
+
+    def integer(self, n):
+        return int.from_bytes(self.take(n), "little")
+
+    def length(self):
+        n, shift = 0, 0
+        while (byte := self.integer(1)) & 0x80:
+            n, shift = n | (byte & 0x7F) << shift, shift + 7
+        return n | byte << shift
+
+    def value(self, kind):
+        """A number or bytes; ?: it may be None; []: a list."""
+        if kind.startswith("[]"):
+            return [self.value(kind[2:]) for _ in range(self.length())]
+        if kind.startswith("?"):
+            return None if self.integer(1) else self.value(kind[1:])
+        if kind == "text":
+            return self.take(self.length())
+        if kind == "uuid":
+            return (self.take(8)[::-1] + self.take(8)[::-1]).hex()
+        return self.integer(int(kind[1:])) if kind[0] == "u" else self.take(int(kind[1:]))
+
+
+TX_COLUMNS = {"hash": "b32", "from": "b20", "nonce": "u8", "r": "u32", "s": "u32", "v": "u1",
+              "to": "?b20", "gas": "u8", "type": "u1", "input": "text", "value": "u32",
+              "gasPrice": "?u16", "maxFeePerGas": "?u16", "maxPriorityFeePerGas": "?u16",
+              "accessList": "?text", "authorizationList": "?text", "raw": "text"}
+BUNDLE_COLUMNS = {
+    "received_at": "u8", **{name: "[]" + kind for name, kind in TX_COLUMNS.items()},
+    "block_number": "u8", "min_timestamp": "?u8", "max_timestamp": "?u8",
+    "reverting_tx_hashes": "[]b32", "dropping_tx_hashes": "[]b32", "refund_tx_hashes": "[]b32",
+    "replacement_uuid": "?uuid", "replacement_nonce": "?u8", "refund_percent": "?u1",
+    "refund_recipient": "?b20", "delayed_refund": "?u1", "refund_identity": "?b20",
+    "signer_address": "?b20", "hash_of_bundle": "b32", "internal_uuid": "uuid",
+    "builder_name": "text", "version": "u1"}
+
+
+def inspected(bundle):
+    """What `orderflow inspect` says of a bundle."""
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_sendBundle", "params": [bundle]})
+    return json.loads(harness.run(harness.PROGRAM, "orderflow", "inspect", "-", input=body).stdout)
+
+
+def signed(kind, fields, nonce, prices, to, value, data, lists):
+    """A transaction of a type: its raw bytes, and what its columns have to say."""
+    r, s, odd = wallet.sign(USER, wallet.keccak(kind + wallet.rlp(
+        fields + ([1, 0, 0] if kind == b"" else []))))
+    raw = kind + wallet.rlp(fields + [odd + 37 if kind == b"" else odd, r, s])
+    access, authorizations = lists
+    return raw, {
+        "hash": wallet.keccak(raw), "from": wallet.address(USER), "nonce": nonce, "r": r, "s": s,
+        "v": odd, "to": to or None, "gas": 90000, "type": kind[0] if kind else 0, "input": data,
+        "value": value, "gasPrice": prices[0], "maxFeePerGas": prices[1],
+        "maxPriorityFeePerGas": prices[2], "accessList": access and wallet.rlp(access),
+        "authorizationList": authorizations and wallet.rlp(authorizations), "raw": raw}
+
+
+def one_of_each_type():
+    """Transactions of the types 0, 1, 2 and 4."""
+    to, data, value, gas = b"\x22" * 20, b"\xde\xad" * 40, 2**130 + 7, 90000
+    access = [[b"\x33" * 20, [b"\x44" * 32, b"\x55" * 32]], [b"\x66" * 20, []]]
+    r, s, odd = wallet.sign(USER, wallet.keccak(b"\x05" + wallet.rlp([1, b"\x77" * 20, 9])))
+    allowed = [[1, b"\x77" * 20, 9, odd, r, s]]
+    return [
+        signed(b"", [1, 10**10, gas, b"", value, data], 1, (10**10, None, None), b"", value, data,
+               (None, None)),
+        signed(b"\x01", [1, 2, 10**10, gas, to, value, data, access], 2, (10**10, 10**10, None),
+               to, value, data, (access, None)),
+        signed(b"\x02", [1, 3, 5, 2**70, gas, to, value, data, []], 3, (None, 2**70, 5), to,
+               value, data, (None, None)),
+        signed(b"\x04", [1, 4, 5, 10**10, gas, to, 0, b"", access, allowed], 4,
+               (None, 10**10, 5), to, 0, b"", (access, allowed))]
+
+
+@case
+def every_column_of_clickhouse_says_what_was_sent():
+    """Bundles with all fields, of each type of transaction, and cancels, in the deployed table."""
+    with Folder() as folder:
+        (folder / "clickhouse").mkdir()
+        server = ClickHouse(folder / "clickhouse")
+        uuid, other = "550e8400-e29b-41d4-a716-446655440000", "00112233-4455-4677-8899-aabbccddeeff"
+        txs = one_of_each_type()
+        hashes = [told["hash"] for _, told in txs]
+        text = ["0x" + h.hex() for h in hashes]
+        full = {"txs": ["0x" + raw.hex() for raw, _ in txs], "blockNumber": "0x1234",
+                "minTimestamp": 7, "maxTimestamp": 2**40, "revertingTxHashes": [text[1], text[0]],
+                "droppingTxHashes": text[2:], "replacementUuid": uuid, "replacementNonce": 9,
+                "refundPercent": 40, "refundRecipient": "0x" + "12" * 20,
+                "refundTxHashes": text[3:], "delayedRefund": True,
+                "refundIdentity": "0x" + "34" * 20, "version": "v2"}
+        plain = {"txs": RAW[:1], "version": "v1", "blockNumber": "0x5"}
+        cancel = {"txs": [], "uuid": other, "replacementNonce": 2**63}
+        try:
+            server.create()
+            with Node(folder, "--indexer.clickhouse.host", f"http://127.0.0.1:{server.port}",
+                      "--indexer.clickhouse.username", "writer",
+                      "--indexer.clickhouse.password", "secret", name="node_x") as node:
+                before = time.time()
+                sent = [node.send("eth_sendBundle", b, USER)[1]["result"] for b in
+                        (full, plain, cancel)]
+                wait_until(lambda: server.ask("SELECT count() FROM bundles") == "3", 20,
+                           node.process.logged())
+            table = Row(server.ask_bytes("SELECT * FROM bundles ORDER BY block_number DESC "
+                                         "FORMAT RowBinary"))
+            rows = [{name: table.value(kind) for name, kind in BUNDLE_COLUMNS.items()}
+                    for _ in range(3)]
+            assert table.at == len(table.data)
+        finally:
+            server.close()
+    ids = [inspected(body)["uuidRust"].replace("-", "") for body in (full, plain)]
+    for row, answer in zip(rows, sent):
+        assert abs(row["received_at"] / 1e6 - before) < 60
+        assert abs(row.pop("received_at") / 1e3 - answer["receivedTimestampMs"]) < 1
+        assert "0x" + row.pop("hash_of_bundle").hex() == answer["bundleHash"]
+        assert row.pop("signer_address") == wallet.address(USER)
+        assert row.pop("builder_name") == b"node_x"
+    for name in TX_COLUMNS:
+        want = [told[name] for _, told in txs]
+        assert rows[0].pop(name) == want, (name, want)
+        assert len(rows[1].pop(name)) == 1 and rows[2].pop(name) == []
+    assert rows[0] == {
+        "block_number": 0x1234, "min_timestamp": 7, "max_timestamp": 2**40,
+        "reverting_tx_hashes": [hashes[1], hashes[0]], "dropping_tx_hashes": hashes[2:],
+        "refund_tx_hashes": hashes[3:], "replacement_uuid": uuid.replace("-", ""),
+        "replacement_nonce": 9, "refund_percent": 40, "refund_recipient": b"\x12" * 20,
+        "delayed_refund": 1, "refund_identity": b"\x34" * 20, "internal_uuid": ids[0],
+        "version": 2}, rows[0]
+    nothing = {name: [] if kind.startswith("[]") else None for name, kind in BUNDLE_COLUMNS.items()
+               if name in rows[1]}
+    assert rows[1] == {**nothing, "block_number": 5, "internal_uuid": ids[1], "version": 1}, rows[1]
+    key = other.replace("-", "")
+    assert rows[2] == {**nothing, "block_number": 0, "replacement_uuid": key,
+                       "replacement_nonce": 2**63, "internal_uuid": key, "version": 2}, rows[2]
 
 
 harness.main()
