@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "crypto/blake2b.h"
+#include "base/cpu.h"
+#include "crypto/blake2b_impl.h"
 
 static const uint64_t initial[8] = {
     0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1,
@@ -22,7 +24,6 @@ static inline uint64_t turn(uint64_t v, unsigned n) {
         v[b] = turn(v[b] ^ v[c], 63);                                                              \
     } while (0)
 
-// One round with the ten schedules written out, so that no index is read from memory.
 #define ROUND(s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, s12, s13, s14, s15)                \
     do {                                                                                           \
         MIX(0, 4, 8, 12, s0, s1);                                                                  \
@@ -33,31 +34,27 @@ static inline uint64_t turn(uint64_t v, unsigned n) {
         MIX(1, 6, 11, 12, s10, s11);                                                               \
         MIX(2, 7, 8, 13, s12, s13);                                                                \
         MIX(3, 4, 9, 14, s14, s15);                                                                \
-        if (--rounds == 0) goto done;                                                              \
+        if (--rounds == 0) return;                                                                 \
     } while (0)
 
-static inline void run_rounds(uint64_t v[16], const uint64_t m[16], uint32_t rounds) {
-    if (rounds == 0) return;
-    for (;;) {
-        ROUND(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-        ROUND(14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3);
-        ROUND(11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4);
-        ROUND(7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8);
-        ROUND(9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13);
-        ROUND(2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9);
-        ROUND(12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11);
-        ROUND(13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10);
-        ROUND(6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5);
-        ROUND(10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0);
+void blake2b_rounds_plain(uint64_t v[16], const uint64_t m[16], uint32_t rounds) {
+    while (rounds != 0) {
+        BLAKE2B_TEN_ROUNDS(ROUND);
     }
-done:
-    return;
+}
+
+static blake2b_rounds *rounds_here(void) {
+#if defined(__x86_64__)
+    if (cpu_has(CPU_AVX2)) return blake2b_rounds_avx2;
+#endif
+    return blake2b_rounds_plain;
 }
 
 #define ROUNDS_AT_ONCE 10000u // a multiple of the ten schedules
 
 void blake2b_compress(uint64_t h[8], const uint64_t m[16], const uint64_t t[2], bool final,
                       uint32_t rounds, const atomic_bool *stop) {
+    blake2b_rounds *run = rounds_here();
     uint64_t v[16];
     for (size_t i = 0; i < 8; i++) {
         v[i] = h[i];
@@ -67,9 +64,9 @@ void blake2b_compress(uint64_t h[8], const uint64_t m[16], const uint64_t t[2], 
     v[13] ^= t[1];
     if (final) v[14] = ~v[14];
     for (; rounds > ROUNDS_AT_ONCE && !stop_asked(stop); rounds -= ROUNDS_AT_ONCE) {
-        run_rounds(v, m, ROUNDS_AT_ONCE);
+        run(v, m, ROUNDS_AT_ONCE);
     }
-    run_rounds(v, m, rounds < ROUNDS_AT_ONCE ? rounds : ROUNDS_AT_ONCE);
+    run(v, m, rounds < ROUNDS_AT_ONCE ? rounds : ROUNDS_AT_ONCE);
     for (size_t i = 0; i < 8; i++) {
         h[i] ^= v[i] ^ v[8 + i];
     }

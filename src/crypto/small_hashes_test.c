@@ -1,6 +1,8 @@
 /* RIPEMD-160 and BLAKE2b's F.
  * SPDX-License-Identifier: MIT */
+#include "base/cpu.h"
 #include "crypto/blake2b.h"
+#include "crypto/blake2b_impl.h"
 #include "crypto/ripemd160.h"
 #include "crypto/testing.h"
 #include "test/harness/test.h"
@@ -118,6 +120,37 @@ TEST(blake2b_equals_the_definition_at_any_rounds) {
         bool final = rounds % 3 == 0;
         slow_compress(expected, m, t, final, rounds);
         blake2b_compress(h, m, t, final, rounds, NULL);
+        CHECK_BYTES(bytes_make(h, 64), bytes_make(expected, 64));
+    }
+}
+
+TEST(blake2b_rounds_in_lanes_equal_the_plain_ones) {
+#if defined(__x86_64__)
+    if (!cpu_has(CPU_AVX2)) SKIP("this processor has no AVX2");
+    uint64_t seed = 4;
+    for (uint32_t rounds = 0; rounds < 60; rounds++) {
+        uint64_t v[16], m[16], expected[16];
+        fill_random((uint8_t *)v, sizeof v, &seed);
+        fill_random((uint8_t *)m, sizeof m, &seed);
+        memcpy(expected, v, sizeof v);
+        blake2b_rounds_avx2(v, m, rounds);
+        blake2b_rounds_plain(expected, m, rounds);
+        CHECK_BYTES(bytes_make(v, sizeof v), bytes_make(expected, sizeof expected));
+    }
+#else
+    SKIP("lanes are x86-64's");
+#endif
+}
+
+TEST(blake2b_long_runs_equal_their_parts) {
+    // Beyond the number of rounds that are done between two looks at `stop`.
+    uint64_t seed = 5, h[8], m[16], t[2] = {1, 2}, expected[8];
+    fill_random((uint8_t *)h, sizeof h, &seed);
+    fill_random((uint8_t *)m, sizeof m, &seed);
+    for (uint32_t rounds = 9998; rounds < 30005; rounds += 10001) {
+        memcpy(expected, h, sizeof h);
+        slow_compress(expected, m, t, true, rounds);
+        blake2b_compress(h, m, t, true, rounds, NULL);
         CHECK_BYTES(bytes_make(h, 64), bytes_make(expected, 64));
     }
 }
