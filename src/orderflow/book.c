@@ -171,7 +171,7 @@ static struct key *find_key(const struct book *b, const struct order *o) {
 
 static void note_key(struct book *b, struct key *k, const struct flow_order *o, uint64_t now_ns) {
     const struct order_replacement *r = &o->order.replacement;
-    uint64_t expires = later(k ? k->expires_ns : 0, o->expires_ns);
+    uint64_t expires = later(k ? k->expires_ns : 0, o->kept_ns);
     uint64_t until = later(now_ns + b->options.key_ns, expires);
     if (k) {
         k->expires_ns = expires;
@@ -253,7 +253,7 @@ bool book_journaled(struct book *b, const struct flow_order *o) {
     pthread_mutex_lock(&b->lock);
     struct key *k = find_key(b, &o->order);
     bool in_force = !k || hash_equal(&k->id, &o->id);
-    if (k && in_force) k->journal_ns = later(k->journal_ns, o->expires_ns);
+    if (k && in_force) k->journal_ns = later(k->journal_ns, o->kept_ns);
     pthread_mutex_unlock(&b->lock);
     return in_force;
 }

@@ -331,6 +331,7 @@ static int make(struct flow_order **ret, struct intake_job *job, enum flow_sourc
                                  .received_ns = job->received_ns,
                                  .sent_ns = job->sent_ns,
                                  .expires_ns = expires_ns,
+                                 .kept_ns = job->kept_ns,
                                  .bytes = job->bytes > 0 ? job->bytes : job->body.n};
     const struct order *o = &job->order;
     if (source != FLOW_FROM_USER) {
@@ -487,6 +488,13 @@ static void end(struct intake *i, struct at_hand *a) {
     pthread_mutex_unlock(&i->lock);
 }
 
+/* It is known as long as what it replaces may land: a restart must not bring that back. It is told
+ * so long too, to a peer that was away; but late, one for the next block would be for another. */
+static void outlive(struct flow_order *o, uint64_t before_ns) {
+    if (before_ns > o->kept_ns) o->kept_ns = before_ns;
+    if (before_ns > o->expires_ns && !tip_is_for_next(&o->order)) o->expires_ns = before_ns;
+}
+
 static int take(struct intake_job *job, struct flow_order **held, enum flow_source source,
                 uint64_t expires_ns, bool defaulted, struct error *why) {
     struct intake *i = job->intake;
@@ -498,11 +506,7 @@ static int take(struct intake_job *job, struct flow_order **held, enum flow_sour
     job->answer = o->answer;
     if (v == BOOK_NEW) {
         job->times[TRACE_RECEIVED] = job->received_ns;
-        // As long as what it replaces: a restart, or a peer that was away, must not bring that
-        // back.
-        if (before.expires_ns > o->expires_ns && !tip_is_for_next(&o->order)) {
-            o->expires_ns = before.expires_ns;
-        }
+        outlive(o, before.expires_ns);
         // Before it is handed on: the builder may be faster than this thread.
         if (i->options.trace) trace_order(i->options.trace, o, job->times);
         if (source == FLOW_FROM_JOURNAL) (void)book_journaled(i->options.book, o);

@@ -106,6 +106,7 @@ struct intake_job {
     uint64_t sent_ns;
     struct address origin; /* who sent it to the network, as the peer verified it; zero: not said */
     uint64_t expires_ns;   /* as the peer says; 0: not said */
+    uint64_t kept_ns;      /* journal: until when; 0: as long as it may land */
     size_t bytes;          /* of the message, when it is not the body; 0: it is */
     struct share_ticket *ticket; /* NULL: another answers it */
     bool again; /* the peer sends it again until it is acknowledged; INTAKE_PEER, journal: of a peer

@@ -24,6 +24,7 @@ void intake_replay(void *context, const struct journal_record *r) {
     job->received_ns = r->received_ns;
     job->priority = (int)r->priority;
     job->bytes = r->bytes;
+    job->kept_ns = r->kept_ns;
     job->again = r->of_peer;
     int status = intake_decode(job, r->data, true);
     if (status == 0) {
@@ -57,7 +58,7 @@ static void drop(struct intake *i, struct replayed *r) {
 /* ERR_BUSY: later. Other errors are as of an order that came just now: there is nobody to tell. */
 static int hand_on(struct intake *i, struct replayed *r, struct error *why) {
     const struct intake_sinks *s = &i->options.sinks;
-    if (r->order->expires_ns <= intake_wall_ns(i)) return 0;
+    if (r->order->expires_ns <= intake_wall_ns(i)) return 0; // over, or kept to be known of only
     if (!book_in_force(i->options.book, r->order)) return 0; // replaced, later in the journal
     if (i->options.local && !r->delivered) {
         int code = local_order(i->options.local, r->order, why);

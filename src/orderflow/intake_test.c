@@ -88,7 +88,8 @@ static struct address address_of(struct world *w, const struct ecdsa_secret_key 
     return ecdsa_address(&k);
 }
 
-static void open_world(struct world *w, enum intake_api api) {
+/* clock  NULL: the machine's. */
+static void open_world_at(struct world *w, enum intake_api api, const struct clock *clock) {
     *w = (struct world){.pool = NULL};
     (void)pthread_mutex_init(&w->lock, NULL);
     CHECK_OK(ecdsa_signer_new(&w->signer, &why), &why);
@@ -106,6 +107,7 @@ static void open_world(struct world *w, enum intake_api api) {
     CHECK_OK(trace_new(&w->trace, 64, 1, &why), &why);
     const struct intake_options o = {
         .pool = w->pool,
+        .clock = clock,
         .api = api,
         .body_max = 1u << 20,
         .signers = w->signers,
@@ -122,6 +124,10 @@ static void open_world(struct world *w, enum intake_api api) {
                   .context = w},
     };
     CHECK_OK(intake_new(&w->intake, &o, &why), &why);
+}
+
+static void open_world(struct world *w, enum intake_api api) {
+    open_world_at(w, api, NULL);
 }
 
 static void close_world(struct world *w) {
@@ -386,6 +392,59 @@ TEST(an_order_that_the_journal_cannot_take_is_no_order) {
     ask(&w, &r, INTAKE_USER, &user, body); // it was not remembered
     CHECK_I64(r.status, 200);
     CHECK_U64(w.shared_count, 1);
+    close_world(&w);
+    (void)snprintf(command, sizeof command, "rm -r %s", folder);
+    CHECK(system(command) == 0);
+}
+
+/* A bundle under one of several uuids; block: its blockNumber, or null: the next one. */
+#define OF(uuid, nonce, block)                                                                     \
+    REQUEST("eth_sendBundle",                                                                      \
+            "{\"txs\":[\"" RAW "\"],\"blockNumber\":" block ","                                    \
+            "\"replacementUuid\":\"550e8400-e29b-41d4-a716-44665544000" uuid "\","                 \
+            "\"replacementNonce\":" nonce "}")
+#define FAR "\"0x5\"" /* 120 s; the next block's are over after 36 s */
+#define NEXT "null"
+
+static void restart(struct world *w, struct clock_fake *clock, const char *folder) {
+    const struct journal_options o = {.folder = folder, .clock = &clock->clock};
+    if (w->pool) close_world(w);
+    open_world_at(w, INTAKE_SECOND, &clock->clock);
+    CHECK_OK(journal_open(&w->journal, &o, intake_replay, w->intake, &why), &why);
+    intake_set_journal(w->intake, w->journal);
+    while (intake_replaying(w->intake) > 0) {
+        intake_replay_on(w->intake);
+    }
+}
+
+TEST(what_was_replaced_stays_so_over_restarts_whatever_its_block) {
+    static const char *const sent[] = {OF("1", "5", FAR),  OF("1", "6", NEXT), OF("2", "5", NEXT),
+                                       OF("2", "6", FAR),  OF("3", "5", FAR),  OF("3", "6", NEXT),
+                                       OF("3", "7", NEXT), OF("4", "6", NEXT), OF("4", "5", FAR)};
+    struct world w = {.pool = NULL};
+    struct reply r;
+    struct clock_fake clock;
+    char folder[] = "/tmp/intake-test-XXXXXX", command[64];
+    CHECK(mkdtemp(folder) != NULL);
+    clock_fake_init(&clock, 1000000 * NS_PER_S);
+    restart(&w, &clock, folder);
+    for (size_t i = 0; i < sizeof sent / sizeof *sent; i++) {
+        ask(&w, &r, INTAKE_USER, &user, sent[i]);
+        CHECK_I64(r.status, 200);
+    }
+    for (int i = 0; i < 2; i++) {
+        clock_fake_advance(&clock, 50 * NS_PER_S);
+        restart(&w, &clock, folder);
+        CHECK_U64(w.shared_count, 1); // one for a far block was replaced by none
+        CHECK(w.shared[0]->target_block == 5 && w.shared[0]->order.replacement.nonce == 6);
+        ask(&w, &r, INTAKE_USER, &user, OF("1", "5", FAR));
+        CHECK_I64(r.status, 200); // and answered as before
+        CHECK_U64(w.shared_count, 1);
+    }
+    clock_fake_advance(&clock, 50 * NS_PER_S);
+    restart(&w, &clock, folder);
+    CHECK_U64(w.shared_count, 0);
+    CHECK_U64(journal_stats(w.journal).bytes, 0); // nothing is kept for longer
     close_world(&w);
     (void)snprintf(command, sizeof command, "rm -r %s", folder);
     CHECK(system(command) == 0);

@@ -22,7 +22,7 @@
 struct file {
     struct list_node link;
     uint64_t number, bytes;
-    uint64_t expires_ns; /* of the order that is over last */
+    uint64_t kept_ns; /* of the record that is kept longest */
 };
 
 struct journal {
@@ -47,15 +47,18 @@ static uint32_t check_of(struct bytes in) {
 
 static void put_record(struct buf *out, const struct flow_order *o, struct bytes data) {
     size_t start = out->n;
-    buf_append_be32(out, (uint32_t)(JOURNAL_HEAD - 4 + data.n));
+    bool kept = o->kept_ns > o->expires_ns;
+    buf_append_be32(out, (uint32_t)(JOURNAL_HEAD - 4 + (kept ? 8 : 0) + data.n));
     buf_append_be32(out, 0);
-    buf_append_be64(out, o->expires_ns);
+    buf_append_be64(out, o->kept_ns);
     buf_append_be64(out, o->received_ns);
     buf_append(out, BYTES_OF(o->signer));
     buf_append_byte(out, (uint8_t)o->order.method);
-    unsigned peer = o->source == FLOW_FROM_PEER ? JOURNAL_OF_PEER : 0;
-    buf_append_byte(out, (uint8_t)((unsigned)o->priority | peer));
+    unsigned flags =
+        (o->source == FLOW_FROM_PEER ? JOURNAL_OF_PEER : 0) | (kept ? JOURNAL_KEPT : 0);
+    buf_append_byte(out, (uint8_t)((unsigned)o->priority | flags));
     buf_append_be32(out, (uint32_t)o->bytes);
+    if (kept) buf_append_be64(out, o->expires_ns);
     buf_append(out, data);
     if (out->failed) return;
     store_be32(out->p + start + 4, check_of(bytes_slice(buf_view(out), start + 8, out->n)));
@@ -72,14 +75,22 @@ int journal_read_record(struct journal_record *ret, size_t *ret_bytes, struct by
     if (load_be32(in.p + 4) != check_of(bytes_slice(record, 8, record.n))) {
         return error_set(why, ERR_SYNTAX, "a record is damaged");
     }
-    struct journal_record r = {.expires_ns = load_be64(in.p + 8),
+    bool kept = in.p[45] & JOURNAL_KEPT;
+    size_t head = JOURNAL_HEAD + (kept ? 8 : 0);
+    if (size < head) return error_set(why, ERR_SYNTAX, "a record is too short");
+    unsigned priority = in.p[45] & ~(JOURNAL_OF_PEER | JOURNAL_KEPT);
+    struct journal_record r = {.kept_ns = load_be64(in.p + 8),
+                               .expires_ns = load_be64(in.p + (kept ? JOURNAL_HEAD : 8)),
                                .received_ns = load_be64(in.p + 16),
                                .method = (enum order_method)in.p[44],
-                               .priority = (enum order_priority)(in.p[45] & ~JOURNAL_OF_PEER),
+                               .priority = (enum order_priority)priority,
                                .of_peer = in.p[45] & JOURNAL_OF_PEER,
                                .bytes = load_be32(in.p + 46),
-                               .data = bytes_slice(record, JOURNAL_HEAD, record.n)};
+                               .data = bytes_slice(record, head, record.n)};
     memcpy(r.signer.b, in.p + 24, sizeof r.signer.b);
+    if (r.expires_ns > r.kept_ns) {
+        return error_set(why, ERR_SYNTAX, "a record is not kept until its order is over");
+    }
     if (in.p[44] >= ORDER_METHOD_COUNT || r.priority > ORDER_LOW) {
         return error_set(why, ERR_SYNTAX, "a record is of no known method or priority");
     }
@@ -197,8 +208,8 @@ static int read_file(struct journal *j, struct file *f, struct buf *text,
         if (r != 0) tell_damage(j, f, at, &wrong);
         if (r != 0 && n == 0) break;
         if (r != 0) continue;
-        if (record.expires_ns > f->expires_ns) f->expires_ns = record.expires_ns;
-        if (record.expires_ns <= now) continue;
+        if (record.kept_ns > f->kept_ns) f->kept_ns = record.kept_ns;
+        if (record.kept_ns <= now) continue;
         j->stats.replayed++;
         replay(context, &record);
     }
@@ -332,7 +343,7 @@ int journal_append(struct journal *j, struct flow_order *o, struct error *why) {
     }
     if (r == 0) r = write_record(j, &f, why);
     if (r == 0) {
-        if (o->expires_ns > f->expires_ns) f->expires_ns = o->expires_ns;
+        if (o->kept_ns > f->kept_ns) f->kept_ns = o->kept_ns;
         mine = atomic_fetch_add(&j->written, 1) + 1;
     }
     pthread_mutex_unlock(&j->lock);
@@ -352,10 +363,10 @@ void journal_tidy(struct journal *j) {
     const struct file *last = last_file(j);
     list_each_safe(n, &j->files) {
         struct file *f = LIST_ENTRY(n, struct file, link);
-        if (f != last && f->expires_ns <= now) remove_file(j, f);
+        if (f != last && f->kept_ns <= now) remove_file(j, f);
     }
     // The one that is written to ends when all of it is over, so that an idle node keeps nothing.
-    if (last && last->bytes > 0 && last->expires_ns <= now && begin_file(j, &why) != 0) {
+    if (last && last->bytes > 0 && last->kept_ns <= now && begin_file(j, &why) != 0) {
         log_error(j->options.log, "journal_broken", F_ERR(&why));
     }
     pthread_mutex_unlock(&j->lock);

@@ -1,5 +1,6 @@
-/* Journal: orders that were acknowledged, on disk until their last block has passed, so that a
- * crash of the process (and, with sync, of the machine) loses none.
+/* Journal: orders that were acknowledged, on disk until their last block has passed, and until that
+ * of what they replaced has, so that a crash of the process (and, with sync, of the machine) loses
+ * none and brings nothing back that was replaced.
  *
  * A folder of files that are only appended to, "orders-<number>.log", at most JOURNAL_FILE_BYTES
  * long; a file goes when all its orders are over. A record, integers big-endian:
@@ -7,13 +8,15 @@
  *   offset size
  *    0      4   size of what follows
  *    4      4   check: the first bytes of the SHA-256 of what follows
- *    8      8   expires, wall ns
+ *    8      8   kept until, wall ns
  *   16      8   received, wall ns
  *   24     20   signer
  *   44      1   method (enum order_method)
- *   45      1   priority; JOURNAL_OF_PEER is set when a peer passed it on
+ *   45      1   priority; JOURNAL_OF_PEER is set when a peer passed it on, JOURNAL_KEPT when the
+ *               order itself is over before
  *   46      4   size of the message the order came in
- *   50          the order in form FLOW_BITCODE
+ *   50      8   with JOURNAL_KEPT: when the order is over, wall ns
+ *               the order in form FLOW_BITCODE
  *
  * A record that is damaged, or of a later version, is passed over by its size; one that is cut off
  * ends its file's reading, and so does what cannot be a record. Thread: any; one lock.
@@ -29,6 +32,7 @@ struct journal;
 #define JOURNAL_FILE_BYTES (64u << 20)
 #define JOURNAL_HEAD 50u
 #define JOURNAL_OF_PEER 0x80u
+#define JOURNAL_KEPT 0x40u
 
 enum journal_sync {
     JOURNAL_SYNC_NONE,     /* written to the kernel: survives the process */
@@ -45,7 +49,8 @@ struct journal_options {
 };
 
 struct journal_record {
-    uint64_t expires_ns, received_ns;
+    uint64_t expires_ns, received_ns; /* expires: it may be over; it is kept to be known of */
+    uint64_t kept_ns;                 /* not before expires_ns */
     struct address signer;
     enum order_method method;
     enum order_priority priority;
@@ -54,7 +59,7 @@ struct journal_record {
     struct bytes data; /* FLOW_BITCODE */
 };
 
-/* journal_open opens the folder and gives every record that is not over to `replay`, oldest first
+/* journal_open opens the folder and gives every record that is still kept to `replay`, oldest first
  * (valid during the call), before it begins a new file.
  * errors  ERR_IO, ERR_NOT_FOUND (parent folder), ERR_CONFLICT (another process has it open). */
 [[gnu::warn_unused_result]] int

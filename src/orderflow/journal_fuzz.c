@@ -11,7 +11,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct journal_record r;
     size_t n;
     while (journal_read_record(&r, &n, rest, NULL) == 0) {
-        if (n < JOURNAL_HEAD || n > rest.n || r.data.n != n - JOURNAL_HEAD) abort();
+        size_t head = JOURNAL_HEAD + (rest.p[45] & JOURNAL_KEPT ? 8 : 0);
+        if (n < head || n > rest.n || r.data.n != n - head) abort();
+        if (r.expires_ns > r.kept_ns) abort();
         if (r.method >= ORDER_METHOD_COUNT || r.priority > ORDER_LOW) abort();
         rest = bytes_slice(rest, n, rest.n);
     }

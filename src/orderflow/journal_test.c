@@ -15,8 +15,8 @@ static char folder[64];
 
 struct seen {
     unsigned count;
-    uint64_t expires_ns[64];
-    struct hash first; /* SHA-256 is not needed: the first record's data as it was */
+    uint64_t expires_ns[64], kept_ns; /* kept_ns: of the first */
+    struct hash first;                /* SHA-256 is not needed: the first record's data as it was */
     size_t bytes;
     uint8_t data[512];
     size_t data_bytes;
@@ -28,6 +28,7 @@ static void note(void *context, const struct journal_record *r) {
         memcpy(s->data, r->data.p, r->data.n);
         s->data_bytes = r->data.n;
         s->bytes = r->bytes;
+        s->kept_ns = r->kept_ns;
     }
     if (s->count < 64) s->expires_ns[s->count] = r->expires_ns;
     s->count++;
@@ -103,6 +104,30 @@ TEST(orders_come_back_until_they_are_over) {
     CHECK(bytes_equal(body->data, bytes_make(s.data, s.data_bytes)));
     CHECK_U64(s.bytes, o->bytes);
     flow_order_release(o);
+    end();
+}
+
+TEST(an_order_is_kept_longer_than_it_may_land) {
+    struct seen s;
+    begin();
+    struct journal *j = reopen(&s, JOURNAL_SYNC_NONE);
+    struct flow_order *o = order(1, 20);
+    o->kept_ns = 100 * NS_PER_S;
+    CHECK_OK(journal_append(j, o, &why), &why);
+    journal_close(j);
+    fake.wall_ns = 99 * NS_PER_S;
+    j = reopen(&s, JOURNAL_SYNC_NONE);
+    CHECK_U64(s.count, 1);
+    CHECK(s.expires_ns[0] == 20 * NS_PER_S && s.kept_ns == 100 * NS_PER_S);
+    const struct flow_body *body;
+    CHECK_OK(flow_order_body(&body, o, FLOW_BITCODE, NULL, &why), &why);
+    CHECK(bytes_equal(body->data, bytes_make(s.data, s.data_bytes)));
+    flow_order_release(o);
+    journal_close(j);
+    fake.wall_ns = 100 * NS_PER_S;
+    j = reopen(&s, JOURNAL_SYNC_NONE);
+    CHECK(s.count == 0 && journal_stats(j).bytes == 0);
+    journal_close(j);
     end();
 }
 

@@ -127,6 +127,7 @@ static int fill(struct flow_order *f, const struct flow_order_facts *facts, stru
     f->received_ns = facts->received_ns;
     f->sent_ns = facts->sent_ns;
     f->expires_ns = facts->expires_ns;
+    f->kept_ns = facts->kept_ns > facts->expires_ns ? facts->kept_ns : facts->expires_ns;
     f->bytes = facts->bytes;
     if (facts->peer) (void)snprintf(f->peer, sizeof f->peer, "%s", facts->peer);
     return 0;

@@ -68,7 +68,9 @@ struct flow_order {
     uint64_t sent_ns;      /* wall clock of the peer; 0: not known */
     uint64_t target_block; /* 0: the next block */
     uint64_t expires_ns;   /* wall clock: when its last block has surely passed; nothing is resent
-                              and nothing kept after it */
+                              after it */
+    uint64_t kept_ns;      /* wall clock, not before expires_ns: when what it replaced is over too;
+                              until then it is known of, and in the journal */
     size_t bytes;          /* of the request or message it came in */
 
     /* internal */
@@ -85,6 +87,7 @@ struct flow_order_facts {
     enum flow_source source;
     enum order_priority priority;
     uint64_t received_ns, sent_ns, expires_ns;
+    uint64_t kept_ns; /* 0: as long as it may land */
     size_t bytes;
 };
 

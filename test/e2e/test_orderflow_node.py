@@ -176,13 +176,14 @@ def what_was_replaced_does_not_come_back_after_a_crash():
             assert node.send("eth_sendBundle", param, key, port=port,
                              header="X-Flashbots-Signature")[0] == 200
 
-        for last in "01234":
+        for last in "012345":
             send(last, 1)
         send("1", 2, txs=[], blockNumber=None)
         node.send("eth_cancelBundle", {"replacementUuid": uuid + "2"}, USER)
         send("3", 2, blockNumber=hex(101))
         send("4", 2, PEER, node.system, txs=[], version="v2", signingAddress=text_address(USER))
-        wait_until(lambda: len(node.builder.requests) == 9)
+        send("5", 2, blockNumber=None)  # for the next block, as the first was not
+        wait_until(lambda: len(node.builder.requests) == 11)
         time.sleep(2.5)  # their own time is over
         node.kill()
         node.builder.close()
@@ -194,6 +195,7 @@ def what_was_replaced_does_not_come_back_after_a_crash():
             time.sleep(0.5)
             assert not of("1") and not of("2") and not of("4"), node.builder.params()
             assert not [b for b in of("3") if b["replacementNonce"] == 1]
+            assert not of("5"), node.builder.params()
         hub.close()
         chain.close()
 
