@@ -45,6 +45,8 @@ struct local_rpc {
     bool failing;   /* the last call failed: one at a time until one goes through */
     uint64_t life;  /* of the builder, as it was seen last; 0: it cannot be told */
     uint64_t noted; /* answers */
+    bool unwritten; /* some of them are not in the file yet */
+    struct loop_task turn_end;
     struct forward_metrics forward;
 };
 

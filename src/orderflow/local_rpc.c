@@ -54,7 +54,17 @@ void local_rpc_resume(struct local *l) {
 static void note(struct local *l, const struct call *c) {
     if (c->life == 0) return;
     local_note(l, c->life, ++l->rpc.noted, c->item->order);
-    local_note_end(l);
+    l->rpc.unwritten = true;
+}
+
+/* Before anything else leaves: what was answered and is not in the file counts as in flight. */
+static void write_notes(struct local *l) {
+    if (l->rpc.unwritten) local_note_end(l);
+    l->rpc.unwritten = false;
+}
+
+static void turn_ends(struct loop_task *t) {
+    local_rpc_pump(LIST_ENTRY(t, struct local, rpc.turn_end));
 }
 
 static void again(struct local *l, struct local_item *item, const struct error *why) {
@@ -104,7 +114,7 @@ static void on_end(struct client_call *k, void *context) {
     l->stats.connected = true;
     note(l, &c);
     local_settle(l, c.item, c.status < 300 ? 0 : ERR_INVALID);
-    local_rpc_pump(l);
+    loop_defer(l->options.loop, &l->rpc.turn_end); // one write for all answers of this turn
 }
 
 static void on_failed(struct client_call *k, void *context, const struct error *why) {
@@ -152,6 +162,7 @@ static int start(struct local *l, struct call *c, struct error *why) {
 void local_rpc_pump(struct local *l) {
     struct local_rpc *rpc = &l->rpc;
     unsigned most = rpc->failing ? 1 : l->options.connections;
+    write_notes(l);
     while (rpc->calls < most && !loop_timer_armed(&rpc->retry)) {
         struct error why = {.text = ""};
         struct local_item *item = local_take(l);
@@ -196,6 +207,7 @@ int local_rpc_open(struct local *l, struct error *why) {
     (void)snprintf(l->rpc.path, sizeof l->rpc.path, "%.*s", local ? 1 : (int)u.target.n,
                    local ? "/" : (const char *)u.target.p);
     l->rpc.retry.fire = retry;
+    l->rpc.turn_end.run = turn_ends;
     forward_metrics_open(&l->rpc.forward, o->metrics, FORWARD_BUILDER);
     const struct client_options client = {
         .url = origin,
@@ -212,5 +224,7 @@ int local_rpc_open(struct local *l, struct error *why) {
 
 void local_rpc_close(struct local *l) {
     loop_timer_clear(l->options.loop, &l->rpc.retry);
+    loop_undefer(l->options.loop, &l->rpc.turn_end);
+    write_notes(l);
     if (l->rpc.client) client_free(l->rpc.client);
 }

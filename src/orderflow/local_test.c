@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "orderflow/local.h"
 
+#include "base/file.h"
 #include "eth/order_feed.h"
 #include "net/server.h"
 #include "net/testing.h"
@@ -22,6 +23,10 @@ struct world {
     int status;
     unsigned calls;
     char last[256];
+    bool holds; /* it keeps two requests, and answers them at once */
+    struct exchange *held[2];
+    size_t held_count;
+    size_t notes_at_call, notes_at_settled; /* in the file, at the last of them */
     /* feed */
     int listener, fd;
     char path[64];
@@ -38,9 +43,30 @@ static bool in_force(void *context, const struct flow_order *o) {
     return !((struct world *)context)->replaced;
 }
 
+static void given_path(char ret[80]) {
+    (void)snprintf(ret, 80, "/tmp/local-test-%d.given", (int)getpid());
+}
+
+static size_t count_notes(void) {
+    char path[80];
+    struct buf all;
+    struct given_record record;
+    size_t n = 0;
+    given_path(path);
+    buf_init(&all, 0);
+    if (file_read(&all, path, NULL) == 0) {
+        for (size_t at = 0; at < all.n; at += GIVEN_RECORD) {
+            n += given_read_record(&record, bytes_slice(buf_view(&all), at, GIVEN_RECORD));
+        }
+    }
+    buf_free(&all);
+    return n;
+}
+
 static void settled(void *context, struct flow_order *o, int code) {
     struct world *w = context;
     (void)o;
+    if (w->holds) w->notes_at_settled = count_notes();
     w->settled += code == 0;
     w->stale += code == ERR_STALE || code == ERR_CONFLICT;
     w->refused += code != 0 && code != ERR_STALE && code != ERR_CONFLICT;
@@ -77,7 +103,17 @@ static void answer(struct exchange *x, void *context) {
     struct bytes body = exchange_body(x);
     w->calls++;
     (void)snprintf(w->last, sizeof w->last, "%.*s", (int)body.n, (const char *)body.p);
-    exchange_respond(x, w->status, BYTES_LIT("{}"));
+    if (!w->holds || w->held_count == 2) {
+        w->notes_at_call = count_notes();
+        exchange_respond(x, w->status, BYTES_LIT("{}"));
+        return;
+    }
+    exchange_hold(x);
+    w->held[w->held_count++] = x;
+    for (size_t i = 0; w->held_count == 2 && i < 2; i++) {
+        exchange_respond(w->held[i], w->status, BYTES_LIT("{}"));
+        exchange_release(w->held[i]);
+    }
 }
 
 static void open_builder(struct world *w, const char *address) {
@@ -133,7 +169,7 @@ static void restart_rpc(struct world *w) {
     char path[80];
     local_free(w->local);
     given_close(w->given);
-    (void)snprintf(path, sizeof path, "/tmp/local-test-%d.given", (int)getpid());
+    given_path(path);
     CHECK_OK(given_open(&w->given, path, 1, &why), &why);
     open_local(w, w->url);
     local_set_given(w->local, w->given);
@@ -183,8 +219,29 @@ TEST(rpc_repeats_only_what_was_not_answered_while_the_builder_lives) {
     TURN_UNTIL(w.loop, w.settled == 1);
     close_rpc(&w);
     given_close(w.given);
-    (void)snprintf(address, sizeof address, "/tmp/local-test-%d.given", (int)getpid());
+    given_path(address);
     CHECK(unlink(address) == 0);
+}
+
+TEST(rpc_notes_all_answers_of_a_turn_at_once_and_before_the_next_order_leaves) {
+    struct world w = {.status = 200};
+    char path[80];
+    open_rpc(&w);
+    restart_rpc(&w);
+    w.holds = true;
+    for (unsigned n = 1; n <= 3; n++) {
+        CHECK_OK(give(&w, order(n)), &why); // two connections: the third order waits
+    }
+    TURN_UNTIL(w.loop, w.settled == 2);
+    CHECK_U64(w.notes_at_settled, 0);
+    CHECK_U64(count_notes(), 2);
+    TURN_UNTIL(w.loop, w.settled == 3);
+    CHECK_U64(w.notes_at_call, 2);
+    close_rpc(&w); // which writes what is left
+    CHECK_U64(count_notes(), 3);
+    given_close(w.given);
+    given_path(path);
+    CHECK(unlink(path) == 0);
 }
 
 TEST(rpc_leaves_out_what_was_replaced_and_is_bounded) {
