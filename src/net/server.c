@@ -72,7 +72,7 @@ struct bytes server_date(struct server *s) {
     return bytes_from_str(s->date);
 }
 
-/* ---- the list of connections, the longest quiet first ---- */
+/* ---- the list of connections, by when one came, last went idle or began to ask ---- */
 
 static void list_remove(struct server_conn *sc) {
     struct server *s = sc->server;
@@ -101,13 +101,21 @@ void server_conn_touch(struct server_conn *sc, uint64_t wait_ns) {
     sc->deadline_ns = wait_ns ? loop_now_ns(sc->server->loop) + wait_ns : 0;
 }
 
+static void move_to_end(struct server_conn *sc) {
+    if (!sc->next) return;
+    list_remove(sc);
+    list_append(sc);
+}
+
 void server_conn_idle(struct server_conn *sc) {
     sc->idle = true;
     server_conn_touch(sc, sc->server->limits.idle_ns);
-    if (sc->next) {
-        list_remove(sc);
-        list_append(sc);
-    }
+    move_to_end(sc);
+}
+
+void server_conn_begun(struct server_conn *sc) {
+    sc->idle = false;
+    move_to_end(sc);
 }
 
 // Idle, and its last answer is written: closing it loses nothing.
@@ -321,16 +329,35 @@ bool server_room(struct server *s, const struct conn *asking, size_t n) {
 
 /* ---- accepting ---- */
 
-/* Makes room: the connection that has been idle longest gives way. */
-static bool make_room(struct server *s) {
-    for (struct server_conn *sc = s->first; sc; sc = sc->next) {
-        if (is_quiet(sc)) {
-            refused(s, "evicted");
-            server_conn_close(sc);
-            return true;
-        }
+// Part of a request is here, or nothing: the handshake, the head or the body is still to come.
+static bool is_incomplete(const struct exchange *x) {
+    return !x->request_ended && !x->paused && x->request && x->request->method != HTTP_CONNECT;
+}
+
+static bool is_unfinished(const struct server_conn *sc) {
+    if (sc->closing || sc->doomed || sc->cursor || sc->busy > 0 || sc->conn.finishing) return false;
+    if (sc->idle || sc->protocol == PROTOCOL_TUNNEL) return false;
+    if (sc->x) return !sc->x->request || is_incomplete(sc->x);
+    for (const struct exchange *x = sc->streams; x; x = x->next) {
+        if (!is_incomplete(x)) return false;
     }
-    return false;
+    return true;
+}
+
+/* Makes room: the connection that has been idle longest gives way. Without an idle one (unfinished)
+ * that whose request is not whole, the longest: who fills all places and asks nothing keeps nobody
+ * out who comes with a request. */
+static bool make_room(struct server *s, bool unfinished) {
+    struct server_conn *victim = NULL;
+    for (struct server_conn *sc = s->first; sc; sc = sc->next) {
+        bool quiet = is_quiet(sc);
+        if (quiet || (unfinished && !victim && is_unfinished(sc))) victim = sc;
+        if (quiet) break;
+    }
+    if (!victim) return false;
+    refused(s, "evicted");
+    server_conn_close(victim);
+    return true;
 }
 
 static struct client_row *count_client(struct server *s, const struct socket_address *peer,
@@ -352,7 +379,7 @@ static struct client_row *count_client(struct server *s, const struct socket_add
 int server_accept(struct listener *ln, int fd, const struct socket_address *peer) {
     struct server *s = ln->server;
     struct error why = {0};
-    bool ok = s->connection_count < s->limits.connections || make_room(s);
+    bool ok = s->connection_count < s->limits.connections || make_room(s, true);
     if (!ok) refused(s, "connections");
     struct client_row *client = ok ? count_client(s, peer, &ok) : NULL;
     if (!ok) {
@@ -392,7 +419,7 @@ int server_accept(struct listener *ln, int fd, const struct socket_address *peer
 static void rest(struct listener *ln, const char *reason) {
     // Out of descriptors or memory: accepting again at once would spin. First free what idles.
     refused(ln->server, reason);
-    if (!make_room(ln->server)) {
+    if (!make_room(ln->server, false)) {
         ln->resting = true;
         loop_fd_set(ln->server->loop, &ln->watch, 0);
     }

@@ -47,7 +47,7 @@ struct route {
 /* ---- server ---- */
 
 struct server_limits {
-    unsigned connections;            /* 0: 10,000; above it the longest idle one is closed */
+    unsigned connections;            /* 0: 10,000; above: the longest idle or unfinished closes */
     unsigned connections_per_client; /* per address (IPv6: /64); 0: no limit */
     unsigned requests_per_second;    /* likewise, with a burst of twice that; 0: no limit */
     uint64_t body_bytes;             /* 0: 1 MiB */

@@ -150,7 +150,7 @@ static bool next_message(struct server_conn *sc) {
     struct exchange *x = exchange_new(sc, &http1_wire);
     if (!x) return false;
     sc->x = x;
-    sc->idle = false;
+    server_conn_begun(sc);
     http1_next_message(sc->h1, &x->arena, HTTP_METHOD_OTHER);
     server_conn_touch(sc, sc->server->limits.header_ns);
     return true;

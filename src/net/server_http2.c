@@ -95,7 +95,7 @@ static void on_request(struct http2 *h, struct http2_stream *s, const struct htt
         http2_reset(h, s, HTTP2_REFUSED_STREAM);
         return;
     }
-    sc->idle = false;
+    if (!sc->streams) server_conn_begun(sc);
     sc->deadline_ns = 0;
     x->stream = s;
     x->moved_ns = loop_now_ns(sc->server->loop);

@@ -39,7 +39,7 @@ struct server_conn {
     struct conn conn;
     struct server *server;
     struct listener *listener;
-    struct server_conn *next, *previous; /* all of the server; the longest idle first */
+    struct server_conn *next, *previous; /* all of the server; see server's first */
     struct client_row *client;
     uint64_t deadline_ns; /* closed by the sweep when passed; 0: none */
     uint64_t seen_out;    /* conn.out_bytes at the last sweep */
@@ -179,7 +179,7 @@ struct server {
     struct clients clients;
     bool count_clients;
     struct listener *listeners;
-    struct server_conn *first, *last; /* the longest quiet first */
+    struct server_conn *first, *last; /* by when it came, last went idle or began to ask */
     unsigned connection_count, exchange_count;
     uint64_t held; /* bytes kept for clients, or more: what went since the last count is in it */
     struct announced *announced; /* accepted, their PROXY header has not come */
@@ -219,6 +219,8 @@ void server_conn_unbusy(struct server_conn *sc);
 void server_conn_touch(struct server_conn *sc, uint64_t wait_ns);
 /* server_conn_idle: nothing is at work; first to give way when room is needed. */
 void server_conn_idle(struct server_conn *sc);
+/* server_conn_begun: a request begins; of those that do not finish theirs, the last to give way. */
+void server_conn_begun(struct server_conn *sc);
 /* server_conn_finish: the connection closes when what is queued is written. */
 void server_conn_finish(struct server_conn *sc);
 struct bytes server_date(struct server *s);
