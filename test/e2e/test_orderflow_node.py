@@ -304,6 +304,26 @@ def a_self_made_certificate_is_given_out():
 
 
 @case
+def who_asks_gets_in_beside_connections_that_ask_nothing():
+    """More than the certificate and the metrics listener hold stay silent, or stop in the middle of
+    a request: a scrape and a peer are answered all the same."""
+    with Folder() as folder:
+        port = harness.free_port()
+        with Node(folder, "--cert-listen-addr", f"127.0.0.1:{port}") as node:
+            for at, path in (node.metrics, "/metrics"), (port, "/cert"):
+                silent = [socket.create_connection(("127.0.0.1", at)) for _ in range(300)]
+                for s in silent[::2]:
+                    try:
+                        s.sendall(b"GET / HTTP/1.1\r\nHost: ")
+                    except OSError:
+                        pass  # it gave way already
+                for _ in range(3):
+                    assert harness.request(at, "GET", path, tls=False)[0] == 200
+                for s in silent:
+                    s.close()
+
+
+@case
 def users_may_speak_http_2():
     """With TLS and without both versions of HTTP are spoken, on one listener."""
     curl = harness.need("curl")
