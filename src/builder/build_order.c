@@ -319,7 +319,7 @@ static int share_refunds(struct build_group *g, struct work *w, const struct sha
 static int share_group(struct build_group *g, struct work *w, const struct share_bundle *b,
                        unsigned depth, bool optional) {
     if (depth > BUILD_SHARE_DEPTH) return error_set(w->why, ERR_LIMIT, "Bundle too deep");
-    if (!bytes_equal_str(b->version, "v0.1") && !bytes_equal_str(b->version, "version-1")) {
+    if (!share_version_is_known(b->version)) {
         return error_set(w->why, ERR_UNSUPPORTED, "Incorrect version");
     }
     if (b->body_count == 0) return error_set(w->why, ERR_INVALID, "Empty body");

@@ -124,6 +124,9 @@ struct share_bundle {
 /* share_bundle_encode writes the object. */
 void share_bundle_encode(struct json_writer *w, const char *key, const struct share_bundle *b);
 
+/* share_version_is_known: the versions that builders take: "v0.1", and "version-1". */
+bool share_version_is_known(struct bytes version);
+
 /* uuid_parse reads what both generations do: 36 characters in either case, the same in braces or
  * after urn:uuid:, the 32 digits alone. uuid_format writes 36 in lower case and a NUL.
  * errors  ERR_SYNTAX. */

@@ -148,6 +148,10 @@ int share_bundle_decode(struct share_bundle *ret, const struct json *in, struct 
     return decode(ret, in, 0, a, why);
 }
 
+bool share_version_is_known(struct bytes version) {
+    return bytes_equal_str(version, "v0.1") || bytes_equal_str(version, "version-1");
+}
+
 static void put_item(struct json_writer *w, const struct share_item *item) {
     json_begin_object(w, NULL);
     if (item->has_hash) json_add_data(w, "hash", BYTES_OF(item->hash));

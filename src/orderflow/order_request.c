@@ -222,12 +222,26 @@ int order_from_raw_tx(struct order *ret, struct bytes raw, const struct order_co
     return 0;
 }
 
+/* The deployed proxy passes any version on, and its builder then says nothing and drops the bundle.
+ * The sender is told; a peer's is the builder's to judge. */
+static int check_versions(const struct share_bundle *b, struct error *why) {
+    if (!share_version_is_known(b->version)) {
+        return invalid(why, "Incorrect version: v0.1 or version-1 is expected");
+    }
+    for (size_t i = 0; i < b->body_count; i++) { // as deep as the decoder goes: BUNDLE_DEPTH_MAX
+        int r = b->body[i].bundle ? check_versions(b->body[i].bundle, why) : 0;
+        if (r != 0) return r;
+    }
+    return 0;
+}
+
 /* Only a message that cancels may come without transactions. */
 static int from_share(struct order *ret, const struct json *param, const struct order_context *c,
                       struct arena *a, struct error *why) {
     struct order o = {.method = ORDER_SEND_SHARE};
     struct hash hash;
     int r = share_bundle_decode(&o.share, param, a, why);
+    if (r == 0 && !c->system) r = check_versions(&o.share, why);
     if (r == 0) r = order_share_hash(&hash, &o.share, ORDER_READING_GO, a, why);
     if (r != 0) return r;
     if (!c->system) {

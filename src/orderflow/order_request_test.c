@@ -7,6 +7,7 @@
 
 #include "test/harness/test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -135,6 +136,36 @@ static uint64_t ns_for_priority(size_t n) {
 TEST(the_priority_of_a_huge_bundle_costs_no_more_for_each_of_its_transactions) {
     uint64_t few = ns_for_priority(2000), many = ns_for_priority(32000);
     CHECK(many < 80 * few); // each with each: 256 times
+}
+
+TEST(share_bundles_of_unknown_versions_are_refused) {
+    static const char wrong[] = "Incorrect version: v0.1 or version-1 is expected";
+    static const struct {
+        const char *version, *inner, *says;
+    } cases[] = {{"\"v0.1\"", "\"version-1\"", ""}, {"\"version-1\"", "\"v0.1\"", ""},
+                 {"\"beta-1\"", "\"v0.1\"", wrong}, {"\"v0.1\"", "\"v0.2\"", wrong},
+                 {"\"\"", "\"v0.1\"", wrong},       {"\"V0.1\"", "\"v0.1\"", wrong}};
+    struct order_context c = {.generation = ORDER_FIRST, .signer = {{1}}};
+    struct order o;
+    char param[400];
+    arena_init(&a, 1u << 20);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        (void)snprintf(
+            param, sizeof param,
+            "{\"version\":%s,\"inclusion\":{\"block\":\"0x1\"},\"replacementUuid\":" UUID_A
+            ",\"body\":[{\"bundle\":{\"version\":%s,\"inclusion\":{\"block\":\"0x1\"},"
+            "\"body\":[]}}]}",
+            cases[i].version, cases[i].inner);
+        c.system = false;
+        CHECK_STR(judge("mev_sendBundle", param, &c, &o), cases[i].says);
+        c.system = true; // a peer's is the builder's to judge
+        CHECK_STR(judge("mev_sendBundle", param, &c, &o), "");
+    }
+    c.system = false;
+    CHECK(*judge("mev_sendBundle", "{\"inclusion\":{\"block\":\"0x1\"},\"body\":[]}", &c, &o));
+    CHECK(*judge("mev_sendBundle", "{\"version\":1,\"inclusion\":{\"block\":\"0x1\"},\"body\":[]}",
+                 &c, &o));
+    arena_free(&a);
 }
 
 TEST(envelopes_answer_as_each_generation_does) {

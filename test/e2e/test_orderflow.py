@@ -97,6 +97,9 @@ def the_older_methods_answer_in_their_own_way():
         assert (status, answer) == (200, {"jsonrpc": "2.0", "id": 1, "result": None})
         share["body"] = [{"tx": RAW[1]}]
         node.send("mev_sendBundle", share)
+        status, answer, _ = node.send("mev_sendBundle", {**share, "version": "beta-1"})
+        assert (status, answer["error"]["code"]) == (200, -32000)
+        assert answer["error"]["message"].startswith("Incorrect version"), answer
         status, answer, _ = node.send("eth_cancelBundle", {"replacementUuid": UUID})
         assert (status, answer["result"]) == (200, None)
         status, answer, _ = node.send("bid_subsidiseBlock", 5)
