@@ -310,12 +310,21 @@ static int check_type(const struct hasher *h, struct bytes type) {
     return error_set(h->why, (enum err)r, "type %.*s is not defined", (int)stem.n, stem.p);
 }
 
+/* A name twice would hash one value twice, which doubles the work with every level of structs. */
 static int check_fields(const struct hasher *h, const struct json *fields) {
+    struct bytes names[TYPED_DATA_FIELDS_MAX];
+    size_t count = 0;
     json_each(field, fields) {
         struct bytes type;
         int r = text_member(&type, field, "type", h->why);
         if (r == 0) r = check_type(h, type);
+        if (r == 0) r = text_member(&names[count++], field, "name", h->why);
         if (r != 0) return r;
+    }
+    if (count > 1) qsort(names, count, sizeof *names, compare_names);
+    for (size_t i = 1; i < count; i++) {
+        if (!same(names[i - 1], names[i])) continue;
+        return error_set(h->why, ERR_INVALID, "has two members %.*s", (int)names[i].n, names[i].p);
     }
     return 0;
 }

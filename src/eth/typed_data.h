@@ -26,7 +26,8 @@ struct typed_data_hashes {
 /* typed_data_hash computes what is signed. a  scratch. cost  linear in the document, the types'
  * limits apart.
  * errors  ERR_NOT_FOUND (a part, a type or a member is missing), ERR_SYNTAX, ERR_RANGE,
- *         ERR_INVALID, ERR_LIMIT, ERR_NO_MEMORY. */
+ *         ERR_INVALID (two members of one name; a value of another JSON type), ERR_LIMIT,
+ *         ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int typed_data_hash(struct typed_data_hashes *ret,
                                                 const struct json *in, struct arena *a,
                                                 struct error *why);

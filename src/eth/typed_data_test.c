@@ -158,7 +158,8 @@ static int crowd(size_t types, size_t fields, size_t name_n, size_t structs, str
                    "\"S\":[{\"name\":\"x\",\"type\":\"T[]\"}],\"T\":[");
     for (size_t i = 0; i < fields; i++) {
         buf_append_str(&text, i ? ",{\"name\":\"" : "{\"name\":\"");
-        buf_append_fill(&text, 'a', i ? 1 : name_n);
+        if (i) buf_printf(&text, "b%zu", i);
+        if (!i) buf_append_fill(&text, 'a', name_n);
         buf_append_str(&text, "\",\"type\":\"bool\"}");
     }
     buf_append_byte(&text, ']');
@@ -199,6 +200,29 @@ TEST(many_structs_of_a_large_type_cost_no_more_than_their_text) {
     uint64_t before = bench_cpu_ns();
     CHECK_OK(crowd(0, 1, TYPED_DATA_TYPE_TEXT_MAX - 32, 20000, &why), &why);
     CHECK(bench_cpu_ns() - before < 1000000000u);
+}
+
+// Two members of one name are one value: thirty levels of them would be a billion structs.
+TEST(a_type_names_a_member_once) {
+    struct typed_data_hashes h;
+    struct error why;
+    const char *const twice =
+        "{\"types\":{\"EIP712Domain\":[],\"T\":[{\"name\":\"x\",\"type\":\"T\"},"
+        "{\"name\":\"%s\",\"type\":\"T\"}]},\"primaryType\":\"T\",\"domain\":{},\"message\":";
+    for (int same = 0; same < 2; same++) {
+        struct buf text;
+        buf_init(&text, 0);
+        buf_printf(&text, twice, same ? "x" : "y");
+        for (int i = 0; i < 30; i++) {
+            buf_append_str(&text, "{\"x\":");
+        }
+        buf_append_str(&text, "null");
+        buf_append_fill(&text, '}', 31);
+        buf_append_byte(&text, 0);
+        int r = load(&h, (const char *)text.p, &why);
+        CHECK_I64(r, same ? ERR_INVALID : 0);
+        buf_free(&text);
+    }
 }
 
 TEST(personal_messages_of_eip_191) {
