@@ -168,6 +168,7 @@ struct sender_cache_stats sender_cache_stats(struct sender_cache *cache) {
         sum.hits += shard->stats.hits;
         sum.misses += shard->stats.misses;
         sum.evictions += shard->stats.evictions;
+        sum.entries += shard->stats.entries;
         (void)pthread_mutex_unlock(&shard->lock);
     }
     return sum;

@@ -52,6 +52,7 @@ TEST(sender_cache_hits_the_second_time) {
     CHECK_U64(stats.hits, 6);
     CHECK_U64(stats.misses, 6);
     CHECK_U64(stats.evictions, 0);
+    CHECK_U64(stats.entries, 3);
     sender_cache_free(cache);
     sender_cache_free(NULL);
 }
@@ -108,6 +109,7 @@ TEST(sender_cache_is_bounded) {
     }
     CHECK(kept <= 512 && kept > 400);
     CHECK_U64(sender_cache_stats(cache).evictions, COUNT - kept);
+    CHECK_U64(sender_cache_stats(cache).entries, kept);
     struct sender_cache *never;
     CHECK_ERR(sender_cache_new(&never, (size_t)1 << 40, &why), ERR_LIMIT);
     sender_cache_free(cache);
