@@ -95,7 +95,8 @@ int scrypt(uint8_t *ret, size_t ret_n, struct bytes password, struct bytes salt,
         short_blocks) {
         return error_set(why, ERR_RANGE, "scrypt with n, r or p out of range");
     }
-    if (n > SCRYPT_MEMORY_MAX / 128 / r || p > 16 * (SCRYPT_MEMORY_MAX / 128 / r) / n) {
+    uint64_t blocks = SCRYPT_MEMORY_MAX / 128 / r; // that the memory may hold: n of them, and p
+    if (n > blocks || p > blocks || p > 16 * blocks / n) {
         return error_set(why, ERR_LIMIT, "scrypt with more work than is allowed");
     }
     const char *pass = password.n > 0 ? (const char *)password.p : "";

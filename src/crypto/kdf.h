@@ -42,8 +42,8 @@
 #define SCRYPT_MEMORY_MAX ((uint64_t)1 << 30)
 
 /* scrypt: RFC 7914. n is a power of two above 1. errors: ERR_RANGE (n, r, p out of the RFC's
- * ranges), ERR_LIMIT (128 * n * r passes SCRYPT_MEMORY_MAX, or the work of p passes it 16 times).
- */
+ * ranges), ERR_LIMIT (128 * r times n, or times p, passes SCRYPT_MEMORY_MAX, or 128 * n * r * p
+ * passes it 16 times). */
 [[gnu::warn_unused_result]] int scrypt(uint8_t *ret, size_t ret_n, struct bytes password,
                                        struct bytes salt, uint64_t n, uint64_t r, uint64_t p,
                                        struct error *why);

@@ -118,6 +118,8 @@ TEST(kdf_scrypt) {
     CHECK_ERR(scrypt(got, 64, p, s, 1 << 16, 1, 1, &why), ERR_RANGE);
     CHECK_ERR(scrypt(got, 64, p, s, (uint64_t)1 << 48, 3, 1, &why), ERR_RANGE);
     CHECK_ERR(scrypt(got, 64, p, s, 1 << 18, 8, 1000, &why), ERR_LIMIT);
+    // Little work in much memory: blocks of all p are held at once.
+    CHECK_ERR(scrypt(got, 64, p, s, 2, 8, (1 << 20) + 1, &why), ERR_LIMIT);
 }
 
 TEST(kdf_aes128_ctr) {
