@@ -33,8 +33,8 @@ struct bls_public_key {
 void bls_secret_key_store(uint8_t ret[32], const struct bls_secret_key *sk);
 
 /* bls_secret_key_generate: KeyGen of the draft, section 2.3.
- * ikm       secret bytes, at least 32.   info  optional context.
- * errors    ERR_RANGE (ikm too short), ERR_INTERNAL, ERR_NO_MEMORY (libcrypto). */
+ * ikm       secret bytes, at least 32.   info  optional context, at most 256 bytes.
+ * errors    ERR_RANGE (one of these), ERR_INTERNAL, ERR_NO_MEMORY (libcrypto). */
 [[gnu::warn_unused_result]] int bls_secret_key_generate(struct bls_secret_key *ret,
                                                         struct bytes ikm, struct bytes info,
                                                         struct error *why);

@@ -50,6 +50,7 @@ int bls_derive_child(struct bls_secret_key *ret, const struct bls_secret_key *pa
     struct hash compressed = sha256_final(&s);
     if (r == 0) r = bls_secret_key_generate(ret, BYTES_OF(compressed), (struct bytes){0}, why);
     bytes_wipe(ikm, sizeof ikm);
+    bytes_wipe(&s, sizeof s); // its state is the compressed key, too
     bytes_wipe(&compressed, sizeof compressed);
     return r;
 }
@@ -98,13 +99,18 @@ static bool is_control(const uint8_t *p, size_t n) {
     return n > 1 && *p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0; // U+0080 .. U+009F
 }
 
-/* NFKD without control codes, in memory for the caller to wipe and free. */
+#define NFKD_GROWTH 11 /* U+FDFA becomes 33 bytes of 3; nothing grows more */
+
+/* NFKD without control codes, in memory for the caller to wipe and free. There is room for the
+ * longest: libunistring makes no copy of its own, which nobody would wipe. */
 static int normalize_password(uint8_t **ret, size_t *ret_n, struct bytes in, struct error *why) {
     if (u8_check(in.p, in.n)) return error_set(why, ERR_SYNTAX, "password is not UTF-8");
-    size_t n = 0, kept = 0;
-    static const uint8_t nothing[1];
-    uint8_t *p = u8_normalize(UNINORM_NFKD, in.n ? in.p : nothing, in.n, NULL, &n);
-    if (!p && !(p = calloc(1, 1))) return error_set(why, ERR_NO_MEMORY, "no memory");
+    size_t n = NFKD_GROWTH * in.n, kept = 0;
+    uint8_t *p = malloc(n + 1);
+    if (!p || (in.n && u8_normalize(UNINORM_NFKD, in.p, in.n, p, &n) != p)) {
+        free(p);
+        return error_set(why, ERR_NO_MEMORY, "no memory for a password");
+    }
     for (size_t i = 0; i < n;) {
         if (is_control(p + i, n - i)) {
             i += p[i] == 0xc2 ? 2 : 1;
@@ -145,7 +151,9 @@ static struct hash checksum_of(const struct keystore *k, const uint8_t key[32]) 
     sha256_init(&s);
     sha256_update(&s, bytes_make(key + 16, 16));
     sha256_update(&s, bytes_make(k->message, 32));
-    return sha256_final(&s);
+    struct hash checksum = sha256_final(&s);
+    bytes_wipe(&s, sizeof s);
+    return checksum;
 }
 
 int keystore_open(struct bls_secret_key *ret, const struct keystore *k, struct bytes password,

@@ -151,6 +151,23 @@ TEST(a_keystore_made_here_opens_again) {
               ERR_LIMIT);
 }
 
+/* U+FDFA is the code point that grows most in NFKD: 18 for one. */
+TEST(passwords_may_grow_when_they_are_normalized) {
+    uint8_t secret[32] = {1, 2, 3};
+    struct bls_secret_key sk, again;
+    struct keystore k;
+    struct error why;
+    CHECK_OK(bls_secret_key_load(&sk, secret, &why), &why);
+    CHECK_OK(
+        keystore_make(&k, &sk, KEYSTORE_PBKDF2, BYTES_LIT("\xef\xb7\xba\xef\xb7\xba"), "", &why),
+        &why);
+    struct bytes longest = BYTES_LIT("صلى الله عليه وسلمصلى الله عليه وسلم");
+    CHECK_U64(longest.n, 66);
+    CHECK_OK(keystore_open(&again, &k, longest, &why), &why);
+    CHECK(u256_equal(sk.k, again.k));
+    CHECK_ERR(keystore_open(&again, &k, (struct bytes){NULL, 0}, &why), ERR_AUTH);
+}
+
 /* Replaces one text in the keystore and gives the parser's status. */
 static int parse_changed(const char *from, const char *to) {
     static char text[4096];

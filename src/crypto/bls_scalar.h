@@ -17,7 +17,8 @@ bool bls_scalar_load_be(struct u256 *ret, const uint8_t in[32]);
 void bls_scalar_reduce_wide(struct u256 *ret, const uint8_t *in, size_t n);
 
 /* bls_scalar_from_hkdf: hkdf_mod_r of EIP-2333, which is KeyGen of the BLS signature draft: a
- * number from 1 to r - 1 from secret key material. errors: ERR_INTERNAL, ERR_NO_MEMORY. */
+ * number from 1 to r - 1 from secret key material. errors: ERR_RANGE (info above 256 bytes),
+ * ERR_INTERNAL, ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int bls_scalar_from_hkdf(struct u256 *ret, struct bytes ikm,
                                                      struct bytes info, struct error *why);
 

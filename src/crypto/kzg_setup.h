@@ -28,7 +28,7 @@ struct kzg {
     struct bls_fr roots[KZG_EXTENDED];     /* powers of the 8192nd root of unity */
     struct bls_fr domain[KZG_SIZE];        /* 4096th roots, in the blob's order */
     struct bls_fr size_inverse;            /* 1/4096 */
-    struct bls_g1_affine *powers;          /* [tau^i]_1: 64 of them, or all 4096 from KZG_PROVE */
+    struct bls_g1_affine *powers;          /* [tau^i]_1: 64 of them, all 4096 for KZG_CELL_PROOFS */
     struct bls_g1_affine *lagrange;        /* in the blob's order; NULL before KZG_PROVE */
     struct bls_g1_affine *cell_table;      /* [128][64], see kzg_cells.c; NULL unless CELL_PROOFS */
 };
