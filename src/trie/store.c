@@ -60,7 +60,7 @@ static struct key slot_key(const struct hash *owner, const struct hash *slot) {
 
 static int collect(struct trie_store *s, enum store_table table, struct bytes key,
                    struct bytes value, bool all, struct error *why) {
-    if (value.n >= ALL || key.n > STORE_KEY_MAX) {
+    if (value.n >= ALL) {
         return error_set(why, ERR_LIMIT, "a value of %zu bytes cannot be stored", value.n);
     }
     buf_append_byte(&s->batch, (uint8_t)table);
@@ -110,8 +110,8 @@ int trie_store_head(struct trie_store *s, struct trie_store_head *ret, struct er
 
 int trie_store_commit(struct trie_store *s, const struct trie_store_head *head, struct error *why) {
     uint8_t value[HEAD_BYTES];
-    int r = 0;
-    if (head) {
+    int r = buf_check(&s->batch, why); // a write that failed may have left a part of itself
+    if (r == 0 && head) {
         store_be64(value, head->number);
         memcpy(value + 8, head->hash.b, 32);
         memcpy(value + 40, head->root.b, 32);
@@ -202,6 +202,8 @@ struct state_node_source trie_store_source(struct trie_store_source *s, struct t
 
 // Beside the state
 
+#define BESIDE_KEY_MAX 64
+
 int trie_store_get(struct trie_store *s, enum trie_store_table table, struct bytes key,
                    struct buf *ret, struct error *why) {
     return s->backend->get(s, STORE_BESIDE + (enum store_table)table, key, ret, why);
@@ -209,6 +211,9 @@ int trie_store_get(struct trie_store *s, enum trie_store_table table, struct byt
 
 int trie_store_put(struct trie_store *s, enum trie_store_table table, struct bytes key,
                    struct bytes value, struct error *why) {
+    if (key.n == 0 || key.n > BESIDE_KEY_MAX) {
+        return error_set(why, ERR_LIMIT, "a key of %zu bytes cannot be stored", key.n);
+    }
     return collect(s, STORE_BESIDE + (enum store_table)table, key, value, false, why);
 }
 

@@ -118,8 +118,8 @@ enum trie_store_table {
 
 /* trie_store_commit makes everything collected durable at once, with the head it leads to (NULL:
  * the head stays).
- * errors  ERR_IO (disk full), ERR_NO_MEMORY; the store is as it was and what was collected is
- *         dropped. */
+ * errors  ERR_IO (disk full), ERR_NO_MEMORY (also of address space, and when a write before it
+ *         found none); the store is as it was and what was collected is dropped. */
 [[gnu::warn_unused_result]] int
 trie_store_commit(struct trie_store *s, const struct trie_store_head *head, struct error *why);
 

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -159,9 +160,19 @@ static int try_commit(const struct lmdb *l, struct bytes batch) {
     return code;
 }
 
+static bool has_address_space(size_t bytes) {
+    void *p = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED) return false;
+    (void)munmap(p, bytes);
+    return true;
+}
+
+// LMDB gives the old map up before it asks for the new one, and has none at all when that fails:
+// so it is asked for here first.
 static int grow(struct lmdb *l) {
     (void)pthread_rwlock_wrlock(&l->map_lock);
-    int code = l->map_bytes > SIZE_MAX / 4 ? ENOMEM : mdb_env_set_mapsize(l->env, 2 * l->map_bytes);
+    bool room = l->map_bytes <= SIZE_MAX / 4 && has_address_space(2 * l->map_bytes);
+    int code = room ? mdb_env_set_mapsize(l->env, 2 * l->map_bytes) : ENOMEM;
     if (code == 0) l->map_bytes *= 2;
     (void)pthread_rwlock_unlock(&l->map_lock);
     return code;

@@ -1,6 +1,6 @@
 /* Both stores against a model, through blocks, restarts and kills.
  * SPDX-License-Identifier: MIT */
-#include "trie/store.h"
+#include "trie/store_backend.h"
 
 #include "crypto/keccak.h"
 #include "test/harness/test.h"
@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -322,6 +323,88 @@ TEST(store_grows_its_map) {
     }
     trie_store_close(s);
     remove_folder();
+}
+
+#define VALUE_BYTES (24u << 20)
+
+static int put_large(struct trie_store *s) {
+    uint8_t *value = calloc(1, VALUE_BYTES);
+    struct bytes view = {value, value ? VALUE_BYTES : 0};
+    int r = trie_store_put(s, TRIE_STORE_BLOCKS, BYTES_LIT("large"), view, NULL);
+    free(value);
+    return r;
+}
+
+static int commit_number(struct trie_store *s, uint64_t number) {
+    return trie_store_commit(s, &(struct trie_store_head){.number = number}, NULL);
+}
+
+static uint64_t head_number(struct trie_store *s) {
+    struct trie_store_head head = {.number = UINT64_MAX};
+    return trie_store_head(s, &head, NULL) == 0 ? head.number : UINT64_MAX;
+}
+
+static rlim_t address_space(void) {
+    unsigned long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (!f || fscanf(f, "%lu", &pages) != 1) pages = 0;
+    if (f) (void)fclose(f);
+    return pages * (rlim_t)sysconf(_SC_PAGESIZE);
+}
+
+// Gives the step that went wrong, 0 for none.
+static int grow_without_room(void) {
+    struct trie_store *s = open_store(true, 1u << 20);
+    struct rlimit limit, before;
+    if (commit_number(s, 1) != 0 || put_large(s) != 0) return 1;
+    if (getrlimit(RLIMIT_AS, &before) != 0) return 2;
+    limit = before;
+    limit.rlim_cur = address_space() + VALUE_BYTES;
+    if (setrlimit(RLIMIT_AS, &limit) != 0) return 3;
+    if (commit_number(s, 2) != ERR_NO_MEMORY) return 4;
+    if (head_number(s) != 1) return 5;
+    if (setrlimit(RLIMIT_AS, &before) != 0) return 6;
+    if (put_large(s) != 0 || commit_number(s, 2) != 0 || head_number(s) != 2) return 7;
+    trie_store_close(s);
+    return 0;
+}
+
+TEST(store_stays_when_its_map_cannot_grow) {
+    make_folder();
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) _exit(grow_without_room());
+    int status;
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status));
+    CHECK_I64(WEXITSTATUS(status), 0);
+    remove_folder();
+}
+
+TEST(a_write_that_failed_keeps_the_batch_from_being_committed) {
+    struct trie_store *s = open_store(false, 0);
+    struct error why;
+    struct hash key = hash_of(1);
+    CHECK_OK(trie_store_put_slot(s, &key, &key, U256_ONE, &why), &why);
+    s->batch.limit_bytes = s->batch.n + 10; // the header and a part of the key
+    CHECK_ERR(trie_store_put_slot(s, &key, &key, U256_ONE, &why), ERR_LIMIT);
+    CHECK_ERR(trie_store_commit(s, NULL, &why), ERR_LIMIT);
+    CHECK_OK(trie_store_commit(s, NULL, &why), &why); // nothing is left of it
+    struct u256 value;
+    CHECK_ERR(trie_store_slot(s, &key, &key, &value, &why), ERR_NOT_FOUND);
+    trie_store_close(s);
+}
+
+TEST(keys_beside_the_state_are_bounded) {
+    struct trie_store *s = open_store(false, 0);
+    struct error why;
+    uint8_t key[65] = {1};
+    CHECK_OK(trie_store_put(s, TRIE_STORE_MARKS, bytes_make(key, 64), BYTES_LIT("x"), &why), &why);
+    CHECK_ERR(trie_store_put(s, TRIE_STORE_MARKS, bytes_make(key, 65), BYTES_LIT("x"), &why),
+              ERR_LIMIT);
+    CHECK_ERR(trie_store_put(s, TRIE_STORE_MARKS, bytes_make(key, 0), BYTES_LIT("x"), &why),
+              ERR_LIMIT);
+    trie_store_close(s);
 }
 
 TEST(store_has_one_process) {
