@@ -215,16 +215,14 @@ static int read_mark(struct import *i, bool *ret_begun, struct error *why) {
     return r;
 }
 
-static int put_mark(struct import *i, struct error *why) {
-    struct buf mark;
-    buf_init(&mark, 0);
-    buf_append(&mark, BYTES_OF(i->first));
-    buf_append(&mark, BYTES_OF(i->sum));
-    buf_append_be64(&mark, i->progress.frames);
-    buf_append_be64(&mark, i->progress.done_bytes);
-    int r = trie_store_put(i->s, TRIE_STORE_MARKS, BYTES_LIT(MARK), buf_view(&mark), why);
-    buf_free(&mark);
-    return r;
+static int put_mark(const struct import *i, struct error *why) {
+    uint8_t mark[MARK_BYTES];
+    memcpy(mark, i->first.b, 32);
+    memcpy(mark + 32, i->sum.b, 32);
+    store_be64(mark + 64, i->progress.frames);
+    store_be64(mark + 72, i->progress.done_bytes);
+    return trie_store_put(i->s, TRIE_STORE_MARKS, BYTES_LIT(MARK), bytes_make(mark, sizeof mark),
+                          why);
 }
 
 // Accounts name their code by its hash: whoever has the hash believes what stands under it.
@@ -235,7 +233,7 @@ static bool is_foreign_code(enum store_table table, struct bytes key, struct byt
 }
 
 // The records of a frame, each within it, with keys and tables that the store has.
-static int check_records(struct bytes in, bool *ret_has_head, struct error *why) {
+static int check_records(struct bytes in, struct error *why) {
     while (in.n) {
         size_t key = in.n >= RECORD_HEAD ? in.p[1] : 0;
         size_t value = in.n >= RECORD_HEAD ? load_be32(in.p + 2) : 0;
@@ -247,7 +245,6 @@ static int check_records(struct bytes in, bool *ret_has_head, struct error *why)
                             bytes_make(in.p + RECORD_HEAD + key, value))) {
             return error_set(why, ERR_INVALID, "a code has another hash than the accounts know");
         }
-        if (in.p[0] == STORE_HEAD) *ret_has_head = true;
         in = bytes_slice(in, RECORD_HEAD + key + value, in.n);
     }
     return 0;
@@ -256,8 +253,7 @@ static int check_records(struct bytes in, bool *ret_has_head, struct error *why)
 // The head of the store is held back until the state was verified.
 static int take_records(struct import *i, struct error *why) {
     struct bytes in = buf_view(&i->frame);
-    bool has_head = false;
-    int r = check_records(in, &has_head, why);
+    int r = check_records(in, why);
     while (r == 0 && in.n) {
         size_t n = RECORD_HEAD + in.p[1] + load_be32(in.p + 2);
         if (in.p[0] != STORE_HEAD) buf_append(&i->s->batch, bytes_slice(in, 0, n));
@@ -307,7 +303,8 @@ static int take_frame(struct import *i, bool *ret_end, struct error *why) {
     i->progress.frames++;
     i->progress.done_bytes += raw_n;
     i->progress.packed_bytes += packed_n + FRAME_HEAD;
-    if (i->progress.frames == i->skip && !hash_equal(&i->sum, &i->skip_sum)) {
+    if (*ret_end ? i->progress.frames <= i->skip
+                 : i->progress.frames == i->skip && !hash_equal(&i->sum, &i->skip_sum)) {
         return error_set(why, ERR_CONFLICT, "the snapshot is another than the one begun with");
     }
     if (*ret_end || i->progress.frames <= i->skip) return 0;

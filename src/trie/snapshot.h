@@ -29,8 +29,8 @@
 #include "trie/store.h"
 
 #define SNAPSHOT_HEAD_BYTES 120u
-#define SNAPSHOT_FRAME_BYTES (4u << 20) /* a frame is closed when it has so many */
-#define SNAPSHOT_FRAME_MAX (256u << 20) /* one record may be larger than that */
+#define SNAPSHOT_FRAME_BYTES (4u << 20) /* a frame is closed when it has so many, */
+#define SNAPSHOT_FRAME_MAX (256u << 20) /* and has more where one record is large */
 
 struct snapshot_progress {
     uint64_t done_bytes, total_bytes; /* before compression; total 0: not known */
@@ -48,7 +48,8 @@ struct snapshot_options {
 };
 
 /* snapshot_export writes the store to a descriptor.
- * errors  ERR_NOT_FOUND (an empty store), ERR_IO, ERR_NO_MEMORY. */
+ * errors  ERR_NOT_FOUND (an empty store), ERR_LIMIT (a record above SNAPSHOT_FRAME_MAX), ERR_IO,
+ *         ERR_NO_MEMORY, ERR_INTERNAL (zstd). */
 [[gnu::warn_unused_result]] int
 snapshot_export(struct trie_store *s, int fd, const struct snapshot_options *o, struct error *why);
 

@@ -2,6 +2,7 @@
 #include "trie/snapshot.h"
 
 #include "crypto/keccak.h"
+#include "crypto/sha256.h"
 #include "test/harness/test.h"
 
 #include <stdlib.h>
@@ -234,6 +235,32 @@ TEST(another_snapshot_is_not_mixed_in) {
     trie_store_close(from);
     trie_store_close(to);
     CHECK(close(fd) == 0 && unlink(path) == 0 && close(other) == 0 && unlink(other_path) == 0);
+}
+
+// The same head over fewer frames than were taken already: what came of the first is not all there.
+TEST(another_snapshot_that_ends_earlier_is_not_mixed_in) {
+    struct trie_store_head head;
+    struct trie_store *from = make(&head), *to;
+    enum snapshot_result result;
+    char path[32];
+    uint8_t frame[40] = {0};
+    int fd = file_of(path);
+    CHECK_OK(snapshot_export(from, fd, NULL, &why), &why);
+    off_t size = lseek(fd, 0, SEEK_END);
+    CHECK(ftruncate(fd, size - 100) == 0);
+    CHECK_OK(trie_store_open_memory(&to, &why), &why);
+    CHECK_ERR(import(to, fd, &result), ERR_CLOSED);
+    struct hash two[2]; // the end, right after the head
+    CHECK(pread(fd, two[0].b, 32, SNAPSHOT_HEAD_BYTES - 32) == 32);
+    two[1] = sha256((struct bytes){NULL, 0});
+    struct hash sum = sha256(bytes_make(two, sizeof two));
+    memcpy(frame + 8, sum.b, 32);
+    CHECK(ftruncate(fd, SNAPSHOT_HEAD_BYTES) == 0);
+    CHECK(pwrite(fd, frame, sizeof frame, SNAPSHOT_HEAD_BYTES) == sizeof frame);
+    CHECK_ERR(import(to, fd, &result), ERR_CONFLICT);
+    trie_store_close(from);
+    trie_store_close(to);
+    CHECK(close(fd) == 0 && unlink(path) == 0);
 }
 
 TEST_MAIN()
