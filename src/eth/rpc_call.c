@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "eth/rpc_call.h"
 
-#include "base/hex.h"
+#include "eth/loose_number.h"
 #include "eth/rpc_json.h"
+
+#include <stdlib.h>
 
 #define WITHDRAWALS_MAX 1024
 
@@ -78,21 +80,11 @@ int block_param_decode(struct block_param *ret, const struct json *in,
 int storage_key_decode(struct hash *ret, const struct json *in, struct error *why) {
     int r = json_expect(in, JSON_STRING, why);
     if (r != 0) return r;
-    struct bytes text = json_text(in);
-    if (!bytes_starts_with(text, BYTES_LIT("0x")) || text.n == 2) {
-        return json_error(why, ERR_SYNTAX, in, "storage key: not hex digits after 0x");
-    }
-    if (text.n > 2 + 64) {
-        return json_error(why, ERR_RANGE, in, "storage key: longer than 32 bytes");
-    }
-    char digits[64];
-    memset(digits, '0', sizeof digits);
-    memcpy(digits + 64 - (text.n - 2), text.p + 2, text.n - 2);
-    struct hash key;
-    if (hex_decode(key.b, bytes_make(digits, sizeof digits), NULL) != 0) {
-        return json_error(why, ERR_SYNTAX, in, "storage key: not hex digits after 0x");
-    }
-    *ret = key;
+    struct u256 number;
+    r = json_text(in).n > 2 ? loose_number_parse(&number, json_text(in), NULL) : ERR_SYNTAX;
+    if (r == ERR_RANGE) return json_error(why, r, in, "storage key: longer than 32 bytes");
+    if (r != 0) return json_error(why, r, in, "storage key: not hex digits after 0x");
+    u256_store_be(ret->b, number);
     return 0;
 }
 
@@ -267,6 +259,29 @@ static int account_decode(struct account_override *o, const struct json *in, str
     return json_is_null(diff) ? 0 : slots_decode(o, diff, a, why);
 }
 
+static int compare_addresses(const void *a, const void *b) {
+    return memcmp(a, b, sizeof(struct address));
+}
+
+/* JSON knows no address twice only where its digits are of the same case. */
+static int check_distinct(const struct account_override *list, size_t n, const struct json *in,
+                          struct arena *a, struct error *why) {
+    struct arena_mark mark = arena_mark(a);
+    struct address *sorted = arena_new_array(a, struct address, n);
+    if (!sorted)
+        return json_error(why, ERR_LIMIT, in, "the overrides do not fit their memory limit");
+    for (size_t i = 0; i < n; i++) {
+        sorted[i] = list[i].address;
+    }
+    qsort(sorted, n, sizeof *sorted, compare_addresses);
+    bool distinct = true;
+    for (size_t i = 1; i < n; i++) {
+        distinct &= !address_equal(&sorted[i - 1], &sorted[i]);
+    }
+    arena_rewind(a, mark);
+    return distinct ? 0 : json_error(why, ERR_INVALID, in, "an address is overridden twice");
+}
+
 int state_overrides_decode(struct state_overrides *ret, const struct json *in, struct arena *a,
                            struct error *why) {
     if (json_is_null(in)) {
@@ -288,8 +303,9 @@ int state_overrides_decode(struct state_overrides *ret, const struct json *in, s
         if (r == 0) r = account_decode(o, value, a, why);
         if (r != 0) return error_wrap(why, "state overrides");
     }
-    *ret = (struct state_overrides){list, n};
-    return 0;
+    r = check_distinct(list, n, in, a, why);
+    if (r == 0) *ret = (struct state_overrides){list, n};
+    return r != 0 ? error_wrap(why, "state overrides") : 0;
 }
 
 static int withdrawals_decode(struct block_overrides *o, const struct json *in, struct arena *a,

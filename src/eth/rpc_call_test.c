@@ -225,6 +225,8 @@ TEST(state_overrides) {
         "{" ADDRESS ":{\"balance\":\"0x01\"}}",
         "{" ADDRESS ":{\"nonce\":1}}",
         "{" ADDRESS ":{\"code\":\"6000\"}}",
+        "{\"0x00000000000000000000000000000000000000Ab\":{},"
+        "\"0x00000000000000000000000000000000000000aB\":{}}",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         if (state_overrides_decode(&s, parse(wrong[i], &a), &a, &why) == 0) {
