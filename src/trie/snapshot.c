@@ -232,13 +232,31 @@ static bool is_foreign_code(enum store_table table, struct bytes key, struct byt
     return !bytes_equal(key, BYTES_OF(hash));
 }
 
+// Keys are as long as the store makes them: it reads an owner, a slot or a path by its place.
+static bool key_fits(uint8_t table, size_t n) {
+    switch (table) {
+    case STORE_HEAD:
+        return n == sizeof "head" - 1;
+    case STORE_ACCOUNTS:
+        return n == 32;
+    case STORE_SLOTS:
+        return n == 64;
+    case STORE_ACCOUNT_NODES:
+        return n == 16 || n == 33;
+    case STORE_STORAGE_NODES:
+        return n == 48 || n == 65;
+    default:
+        return table < STORE_TABLES && n >= 1 && n <= 64;
+    }
+}
+
 // The records of a frame, each within it, with keys and tables that the store has.
 static int check_records(struct bytes in, struct error *why) {
     while (in.n) {
         size_t key = in.n >= RECORD_HEAD ? in.p[1] : 0;
         size_t value = in.n >= RECORD_HEAD ? load_be32(in.p + 2) : 0;
-        if (in.n < RECORD_HEAD || in.p[0] >= STORE_TABLES || key == 0 || key > STORE_KEY_MAX ||
-            value == REMOVES_ALL || in.n - RECORD_HEAD < key + value) {
+        if (in.n < RECORD_HEAD || !key_fits(in.p[0], key) || value == REMOVES_ALL ||
+            in.n - RECORD_HEAD < key + value) {
             return error_set(why, ERR_SYNTAX, "a frame's records are damaged");
         }
         if (is_foreign_code(in.p[0], bytes_make(in.p + RECORD_HEAD, key),

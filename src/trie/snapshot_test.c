@@ -1,5 +1,6 @@
 /* A store goes out and comes back, also in pieces, also damaged. SPDX-License-Identifier: MIT */
 #include "trie/snapshot.h"
+#include "trie/store_backend.h"
 
 #include "crypto/keccak.h"
 #include "crypto/sha256.h"
@@ -261,6 +262,42 @@ TEST(another_snapshot_that_ends_earlier_is_not_mixed_in) {
     trie_store_close(from);
     trie_store_close(to);
     CHECK(close(fd) == 0 && unlink(path) == 0);
+}
+
+// Whoever writes a snapshot may write keys that no store makes.
+TEST(keys_have_their_tables_lengths) {
+    static const struct {
+        uint8_t table, key_n;
+    } wrong[] = {{STORE_HEAD, 5},           {STORE_ACCOUNTS, 31}, {STORE_ACCOUNTS, 65},
+                 {STORE_SLOTS, 32},         {STORE_SLOTS, 65},    {STORE_ACCOUNT_NODES, 32},
+                 {STORE_STORAGE_NODES, 64}, {STORE_BESIDE, 65}};
+    const struct account account = {.storage_root = TRIE_EMPTY_ROOT};
+    uint8_t wire[ACCOUNT_RLP_MAX], key[STORE_KEY_MAX] = {0xff};
+    size_t n = account_write(wire, &account);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct trie_store *from, *to;
+        const struct trie_store_head head = {.number = 1};
+        enum snapshot_result result;
+        struct hash root;
+        char path[32];
+        int fd = file_of(path);
+        CHECK_OK(trie_store_open_memory(&from, &why), &why);
+        buf_append_byte(&from->batch, wrong[i].table);
+        buf_append_byte(&from->batch, wrong[i].key_n);
+        buf_append_be32(&from->batch, (uint32_t)n);
+        buf_append(&from->batch, bytes_make(key, wrong[i].key_n));
+        buf_append(&from->batch, bytes_make(wire, n));
+        CHECK_OK(trie_store_commit(from, &head, &why), &why);
+        if (wrong[i].table == STORE_ACCOUNTS) {
+            CHECK_ERR(trie_store_flat_root(from, &root, &why), ERR_INVALID);
+        }
+        CHECK_OK(snapshot_export(from, fd, NULL, &why), &why);
+        CHECK_OK(trie_store_open_memory(&to, &why), &why);
+        CHECK_ERR(import(to, fd, &result), ERR_SYNTAX);
+        trie_store_close(from);
+        trie_store_close(to);
+        CHECK(close(fd) == 0 && unlink(path) == 0);
+    }
 }
 
 TEST_MAIN()

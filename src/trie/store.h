@@ -64,8 +64,9 @@ struct trie_store_head {
 
 /* trie_store_flat_root computes the state root of the flat accounts and slots, from nothing: for
  * whoever doubts a store. It holds the whole state in memory meanwhile; no block is committed on
- * the same thread. errors  ERR_INVALID (an account's slots do not have its storage root; owner in
- * the text), ERR_IO, ERR_NO_MEMORY. */
+ * the same thread.
+ * errors  ERR_INVALID (an account's slots do not have its storage root, with the owner in the text;
+ *         a key of another length), ERR_SYNTAX (an account that is none), ERR_IO, ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int trie_store_flat_root(struct trie_store *s, struct hash *ret,
                                                      struct error *why);
 

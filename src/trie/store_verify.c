@@ -30,12 +30,17 @@ static int add(struct pairs *p, struct bytes key, struct bytes value, struct err
     return 0;
 }
 
+static int wrong_key(struct error *why) {
+    return error_set(why, ERR_INVALID, "a key is not of its table's length");
+}
+
 static int visit_account(void *arg, struct bytes key, struct bytes value, struct error *why) {
-    return add(arg, key, value, why);
+    return key.n == 32 ? add(arg, key, value, why) : wrong_key(why);
 }
 
 static int visit_slot(void *arg, struct bytes key, struct bytes value, struct error *why) {
     struct buf rlp;
+    if (key.n != 64) return wrong_key(why);
     buf_init(&rlp, 0);
     rlp_put_string(&rlp, value);
     int r = buf_check(&rlp, why);
