@@ -81,9 +81,10 @@ static struct custody_item *take_of(struct custody *c, struct flow_order *o) {
     return item;
 }
 
-void custody_cancel(struct custody *c, struct flow_order *o) {
+bool custody_cancel(struct custody *c, struct flow_order *o) {
     struct custody_item *item = take_of(c, o);
     if (item) item_free(item);
+    return item != NULL;
 }
 
 static void tell(struct custody *c, struct custody_item *item) {

@@ -41,8 +41,9 @@ void custody_set_journal(struct custody *c, struct journal *j);
  * false: no memory; the ticket stays the caller's. */
 [[gnu::warn_unused_result]] bool custody_begin(struct custody *c, struct flow_order *o,
                                                void *ticket);
-/* custody_cancel takes the ticket back, because the order could not be handed on. */
-void custody_cancel(struct custody *c, struct flow_order *o);
+/* custody_cancel takes the ticket back, because the order could not be handed on.
+ * false: its patience had ended, and the peer was told; the ticket is nobody's any more. */
+[[gnu::warn_unused_result]] bool custody_cancel(struct custody *c, struct flow_order *o);
 
 /* custody_settled: the builder has the order, refused it, or it is over. */
 void custody_settled(struct custody *c, struct flow_order *o);

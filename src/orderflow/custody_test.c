@@ -46,7 +46,7 @@ TEST(a_peer_is_told_when_the_builder_has_its_order) {
     custody_settled(custody, b);
     custody_settled(custody, b); // a builder that restarted has it twice
     CHECK_STR(told, "b");
-    custody_cancel(custody, a); // could not be handed on: whoever asked tells
+    CHECK(custody_cancel(custody, a)); // could not be handed on: whoever asked tells
     custody_settled(custody, a);
     CHECK_STR(told, "b");
     CHECK_U64(custody_stats(custody).waiting, 0);
@@ -97,6 +97,19 @@ TEST(what_the_builder_is_late_to_take_goes_into_the_journal) {
     flow_order_release(left);
     (void)snprintf(command, sizeof command, "rm -r %s", folder);
     CHECK(system(command) == 0);
+}
+
+TEST(a_peer_is_told_once_when_its_order_is_refused_too_late) {
+    begin();
+    struct flow_order *a = of_peer("0x01");
+    CHECK(custody_begin(custody, a, &letters['a' - 'a']));
+    clock_fake_advance(&fake, CUSTODY_PATIENCE_NS);
+    custody_tidy(custody); // while a worker is about to fail
+    CHECK_STR(told, "a");
+    CHECK(!custody_cancel(custody, a));
+    CHECK_STR(told, "a");
+    custody_free(custody);
+    flow_order_release(a);
 }
 
 static bool was_replaced(void *context, const struct flow_order *o) {

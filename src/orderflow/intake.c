@@ -381,9 +381,21 @@ static int keep(struct intake *i, struct flow_order *o, uint64_t kept_before_ns,
     return 0; // the builder must know of it all the same
 }
 
+/* A peer that sends again is told when the order is safe, not before. */
+static int give_to_builder(struct intake_job *job, struct flow_order *o, struct error *why) {
+    const struct intake_options *options = &job->intake->options;
+    if (!options->local) return 0;
+    struct custody *c = job->ticket && job->again ? options->custody : NULL;
+    bool begun = c && custody_begin(c, o, job->ticket);
+    int r = local_order(options->local, o, why);
+    if (begun && (r == 0 || !custody_cancel(c, o))) job->ticket = NULL; // it tells, or has told
+    return r;
+}
+
 /* Everywhere it belongs. The journal first: what follows may be repeated after a crash. */
-static int hand_on(struct intake *i, struct flow_order *o, uint64_t kept_before_ns,
+static int hand_on(struct intake_job *job, struct flow_order *o, uint64_t kept_before_ns,
                    struct error *why) {
+    struct intake *i = job->intake;
     const struct intake_sinks *s = &i->options.sinks;
     bool user = o->source == FLOW_FROM_USER;
     bool shared = user && s->share && o->order.method != ORDER_SUBSIDISE;
@@ -395,23 +407,11 @@ static int hand_on(struct intake *i, struct flow_order *o, uint64_t kept_before_
         return error_set(why, ERR_BUSY, "too many orders wait for the peers");
     }
     r = keep(i, o, kept_before_ns, why);
-    if (r == 0 && i->options.local) r = local_order(i->options.local, o, why);
+    if (r == 0) r = give_to_builder(job, o, why);
     if (r != 0) return r;
     if (shared) share_it(i, o);
     intake_record(i, o, user ? ARCHIVE_RECEIVED : ARCHIVE_FROM_PEER);
     return 0;
-}
-
-/* A peer that sends again is told when the order is safe, not before. */
-static int hand_on_kept(struct intake_job *job, struct flow_order *o, uint64_t kept_before_ns,
-                        struct error *why) {
-    struct intake *i = job->intake;
-    struct custody *c = job->ticket && job->again && i->options.local ? i->options.custody : NULL;
-    bool begun = c && custody_begin(c, o, job->ticket);
-    int r = hand_on(i, o, kept_before_ns, why);
-    if (begun && r == 0) job->ticket = NULL;
-    if (begun && r != 0) custody_cancel(c, o);
-    return r;
 }
 
 static enum book_verdict admit(struct intake_job *job, struct flow_order **o, bool defaulted,
@@ -511,7 +511,7 @@ static int take(struct intake_job *job, struct flow_order **held, enum flow_sour
         if (i->options.trace) trace_order(i->options.trace, o, job->times);
         if (source == FLOW_FROM_JOURNAL) (void)book_journaled(i->options.book, o);
         r = source == FLOW_FROM_JOURNAL ? intake_replay_later(i, o, job->again, why)
-                                        : hand_on_kept(job, o, before.journal_ns, why);
+                                        : hand_on(job, o, before.journal_ns, why);
         if (r != 0)
             book_withdraw(i->options.book, o, &before.id);
         else

@@ -6,7 +6,7 @@
  *
  * A job is filled in by its listener, runs on a worker of the pool and comes back to the listener's
  * loop. Everything dear is done here and nowhere else, each thing once: the signature first, so
- * that nothing of a stranger is parsed. What is invalid is remembered nowhere.
+ * that nothing unsigned is parsed. What is invalid is remembered nowhere.
  *
  * Thread: any for intake_submit; `done` comes on the loop of the job's mailbox.
  * SPDX-License-Identifier: MIT */

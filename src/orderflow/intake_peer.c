@@ -4,9 +4,10 @@
 
 #include <stdio.h>
 
+/* t NULL: another tells. */
 static void tell(const struct intake *i, struct share_ticket *t, enum peer_status status,
                  const struct hash *hash, const char *text) {
-    if (i->options.sinks.answer) i->options.sinks.answer(t, status, hash, text);
+    if (t && i->options.sinks.answer) i->options.sinks.answer(t, status, hash, text);
 }
 
 static int fill_bundle(struct order *o, struct bytes data, struct arena *a, struct error *why) {
@@ -107,7 +108,7 @@ void intake_run_peer(struct intake_job *job) {
         r = intake_accept(job, FLOW_FROM_PEER, expires, false, &job->why);
     }
     if (r == 0) {
-        if (job->ticket) tell(job->intake, job->ticket, PEER_SUCCESS, &job->answer, NULL);
+        tell(job->intake, job->ticket, PEER_SUCCESS, &job->answer, NULL);
         return;
     }
     char text[sizeof job->why.text + 40];
