@@ -158,9 +158,8 @@ void intake_refuse(struct intake_job *job, enum order_fault fault, const char *t
 static bool inflate(struct intake_job *job) {
     struct buf plain;
     if (!job->gzip) return true;
-    size_t most = job->body_max;
-    buf_init(&plain, most + 1);
-    int r = coding_decode(&plain, buf_view(&job->body), CODING_GZIP, most, &job->why);
+    buf_init(&plain, job->body.limit_bytes); // the job's for good, whatever comes in it next
+    int r = coding_decode(&plain, buf_view(&job->body), CODING_GZIP, job->body_max, &job->why);
     if (r != 0) {
         buf_free(&plain);
         job->fault = r == ERR_LIMIT ? ORDER_FAULT_SIZE : ORDER_FAULT_SYNTAX;

@@ -129,7 +129,9 @@ static void received_done(struct intake_job *job) {
 
 void intake_received(void *context, const struct share_received *r, struct share_ticket *t) {
     struct intake *i = context;
-    struct intake_job *job = intake_job_new(i, INTAKE_PEER);
+    // Told now, a stream waits with its order; told by a worker, the order comes again and again.
+    bool full = i->options.local && local_is_full(i->options.local);
+    struct intake_job *job = full ? NULL : intake_job_new(i, INTAKE_PEER);
     if (!job) {
         tell(i, t, PEER_ERROR_INTERNAL, NULL, "busy");
         return;

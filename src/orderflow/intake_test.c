@@ -562,6 +562,61 @@ TEST(only_the_networks_sender_sets_subsidies) {
     close_world(&w);
 }
 
+TEST(a_compressed_request_makes_no_later_message_smaller) {
+    enum { LARGE = 500000 };
+    struct world w;
+    struct reply r = {.done = false};
+    static const uint8_t packed[] = {0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00,
+                                     0x02, 0x03, 0xab, 0xae, 0x05, 0x00, 0x43, 0xbf,
+                                     0xa6, 0xa3, 0x02, 0x00, 0x00, 0x00}; // "{}" in gzip
+    open_world(&w, INTAKE_SECOND);
+    struct intake_job *job = intake_job_new(w.intake, INTAKE_USER);
+    CHECK(job != NULL && intake_append(job, bytes_make(packed, sizeof packed)));
+    job->gzip = true;
+    job->body_max = 1000; // its listener takes less than another
+    job->owner = &r;
+    job->done = keep_reply;
+    intake_job_arrived(job);
+    CHECK(intake_submit(job, NULL, 1));
+    wait_for_jobs(&w);
+    CHECK(r.done);
+    uint8_t *large = calloc(1, LARGE);
+    CHECK(large != NULL);
+    memcpy(large, "\x02\xc0", 2);
+    receive(&w, ORDER_SEND_RAW_TX, bytes_make(large, LARGE), "beta", NULL);
+    CHECK_STR(w.text, "failed to parse raw transaction"); // it was read
+    free(large);
+    close_world(&w);
+}
+
+TEST(a_peers_order_waits_for_a_full_builder_with_the_peer) {
+    struct world w;
+    struct local *local;
+    struct buf data;
+    open_world(&w, INTAKE_SECOND);
+    buf_init(&data, 0);
+    put_bundle(&data, 7);
+    const struct local_options o = {
+        .loop = w.loop, .url = "feed:/tmp/no-builder-listens-here", .orders_max = 1};
+    CHECK_OK(local_new(&local, &o, &why), &why);
+    intake_set_local(w.intake, local);
+    receive(&w, ORDER_SEND_BUNDLE, buf_view(&data), "beta", NULL);
+    CHECK_U64(w.status, PEER_SUCCESS);
+    CHECK(local_is_full(local));
+    const struct share_received r = {.method = ORDER_SEND_RAW_TX,
+                                     .form = FLOW_BITCODE,
+                                     .data = BYTES_LIT("\x02"),
+                                     .priority = 0};
+    intake_received(w.intake, &r, (struct share_ticket *)(void *)&w);
+    CHECK_U64(w.answers, 2); // within the call: a stream is held back then
+    CHECK_U64(w.status, PEER_ERROR_INTERNAL);
+    pool_stop(w.pool);
+    w.pool = NULL;
+    local_free(local);
+    buf_free(&data);
+    close_world(&w);
+}
+
 TEST(jobs_are_bounded) {
     struct world w;
     struct intake *i;
