@@ -13,6 +13,7 @@ void peer_inbox_init(struct peer_inbox *in) {
 
 void peer_inbox_free(struct peer_inbox *in) {
     free(in->places);
+    free(in->refused);
     peer_inbox_init(in);
 }
 
@@ -30,7 +31,9 @@ uint64_t peer_inbox_begin(struct peer_inbox *in, const struct wire_id *stream) {
 enum inbox_verdict peer_inbox_offer(struct peer_inbox *in, uint64_t seq, uint64_t *ret_place) {
     if (seq <= in->handed) return INBOX_DUPLICATE;
     if (!in->places) in->places = calloc(PEER_INBOX_OPEN_MAX, sizeof *in->places);
-    if (!in->places || in->end - in->first == PEER_INBOX_OPEN_MAX) return INBOX_FULL;
+    if (!in->refused) in->refused = calloc(PEER_INBOX_REFUSED_MAX, sizeof *in->refused);
+    if (!in->places || !in->refused) return INBOX_FULL;
+    if (in->end - in->first == PEER_INBOX_OPEN_MAX) return INBOX_FULL;
     *ret_place = in->end++;
     *place_at(in, *ret_place) = (struct inbox_place){.seq = seq};
     in->handed = seq;

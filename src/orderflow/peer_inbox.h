@@ -10,8 +10,8 @@
 
 #include "orderflow/peer_wire.h"
 
-#define PEER_INBOX_OPEN_MAX 4096u  /* orders handed on and not settled */
-#define PEER_INBOX_REFUSED_MAX 64u /* refusals that a new session repeats */
+#define PEER_INBOX_OPEN_MAX 4096u    /* orders handed on and not settled */
+#define PEER_INBOX_REFUSED_MAX 4096u /* refusals that a new session repeats */
 
 struct inbox_place {
     uint64_t seq;
@@ -20,13 +20,13 @@ struct inbox_place {
 };
 
 struct peer_inbox {
-    struct wire_id stream;      /* of the peer's orders; all zero: none yet */
-    uint64_t generation;        /* rises with each new stream */
-    uint64_t handed;            /* the highest number that was handed on */
-    uint64_t acked;             /* up to here all is settled */
-    struct inbox_place *places; /* ring of PEER_INBOX_OPEN_MAX; made when first needed */
-    uint64_t first, end;        /* places in use: [first, end) modulo the ring */
-    struct inbox_place refused[PEER_INBOX_REFUSED_MAX];
+    struct wire_id stream;       /* of the peer's orders; all zero: none yet */
+    uint64_t generation;         /* rises with each new stream */
+    uint64_t handed;             /* the highest number that was handed on */
+    uint64_t acked;              /* up to here all is settled */
+    struct inbox_place *places;  /* ring of PEER_INBOX_OPEN_MAX; made when first needed */
+    uint64_t first, end;         /* places in use: [first, end) modulo the ring */
+    struct inbox_place *refused; /* ring of PEER_INBOX_REFUSED_MAX, made with places */
     unsigned refused_count, refused_at;
     bool news; /* something was settled since the last answer */
 };

@@ -314,6 +314,36 @@ TEST(an_acknowledgement_that_was_lost_is_given_again) {
 
 TEST(a_node_that_begins_anew_gets_what_was_not_acknowledged) {
     struct world w;
+/* An acknowledgement covers refused orders too: what their sender is not told of it would lose. */
+TEST(refusals_that_were_lost_are_all_given_again) {
+    struct peer_inbox in;
+    struct wire_id stream = {{1}};
+    struct wire_frame f;
+    struct buf out;
+    struct error why = {0};
+    uint64_t place, refused = 0, acked = 0;
+    peer_inbox_init(&in);
+    buf_init(&out, 0);
+    CHECK_U64(peer_inbox_begin(&in, &stream), 0);
+    for (uint64_t seq = 1; seq <= PEER_INBOX_OPEN_MAX; seq++) {
+        CHECK(peer_inbox_offer(&in, seq, &place) == INBOX_NEW);
+        peer_inbox_settle(&in, in.generation, place, 1);
+    }
+    peer_inbox_answer(&in, &out, false); // the connection is lost, and this with it
+    buf_clear(&out);
+    CHECK_U64(peer_inbox_begin(&in, &stream), PEER_INBOX_OPEN_MAX);
+    peer_inbox_answer(&in, &out, true);
+    for (size_t at = 0; at < out.n; at += f.bytes) {
+        CHECK_OK(wire_parse(&f, bytes_slice(buf_view(&out), at, out.n), 0, &why), &why);
+        if (f.type == WIRE_REFUSE) CHECK_U64(f.ack.seq, ++refused);
+        if (f.type == WIRE_ACK) acked = f.ack.seq;
+    }
+    CHECK_U64(refused, PEER_INBOX_OPEN_MAX);
+    CHECK_U64(acked, PEER_INBOX_OPEN_MAX);
+    buf_free(&out);
+    peer_inbox_free(&in);
+}
+
     world_init(&w, 3, 500, 16384, NULL);
     for (uint64_t k = 1; k <= 500; k++) {
         struct outbox_order o = order_of(k, 0);
