@@ -173,6 +173,8 @@ static void on_timer(struct loop_timer *t) {
         return;
     }
     link_hold(l);
+    if (l->resting) share_pump_later(l->peer);
+    l->resting = false;
     if (l->held_back) link_go_on(l);
     if (!l->ended && l->kind == LINK_STREAM) link_stream_tick(l);
     if (!l->ended && l->kind == LINK_FRAMES_OUT) link_frames_tick(l);
@@ -439,9 +441,15 @@ void link_hold_back(struct peer_link *l) {
 
 void link_go_on(struct peer_link *l) {
     l->held_back = false;
-    link_set_timer(l, SHARE_TICK_NS);
+    link_set_timer(l, l->resting ? SHARE_REST_NS : SHARE_TICK_NS);
     feed(l, (struct bytes){NULL, 0});
     if (!l->ended && !l->held_back) conn_resume(l->conn);
+}
+
+void link_rest(struct peer_link *l) {
+    if (l->resting) return;
+    l->resting = true;
+    link_set_timer(l, SHARE_REST_NS);
 }
 
 /* ---- accepting ---- */

@@ -133,7 +133,7 @@ void link_frames_pump(struct peer_link *l) {
     uint64_t wall = clock_wall_ns(l->share->clock), seq;
     size_t before = conn_pending(l->conn);
     bool any = false;
-    while (!l->ended && conn_pending(l->conn) <= CONN_HIGH_BYTES &&
+    while (!l->ended && !l->resting && conn_pending(l->conn) <= CONN_HIGH_BYTES &&
            f->next - f->oldest < FRAMES_WINDOW) {
         struct flow_order *o = peer_outbox_next(&p->outbox, wall, &seq);
         if (!o) break;
@@ -164,6 +164,7 @@ static void settle_answer(struct peer_link *l, const struct peer_answer *a, uint
         forward_failed(&p->forward, FORWARD_TCP, FORWARD_REFUSED, reason, 1);
     }
     if (a->status == PEER_ERROR_INTERNAL) {
+        link_rest(l);
         peer_outbox_again(&p->outbox, seq, wall);
         return;
     }

@@ -87,7 +87,9 @@ void link_stream_settled(struct peer *p, struct share_ticket *t) {
 }
 
 static void measure(struct peer *p, const struct wire_order *o) {
-    int64_t ns = (int64_t)(clock_wall_ns(p->share->clock) - o->sent_ns) + p->clock_ahead_ns;
+    // Both times are the peer's word, and may be anything.
+    int64_t ns =
+        (int64_t)(clock_wall_ns(p->share->clock) - o->sent_ns + (uint64_t)p->clock_ahead_ns);
     metric_inc(p->metric[PEER_RECEIVED]);
     if (ns > 0) metric_observe_ns(p->metric[PEER_LATENCY], (uint64_t)ns);
 }
@@ -148,17 +150,17 @@ static int on_ack(struct peer *p, uint64_t seq, struct error *why) {
     return 0;
 }
 
-static void on_refuse(struct peer *p, uint64_t seq, uint8_t status) {
-    uint64_t sent_ns;
+static void on_refuse(struct peer_link *l, uint64_t seq, uint8_t status) {
+    struct peer *p = l->peer;
+    uint64_t sent_ns, wall = clock_wall_ns(p->share->clock);
     void *order = peer_outbox_sent(&p->outbox, seq, &sent_ns);
+    if (!order) return; // a session begins with what the one before may have told already
     forward_failed(&p->forward, FORWARD_TCP, FORWARD_REFUSED, peer_status_name(status), 1);
-    if (order) {
-        uint64_t wall = clock_wall_ns(p->share->clock);
-        forward_answered(&p->forward, FORWARD_TCP, order, sent_ns, wall, true);
-    }
+    forward_answered(&p->forward, FORWARD_TCP, order, sent_ns, wall, true);
     if (status == PEER_ERROR_INTERNAL) {
-        peer_outbox_again(&p->outbox, seq, clock_wall_ns(p->share->clock));
-        return; // the next tick sends it
+        peer_outbox_again(&p->outbox, seq, wall);
+        link_rest(l);
+        return;
     }
     log_debug(p->share->log, "order_refused_by_peer", F_STR("peer", p->name),
               F_U64("status", status));
@@ -196,7 +198,7 @@ static int on_event(struct peer_link *l, const struct stream_event *e, struct er
     case STREAM_ACK:
         return on_ack(l->peer, e->ack.seq, why);
     case STREAM_REFUSE:
-        on_refuse(l->peer, e->ack.seq, e->ack.status);
+        on_refuse(l, e->ack.seq, e->ack.status);
         return 0;
     case STREAM_PONG:
         l->peer->clock_ahead_ns = e->pong.clock_ahead_ns;
@@ -253,7 +255,7 @@ void link_stream_feed(struct peer_link *l, struct bytes in) {
 
 void link_stream_pump(struct peer_link *l) {
     struct conn *c = l->conn;
-    if (l->ended || !l->stream.resumed || conn_pending(c) > CONN_HIGH_BYTES) return;
+    if (l->ended || l->resting || !l->stream.resumed || conn_pending(c) > CONN_HIGH_BYTES) return;
     size_t before = conn_pending(c), most = c->out_at + CONN_HIGH_BYTES + 1;
     uint64_t wall = clock_wall_ns(l->share->clock);
     if (peer_stream_pump(&l->stream, conn_queue(c), most, wall, share_describe, l->peer) == 0) {

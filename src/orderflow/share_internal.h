@@ -49,6 +49,7 @@
 #define SHARE_OLD_NS                                                                               \
     (60 * NS_PER_S) /* a session whose certificate is no longer listed ends after */
 #define SHARE_AGAIN_NS (5 * NS_PER_MS)  /* an order that was not taken is offered again after */
+#define SHARE_REST_NS (20 * NS_PER_MS)  /* a peer that took an order not now gets none for */
 #define SHARE_READ_BYTES (1u << 20)     /* a link's at one go, before others have their turn */
 #define SHARE_UNREAD_BYTES (4u << 20)   /* answers that a peer does not read: it is closed */
 #define FRAMES_WINDOW 1024u             /* requests without answer, each way */
@@ -101,6 +102,7 @@ struct peer_link {
     bool dialed, ended;
     bool held_back;        /* reading pauses until orders are taken again */
     bool stands;           /* dialed: TCP and TLS do */
+    bool resting;          /* the peer took an order not now: none is sent before the timer */
     struct server *server; /* accepted: whose connection it is */
     struct conn *conn;
     struct conn own; /* dialed */
@@ -244,6 +246,8 @@ void link_flush(struct peer_link *l);
 /* link_set_timer: the link's one timer; what it does depends on the link's kind. */
 void link_set_timer(struct peer_link *l, uint64_t in_ns);
 void link_hold_back(struct peer_link *l);
+/* link_rest: the peer does not take orders for now; they are sent after SHARE_REST_NS. */
+void link_rest(struct peer_link *l);
 void link_go_on(struct peer_link *l);
 /* link_accepted_of: how many a peer has dialed. */
 unsigned link_accepted_of(const struct share *s, const struct peer *p);

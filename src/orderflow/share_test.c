@@ -124,6 +124,39 @@ TEST(answers_may_come_later_and_after_the_session) {
     loop_free(l);
 }
 
+/* An order that is called "not now" again and again does not go round without pause. */
+static void try_rest(enum share_transport transport) {
+    enum { TIMES = 5 };
+    struct loop *l = new_loop();
+    struct node n[2];
+    struct hash h = {{0}};
+    node_open(&n[0], l, "a");
+    node_open(&n[1], l, "b");
+    n[1].late = true;
+    introduce(n, 2, transport);
+    give(&n[0], 0, 1);
+    TURN_UNTIL(l, n[1].ticket_count == 1);
+    uint64_t begun = clock_monotonic_ns(&clock_system);
+    for (unsigned k = 0; k < TIMES; k++) {
+        share_answer(n[1].tickets[k], PEER_ERROR_INTERNAL, NULL, "busy");
+        TURN_UNTIL(l, n[1].ticket_count == k + 2);
+    }
+    CHECK(clock_monotonic_ns(&clock_system) - begun >= (TIMES - 1) * SHARE_REST_NS);
+    share_answer(n[1].tickets[TIMES], PEER_SUCCESS, &h, NULL);
+    TURN_UNTIL(l, n[0].shared == 1);
+    node_close(&n[0]);
+    node_close(&n[1]);
+    loop_free(l);
+}
+
+TEST(a_stream_rests_when_its_peer_is_busy) {
+    try_rest(SHARE_STREAM);
+}
+
+TEST(a_session_of_frames_rests_when_its_peer_is_busy) {
+    try_rest(SHARE_FRAMES);
+}
+
 TEST(a_slow_peer_slows_nobody_else) {
     struct loop *l = new_loop();
     struct node n[3];
