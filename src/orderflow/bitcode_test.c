@@ -3,6 +3,8 @@
 
 #include "test/harness/test.h"
 
+#include <stdio.h>
+
 static struct arena a;
 static struct error why;
 
@@ -70,6 +72,34 @@ TEST(frames_wait_for_their_end) {
     out.p[0] = 3;
     CHECK_ERR(peer_frame_parse(&f, buf_view(&out), 4, &why), ERR_SYNTAX);
     buf_free(&out);
+}
+
+static int decode_again(struct peer_header *headers, size_t n) {
+    struct peer_message m = {headers, n, BYTES_LIT("data")};
+    struct buf out;
+    arena_init(&a, 1u << 20);
+    buf_init(&out, 0);
+    peer_message_encode(&out, &m);
+    int r = peer_message_decode(&m, buf_view(&out), &a, &why);
+    if (r == 0) CHECK_U64(m.header_count, n);
+    buf_free(&out);
+    arena_free(&a);
+    return r;
+}
+
+TEST(messages_have_few_headers_and_each_once) {
+    static char names[PEER_HEADERS_MAX + 1][8];
+    struct peer_header headers[PEER_HEADERS_MAX + 1];
+    for (unsigned i = 0; i <= PEER_HEADERS_MAX; i++) {
+        snprintf(names[i], sizeof names[i], "key-%u", i);
+        headers[i] = (struct peer_header){bytes_from_str(names[i]), BYTES_LIT("value")};
+    }
+    CHECK_OK(decode_again(headers, PEER_HEADERS_MAX), &why);
+    CHECK_ERR(decode_again(headers, PEER_HEADERS_MAX + 1), ERR_LIMIT);
+    headers[9].key = BYTES_LIT("Key-3"); // other spellings are written on purpose
+    CHECK_OK(decode_again(headers, 10), &why);
+    headers[9].key = BYTES_LIT("key-3");
+    CHECK_ERR(decode_again(headers, 10), ERR_INVALID);
 }
 
 TEST_MAIN()

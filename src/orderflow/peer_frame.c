@@ -56,6 +56,17 @@ static int read_texts(struct bitcode_reader *r, struct bytes *ret, size_t n, str
     return status;
 }
 
+/* Each key once; the same in another spelling is another. */
+static int check_keys(const struct bytes *texts, size_t n, struct error *why) {
+    for (size_t i = 1; i < n; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (!bytes_equal(texts[2 * i], texts[2 * k])) continue;
+            return error_set(why, ERR_INVALID, "a header stands twice");
+        }
+    }
+    return 0;
+}
+
 static int read_data(struct bitcode_reader *r, struct bytes *ret, struct error *why) {
     uint64_t n;
     int status = bitcode_read_length(r, &n, why);
@@ -71,14 +82,14 @@ int peer_message_decode(struct peer_message *ret, struct bytes in, struct arena 
     struct peer_message m = {NULL, 0, {NULL, 0}};
     uint64_t n;
     int status = bitcode_read_length(&r, &n, why);
-    // Lengths of empty texts are packed eight to a byte.
-    if (status == 0 && n > 8 * (uint64_t)r.rest.n + 8) {
-        return error_set(why, ERR_SYNTAX, "headers are cut short");
-    }
     if (status != 0) return status;
+    if (n > PEER_HEADERS_MAX) {
+        return error_set(why, ERR_LIMIT, "more than %u headers", PEER_HEADERS_MAX);
+    }
     struct bytes *texts = arena_new_array(a, struct bytes, 2 * (size_t)n);
     if (!texts) return error_set(why, ERR_LIMIT, "headers do not fit their memory limit");
     status = read_texts(&r, texts, (size_t)n, why);
+    if (status == 0) status = check_keys(texts, (size_t)n, why);
     if (status == 0) status = read_texts(&r, texts + 1, (size_t)n, why);
     if (status == 0) status = read_data(&r, &m.data, why);
     if (status == 0) status = bitcode_read_end(&r, why);

@@ -55,8 +55,11 @@ struct peer_message {
     struct bytes data;
 };
 
-/* peer_message_decode reads a payload. errors  ERR_SYNTAX, ERR_LIMIT (arena), ERR_INVALID (a key
- * twice). */
+/* The original writes five; whoever sends is not known yet, and each is looked for by its key. */
+#define PEER_HEADERS_MAX 64u
+
+/* peer_message_decode reads a payload. errors  ERR_SYNTAX, ERR_LIMIT (arena, more headers than
+ * PEER_HEADERS_MAX), ERR_INVALID (a key twice). */
 [[gnu::warn_unused_result]] int peer_message_decode(struct peer_message *ret, struct bytes in,
                                                     struct arena *a, struct error *why);
 /* peer_message_encode appends a payload, headers in the given order. */
