@@ -6,8 +6,10 @@
 #include "test/harness/test.h"
 
 #include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define PIPE_MAX (1u << 20)
@@ -312,8 +314,6 @@ TEST(an_acknowledgement_that_was_lost_is_given_again) {
     world_free(&w);
 }
 
-TEST(a_node_that_begins_anew_gets_what_was_not_acknowledged) {
-    struct world w;
 /* An acknowledgement covers refused orders too: what their sender is not told of it would lose. */
 TEST(refusals_that_were_lost_are_all_given_again) {
     struct peer_inbox in;
@@ -344,6 +344,8 @@ TEST(refusals_that_were_lost_are_all_given_again) {
     peer_inbox_free(&in);
 }
 
+TEST(a_node_that_begins_anew_gets_what_was_not_acknowledged) {
+    struct world w;
     world_init(&w, 3, 500, 16384, NULL);
     for (uint64_t k = 1; k <= 500; k++) {
         struct outbox_order o = order_of(k, 0);
@@ -651,6 +653,59 @@ TEST(a_named_spill_is_found_again_without_its_torn_end) {
     CHECK_U64(spill_bytes(s), 0);
     spill_close(s);
     CHECK(rmdir(folder) == 0); // what was read is gone
+}
+
+/* The disk is full by a limit on files' sizes. */
+static void fill_disk(struct rlimit *old, rlim_t bytes) {
+    CHECK(getrlimit(RLIMIT_FSIZE, old) == 0);
+    const struct rlimit few = {.rlim_cur = bytes, .rlim_max = old->rlim_max};
+    (void)signal(SIGXFSZ, SIG_IGN);
+    CHECK(setrlimit(RLIMIT_FSIZE, &few) == 0);
+}
+
+TEST(a_full_disk_loses_nothing_that_was_spilled) {
+    struct spill *s = spill_in("/tmp", 16u << 20, 8u << 20);
+    struct rlimit old;
+    struct error why = {0};
+    struct bytes record;
+    uint8_t body[1000] = {0};
+    uint64_t expires, kept = 0;
+    fill_disk(&old, 100000);
+    for (uint64_t i = 0; i < 1000; i++) {
+        store_be64(body, kept);
+        kept += spill_append(s, bytes_make(body, sizeof body), 0, 0, &why) == 0;
+    }
+    CHECK(kept > 100 && kept < 1000);
+    CHECK_U64(spill_records(s), kept);
+    for (uint64_t i = 0; i < kept; i++) {
+        CHECK_OK(spill_first(s, &record, &expires, &why), &why);
+        CHECK_U64(load_be64(record.p), i);
+        spill_pop(s);
+    }
+    CHECK_ERR(spill_first(s, &record, &expires, &why), ERR_NOT_FOUND);
+    CHECK_U64(spill_dropped(s), 0);
+    CHECK_OK(spill_append(s, BYTES_LIT("again"), 0, 0, &why), &why);
+    CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
+    CHECK_OK(spill_first(s, &record, &expires, &why), &why);
+    CHECK(bytes_equal_str(record, "again"));
+    spill_close(s);
+}
+
+TEST(a_file_that_a_full_disk_leaves_without_head_is_taken_away) {
+    char folder[] = "/tmp/spill-test-XXXXXX";
+    struct spill *s;
+    struct rlimit old;
+    struct error why = {0};
+    CHECK(mkdtemp(folder) != NULL);
+    const struct spill_options o = {
+        .folder = folder, .prefix = "history", .bytes_max = 1u << 20, .segment_bytes = 4096};
+    CHECK_OK(spill_open(&s, &o, &why), &why);
+    fill_disk(&old, 8);
+    CHECK_ERR(spill_append(s, BYTES_LIT("lost"), 0, 0, &why), ERR_IO);
+    CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
+    CHECK_U64(spill_bytes(s), 0);
+    spill_close(s);
+    CHECK(rmdir(folder) == 0);
 }
 
 TEST(a_spill_forgets_what_has_expired) {

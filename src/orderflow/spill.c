@@ -89,11 +89,11 @@ static int write_at(int fd, struct bytes in, uint64_t at) {
     return 0;
 }
 
-static void write_mark(const struct segment *g) {
+static int write_mark(const struct segment *g) {
     uint8_t head[SEGMENT_HEAD];
     memcpy(head, magic, sizeof magic);
     store_le64(head + 8, g->at);
-    (void)write_at(g->fd, bytes_make(head, sizeof head), 0); // only costs repeats
+    return write_at(g->fd, bytes_make(head, sizeof head), 0);
 }
 
 static void segment_remove(struct spill *s, struct segment *g, bool keep_file) {
@@ -125,6 +125,7 @@ static void segment_done(struct spill *s, struct segment *g) {
         return;
     }
     s->in_of = NULL;
+    if (newest(s) == g) buf_clear(&s->out); // what the disk did not take was read from memory
     list_remove(&g->node);
     list_push_back(&s->taken, &g->node);
 }
@@ -150,8 +151,15 @@ static int segment_new(struct spill *s, struct error *why) {
         free(g);
         return error_set_os(why, ERR_IO, errno, "cannot make a spill file in %s", s->folder);
     }
-    write_mark(g);
     s->next_number++;
+    // Without its head nobody finds the file again, not to read and not to remove it.
+    if (s->prefix && write_mark(g) != 0) {
+        (void)error_set_os(why, ERR_IO, errno, "cannot write a spill file in %s", s->folder);
+        (void)unlink(path);
+        close(g->fd);
+        free(g);
+        return ERR_IO;
+    }
     s->bytes += g->end;
     list_push_back(&s->segments, &g->node);
     return 0;
@@ -244,15 +252,29 @@ int spill_append(struct spill *s, struct bytes record, uint64_t expires_ns, uint
 
 /* ---- reading ---- */
 
-/* Has n bytes of segment g from its `at` on in the read buffer. */
+static void filled(struct spill *s, struct segment *g) {
+    s->in_of = g;
+    s->in_at = g->at;
+}
+
+/* Has n bytes of segment g from its `at` on in the read buffer. What a full disk does not take is
+ * read from memory. */
 static int fill(struct spill *s, struct segment *g, size_t n, struct error *why) {
     if (s->in_of == g && g->at >= s->in_at && g->at + n <= s->in_at + s->in.n) return 0;
     if (g->at + n > g->end) return error_set(why, ERR_SYNTAX, "a spill file is cut short");
-    int r = g == newest(s) ? flush(s, why) : 0;
-    if (r != 0) return r;
-    uint64_t left = g->end - g->at;
-    size_t want = n > READ_BYTES ? n : left < READ_BYTES ? (size_t)left : READ_BYTES;
+    bool unwritten = g == newest(s) && flush(s, NULL) != 0;
+    uint64_t written = unwritten ? g->end - s->out.n : g->end;
     buf_clear(&s->in);
+    s->in_of = NULL;
+    if (g->at >= written) {
+        buf_append(&s->in, bytes_slice(buf_view(&s->out), (size_t)(g->at - written), s->out.n));
+        int r = buf_check(&s->in, why);
+        if (r == 0) filled(s, g);
+        return r;
+    }
+    uint64_t left = written - g->at;
+    if (n > left) return error_set(why, ERR_SYNTAX, "a spill file is cut short");
+    size_t want = n > READ_BYTES ? n : left < READ_BYTES ? (size_t)left : READ_BYTES;
     uint8_t *p = buf_reserve(&s->in, want);
     if (!p) return error_set(why, ERR_NO_MEMORY, "no memory to read a spill file");
     size_t got = 0;
@@ -263,8 +285,7 @@ static int fill(struct spill *s, struct segment *g, size_t n, struct error *why)
         got += (size_t)k;
     }
     buf_commit(&s->in, got);
-    s->in_of = g;
-    s->in_at = g->at;
+    filled(s, g);
     return 0;
 }
 
@@ -323,7 +344,7 @@ static void remove_all(struct spill *s, struct list *list, bool keep_files) {
 void spill_mark(struct spill *s) {
     if (!s) return;
     remove_all(s, &s->taken, false);
-    if (!list_is_empty(&s->segments)) write_mark(oldest(s));
+    if (!list_is_empty(&s->segments)) (void)!write_mark(oldest(s)); // failing only costs repeats
 }
 
 /* ---- opening ---- */
