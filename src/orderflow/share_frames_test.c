@@ -154,6 +154,29 @@ static double told(const struct node *n, const char *series) {
     return value;
 }
 
+TEST(nothing_waits_for_a_peer_that_is_no_longer_listed) {
+    static const char queued[] = "orderflow_peer_queued{peer=\"b\"}";
+    struct loop *l = new_loop();
+    struct node n[2];
+    node_open(&n[0], l, "a");
+    node_open(&n[1], l, "b");
+    node_stop(&n[0]);
+    CHECK_OK(metrics_new(&n[0].metrics, NULL, &why), &why);
+    node_share(&n[0], NULL, 0);
+    node_listen(&n[0], "127.0.0.1:0");
+    n[1].late = true; // acknowledges nothing
+    introduce(n, 2, SHARE_AUTO);
+    give(&n[0], 0, 10);
+    TURN_UNTIL_WITHIN(l, 20, told(&n[0], queued) == 10);
+    CHECK_OK(share_set_peers(n[0].share, NULL, 0, NULL, &why), &why);
+    CHECK(told(&n[0], queued) == 0);
+    CHECK(told(&n[0], "orderflow_peer_queued_bytes{peer=\"b\"}") == 0);
+    node_close(&n[0]);
+    node_close(&n[1]);
+    metrics_free(n[0].metrics);
+    loop_free(l);
+}
+
 TEST(what_fails_towards_a_peer_is_counted_under_the_deployed_names) {
     static const char *const http_only[] = {"h2", "http/1.1", NULL};
     static const char unanswered[] = "flowproxy_forwarder_tcp_call_failures{peer_name=\"b\","

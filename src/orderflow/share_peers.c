@@ -185,7 +185,10 @@ static void remove_peer(struct peer *p) {
     peer_http_free(p->http);
     p->http = NULL;
     share_count(p);
-    metric_set(p->metric[PEER_UP], 0);
+    const enum peer_metric now[] = {PEER_UP, PEER_QUEUED, PEER_QUEUED_BYTES, PEER_SPILLED_BYTES};
+    for (size_t i = 0; i < sizeof now / sizeof *now; i++) {
+        metric_set(p->metric[now[i]], 0); // the name's, which may never come again
+    }
     peer_release(p);
 }
 
