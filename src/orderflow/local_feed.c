@@ -193,9 +193,12 @@ static void refused(struct local *l, const struct feed_frame *frame) {
     l->stats.refused++;
     log_debug(l->options.log, "builder_refused_order", F_I64("code", frame->code),
               F_BYTES("text", frame->text));
-    list_each_safe(n, &l->feed.kept) {
+    // From the end: what is kept for a builder's restart may be tens of thousands, all before it.
+    struct list *kept = &l->feed.kept;
+    for (struct list_node *n = list_last(kept); n && n != &kept->head; n = n->previous) {
         struct local_item *item = LIST_ENTRY(n, struct local_item, link);
-        if (item->sequence != frame->sequence) continue;
+        if (item->sequence < frame->sequence) return;
+        if (item->sequence > frame->sequence) continue;
         if (l->options.settled && !item->told) {
             l->options.settled(l->options.context, item->order, frame->code);
         }
