@@ -323,14 +323,18 @@ static int explain(int64_t code, unsigned status, struct bytes message, struct b
     return exit_status;
 }
 
+static int tell_strange(unsigned status, const char *lacks) {
+    (void)fprintf(stderr, "the node answered HTTP %u without %s\n", status, lacks);
+    return status == 429 || status == 503 ? EXIT_AGAIN : EXIT_REFUSED;
+}
+
 static int tell(struct sending *s, const struct client_answer *answer) {
     const struct json *doc;
     struct error why = {.text = ""};
     int64_t code = 0;
     if (s->v->json) (void)printf("%.*s\n", (int)answer->body.n, (const char *)answer->body.p);
     if (json_parse(&doc, answer->body, &s->a, NULL, &why) != 0) {
-        (void)fprintf(stderr, "the node answered HTTP %u without JSON\n", answer->status);
-        return answer->status == 429 || answer->status == 503 ? EXIT_AGAIN : EXIT_REFUSED;
+        return tell_strange(answer->status, "JSON");
     }
     const struct json *error = json_get(doc, "error"), *result = json_get(doc, "result");
     if (!json_is_null(error)) {
@@ -338,6 +342,8 @@ static int tell(struct sending *s, const struct client_answer *answer) {
         return explain(code, answer->status, json_text(json_get(error, "message")),
                        json_text(json_get(error, "data")));
     }
+    // A balancer between may speak JSON too; an order is taken only where the node says so.
+    if (!result || answer->status != 200) return tell_strange(answer->status, "a result");
     if (s->v->json) return 0;
     const struct json *hash = json_get(result, "bundleHash");
     struct bytes text = json_text(hash ? hash : result);
@@ -424,7 +430,8 @@ static int send_txs(struct sending *s, const struct config_list *txs) {
         begin_request(&w, &body, "eth_sendRawTransaction");
         json_add_str(&w, NULL, txs->items[i]);
         end_request(&w);
-        int one = send_body(s, buf_view(&body));
+        int one = buf_check(&body, NULL) == 0 ? send_body(s, buf_view(&body))
+                                              : fail(EXIT_WRONG, "the transaction is too large");
         if (one != 0) status = one;
         buf_free(&body);
     }

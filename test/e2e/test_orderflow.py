@@ -641,6 +641,11 @@ def send_and_trace_tell_what_happens():
         assert bad.returncode == 65 and "64 hex digits" in bad.stderr, bad.stderr
         bad = send("bundle", "0x01", "--no-check")
         assert bad.returncode == 65 and "Invalid params" in bad.stderr, bad.stderr
+        balancer = Builder()  # answers in JSON, but takes nothing
+        for balancer.status, code in ((500, 76), (503, 75)):
+            bad = run(PROGRAM, "send", "tx", RAW[0], "--url", f"http://127.0.0.1:{balancer.port}")
+            assert bad.returncode == code and "taken" not in bad.stdout, bad
+        balancer.close()
         file = folder / "bundle.json"
         file.write_text(json.dumps({"txs": RAW[2:3], "blockNumber": "0x1", "minTimestamp": 1}))
         done = send("bundle", str(file), "--block", "0x30")
