@@ -9,7 +9,6 @@
  *           defaults filled in, without the bundleHash that somebody may have put there. Duplicates
  *           are told by it, never by what a peer claims.
  *   answer  what the sender gets back (second generation): bundleHash or transaction hash.
- *   key     the first generation's dedup key.
  *
  * Thread: any. SPDX-License-Identifier: MIT */
 #ifndef ORDERFLOW_ORDER_H
@@ -21,9 +20,7 @@
 
 #include <stdatomic.h>
 
-#define FLOW_BIG_BYTES                                                                             \
-    32768u /* messages from this size on are big (own connections, own label)                      \
-            */
+#define FLOW_BIG_BYTES 32768u /* messages from this size on are big */
 #define FLOW_PEER_NAME_MAX 64u
 
 struct custody_item;
@@ -111,9 +108,5 @@ void flow_order_release(struct flow_order *o); /* NULL is fine */
                                                 enum flow_form form,
                                                 const struct flow_identity *signer,
                                                 struct error *why);
-
-static inline bool flow_order_is_big(const struct flow_order *o) {
-    return o->bytes >= FLOW_BIG_BYTES;
-}
 
 #endif

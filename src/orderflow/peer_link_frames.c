@@ -13,7 +13,6 @@
 
 #define HEADERS_MAX 9u
 #define ARENA_BYTES (64u << 20)
-#define BIG_NS_PER_US 1000u
 
 void link_frames_begin(struct peer_link *l) {
     struct error why = {0};
@@ -78,7 +77,7 @@ static bool put_message(struct buf *out, uint32_t id, const struct share *s,
                         struct bytes data, struct bytes mark) {
     char sent[24];
     int n = snprintf(sent, sizeof sent, "%llu",
-                     (unsigned long long)(clock_wall_ns(s->clock) / BIG_NS_PER_US));
+                     (unsigned long long)(clock_wall_ns(s->clock) / NS_PER_US));
     struct bytes method = bytes_from_str(order_method_name(method_id));
     struct bytes priority = bytes_from_str(order_priority_name(priority_id));
     struct bytes sent_at = bytes_make(sent, (size_t)n);
@@ -164,8 +163,8 @@ static void settle_answer(struct peer_link *l, const struct peer_answer *a, uint
         forward_failed(&p->forward, FORWARD_TCP, FORWARD_REFUSED, reason, 1);
     }
     if (a->status == PEER_ERROR_INTERNAL) {
-        link_rest(l);
         peer_outbox_again(&p->outbox, seq, wall);
+        link_rest(l);
         return;
     }
     if (a->status == PEER_ERROR_INVALID_SIGNATURE) {

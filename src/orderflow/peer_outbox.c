@@ -318,16 +318,6 @@ void peer_outbox_expire(struct peer_outbox *o, uint64_t now_ns) {
     refill(o, now_ns);
 }
 
-void peer_outbox_spill_all(struct peer_outbox *o, uint64_t now_ns) {
-    for (uint64_t seq = o->first; o->spill && seq < o->end; seq++) {
-        struct outbox_item *i = item_at(o, seq);
-        if (i->state == OUTBOX_DONE) continue;
-        if (!spill_one(o, i->order, i->expires_ns, now_ns)) o->stats.dropped++;
-        finish(o, i);
-    }
-    trim(o);
-}
-
 uint64_t peer_outbox_count(const struct peer_outbox *o) {
     return o->end - o->first;
 }

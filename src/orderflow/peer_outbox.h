@@ -103,9 +103,6 @@ void *peer_outbox_sent(const struct peer_outbox *o, uint64_t seq, uint64_t *ret_
 /* peer_outbox_expire drops what has expired and takes back from the spill what fits. */
 void peer_outbox_expire(struct peer_outbox *o, uint64_t now_ns);
 
-/* peer_outbox_spill_all writes everything that is not settled to the spill; without one nothing. */
-void peer_outbox_spill_all(struct peer_outbox *o, uint64_t now_ns);
-
 /* Orders in memory that are not settled, all that wait to be sent (spilled ones too). */
 uint64_t peer_outbox_count(const struct peer_outbox *o);
 static inline bool peer_outbox_waits(const struct peer_outbox *o) {

@@ -53,7 +53,6 @@ struct share_peer {
     /* The first certificate of each is trusted, no other; both empty: plain TCP, where
      * share_options.allow_plain. */
     struct bytes cert_pem, cert_pem_more;
-    struct address signer; /* of its request signatures */
     enum share_transport transport;
 };
 

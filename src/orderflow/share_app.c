@@ -77,7 +77,6 @@ static void fill(struct share_peer *ret, struct texts *t, const struct hub_peer 
                                .address = t->address,
                                .transport = (enum share_transport)a->values->peer_transport};
     if (own) ret->cert_pem = own->tls_cert;
-    if (own && own->has_address) ret->signer = own->address;
     if (node) ret->cert_pem_more = node->tls_cert;
 }
 

@@ -132,7 +132,6 @@ struct peer {
     unsigned port;
     struct hash pins[SHARE_PINS_MAX];
     size_t pin_count;
-    struct address signer;
     enum share_transport configured, spoken;
     struct tls *tls;
     struct wire_id stream; /* of the orders for it */
@@ -181,7 +180,7 @@ struct share {
     struct loop_fd wake;
     struct loop_timer tick, drain_timer;
     struct loop_task pump_task;
-    uint64_t expire_ns, stale_ns, drain_began_ns, drain_deadline_ns;
+    uint64_t stale_ns, drain_began_ns, drain_deadline_ns;
     void (*drained)(void *context);
     void *drained_context;
     struct random_fast random;
@@ -246,9 +245,9 @@ void link_flush(struct peer_link *l);
 /* link_set_timer: the link's one timer; what it does depends on the link's kind. */
 void link_set_timer(struct peer_link *l, uint64_t in_ns);
 void link_hold_back(struct peer_link *l);
+void link_go_on(struct peer_link *l);
 /* link_rest: the peer does not take orders for now; they are sent after SHARE_REST_NS. */
 void link_rest(struct peer_link *l);
-void link_go_on(struct peer_link *l);
 /* link_accepted_of: how many a peer has dialed. */
 unsigned link_accepted_of(const struct share *s, const struct peer *p);
 /* link_bound_bytes ends strangers' links, those with the most bytes first, while pieces of frames

@@ -315,7 +315,6 @@ static int update(struct peer *p, struct wanted *w, const struct share_peer *in,
                  p->configured != in->transport;
     bool certified = fresh || p->pin_count != w->pin_count ||
                      memcmp(p->pins, w->pins, sizeof p->pins) != 0 || strcmp(p->host, w->host) != 0;
-    p->signer = in->signer;
     if (!moved && !certified) return 0;
     take(&p->host, &w->host);
     take(&p->address, &w->address);
