@@ -185,6 +185,10 @@ static void on_peers(struct hub_request *q, int code, struct bytes in, const str
     metric_set(c->peer_count, (double)c->peers.count);
     log_info(c->options.log, "hub_peers", F_U64("count", c->peers.count),
              F_U64("left_out", c->peers.left_out));
+    if (c->peers.left_out > 0) {
+        log_warn(c->options.log, "hub_peers_left_out", F_U64("count", c->peers.left_out),
+                 F_ERR(&c->peers.reason));
+    }
     list_each_safe(node, &c->watchers) {
         struct hub_watcher *w = LIST_ENTRY(node, struct hub_watcher, link);
         if (w->peers) w->peers(w, &c->peers);

@@ -103,7 +103,7 @@ static int read_list(struct hub_peers *ret, const struct json *doc, struct arena
         }
         if (r == 0) found.count++;
         if (r < 0) {
-            found.left_out++;
+            if (found.left_out++ == 0) found.reason = ignored;
             arena_rewind(a, mark);
         }
     }
@@ -141,7 +141,7 @@ bool hub_peer_equal(const struct hub_peer *a, const struct hub_peer *b) {
 }
 
 bool hub_peers_equal(const struct hub_peers *a, const struct hub_peers *b) {
-    if (a->count != b->count) return false;
+    if (a->count != b->count || a->left_out != b->left_out) return false;
     for (size_t i = 0; i < a->count; i++) {
         if (!hub_peer_equal(&a->peers[i], &b->peers[i])) return false;
     }

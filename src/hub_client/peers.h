@@ -44,7 +44,8 @@ struct hub_peer {
 struct hub_peers {
     const struct hub_peer *peers; /* sorted by name */
     size_t count;
-    size_t left_out; /* entries that were unusable */
+    size_t left_out;     /* entries that were unusable */
+    struct error reason; /* of the first of them */
 };
 
 /* hub_peers_parse reads a hub's answer.

@@ -53,6 +53,7 @@ TEST(one_bad_builder_hides_no_other) {
             "\"rbuilder\":{\"ecdsa_pubkey_address\":\"" ONE "\"},\"noted\":\"elsewhere\"}]");
     CHECK_U64(list.count, 2);
     CHECK_U64(list.left_out, 5);
+    CHECK_STR(list.reason.text, "a builder needs a name of 1 to 255 bytes");
     CHECK_BYTES(list.peers[0].name, BYTES_LIT("a"));
     CHECK_U64(list.peers[0].credential_count, 1);
     CHECK_BYTES(list.peers[0].credentials[0].service, BYTES_LIT("rbuilder"));

@@ -123,6 +123,9 @@ void share_drain(struct share *s, uint64_t deadline_ns, void (*done)(void *conte
 [[gnu::warn_unused_result]] int share_set_peers(struct share *s, const struct share_peer *peers,
                                                 size_t count, size_t *ret_used, struct error *why);
 
+/* share_count_skipped counts entries of the hub's list that were no peers at all. loop's thread. */
+void share_count_skipped(struct share *s, size_t count);
+
 /* share_set_certificate changes the own client certificate; running sessions go on. */
 [[gnu::warn_unused_result]] int share_set_certificate(struct share *s, struct tls_identity identity,
                                                       struct error *why);

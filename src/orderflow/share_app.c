@@ -101,6 +101,7 @@ static void on_peers(struct app *a, const struct hub_peers *now) {
     }
     if (r == 0) r = share_set_peers(a->share, peers, n, &used, &why);
     if (r != 0) log_error(a->log, "peers_not_taken", F_ERR(&why));
+    share_count_skipped(a->share, now->left_out);
     log_info(a->log, "peers_shared_with", F_U64("count", used), F_U64("listed", n));
     free(peers);
     free(texts);

@@ -393,6 +393,10 @@ int share_set_peers(struct share *s, const struct share_peer *peers, size_t coun
     return status;
 }
 
+void share_count_skipped(struct share *s, size_t count) {
+    metric_add(s->skipped, count);
+}
+
 void share_update_wants(struct share *s) {
     bool first = false, bitcode = false;
     list_each(node, &s->peers) {

@@ -313,6 +313,12 @@ def netem_inside():
 def malformed_and_strange_peers_are_left_out():
     """Peers that are half registered, malformed or unreachable keep nobody from sharing."""
     with Folder() as folder, Network(folder, 50, 100, 0) as net:
+        def count():
+            text = harness.request(net.metrics[0], "GET", "/metrics", tls=False)[2].decode()
+            name = "orderflow_share_peers_skipped_total "
+            return float(next(x for x in text.splitlines() if x.startswith(name)).split()[-1])
+
+        before = count()
         net.hub.extra = [
             {"name": "half", "ip": "127.0.0.1", "dns_name": ""},
             {"name": "no_certificate", "ip": "127.0.0.1", "dns_name": "",
@@ -322,8 +328,11 @@ def malformed_and_strange_peers_are_left_out():
             {"name": "away", "ip": "127.0.0.1", "dns_name": f"127.0.0.1:{free_port()}",
              "orderflow_proxy": {"ecdsa_pubkey_address": "0x" + "13" * 20,
                                  "tls_cert": (folder / "cert0.pem").read_text()}},
+            {"name": "no_address", "ip": 5}, None,
         ]
         wait_until(lambda: "peer_skipped" in net.nodes[0].logged(), 10)
+        wait_until(lambda: "hub_peers_left_out count=2 " in net.nodes[0].logged())
+        wait_until(lambda: count() >= before + 4)  # these, when the list changed
         net.say("go")
         check_all(net.result(30))
 
