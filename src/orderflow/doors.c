@@ -351,8 +351,9 @@ static void take(struct exchange *x, void *context) {
     job->done = judged;
     job->priority = p.priority;
     job->body_max = d->body_max;
-    job->gzip =
-        d->app->values->gzip && bytes_equal_str(exchange_header(x, "content-encoding"), "gzip");
+    struct bytes coding = exchange_header(x, "content-encoding");
+    job->gzip = d->app->values->gzip &&
+                (http_equal_nocase(coding, "gzip") || http_equal_nocase(coding, "x-gzip"));
     read_signature(job, x);
     exchange_set_events(x, &events, v);
     bool has = exchange_has_body(x, &length);

@@ -3,6 +3,7 @@
 
 #include "eth/address.h"
 #include "eth/request_signature.h"
+#include "net/http.h"
 #include "orderflow/order_envelope.h"
 #include "orderflow/priority.h"
 
@@ -169,11 +170,19 @@ static void put_body(struct inspection *s, struct bytes body, struct bytes heade
     json_add_bool(&s->w, "valid", s->valid);
 }
 
+/* As HTTP's, the headers' names are in any case. */
+static const struct json *get_header(const struct json *doc, const char *name) {
+    json_members(key, value, doc) {
+        if (http_equal_nocase(json_text(key), name)) return value;
+    }
+    return NULL;
+}
+
 /* A request as it is, or in an object with its signature. */
 static void put_document(struct inspection *s, const struct json *doc, struct bytes text) {
     const struct json *body = json_get(doc, "body");
-    const struct json *header = json_get(doc, "X-BuilderNet-Signature");
-    if (!header) header = json_get(doc, "X-Flashbots-Signature");
+    const struct json *header = get_header(doc, "X-BuilderNet-Signature");
+    if (!header) header = get_header(doc, "X-Flashbots-Signature");
     if (!header) header = json_get(doc, "header");
     if (json_type_of(body) == JSON_STRING) {
         put_body(s, json_text(body), json_text(header), true);

@@ -479,6 +479,14 @@ static int send_bundle(struct sending *s, const struct json *file, const struct 
     return status;
 }
 
+static const char *tell_rpc_error(struct sending *s, const struct json *doc) {
+    struct bytes text = json_text(json_get(json_get(doc, "error"), "message"));
+    const char *ret =
+        arena_printf(&s->a, "the execution client does not tell: %.*s",
+                     (int)(text.n < 200 ? text.n : 200), text.n > 0 ? (const char *)text.p : "");
+    return ret ? ret : "no memory";
+}
+
 /* What an execution client knows of a transaction. */
 static int tell_receipt(struct sending *s, const char *hash) {
     struct buf body;
@@ -500,6 +508,7 @@ static int tell_receipt(struct sending *s, const char *hash) {
     if (r == 0) r = json_parse(&doc, answer.body, &s->a, NULL, &why);
     if (r != 0) return fail(EXIT_AWAY, why.text);
     const struct json *receipt = json_get(doc, "result");
+    if (!receipt) return fail(EXIT_AWAY, tell_rpc_error(s, doc));
     if (json_is_null(receipt)) {
         (void)printf("%s  not included\n", hash);
         return EXIT_REFUSED;
@@ -554,6 +563,8 @@ int send_run(const struct config *config, const struct send_values *values) {
         status = tell_status(&s, &arguments);
     } else if (verb == SEND_CANCEL && !values->uuid) {
         status = fail(64, "cancel needs --uuid");
+    } else if (verb == SEND_CANCEL && secret_view(&values->key).n == 0 && !values->no_check) {
+        status = fail(64, "cancel needs the --key that signed the bundle: a uuid is its signer's");
     } else {
         status = send_bundle(&s, file, &txs);
     }

@@ -10,7 +10,7 @@ import time
 import harness
 import wallet
 from harness import PROGRAM, Folder, case, free_port, run, wait_until
-from orderflow_node import Builder, Feed, Node
+from orderflow_node import Builder, Feed, Node, Server
 
 USER, OTHER = 0x1111, 0x2222
 UUID = "550e8400-e29b-41d4-a716-446655440000"
@@ -512,6 +512,8 @@ def compressed_requests_are_taken_within_the_limit():
         headers = {"X-BuilderNet-Signature": wallet.request_signature(USER, body),
                    "Content-Encoding": "gzip"}
         assert node.post(gzip.compress(body), headers)[0] == 200
+        for name in ("GZIP", "x-gzip"):
+            assert node.post(gzip.compress(body), {**headers, "Content-Encoding": name})[0] == 200
         wait_until(lambda: node.builder.params("eth_sendRawTransaction") == RAW[:1])
         status, text, _ = node.post(gzip.compress(bytes(10**7)), headers)
         assert status == 413 and json.loads(text)["error"]["code"] == -32600, text
@@ -592,6 +594,17 @@ def hostile_requests_do_no_harm():
         wait_until(lambda: len(node.builder.requests) == 1)
 
 
+class Client(Server):
+    """An execution client that answers everything alike."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        super().__init__()
+
+    def post(self, path, headers, body):
+        return 200, self.answer.encode()
+
+
 @case
 def send_and_trace_tell_what_happens():
     """`send` signs, sends and explains; `orderflow trace` tells the order's way."""
@@ -618,6 +631,8 @@ def send_and_trace_tell_what_happens():
             assert word in story, story
         assert send("cancel", "--uuid", UUID, "--nonce", "6").returncode == 0
         wait_until(lambda: len(node.builder.params()) == 2)
+        bad = run(PROGRAM, "send", "cancel", "--uuid", UUID, "--url", url)  # cancels nothing
+        assert bad.returncode == 64 and "--key" in bad.stderr, bad.stderr
         assert "replaced" in run(PROGRAM, "orderflow", "trace", taken, metrics).stdout
         bad = send("bundle", "0x01")
         assert bad.returncode == 65 and "txs[0]" in bad.stderr, bad.stderr
@@ -639,6 +654,13 @@ def send_and_trace_tell_what_happens():
         assert bad.returncode == 69, bad
         bad = send("status", "0x12", "--rpc-endpoint", url)
         assert bad.returncode == 65 and "64 hex digits" in bad.stderr, bad.stderr
+        for answer, code, text in (("result\":null", 76, "not included"),
+                                   ("error\":{\"code\":1,\"message\":\"syncs\"}", 69, "syncs")):
+            client = Client(f'{{"jsonrpc":"2.0","id":1,"{answer}}}')
+            bad = send("status", "0x" + "12" * 32, "--rpc-endpoint",
+                       f"http://127.0.0.1:{client.port}")
+            client.close()
+            assert bad.returncode == code and text in bad.stdout + bad.stderr, bad
         bad = send("bundle", "0x01", "--no-check")
         assert bad.returncode == 65 and "Invalid params" in bad.stderr, bad.stderr
         balancer = Builder()  # answers in JSON, but takes nothing
