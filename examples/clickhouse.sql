@@ -51,7 +51,8 @@ CREATE TABLE IF NOT EXISTS bundle_receipts (
   priority UInt8
 ) ENGINE = MergeTree() PARTITION BY toYYYYMM(received_at) ORDER BY received_at;
 
--- Everything that happened to any order: received, from_peer, shared, cancelled. Written when
+-- Everything that happened to any order: received, from_peer, shared, cancelled (the order that
+-- cancels; table bundles has the uuid by which what it cancels is found). Written when
 -- --indexer.clickhouse.events-table-name names it.
 CREATE TABLE IF NOT EXISTS order_events (
   at DateTime64(6, 'UTC'),

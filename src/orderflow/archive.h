@@ -17,7 +17,7 @@ enum archive_event_kind {
     ARCHIVE_RECEIVED,  /* from a user: goes to the redistribution archive and table bundles */
     ARCHIVE_FROM_PEER, /* table bundle_receipts */
     ARCHIVE_SHARED,    /* a peer acknowledged it: `peer` */
-    ARCHIVE_CANCELLED, /* by a later order of its replacement key */
+    ARCHIVE_CANCELLED, /* the order is a cancellation: what it cancels has its replacement key */
     ARCHIVE_EVENT_KINDS,
 };
 
