@@ -37,9 +37,9 @@
     X(ARCHIVE_EVENTS_LOST, METRIC_COUNTER, "orderflow_archive_events_lost_total",                  \
       "Events that its queue had no room for.", NULL)                                              \
     X(ARCHIVE_PROCESSED, METRIC_COUNTER, "orderflow_proxy_archive_events_processed_total",         \
-      "Events: the first generation's name.", NULL)                                                \
+      "Orders for the redistribution archive.", NULL)                                              \
     X(ARCHIVE_PROCESSED_ERR, METRIC_COUNTER, "orderflow_proxy_archive_events_processed_err",       \
-      "Events that could not be written.", NULL)                                                   \
+      "Those of them that could not be written.", NULL)                                            \
     X(ARCHIVE_LINES_LOST, METRIC_COUNTER, "orderflow_archive_lines_lost_total",                    \
       "Lines that could not be written to the files.", NULL)                                       \
     X(ARCHIVE_LINES_TORN, METRIC_COUNTER, "orderflow_archive_lines_torn_total",                    \
@@ -172,7 +172,8 @@ static void to_sinks(struct archive *a, const struct archive_event *e) {
         struct buf *out = a->sinks[i] ? archive_sink_batch(a->sinks[i]) : NULL;
         if (!out) continue;
         int r = put_record(a, i, out, e);
-        if (r < 0) metric_inc(a->metric[ARCHIVE_PROCESSED_ERR]);
+        if (i == SINK_RPC && r != 0) metric_inc(a->metric[ARCHIVE_PROCESSED]);
+        if (i == SINK_RPC && r < 0) metric_inc(a->metric[ARCHIVE_PROCESSED_ERR]);
         if (r < 0 && i != SINK_RPC) {
             metric_inc(
                 metrics_get(a->options.metrics, &write_failures, (const char *[]){error_name(r)}));
@@ -202,7 +203,6 @@ static void write_lines(struct archive *a) {
 }
 
 static void lose_line(struct archive *a) {
-    metric_inc(a->metric[ARCHIVE_PROCESSED_ERR]);
     metric_inc(a->metric[ARCHIVE_LINES_LOST]);
 }
 
@@ -235,7 +235,6 @@ static void mend_lines(struct archive *a) {
 /* ---- the thread ---- */
 
 static void take(struct archive *a, struct event_node *n) {
-    metric_inc(a->metric[ARCHIVE_PROCESSED]);
     to_sinks(a, &n->event);
     to_file(a, &n->event);
     flow_order_release(n->event.order);

@@ -37,9 +37,9 @@ METRICS_DECLARE(sink_metric, SINK_METRICS)
     X(TABLE_SECONDS, METRIC_SUMMARY, CLICKHOUSE "batch_commit_time",                               \
       "Seconds of a batch that it took.", NULL)                                                    \
     X(TABLE_KEPT_BYTES, METRIC_COUNTER, CLICKHOUSE "backup_data_bytes_total",                      \
-      "Bytes that were kept for it, on disk or in memory.", NULL)                                  \
+      "Bytes that were kept while it took nothing, on disk or in memory.", NULL)                   \
     X(TABLE_KEPT_ROWS, METRIC_COUNTER, CLICKHOUSE "backup_data_rows_total",                        \
-      "Rows that were kept for it, on disk or in memory.", NULL)                                   \
+      "Rows that were kept while it took nothing, on disk or in memory.", NULL)                    \
     X(TABLE_LOST_BYTES, METRIC_COUNTER, CLICKHOUSE "backup_data_lost_bytes_total",                 \
       "Bytes of rows that neither had room for, or that were wrong.", NULL)                        \
     X(TABLE_LOST_ROWS, METRIC_COUNTER, CLICKHOUSE "backup_data_lost_rows_total",                   \
@@ -146,9 +146,11 @@ static void show(struct archive_sink *s) {
     }
 }
 
-static void count_kept(struct archive_sink *s, const struct batch *b) {
-    metric_add(s->table[TABLE_KEPT_ROWS], b->records);
-    metric_add(s->table[TABLE_KEPT_BYTES], b->data.n);
+/* Kept is what waits while ClickHouse takes nothing, not what passes through the disk on its way.
+ */
+static void count_kept(struct archive_sink *s, uint64_t rows, uint64_t bytes) {
+    metric_add(s->table[TABLE_KEPT_ROWS], rows);
+    metric_add(s->table[TABLE_KEPT_BYTES], bytes);
 }
 
 /* A record of the spill: u32 records, little-endian, then those. */
@@ -169,7 +171,7 @@ static int to_disk(struct archive_sink *s, const struct batch *b, struct error *
     if (r == 0) r = spill_append(s->options.spill, buf_view(&record), 0, 0, why);
     lose(s, spill_dropped(s->options.spill) - lost, // what the spill gave up for it
          spill_dropped_bytes(s->options.spill) - lost_bytes);
-    if (r == 0) count_kept(s, b);
+    if (r == 0 && s->pauses > 0) count_kept(s, b->records, b->data.n);
     if (r != 0 && s->options.clickhouse_order) {
         const char *const labels[] = {s->options.clickhouse_order, error_name(r)};
         metric_inc(metrics_get(s->options.metrics, &table_metric_table[TABLE_DISK_ERRORS], labels));
@@ -185,7 +187,7 @@ static void to_memory(struct archive_sink *s, struct batch *b) {
         batch_free(b);
         return;
     }
-    count_kept(s, b);
+    if (s->pauses > 0) count_kept(s, b->records, b->data.n);
     hold(s, b);
     wait_in(s, b, false);
 }
@@ -336,6 +338,10 @@ static void failed(struct archive_sink *s, const struct error *why) {
         const char *text = http_status_text(s->status);
         const char *const labels[] = {*text ? text : error_name((int)why->code)};
         metric_inc(metrics_get(s->options.metrics, &table_metric_table[TABLE_FAILURES], labels));
+    }
+    if (s->pauses == 0) {
+        count_kept(s, b->records + spill_weight(s->options.spill) + s->waiting_records,
+                   b->data.n + spill_left(s->options.spill) + s->waiting_bytes);
     }
     if (s->pauses == 0 || wrong) {
         log_warn(s->options.log, "history_not_taken", F_STR("sink", s->options.name),

@@ -70,6 +70,7 @@ def the_archive_gets_every_order_of_users_signed():
             assert "bundleHash" not in event["params"]
             assert abs(event["metadata"]["receivedAt"] / 1e3 - time.time()) < 60
             wait_until(lambda: node.metric("orderflow_proxy_archive_events_sent_ok") == 100)
+            assert node.metric("orderflow_proxy_archive_events_processed_total") == 100
             assert node.metric("orderflow_proxy_archive_rpc_duration_milliseconds_count") >= 1
             assert node.metric("flowproxy_indexer_clickhouse_"
                                "disk_backup_size_reject_flow_threshold_bytes") == 1 << 30
@@ -131,7 +132,7 @@ def what_clickhouse_gets_is_counted_under_the_deployed_names():
             wait_until(lambda: of("queue_size", '{order="bundle"}') == 20)
             assert of("queue_size", '{order="bundle_receipt"}') == 0
             assert of("backup_size_bytes", '{order="bundle",backend="disk"}') > 1000
-            assert 1 <= of("backup_data_rows_total") <= 20
+            wait_until(lambda: of("backup_data_rows_total") == 20)  # each once
             assert of("backup_data_bytes_total") > 1000
             for backend in ("disk", "memory"):
                 assert of("backup_size_batches", f'{{order="bundle",backend="{backend}"}}') <= 20
@@ -143,6 +144,10 @@ def what_clickhouse_gets_is_counted_under_the_deployed_names():
             assert 0 < of("batch_commit_time_sum") < 60
             assert of("queue_size", '{order="bundle"}') == 0
             assert of("backup_size_bytes", '{order="bundle",backend="disk"}') == 0
+            node.send("eth_sendBundle", {"txs": RAW[:1], "blockNumber": "0x2"}, USER)
+            wait_until(lambda: of("rows_committed") == 21, 20)
+            assert of("backup_data_rows_total") == 20  # that one passed through
+            assert node.metric("orderflow_proxy_archive_events_processed_total") == 0  # no archive
             assert of("backup_data_lost_rows_total") == of("backup_data_lost_bytes_total") == 0
             for name in ("bundle", "bundle_receipt"):
                 name = f"flowproxy_indexer_{name}_indexing_failures"
