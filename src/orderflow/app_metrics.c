@@ -53,6 +53,8 @@
     X(APP_JOURNAL_BYTES, METRIC_GAUGE, "orderflow_journal_bytes", "Bytes of the journal.", NULL)   \
     X(APP_JOURNAL_REPLAYED, METRIC_GAUGE, "orderflow_journal_replayed",                            \
       "Orders taken up from the journal at the start.", NULL)                                      \
+    X(APP_JOURNAL_REFUSED, METRIC_GAUGE, "orderflow_journal_refused",                              \
+      "Orders refused because the journal was full or could not be written.", NULL)                \
     X(APP_TIP, METRIC_GAUGE, "orderflow_newest_block", "Newest block that is known; 0: none.",     \
       NULL)                                                                                        \
     X(APP_BUNDLE_TIME, METRIC_SUMMARY, "flowproxy_system_e2e_bundle_processing_time",              \
@@ -175,6 +177,10 @@ static double journal_size(void *context) {
     const struct app *a = context;
     return a->journal ? (double)journal_stats(a->journal).bytes : 0;
 }
+static double journal_refused(void *context) {
+    const struct app *a = context;
+    return a->journal ? (double)journal_stats(a->journal).refused : 0;
+}
 static double journal_taken(void *context) {
     const struct app *a = context;
     return a->journal ? (double)journal_stats(a->journal).replayed : 0;
@@ -258,6 +264,7 @@ int app_metrics_open(struct app *a, struct error *why) {
         {APP_LOCAL_UP, local_up},
         {APP_JOURNAL_BYTES, journal_size},
         {APP_JOURNAL_REPLAYED, journal_taken},
+        {APP_JOURNAL_REFUSED, journal_refused},
         {APP_TIP, newest},
     };
     int r = 0;

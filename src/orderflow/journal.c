@@ -18,6 +18,7 @@
 #define BYTES_DEFAULT (UINT64_C(8) << 30)
 #define FILES_MAX 65536u
 #define SYNC_EVERY_NS (100 * NS_PER_MS)
+#define TELL_EVERY_NS (10 * NS_PER_S)
 
 struct file {
     struct list_node link;
@@ -33,6 +34,8 @@ struct journal {
     int fd;
     struct buf record;
     struct journal_stats stats;
+    bool failing;              /* and the log says so */
+    uint64_t told_ns;          /* when it did, monotonic */
     _Atomic uint64_t written;  /* records, for the syncs */
     pthread_mutex_t sync_lock; /* guards synced, sync_at_ns */
     uint64_t synced, sync_at_ns;
@@ -328,6 +331,21 @@ static int sync_to(struct journal *j, uint64_t mine, struct error *why) {
     return r;
 }
 
+/* With the lock. The log tells when orders are refused and taken again, however often that changes
+ * on a disk that is nearly full. */
+static void note_outcome(struct journal *j, int r, const struct error *why) {
+    uint64_t now = clock_monotonic_ns(j->options.clock);
+    j->stats.refused += r != 0;
+    if (r == 0 && j->failing) {
+        j->failing = false;
+        log_info(j->options.log, "journal_takes_orders_again");
+    } else if (r != 0 && !j->failing && (j->told_ns == 0 || now - j->told_ns >= TELL_EVERY_NS)) {
+        j->failing = true;
+        j->told_ns = now;
+        log_error(j->options.log, "journal_takes_no_orders", F_ERR(why));
+    }
+}
+
 int journal_append(struct journal *j, struct flow_order *o, struct error *why) {
     const struct flow_body *body;
     struct file *f = NULL;
@@ -346,6 +364,7 @@ int journal_append(struct journal *j, struct flow_order *o, struct error *why) {
         if (o->kept_ns > f->kept_ns) f->kept_ns = o->kept_ns;
         mine = atomic_fetch_add(&j->written, 1) + 1;
     }
+    note_outcome(j, r, why);
     pthread_mutex_unlock(&j->lock);
     return r == 0 && j->options.sync == JOURNAL_SYNC_ALWAYS ? sync_to(j, mine, why) : r;
 }

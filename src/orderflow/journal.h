@@ -80,6 +80,7 @@ struct journal_stats {
     uint64_t files, bytes;      /* now */
     uint64_t records, replayed; /* since the start */
     uint64_t damaged;           /* records that were no good, and ends that were cut off */
+    uint64_t refused;           /* orders that it had no room for, or could not write */
 };
 struct journal_stats journal_stats(struct journal *j);
 

@@ -5,6 +5,7 @@
 #include "orderflow/testing.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -257,6 +258,51 @@ TEST(one_process_has_a_folder_and_it_is_bounded) {
     end();
     const struct journal_options nowhere = {.folder = "/nonexistent/folder"};
     CHECK_ERR(journal_open(&j, &nowhere, note, &s, &why), ERR_NOT_FOUND);
+}
+
+static unsigned lines_of(const char *text, const char *event) {
+    unsigned n = 0;
+    for (; (text = strstr(text, event)) != NULL; text++) {
+        n++;
+    }
+    return n;
+}
+
+TEST(who_watches_learns_that_orders_are_refused) {
+    struct seen s;
+    struct journal *j;
+    struct log *log;
+    int fds[2];
+    char text[4096];
+    begin();
+    CHECK(pipe2(fds, O_CLOEXEC | O_NONBLOCK) == 0);
+    const struct log_options lo = {.fd = fds[1], .level = LOG_INFO, .program = "test"};
+    CHECK_OK(log_open(&log, &lo, &why), &why);
+    const struct journal_options o = {
+        .folder = folder, .log = log, .clock = &fake.clock, .bytes_max = 200};
+    CHECK_OK(journal_open(&j, &o, note, &s, &why), &why);
+    struct flow_order *one = order(1, 100);
+    while (journal_append(j, one, &why) == 0) {
+    }
+    for (int i = 0; i < 5; i++) {
+        CHECK_ERR(journal_append(j, one, &why), ERR_BUSY);
+    }
+    CHECK_U64(journal_stats(j).refused, 6);
+    clock_fake_advance(&fake, 200 * NS_PER_S);
+    journal_tidy(j); // all of it is over: the file ends, then it goes
+    journal_tidy(j);
+    append(j, 2, 900);
+    log_flush(log);
+    ssize_t n = read(fds[0], text, sizeof text - 1);
+    text[n > 0 ? n : 0] = '\0';
+    CHECK_U64(lines_of(text, "level=error program=test event=journal_takes_no_orders"), 1);
+    CHECK_U64(lines_of(text, "event=journal_takes_orders_again"), 1);
+    flow_order_release(one);
+    journal_close(j);
+    log_close(log);
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+    end();
 }
 
 TEST_MAIN()
