@@ -15,12 +15,16 @@
 struct visit {
     struct door *door;
     struct exchange *x;
-    struct intake_job *job;
+    struct intake_job *job; /* from the body's first bytes on; NULL: none is needed */
+    struct bytes signature; /* the header's; p NULL: there was none */
     struct fair_item turn;
     uint64_t begun_ns; /* its head came */
     struct fair *line; /* where it waited for its turn; NULL: nowhere */
     unsigned lane;
     struct hash key; /* of the kept replies */
+    bool looked_up;  /* the key was looked for there */
+    bool gzip;
+    int priority; /* that a rule fixes; -1: none */
     uint8_t ip[16];
     bool suspect; /* the client forges signatures */
     bool greedy;  /* and asks much more than others */
@@ -198,15 +202,18 @@ static bool ask_claimed(struct visit *v, const struct request_signature *s, unsi
 }
 
 /* The same bytes again: the same answer, if the signer may still ask. */
-static bool answer_again(struct visit *v) {
+static bool answer_again(struct visit *v, struct bytes body) {
     struct app *a = v->door->app;
     struct bytes reply;
     struct address signer;
     uint64_t now = loop_now_ns(a->loop);
-    v->key = replies_key(v->door->kind, bytes_from_str(v->job->header), buf_view(&v->job->body));
+    if (v->looked_up || v->signature.n == 0) return false;
+    v->looked_up = true;
+    v->key = replies_key(v->door->kind, v->signature, body);
     if (!replies_get(a->replies, &reply, &signer, &v->key, now)) return false;
     if (v->door->kind == INTAKE_USER && !gate_signer_again(a->gate, &signer, now)) return false;
     metric_inc(v->door->duplicates);
+    metric_observe(v->door->body_bytes, (double)body.n);
     exchange_set_events(v->x, &no_events, NULL);
     intake_count_unread(a->intake, v->door->kind, ORDER_ACCEPTED, now - v->begun_ns);
     if (!v->greedy || !put_late(v->door, v->x, 200, reply, 0, v->begun_ns)) {
@@ -228,13 +235,13 @@ static void submit(struct visit *v) {
     struct request_signature signature;
     struct error why = {.text = ""};
     unsigned lane = ORDER_LOW;
-    metric_observe(v->door->body_bytes, (double)job->body.n);
-    intake_job_arrived(job);
     int r = request_signature_parse(&signature, bytes_from_str(job->header), &why);
-    if (r == 0 && answer_again(v)) {
+    if (r == 0 && answer_again(v, buf_view(&job->body))) {
         intake_job_free(job);
         return;
     }
+    metric_observe(v->door->body_bytes, (double)job->body.n);
+    intake_job_arrived(job);
     if (r != 0 && !job->gzip) {
         refuse(v, ORDER_FAULT_SIGNATURE, why.text, 0, v->greedy);
         intake_job_free(job);
@@ -264,28 +271,58 @@ static void submit(struct visit *v) {
 
 /* ---- its bytes ---- */
 
+static void refuse_rest(struct visit *v, enum order_fault fault, const char *text,
+                        uint64_t retry_ns) {
+    v->refused = true;
+    refuse(v, fault, text, retry_ns, false);
+    if (v->job) intake_job_free(v->job);
+    v->job = NULL;
+}
+
 static void too_large(struct visit *v) {
     char text[80];
     (void)snprintf(text, sizeof text, "request body is too big, max size: %zu", v->door->body_max);
-    v->refused = true;
-    refuse(v, ORDER_FAULT_SIZE, text, 0, false);
-    intake_job_free(v->job);
-    v->job = NULL;
+    refuse_rest(v, ORDER_FAULT_SIZE, text, 0);
+}
+
+static bool begin_job(struct visit *v) {
+    struct intake_job *job = intake_job_new(v->door->app->intake, v->door->kind);
+    if (!job) return false;
+    job->begun_ns = v->begun_ns;
+    job->owner = v;
+    job->done = judged;
+    job->priority = v->priority;
+    job->body_max = v->door->body_max;
+    job->gzip = v->gzip;
+    job->has_header = v->signature.n > 0;
+    if (v->signature.n > 0) memcpy(job->header, v->signature.p, v->signature.n);
+    job->header[v->signature.n] = '\0';
+    v->job = job;
+    return true;
+}
+
+/* All of the body is here, in one piece. A stream of HTTP/2 may have an end of its own to come. */
+static bool is_whole(const struct exchange *x, struct bytes in) {
+    int64_t length;
+    if (exchange_request(x)->version == HTTP_2) return false;
+    (void)exchange_has_body(x, &length);
+    return length >= 0 && in.n == (uint64_t)length;
 }
 
 static void on_body(struct exchange *x, void *context, struct bytes in, bool end) {
     struct visit *v = context;
-    (void)x;
     if (v->refused) return;
-    if (in.n > v->door->body_max - v->job->body.n) {
+    if (in.n > v->door->body_max - (v->job ? v->job->body.n : 0)) {
         too_large(v);
         return;
     }
+    if (!v->job && is_whole(x, in) && answer_again(v, in)) return;
+    if (!v->job && !begin_job(v)) {
+        refuse_rest(v, ORDER_FAULT_BUSY, "too many requests are at work", NS_PER_S);
+        return;
+    }
     if (!intake_append(v->job, in)) {
-        v->refused = true;
-        refuse(v, ORDER_FAULT_BUSY, "too many bytes are at work", NS_PER_S, false);
-        intake_job_free(v->job);
-        v->job = NULL;
+        refuse_rest(v, ORDER_FAULT_BUSY, "too many bytes are at work", NS_PER_S);
         return;
     }
     if (end) submit(v);
@@ -299,14 +336,18 @@ static void on_gone(struct exchange *x, void *context) {
 
 static const struct exchange_events events = {.body = on_body, .gone = on_gone};
 
-static void read_signature(struct intake_job *job, const struct exchange *x) {
+static struct bytes signature_of(const struct door *d, const struct exchange *x) {
+    const size_t most = sizeof((struct intake_job *)0)->header - 1;
     struct bytes h = {NULL, 0};
-    if (!job->first) h = exchange_header(x, "x-buildernet-signature");
+    if (!d->first) h = exchange_header(x, "x-buildernet-signature");
     if (!h.p) h = exchange_header(x, "x-flashbots-signature");
-    job->has_header = h.n > 0;
-    if (h.n >= sizeof job->header) h.n = sizeof job->header - 1; // too long to be one: refused
-    if (h.n > 0) memcpy(job->header, h.p, h.n);
-    job->header[h.n] = '\0';
+    return bytes_slice(h, 0, most); // longer is too long to be one: refused
+}
+
+static bool is_gzip(const struct door *d, const struct exchange *x) {
+    struct bytes coding = exchange_header(x, "content-encoding");
+    return d->app->values->gzip &&
+           (http_equal_nocase(coding, "gzip") || http_equal_nocase(coding, "x-gzip"));
 }
 
 /* The address, or the key that the request carries. */
@@ -334,31 +375,23 @@ static void take(struct exchange *x, void *context) {
         return;
     }
     struct visit *v = arena_new(exchange_arena(x), struct visit);
-    struct intake_job *job = v ? intake_job_new(d->app->intake, d->kind) : NULL;
-    if (!job) {
+    if (!v) {
         refuse_now(d, x, ORDER_FAULT_BUSY, "too many requests are at work", NS_PER_S);
         return;
     }
     *v = (struct visit){.door = d,
                         .x = x,
-                        .job = job,
+                        .signature = signature_of(d, x),
+                        .gzip = is_gzip(d, x),
+                        .priority = p.priority,
                         .begun_ns = loop_now_ns(d->app->loop),
                         .suspect = p.suspect,
                         .greedy = p.greedy};
-    job->begun_ns = v->begun_ns;
     memcpy(v->ip, ip, sizeof v->ip);
-    job->owner = v;
-    job->done = judged;
-    job->priority = p.priority;
-    job->body_max = d->body_max;
-    struct bytes coding = exchange_header(x, "content-encoding");
-    job->gzip = d->app->values->gzip &&
-                (http_equal_nocase(coding, "gzip") || http_equal_nocase(coding, "x-gzip"));
-    read_signature(job, x);
     exchange_set_events(x, &events, v);
     bool has = exchange_has_body(x, &length);
     if (has && length > 0 && (uint64_t)length > d->body_max) too_large(v);
-    if (!has) submit(v);
+    if (!has) on_body(x, v, BYTES_LIT(""), true);
 }
 
 /* ---- the first generation's manners ---- */

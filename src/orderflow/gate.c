@@ -11,6 +11,7 @@
 #define WINDOW_PARTS 8u
 #define WINDOW_DEFAULT_NS NS_PER_S
 #define KEY_MAX 32
+#define USED_APART_NS (50 * NS_PER_MS)   /* who was moved in the order of use lately, stays */
 #define FORGED_STEP_NS (100 * NS_PER_MS) /* a forged signature counts so long */
 #define FORGED_FREE_NS (400 * NS_PER_MS) /* and so much of it is let pass */
 #define FORGED_MOST_NS (10 * NS_PER_S)
@@ -22,7 +23,8 @@ struct lately {
 
 /* Somebody who asks. */
 struct entity {
-    struct list_node link; /* in order of use */
+    struct list_node link; /* in order of use, but for USED_APART_NS */
+    uint64_t used_ns;      /* when it was moved there */
     uint8_t name[KEY_MAX];
     uint8_t name_bytes;
     struct lately asked;
@@ -66,9 +68,11 @@ static void table_free(struct table *t) {
 }
 
 /* NULL only without memory: then nothing is limited. */
-static struct entity *find(struct table *t, struct bytes name) {
+static struct entity *find(struct table *t, struct bytes name, uint64_t now_ns) {
     struct entity *e = map_get(&t->map, name);
+    if (e && now_ns - e->used_ns < USED_APART_NS) return e; // its neighbours are not in the cache
     if (e) {
+        e->used_ns = now_ns;
         list_remove(&e->link);
         list_push_back(&t->used, &e->link);
         return e;
@@ -80,6 +84,7 @@ static struct entity *find(struct table *t, struct bytes name) {
     if (!e) return NULL;
     memcpy(e->name, name.p, name.n);
     e->name_bytes = (uint8_t)name.n;
+    e->used_ns = now_ns;
     if (map_put(&t->map, bytes_make(e->name, e->name_bytes), e, NULL, NULL) != 0) {
         free(e);
         return NULL;
@@ -195,8 +200,8 @@ struct gate_pass gate_client(struct gate *g, const uint8_t ip[16], struct bytes 
     const struct rule *rule = key.n > 0 ? rules_by_key(g->rules, key) : NULL;
     if (rule) digest = rule->key;
     apply(&p, rule);
-    struct entity *e =
-        rule ? find(&g->keys, BYTES_OF(digest)) : find(&g->clients, bytes_make(ip, 16));
+    struct entity *e = rule ? find(&g->keys, BYTES_OF(digest), now_ns)
+                            : find(&g->clients, bytes_make(ip, 16), now_ns);
     uint64_t rate = rate_of(rule, g->options.client_per_second);
     p.suspect = e && !rule && e->forged_ns > now_ns + FORGED_FREE_NS;
     p.greedy = e && !rule && is_greedy(g, e, now_ns);
@@ -241,7 +246,7 @@ struct gate_pass gate_claimed(struct gate *g, const struct address *signer, uint
 
 void gate_count_forged(struct gate *g, const uint8_t ip[16], uint64_t now_ns) {
     pthread_mutex_lock(&g->lock);
-    struct entity *e = find(&g->clients, bytes_make(ip, 16));
+    struct entity *e = find(&g->clients, bytes_make(ip, 16), now_ns);
     if (e) {
         uint64_t from = e->forged_ns > now_ns ? e->forged_ns : now_ns;
         e->forged_ns = from + FORGED_STEP_NS;
@@ -256,7 +261,7 @@ static struct gate_pass count_signer(struct gate *g, const struct address *signe
     struct gate_pass p = {.priority = -1};
     pthread_mutex_lock(&g->lock);
     const struct rule *rule = rules_by_signer(g->rules, signer);
-    struct entity *e = find(&g->signers, BYTES_OF(*signer));
+    struct entity *e = find(&g->signers, BYTES_OF(*signer), now_ns);
     apply(&p, rule);
     if (e) {
         judge(g, &p, e, rule, now_ns);
@@ -289,7 +294,7 @@ void gate_count_invalid(struct gate *g, const struct address *signer, uint64_t n
 void gate_count_worth(struct gate *g, const struct address *signer, uint64_t simulated,
                       uint64_t included, double contribution, uint64_t now_ns) {
     pthread_mutex_lock(&g->lock);
-    struct entity *e = find(&g->signers, BYTES_OF(*signer));
+    struct entity *e = find(&g->signers, BYTES_OF(*signer), now_ns);
     if (e) {
         struct score_bucket *b = score_at(&e->scores, &g->options.scores, now_ns / NS_PER_S);
         b->simulated_top += simulated;

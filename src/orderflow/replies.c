@@ -4,12 +4,15 @@
 #include "crypto/sha256.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #define PLACES_DEFAULT 32768u
-#define WAYS 4u /* places that a key may have */
+#define WAYS 4u  /* places that a key may have */
+#define LINE 64u /* bytes of the processor's caches */
+#define HUGE_PAGE (2u << 20)
 
 struct place {
-    struct hash key;
+    _Alignas(LINE) struct hash key; /* with what else is looked at in its first line */
     struct address signer;
     uint16_t n;
     uint8_t text[REPLY_BYTES_MAX];
@@ -17,16 +20,33 @@ struct place {
 
 /* What is looked at of all of a set's places, side by side: of the places only one is touched. */
 struct set {
-    uint64_t until_ns[WAYS]; /* 0: free */
-    uint32_t piece[WAYS];    /* of the keys */
+    _Alignas(LINE) uint64_t until_ns[WAYS]; /* 0: free */
+    uint32_t piece[WAYS];                   /* of the keys */
 };
 
 struct replies {
+    uint8_t *mapped; /* with the places and the sets */
+    size_t mapped_bytes;
     struct place *places; /* WAYS for each set */
     struct set *sets;
     size_t mask;
     uint64_t keep_ns;
 };
+
+/* Look-ups go all over it: on huge pages, where there are any, they need no walk of the tables. */
+static bool map_memory(struct replies *r, size_t sets) {
+    size_t places = sets * WAYS * sizeof *r->places;
+    r->mapped_bytes = places + sets * sizeof *r->sets + HUGE_PAGE;
+    void *p =
+        mmap(NULL, r->mapped_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) return false;
+    (void)madvise(p, r->mapped_bytes, MADV_HUGEPAGE);
+    r->mapped = p;
+    uint8_t *at = r->mapped + (HUGE_PAGE - (uintptr_t)p % HUGE_PAGE) % HUGE_PAGE;
+    r->places = (struct place *)(void *)at;
+    r->sets = (struct set *)(void *)(at + places);
+    return true;
+}
 
 int replies_new(struct replies **ret, size_t places, uint64_t keep_ns, struct error *why) {
     size_t sets = 1;
@@ -34,10 +54,8 @@ int replies_new(struct replies **ret, size_t places, uint64_t keep_ns, struct er
         sets *= 2;
     }
     struct replies *r = calloc(1, sizeof *r);
-    if (r) r->places = calloc(sets * WAYS, sizeof *r->places);
-    if (r) r->sets = calloc(sets, sizeof *r->sets);
-    if (!r || !r->places || !r->sets) {
-        replies_free(r);
+    if (!r || !map_memory(r, sets)) {
+        free(r);
         return error_set(why, ERR_NO_MEMORY, "no memory for replies");
     }
     r->mask = sets - 1;
@@ -48,8 +66,7 @@ int replies_new(struct replies **ret, size_t places, uint64_t keep_ns, struct er
 
 void replies_free(struct replies *r) {
     if (!r) return;
-    free(r->places);
-    free(r->sets);
+    (void)munmap(r->mapped, r->mapped_bytes);
     free(r);
 }
 
@@ -87,9 +104,16 @@ static size_t find(const struct replies *r, size_t set, const struct hash *key) 
 
 bool replies_get(struct replies *r, struct bytes *ret, struct address *ret_signer,
                  const struct hash *key, uint64_t now_ns) {
-    size_t set = set_of(r, key), way = find(r, set, key);
+    size_t set = set_of(r, key);
+    for (size_t i = 0; i < WAYS; i++) {
+        __builtin_prefetch(&r->places[set * WAYS + i]); // they come while the set does
+    }
+    size_t way = find(r, set, key);
     if (way == WAYS || r->sets[set].until_ns[way] <= now_ns) return false;
     const struct place *p = &r->places[set * WAYS + way];
+    __builtin_prefetch((const uint8_t *)p + LINE); // to be copied soon
+    __builtin_prefetch((const uint8_t *)p + 2 * LINE);
+    __builtin_prefetch((const uint8_t *)p + 3 * LINE);
     *ret = bytes_make(p->text, p->n);
     *ret_signer = p->signer;
     return true;

@@ -158,6 +158,49 @@ def replacements_keep_their_order():
 
 
 @case
+def a_repetition_is_known_however_it_comes():
+    """The same bytes in one piece, in pieces, in chunks, and one after the other on a connection:
+    the same answer, and the builder gets one order. One byte more is another request."""
+    with Folder() as folder, Sender(folder) as node:
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_sendBundle",
+                           "params": [{"txs": RAW[:1], "blockNumber": "0x10"}]}).encode()
+        head = lambda framing: ("POST / HTTP/1.1\r\nHost: a\r\nX-Flashbots-Signature: " +
+                                wallet.request_signature(USER, body) + f"\r\n{framing}\r\n\r\n"
+                                ).encode()
+        whole = head(f"Content-Length: {len(body)}")
+        chunked = head("Transfer-Encoding: chunked")
+        chunks = b"".join(b"%x\r\n%s\r\n" % (len(c), c) for c in (body[:9], body[9:], b""))
+        with socket.create_connection(("127.0.0.1", node.user), timeout=20) as s:
+            answers, stream = [], s.makefile("rb")
+
+            def hear():
+                assert stream.readline().startswith(b"HTTP/1.1 200 ")
+                length = 0
+                while (line := stream.readline().strip()):
+                    if line.lower().startswith(b"content-length:"):
+                        length = int(line.split(b":")[1])
+                answers.append(json.loads(stream.read(length))["result"])
+
+            for pieces in ([whole + body], [whole + body], [whole, body], [whole + body[:9], body[9:]],
+                           [chunked + chunks], [chunked, chunks[:20], chunks[20:]]):
+                for piece in pieces:
+                    s.sendall(piece)
+                    time.sleep(0.02)  # so that pieces come apart
+                hear()
+            s.sendall(3 * (whole + body))
+            for _ in range(3):
+                hear()
+        assert len(answers) == 9 and all(a == answers[0] for a in answers), answers
+        hits = node.metrics_of("flowproxy_ingress_order_cache_hit")
+        assert sum(hits.values()) == 8, hits
+        longer = body + b" "
+        assert node.post(longer, {"X-Flashbots-Signature": wallet.request_signature(USER, body)}
+                         )[0] == 400
+        wait_until(lambda: node.builder.requests)
+        assert len(node.builder.params()) == 1
+
+
+@case
 def nothing_invalid_is_remembered():
     """After a refused twin the valid order is taken: with a bad signature, as a stranger's."""
     with Folder() as folder, Sender(folder) as node:
