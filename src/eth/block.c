@@ -5,6 +5,12 @@
 #include "crypto/sha256.h"
 #include "eth/rlp.h"
 
+/* RLP of the shortest items: a legacy transaction of nine bytes, a header without optional fields
+ * whose numbers are zero, a withdrawal of zeros. */
+#define TX_MIN (1 + 9)
+#define HEADER_MIN (3 + 6 * 33 + 21 + 259 + 6 + 9)
+#define WITHDRAWAL_MIN (1 + 21 + 3)
+
 const struct hash BLOCK_EMPTY_OMMERS = {{0x1d, 0xcc, 0x4d, 0xe8, 0xde, 0xc7, 0x5d, 0x7a,
                                          0xab, 0x85, 0xb5, 0x67, 0xb6, 0xcc, 0xd4, 0x1a,
                                          0xd3, 0x12, 0x45, 0x1b, 0x94, 0x8a, 0x74, 0x13,
@@ -130,7 +136,8 @@ static void hash_txs(const struct rlp_reader *r, struct tx *txs, size_t count, s
 
 static void read_txs(struct rlp_reader *outer, struct block *b, struct arena *a) {
     struct rlp_reader list = rlp_list(outer, "transactions");
-    struct tx *txs = rlp_array(&list, &b->tx_count, SIZE_MAX, sizeof *txs, a, "transactions");
+    struct tx *txs =
+        rlp_array(&list, &b->tx_count, SIZE_MAX, TX_MIN, sizeof *txs, a, "transactions");
     for (size_t i = 0; i < b->tx_count; i++) {
         read_tx(&list, &txs[i], i, a);
     }
@@ -141,7 +148,7 @@ static void read_txs(struct rlp_reader *outer, struct block *b, struct arena *a)
 static void read_ommers(struct rlp_reader *outer, struct block *b, struct arena *a) {
     struct rlp_reader list = rlp_list(outer, "ommers");
     struct header *ommers =
-        rlp_array(&list, &b->ommer_count, SIZE_MAX, sizeof *ommers, a, "ommers");
+        rlp_array(&list, &b->ommer_count, SIZE_MAX, HEADER_MIN, sizeof *ommers, a, "ommers");
     for (size_t i = 0; i < b->ommer_count; i++) {
         read_header(&list, &ommers[i]);
     }
@@ -159,8 +166,8 @@ static void read_withdrawal(struct rlp_reader *outer, struct withdrawal *w) {
 
 static void read_withdrawals(struct rlp_reader *outer, struct block *b, struct arena *a) {
     struct rlp_reader list = rlp_list(outer, "withdrawals");
-    struct withdrawal *w =
-        rlp_array(&list, &b->withdrawal_count, SIZE_MAX, sizeof *w, a, "withdrawals");
+    struct withdrawal *w = rlp_array(&list, &b->withdrawal_count, SIZE_MAX, WITHDRAWAL_MIN,
+                                     sizeof *w, a, "withdrawals");
     for (size_t i = 0; i < b->withdrawal_count; i++) {
         read_withdrawal(&list, &w[i]);
     }

@@ -79,6 +79,7 @@ void header_encode(struct buf *out, const struct header *h);
                                               struct error *why);
 
 /* block_decode reads exactly one block; transaction hashes are made in one batch.
+ * a       holds the lists: a struct tx for each transaction, of at least 10 bytes in `in`.
  * errors  ERR_SYNTAX, ERR_RANGE, ERR_UNSUPPORTED, ERR_LIMIT (arena). *ret untouched on error. */
 [[gnu::warn_unused_result]] int block_decode(struct block *ret, struct bytes in, struct arena *a,
                                              struct error *why);

@@ -2,6 +2,7 @@
 #include "eth/block.h"
 
 #include "crypto/keccak.h"
+#include "eth/rlp.h"
 #include "test/harness/test.h"
 
 static const enum header_form forms[] = {HEADER_FRONTIER, HEADER_LONDON, HEADER_SHANGHAI,
@@ -128,6 +129,32 @@ TEST(errors_tell_where_in_the_block_they_are) {
     }
     buf_free(&b);
     arena_free(&a);
+}
+
+TEST(lists_of_small_wrong_items_cost_no_memory) {
+    enum { COUNT = 100000 };
+    struct header h = sample_header(HEADER_SHANGHAI);
+    struct block got;
+    struct buf b;
+    struct arena a;
+    struct error why;
+    buf_init(&b, 0);
+    for (size_t wrong = 0; wrong < 3; wrong++) { // transactions, ommers, withdrawals
+        arena_init(&a, 64 * COUNT);
+        buf_clear(&b);
+        size_t block = rlp_list_begin(&b);
+        header_encode(&b, &h);
+        for (size_t i = 0; i < 3; i++) {
+            size_t list = rlp_list_begin(&b);
+            if (i == wrong) buf_append_fill(&b, 0xc0, COUNT);
+            rlp_list_close(&b, list);
+        }
+        rlp_list_close(&b, block);
+        CHECK_ERR(block_decode(&got, buf_view(&b), &a, &why), ERR_SYNTAX);
+        CHECK_U64(why.at, b.n - (2 - wrong) - COUNT + 1);
+        arena_free(&a);
+    }
+    buf_free(&b);
 }
 
 TEST(withdrawals_read_back_alone) {

@@ -4,7 +4,8 @@
 #include "crypto/keccak.h"
 #include "eth/rlp.h"
 
-#define BLOOM_BATCH 64 /* values hashed together; one log has at most 5 */
+#define LOG_MIN (1 + 21 + 1 + 1) /* RLP of the shortest log: no topic, no data */
+#define BLOOM_BATCH 64           /* values hashed together; one log has at most 5 */
 
 /* The three bits of a value are the low 11 bits of the first three pairs of its hash. */
 static void set_bits(struct bloom *b, const struct hash *h) {
@@ -143,7 +144,8 @@ void receipt_encode(struct buf *out, const struct receipt *r) {
 
 static void read_logs(struct rlp_reader *r, struct receipt *ret, struct arena *a) {
     struct rlp_reader list = rlp_list(r, "logs");
-    struct event_log *logs = rlp_array(&list, &ret->log_count, SIZE_MAX, sizeof *logs, a, "logs");
+    struct event_log *logs =
+        rlp_array(&list, &ret->log_count, SIZE_MAX, LOG_MIN, sizeof *logs, a, "logs");
     for (size_t i = 0; i < ret->log_count; i++) {
         struct rlp_reader l = rlp_list(&list, "log");
         rlp_fixed(&l, logs[i].address.b, 20, "log address");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "eth/receipt.h"
 
+#include "eth/rlp.h"
 #include "test/harness/test.h"
 
 static struct event_log logs[40];
@@ -68,6 +69,28 @@ TEST(receipts_of_every_kind_read_back) {
         buf_free(&again);
         arena_free(&a);
     }
+}
+
+TEST(logs_of_no_bytes_cost_no_memory) {
+    enum { COUNT = 100000 };
+    static const struct bloom none;
+    struct arena a;
+    struct buf b;
+    struct error why;
+    struct receipt r;
+    arena_init(&a, 16 * COUNT);
+    buf_init(&b, 0);
+    size_t receipt = rlp_list_begin(&b);
+    rlp_put_u64(&b, 1);
+    rlp_put_u64(&b, 21000);
+    rlp_put_string(&b, BYTES_OF(none));
+    size_t list = rlp_list_begin(&b);
+    buf_append_fill(&b, 0xc0, COUNT);
+    rlp_list_close(&b, list);
+    rlp_list_close(&b, receipt);
+    CHECK_ERR(receipt_decode(&r, buf_view(&b), &a, &why), ERR_SYNTAX);
+    buf_free(&b);
+    arena_free(&a);
 }
 
 TEST(refuses_broken_receipts) {

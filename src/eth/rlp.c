@@ -227,9 +227,10 @@ size_t rlp_count(const struct rlp_reader *r, size_t max, const char *what) {
     return r->source->failed ? 0 : n;
 }
 
-void *rlp_array(const struct rlp_reader *r, size_t *ret_count, size_t max, size_t size,
-                struct arena *a, const char *what) {
+void *rlp_array(const struct rlp_reader *r, size_t *ret_count, size_t max, size_t item_min,
+                size_t size, struct arena *a, const char *what) {
     size_t count = rlp_count(r, max, what);
+    if (count > r->rest.n / item_min) count = r->rest.n / item_min + 1; // one of these is too short
     void *p = count ? arena_alloc_array(a, count, size) : NULL;
     if (count && !p) fail(r, ERR_LIMIT, what, "does not fit its memory limit");
     *ret_count = p ? count : 0;

@@ -97,9 +97,12 @@ struct rlp_reader rlp_list(struct rlp_reader *r, const char *what);
 size_t rlp_count(const struct rlp_reader *r, size_t max, const char *what);
 
 /* rlp_array gives zeroed memory for what these items will be, `size` bytes each. NULL, and a count
- * of 0, where there are none and after a failure (ERR_LIMIT: more than `max`, or the arena's). */
-void *rlp_array(const struct rlp_reader *r, size_t *ret_count, size_t max, size_t size,
-                struct arena *a, const char *what);
+ * of 0, where there are none and after a failure (ERR_LIMIT: more than `max`, or the arena's).
+ * item_min  bytes of the shortest item that the caller reads without a failure, header included.
+ *           Of more items than can be so long, only as many count as it takes to meet one that is
+ *           shorter; so a list of small wrong items costs no memory. */
+void *rlp_array(const struct rlp_reader *r, size_t *ret_count, size_t max, size_t item_min,
+                size_t size, struct arena *a, const char *what);
 
 /* rlp_fail records a failure of the caller's own, of the item that was read last (if it is the
  * first failure). */

@@ -195,6 +195,26 @@ TEST(count_refuses_too_many_and_broken_items) {
     CHECK_U64(why.at, 0);
 }
 
+TEST(arrays_are_no_longer_than_their_items_can_be_many) {
+    struct arena a;
+    struct rlp_source s;
+    size_t count;
+    arena_init(&a, 0);
+    struct rlp_reader r = rlp_open(&s, B("\x82xx\x82yy\x82zz"), NULL);
+    CHECK(rlp_array(&r, &count, SIZE_MAX, 3, 8, &a, "items") != NULL);
+    CHECK_U64(count, 3);
+    r = rlp_open(&s, B("\x82xx\x82yy\x01\x02\x03"), NULL); // the third is too short
+    CHECK(rlp_array(&r, &count, SIZE_MAX, 3, 8, &a, "items") != NULL);
+    CHECK_U64(count, 4);
+    r = rlp_open(&s, B("\x01\x02\x03"), NULL);
+    CHECK(rlp_array(&r, &count, SIZE_MAX, 4, 8, &a, "items") != NULL);
+    CHECK_U64(count, 1);
+    r = rlp_open(&s, B(""), NULL);
+    CHECK(rlp_array(&r, &count, SIZE_MAX, 4, 8, &a, "items") == NULL);
+    CHECK_U64(count, 0);
+    arena_free(&a);
+}
+
 TEST(errors_are_at_the_item_that_is_wrong) {
     struct error why;
     struct rlp_source s;

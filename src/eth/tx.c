@@ -6,6 +6,11 @@
 
 #define AUTHORIZATION_MAGIC 0x05 /* EIP-7702 */
 
+/* RLP of the shortest items: numbers of one byte, empty lists. */
+#define ACCESS_MIN (1 + 21 + 1)
+#define HASH_ITEM 33
+#define AUTHORIZATION_MIN (1 + 1 + 21 + 4)
+
 static void read_to(struct rlp_reader *r, struct tx *t) {
     struct bytes to = rlp_string(r, "to");
     if (to.n == 20) {
@@ -19,13 +24,13 @@ static void read_to(struct rlp_reader *r, struct tx *t) {
 static void read_access_list(struct rlp_reader *r, struct tx *t, struct arena *a) {
     struct rlp_reader list = rlp_list(r, "access list");
     struct tx_access *access =
-        rlp_array(&list, &t->access_count, SIZE_MAX, sizeof *access, a, "access list");
+        rlp_array(&list, &t->access_count, SIZE_MAX, ACCESS_MIN, sizeof *access, a, "access list");
     for (size_t i = 0; i < t->access_count; i++) {
         struct rlp_reader entry = rlp_list(&list, "access list entry");
         rlp_fixed(&entry, access[i].address.b, 20, "access list address");
         struct rlp_reader keys = rlp_list(&entry, "access list keys");
-        struct hash *key =
-            rlp_array(&keys, &access[i].key_count, SIZE_MAX, sizeof *key, a, "access list keys");
+        struct hash *key = rlp_array(&keys, &access[i].key_count, SIZE_MAX, HASH_ITEM, sizeof *key,
+                                     a, "access list keys");
         for (size_t k = 0; k < access[i].key_count; k++) {
             rlp_fixed(&keys, key[k].b, 32, "access list key");
         }
@@ -37,7 +42,8 @@ static void read_access_list(struct rlp_reader *r, struct tx *t, struct arena *a
 
 static void read_blob_hashes(struct rlp_reader *r, struct tx *t, struct arena *a) {
     struct rlp_reader list = rlp_list(r, "blob hashes");
-    struct hash *hash = rlp_array(&list, &t->blob_count, SIZE_MAX, sizeof *hash, a, "blob hashes");
+    struct hash *hash =
+        rlp_array(&list, &t->blob_count, SIZE_MAX, HASH_ITEM, sizeof *hash, a, "blob hashes");
     for (size_t i = 0; i < t->blob_count; i++) {
         rlp_fixed(&list, hash[i].b, 32, "blob hash");
     }
@@ -52,7 +58,8 @@ static void read_signature_numbers(struct rlp_reader *r, struct ecdsa_signature 
 static void read_authorizations(struct rlp_reader *r, struct tx *t, struct arena *a) {
     struct rlp_reader list = rlp_list(r, "authorization list");
     struct tx_authorization *auth =
-        rlp_array(&list, &t->authorization_count, SIZE_MAX, sizeof *auth, a, "authorization list");
+        rlp_array(&list, &t->authorization_count, SIZE_MAX, AUTHORIZATION_MIN, sizeof *auth, a,
+                  "authorization list");
     for (size_t i = 0; i < t->authorization_count; i++) {
         struct rlp_reader entry = rlp_list(&list, "authorization");
         auth[i].chain_id = rlp_u256(&entry, "authorization chain id");

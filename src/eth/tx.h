@@ -2,7 +2,7 @@
  *
  * Decoding is strict and copies only what is not contiguous on the wire (lists of keys, hashes,
  * authorizations); calldata stays in place. Validity is tx_check.h, blob sidecars tx_sidecar.h,
- * JSON forms tx_json.h.
+ * JSON forms rpc_json.h.
  *
  * Wire forms: legacy rlp([nonce, gasPrice, gas, to, value, data, v, r, s]); typed
  * type || rlp([...]) (EIP-2718, 2930, 1559, 4844, 7702; OP deposits: specs, deposits.md). The
@@ -77,7 +77,7 @@ struct tx {
 
 /* tx_decode reads one envelope, without a byte left over, and its hash.
  * a       holds the lists: about in.n; at most twice that for access lists, five times for
- *         authorizations (of numbers near zero).
+ *         authorizations (of numbers near zero). What the lists hold that is wrong costs no more.
  * errors  ERR_SYNTAX, ERR_RANGE (why->at: where), ERR_UNSUPPORTED (unknown type), ERR_LIMIT or
  *         ERR_NO_MEMORY (arena). *ret untouched on error.
  * cost    one pass, one Keccak-256. */

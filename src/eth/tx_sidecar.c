@@ -7,7 +7,7 @@
 static const uint8_t *const *read_blobs(struct rlp_reader *r, size_t *ret_count, struct arena *a) {
     struct rlp_reader list = rlp_list(r, "blobs");
     const uint8_t **blobs =
-        rlp_array(&list, ret_count, SIDECAR_BLOBS_MAX, sizeof *blobs, a, "blobs");
+        rlp_array(&list, ret_count, SIDECAR_BLOBS_MAX, BLOB_BYTES, sizeof *blobs, a, "blobs");
     for (size_t i = 0; i < *ret_count; i++) {
         struct bytes blob = rlp_string(&list, "blob");
         if (blob.n != BLOB_BYTES) rlp_fail(&list, ERR_SYNTAX, "blob: has the wrong length");
@@ -19,7 +19,7 @@ static const uint8_t *const *read_blobs(struct rlp_reader *r, size_t *ret_count,
 static const struct bytes48 *read_points(struct rlp_reader *r, size_t *ret_count, size_t max,
                                          struct arena *a, const char *what) {
     struct rlp_reader list = rlp_list(r, what);
-    struct bytes48 *points = rlp_array(&list, ret_count, max, sizeof *points, a, what);
+    struct bytes48 *points = rlp_array(&list, ret_count, max, 49, sizeof *points, a, what);
     for (size_t i = 0; i < *ret_count; i++) {
         rlp_fixed(&list, points[i].b, 48, what);
     }

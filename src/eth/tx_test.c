@@ -257,6 +257,43 @@ TEST(lists_beyond_the_memory_limit_are_refused) {
     world_close(&w);
 }
 
+TEST(lists_of_small_wrong_items_cost_no_memory) {
+    enum { COUNT = 100000 };
+    // What stands before and behind the list of a transaction's type, numbers being one.
+    static const struct {
+        struct bytes before;
+        uint8_t item;
+    } cases[] = {
+        {BYTES_LIT("\x01"), 0xc0}, // access list
+        {BYTES_LIT("\x03\xc0\x01"), 0x80},
+        {BYTES_LIT("\x04\xc0"), 0xc0},
+    };
+    struct buf b;
+    struct arena a;
+    struct error why;
+    struct tx t;
+    buf_init(&b, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        arena_init(&a, 6 * COUNT);
+        buf_clear(&b);
+        buf_append_byte(&b, cases[i].before.p[0]);
+        size_t list = rlp_list_begin(&b);
+        buf_append_fill(&b, 1, cases[i].before.p[0] == TX_ACCESS_LIST ? 4 : 5);
+        rlp_put_string(&b, bytes_make("01234567890123456789", 20));
+        buf_append(&b, BYTES_LIT("\x01\x80")); // value, data
+        buf_append(&b, bytes_slice(cases[i].before, 1, SIZE_MAX));
+        size_t items = rlp_list_begin(&b);
+        buf_append_fill(&b, cases[i].item, COUNT);
+        rlp_list_close(&b, items);
+        buf_append(&b, BYTES_LIT("\x01\x01\x01"));
+        rlp_list_close(&b, list);
+        CHECK_ERR(tx_decode(&t, buf_view(&b), &a, &why), ERR_SYNTAX);
+        CHECK_U64(why.at, b.n - 3 - COUNT + (cases[i].item == 0xc0));
+        arena_free(&a);
+    }
+    buf_free(&b);
+}
+
 TEST(authorization_gives_its_authority) {
     struct world w;
     world_open(&w);
