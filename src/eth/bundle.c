@@ -53,10 +53,8 @@ void uuid_format(char ret[37], const struct uuid *u) {
 /* A number as QUANTITY, as hex with leading zeros or without digits, or as a JSON number. */
 static int number(uint64_t *ret, const struct json *v, struct error *why) {
     struct u256 wide;
-    struct bytes text;
     if (json_type_of(v) == JSON_NUMBER) return json_u64(ret, v, why);
-    int r = json_string(&text, v, why);
-    if (r == 0) r = loose_number_parse(&wide, text, why);
+    int r = loose_number_json(&wide, v, why);
     if (r != 0) return r;
     if (!u256_fits_u64(wide)) return json_error(why, ERR_RANGE, v, "does not fit 64 bits");
     *ret = wide.w[0];

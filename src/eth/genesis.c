@@ -22,7 +22,18 @@ static int number256(struct u256 *ret, const struct json *in, struct error *why)
         if (u256_from_decimal(ret, text)) return 0;
         return json_error(why, ERR_SYNTAX, in, "is not a number");
     }
-    return loose_number_parse(ret, text, why);
+    return loose_number_json(ret, in, why);
+}
+
+/* A slot's number or value. Text is hex here with and without 0x, as in geth, never decimal. */
+static int storage_word(struct u256 *ret, const struct json *in, struct error *why) {
+    struct bytes text = json_text(in);
+    if (json_type_of(in) != JSON_STRING || bytes_starts_with(text, BYTES_LIT("0x"))) {
+        return number256(ret, in, why);
+    }
+    int r = loose_number_digits(ret, text, why);
+    if (r != 0 && why) why->at += in->at + 1;
+    return r;
 }
 
 /* A member's number; `otherwise` where it is missing or null. */
@@ -175,7 +186,9 @@ static int alloc_address(struct address *ret, const struct json *key, struct err
     struct bytes text = json_text(key);
     if (bytes_starts_with(text, BYTES_LIT("0x"))) text = bytes_slice(text, 2, SIZE_MAX);
     if (text.n != 40) return json_error(why, ERR_SYNTAX, key, "is not an address");
-    return hex_decode(ret->b, text, why);
+    int r = hex_decode(ret->b, text, why);
+    if (r != 0 && why) why->at += key->at + 1 + (uint32_t)(json_text(key).n - text.n);
+    return r;
 }
 
 static int alloc_storage(struct genesis_account *ret, const struct json *in, struct arena *a,
@@ -186,8 +199,8 @@ static int alloc_storage(struct genesis_account *ret, const struct json *in, str
     if (!slots) return json_error(why, ERR_LIMIT, in, "alloc does not fit its memory limit");
     json_members(key, value, in) {
         struct u256 number;
-        r = number256(&number, key, why);
-        if (r == 0) r = number256(&slots[ret->slot_count].value, value, why);
+        r = storage_word(&number, key, why);
+        if (r == 0) r = storage_word(&slots[ret->slot_count].value, value, why);
         if (r != 0) return error_wrap(why, "storage");
         u256_store_be(slots[ret->slot_count++].key.b, number);
     }

@@ -35,8 +35,8 @@ struct genesis {
 };
 
 /* genesis_decode reads a genesis object; its parts live in the arena.
- * Numbers may be hex, decimal strings or JSON numbers, as in geth. Configuration members that
- * only matter to other clients are passed over.
+ * Numbers may be hex, decimal strings or JSON numbers, as in geth; in storage, text is hex with
+ * and without 0x. Configuration members that only matter to other clients are passed over.
  * errors  ERR_NOT_FOUND, ERR_INVALID, ERR_SYNTAX, ERR_RANGE, ERR_LIMIT. */
 [[gnu::warn_unused_result]] int genesis_decode(struct genesis *ret, const struct json *in,
                                                struct arena *a, struct error *why);

@@ -72,6 +72,51 @@ TEST(reads_rollups) {
     arena_free(&a);
 }
 
+TEST(storage_is_hex_without_a_prefix_too) {
+    struct arena a;
+    struct error why;
+    struct genesis g;
+    arena_init(&a, 0);
+    CHECK_OK(load(&g,
+                  "{\"config\":{},\"alloc\":{\"0x0000000000000000000000000000000000000001\":"
+                  "{\"storage\":{\"10\":\"20\",\"0x11\":12,\"00000000000000000000000000000000000"
+                  "000000000000000000000000000ff\":\"\"}}}}",
+                  &a, &why),
+             &why);
+    const struct genesis_slot *slots = g.accounts[0].slots;
+    CHECK_U64(g.accounts[0].slot_count, 3);
+    CHECK_U64(slots[0].key.b[31], 0x10);
+    CHECK_U64(slots[0].value.w[0], 0x20);
+    CHECK_U64(slots[1].key.b[31], 0x11);
+    CHECK_U64(slots[1].value.w[0], 12);
+    CHECK_U64(slots[2].key.b[31], 0xff);
+    CHECK(u256_is_zero(slots[2].value));
+    arena_free(&a);
+}
+
+TEST(errors_are_at_the_digit_that_is_wrong) {
+    static const char *const cases[] = {
+        "{\"config\":{},\"alloc\":{\"0x000000000000000000000000000000000000000!\":{}}}",
+        "{\"config\":{},\"alloc\":{\"00000000000000000000000000000000000000!0\":{}}}",
+        "{\"config\":{},\"difficulty\":\"0x12!\",\"alloc\":{}}",
+        "{\"config\":{},\"alloc\":{\"0x0000000000000000000000000000000000000001\":"
+        "{\"balance\":\"0x!\"}}}",
+        "{\"config\":{},\"alloc\":{\"0x0000000000000000000000000000000000000001\":"
+        "{\"storage\":{\"0x1!\":\"0x1\"}}}}",
+        "{\"config\":{},\"alloc\":{\"0x0000000000000000000000000000000000000001\":"
+        "{\"storage\":{\"1\":\"123!5\"}}}}",
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct arena a;
+        struct error why;
+        struct genesis g;
+        arena_init(&a, 0);
+        CHECK_ERR(load(&g, cases[i], &a, &why), ERR_SYNTAX);
+        CHECK_U64(why.at, (size_t)(strchr(cases[i], '!') - cases[i]));
+        arena_free(&a);
+    }
+}
+
 TEST(refuses_what_has_no_sense) {
     static const struct {
         const char *text;

@@ -3,16 +3,9 @@
 #include "eth/rpc_json.h"
 #include "eth/tx_check.h"
 
-/* A number of at most 32 bytes in hex, leading zeros allowed. */
-static int loose_number(struct u256 *ret, const struct json *in, struct error *why) {
-    struct bytes text;
-    int r = json_string(&text, in, why);
-    return r != 0 ? r : loose_number_parse(ret, text, why);
-}
-
 static int get_loose(struct u256 *ret, const struct json *object, const char *key,
                      struct error *why) {
-    int r = loose_number(ret, json_get(object, key), why);
+    int r = loose_number_json(ret, json_get(object, key), why);
     return r != 0 ? error_wrap(why, "%s", key) : 0;
 }
 

@@ -5,10 +5,7 @@
 #include "trie/state_root.h"
 
 static int number(struct u256 *ret, const struct json *in, const char *key, struct error *why) {
-    struct bytes text;
-    int r = json_get_string(&text, in, key, why);
-    if (r != 0) return r;
-    r = loose_number_parse(ret, text, why);
+    int r = loose_number_json(ret, json_get(in, key), why);
     return r != 0 ? error_wrap(why, "%s", key) : 0;
 }
 
