@@ -17,9 +17,7 @@ static int failed(struct error *why, int os, const char *path) {
                         path);
 }
 
-int file_read(struct buf *out, const char *path, struct error *why) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0) return failed(why, errno, path);
+static int read_all(struct buf *out, int fd, const char *path, struct error *why) {
     struct stat st;
     // One byte more than the size, so that the read that finds the end needs no growth.
     size_t step = fstat(fd, &st) == 0 && st.st_size > 0 && st.st_size < INT_MAX
@@ -48,8 +46,20 @@ int file_read(struct buf *out, const char *path, struct error *why) {
         room -= (size_t)got;
         step = READ_STEP;
     }
+    return r;
+}
+
+int file_read(struct buf *out, const char *path, struct error *why) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) return failed(why, errno, path);
+    int r = read_all(out, fd, path, why);
     (void)close(fd);
     return r;
+}
+
+int file_read_operand(struct buf *out, const char *path, struct error *why) {
+    if (strcmp(path, "-") == 0) return read_all(out, STDIN_FILENO, "standard input", why);
+    return file_read(out, path, why);
 }
 
 int file_write_all(int fd, struct bytes content, struct error *why) {

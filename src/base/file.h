@@ -13,6 +13,11 @@
  * errors  ERR_NOT_FOUND, ERR_IO, ERR_LIMIT, ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int file_read(struct buf *out, const char *path, struct error *why);
 
+/* file_read_operand reads what a command line names: a file, or for "-" standard input, whatever it
+ * is (a socket cannot be opened as /dev/stdin). Errors as file_read. */
+[[gnu::warn_unused_result]] int file_read_operand(struct buf *out, const char *path,
+                                                  struct error *why);
+
 struct file_write_options {
     mode_t mode;    /* of the file; 0: 0600 */
     bool set_owner; /* chown to uid, gid */

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -42,6 +43,22 @@ TEST(written_files_read_back_with_their_mode) {
     (void)unlink(path);
     // Nothing else was left behind.
     CHECK(rmdir(folder) == 0);
+}
+
+TEST(standard_input_may_be_a_socket) {
+    int pair[2], before = dup(STDIN_FILENO);
+    CHECK(before >= 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+    CHECK(dup2(pair[0], STDIN_FILENO) == STDIN_FILENO);
+    CHECK_OK(file_write_all(pair[1], BYTES_LIT("0123456789"), &why), &why);
+    CHECK(close(pair[0]) == 0 && close(pair[1]) == 0);
+    struct buf b;
+    buf_init(&b, 10);
+    CHECK_OK(file_read_operand(&b, "-", &why), &why);
+    CHECK_BYTES(buf_view(&b), BYTES_LIT("0123456789"));
+    CHECK(dup2(before, STDIN_FILENO) == STDIN_FILENO && close(before) == 0);
+    buf_clear(&b);
+    CHECK_ERR(file_read_operand(&b, "/no/such/file", &why), ERR_NOT_FOUND);
+    buf_free(&b);
 }
 
 TEST_MAIN()

@@ -15,7 +15,7 @@ static int inspect(const char *path, const struct flow_inspect_settings *s) {
     bool valid = true;
     buf_init(&input, INPUT_MAX);
     buf_init(&out, 0);
-    int r = file_read(&input, strcmp(path, "-") == 0 ? "/dev/stdin" : path, &why);
+    int r = file_read_operand(&input, path, &why);
     if (r == 0) r = flow_inspect(&out, &valid, buf_view(&input), s, &why);
     if (r == 0 && fwrite(out.p, 1, out.n, stdout) != out.n) {
         r = error_set(&why, ERR_IO, "cannot write");

@@ -161,7 +161,7 @@ static void put_bundle(struct json_writer *w, const struct send_values *v, const
 static int read_file(struct bytes *ret, struct sending *s, const char *path, struct error *why) {
     struct buf b;
     buf_init(&b, FILE_MAX);
-    int r = file_read(&b, strcmp(path, "-") == 0 ? "/dev/stdin" : path, why);
+    int r = file_read_operand(&b, path, why);
     if (r == 0) {
         *ret = arena_copy(&s->a, buf_view(&b));
         if (b.n > 0 && !ret->p) r = error_set(why, ERR_LIMIT, "%s is too long", path);
