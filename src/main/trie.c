@@ -32,8 +32,7 @@ struct command {
 
 static int read_json(const struct json **ret, struct command *c, struct error *why) {
     const struct json_limits limits = {INPUT_MAX, 64, JSON_VALUES_MAX, false};
-    const char *from = c->operand[0];
-    int r = file_read(&c->input, strcmp(from, "-") == 0 ? "/dev/stdin" : from, why);
+    int r = file_read_operand(&c->input, c->operand[0], why);
     return r == 0 ? json_parse(ret, buf_view(&c->input), &c->a, &limits, why) : r;
 }
 
@@ -168,6 +167,7 @@ static bool read_number(const char *text, unsigned *ret) {
 static int run_verb(int argc, char **argv) {
     static struct command c;
     unsigned budget_ms = 1000;
+    bool timed = false;
     const char *verb = argv[1];
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0) {
@@ -177,6 +177,7 @@ static int run_verb(int argc, char **argv) {
         } else if (strcmp(argv[i], "--check") == 0 && i + 1 < argc) {
             c.check = argv[++i];
         } else if (strcmp(argv[i], "--budget-ms") == 0 && i + 1 < argc) {
+            timed = true;
             if (!read_number(argv[++i], &budget_ms)) return misused(verb);
         } else if ((argv[i][0] == '-' && argv[i][1]) || c.operands == SLOTS_MAX + 2) {
             return misused(verb);
@@ -184,12 +185,15 @@ static int run_verb(int argc, char **argv) {
             c.operand[c.operands++] = argv[i];
         }
     }
-    if (strcmp(verb, "root") == 0 && c.operands == 1) return run("trie root", run_root, &c);
-    if (strcmp(verb, "bench") == 0 && c.operands <= 1) return bench(&c, budget_ms);
-    if (strcmp(verb, "proof") == 0 && c.check && c.operands == 1)
-        return run("trie proof", run_check, &c);
-    if (strcmp(verb, "proof") == 0 && !c.check && c.operands >= 2)
-        return run("trie proof", run_proof, &c);
+    // A flag of another verb, passed over, would let one think that a root was checked.
+    bool root = strcmp(verb, "root") == 0, proof = strcmp(verb, "proof") == 0;
+    if ((timed && (root || proof)) || (c.secure && !root) || (c.check && !proof)) {
+        return misused(verb);
+    }
+    if (root && c.operands == 1) return run("trie root", run_root, &c);
+    if (proof && c.check && c.operands == 1) return run("trie proof", run_check, &c);
+    if (proof && !c.check && c.operands >= 2) return run("trie proof", run_proof, &c);
+    if (!root && !proof && !c.json && c.operands <= 1) return bench(&c, budget_ms);
     return misused(verb);
 }
 

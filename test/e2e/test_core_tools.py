@@ -1,5 +1,6 @@
 """`buildernet trie`, `buildernet eth` and `buildernet crypto`: roots, proofs, what bytes are."""
 import json
+import socket
 
 from harness import PROGRAM, Folder, case, main, run
 
@@ -133,9 +134,25 @@ def benchmarks_print_a_line_a_case_with_its_limit():
 
 
 @case
+def standard_input_may_be_a_socket():
+    # As Node's child processes have it.
+    for arguments, text in ((("trie", "root", "-"), b"{}"), (("eth", "decode", "-"), b"c0")):
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            ours.sendall(text)
+            ours.shutdown(socket.SHUT_WR)
+            told = run(PROGRAM, *arguments, stdin=theirs)
+        assert told.returncode == 0 and told.stdout, told
+
+
+@case
 def wrong_command_lines_are_told_in_a_line():
     for arguments in (["eth", "decode"], ["eth", "decode", "c0", "c0"], ["eth", "decode", "--as"],
                       ["trie", "root"], ["trie", "bench", "a", "b"],
+                      ["trie", "root", "--check", EMPTY_ROOT, "/dev/null"],
+                      ["trie", "root", "--budget-ms", "1", "/dev/null"],
+                      ["trie", "proof", "--secure", "/dev/null", ACCOUNT],
+                      ["trie", "bench", "--json", "no_such_case"],
                       ["crypto", "bench", "--budget-ms"],
                       ["crypto", "bench", "--budget-ms", "1", "sha256_pairs", "blake2b"]):
         refused = run(PROGRAM, *arguments)
