@@ -18,7 +18,11 @@ struct replayed {
 void intake_replay(void *context, const struct journal_record *r) {
     struct intake *i = context;
     struct intake_job *job = intake_job_new(i, INTAKE_PEER);
-    if (!job) return;
+    if (!job) {
+        log_warn(i->options.log, "journal_order_lost", F_HEX("signer", BYTES_OF(r->signer)),
+                 F_STR("error", "no memory for it"));
+        return;
+    }
     job->method = r->method;
     job->origin = r->signer;
     job->received_ns = r->received_ns;
