@@ -5,8 +5,8 @@
  * values than a limit, since offsets may point many times at the same bytes; offsets in another
  * order than our encoder's are accepted, as other encoders write them.
  *
- * Source: Solidity documentation, "Contract ABI Specification". fixedMxN and function types are
- * left out (no compiler writes them into interfaces). Any thread.
+ * Source: Solidity documentation, "Contract ABI Specification". fixedMxN is left out, which
+ * Solidity can declare but not assign. Any thread.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef ETH_ABI_H
@@ -25,7 +25,7 @@ enum abi_kind {
     ABI_INT, /* number is its two's complement in 256 bits */
     ABI_ADDRESS,
     ABI_BOOL,
-    ABI_FIXED_BYTES, /* bytes1 .. bytes32 */
+    ABI_FIXED_BYTES, /* bytes1 .. bytes32, function */
     ABI_BYTES,
     ABI_STRING,
     ABI_ARRAY, /* T[] and T[n] */
@@ -35,6 +35,7 @@ enum abi_kind {
 struct abi_type {
     enum abi_kind kind;
     uint16_t size;                /* bits of UINT and INT, bytes of FIXED_BYTES */
+    bool is_function;             /* FIXED_BYTES: an address and a selector, 24 bytes */
     bool has_length;              /* ARRAY: T[n] */
     uint64_t length;              /* ARRAY: n */
     struct bytes name;            /* of a tuple's component or event's parameter; may be empty */

@@ -43,6 +43,9 @@ TEST(selectors_of_the_specification) {
     check_selector("f(uint, uint32[] memory, bytes10, bytes calldata)",
                    "(uint256,uint32[],bytes10,bytes)", 0x8be65246);
     check_selector("g()", "()", 0xe2179b8e);
+    check_selector("f(function)", "(function)", 0xd6cd4974);
+    check_selector("function each(uint256[] list, function[2] calls)", "(uint256[],function[2])",
+                   0x1a9abbc7);
     arena_free(&a);
 }
 
@@ -82,6 +85,9 @@ TEST(encodings_of_the_specification) {
     check_words("(bytes3[2])", fixed, 1,
                 "0x6162630000000000000000000000000000000000000000000000000000000000"
                 "6465660000000000000000000000000000000000000000000000000000000000");
+    const struct abi_value call[] = {{.bytes = BYTES_LIT("an address, a selector..")}};
+    check_words("(function)", call, 1,
+                "0x616e20616464726573732c20612073656c6563746f722e2e0000000000000000");
     const struct abi_value list[] = {NUMBER(1), NUMBER(2), NUMBER(3)};
     const struct abi_value sam[] = {
         {.bytes = BYTES_LIT("dave")}, NUMBER(1), {.items = list, .count = 3}};

@@ -64,6 +64,10 @@ static int elementary(struct parser *p, struct abi_type *ret, struct bytes word)
         *ret = (struct abi_type){.kind = plain[i].kind, .size = plain[i].size};
         return 0;
     }
+    if (bytes_equal_str(word, "function")) {
+        *ret = (struct abi_type){.kind = ABI_FIXED_BYTES, .size = 24, .is_function = true};
+        return 0;
+    }
     if (numbered(&n, word, BYTES_LIT("bytes"), 32)) {
         *ret = (struct abi_type){.kind = ABI_FIXED_BYTES, .size = (uint16_t)n};
     } else if (numbered(&n, word, BYTES_LIT("uint"), 256) && n % 8 == 0) {
@@ -204,7 +208,11 @@ void abi_type_format(struct buf *out, const struct abi_type *type) {
         buf_append_str(out, "bool");
         break;
     case ABI_FIXED_BYTES:
-        buf_printf(out, "bytes%u", type->size);
+        if (type->is_function) {
+            buf_append_str(out, "function");
+        } else {
+            buf_printf(out, "bytes%u", type->size);
+        }
         break;
     case ABI_BYTES:
         buf_append_str(out, "bytes");

@@ -306,6 +306,7 @@ static int check_type(const struct hasher *h, struct bytes type) {
     struct arena_mark mark = arena_mark(h->a);
     int r = good ? abi_type_parse(&parsed, stem, h->a, NULL) : ERR_SYNTAX;
     arena_rewind(h->a, mark);
+    if (r == 0 && parsed.is_function) r = ERR_SYNTAX; // no type of EIP-712
     if (r == 0) return 0;
     return error_set(h->why, (enum err)r, "type %.*s is not defined", (int)stem.n, stem.p);
 }

@@ -110,6 +110,7 @@ TEST(members_keep_to_their_types) {
         {"uint8 memory", "1", ERR_SYNTAX},
         {"address payable", "\"0x0000000000000000000000000000000000000001\"", ERR_SYNTAX},
         {"uint8 ", "1", ERR_SYNTAX},
+        {"function", "\"0x000000000000000000000000000000000000000000000000\"", ERR_SYNTAX},
         {"", "1", ERR_SYNTAX},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
