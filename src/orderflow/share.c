@@ -274,6 +274,7 @@ static int copy_options(struct share *s, const struct share_options *o, struct e
     (void)snprintf(s->name, sizeof s->name, "%s", o->name ? o->name : "");
     buf_append(&s->cert_pem, o->certificate.cert_pem);
     buf_append(&s->key_pem, o->certificate.key_pem);
+    share_note_key(s);
     if (o->spill_folder) {
         s->options.spill_folder = strdup(o->spill_folder);
         if (!s->options.spill_folder) return error_set(why, ERR_NO_MEMORY, "no memory to share");

@@ -118,7 +118,7 @@ void share_drain(struct share *s, uint64_t deadline_ns, void (*done)(void *conte
 
 /* share_set_peers replaces the peers (never oneself); sessions of peers that did not change go on,
  * also when only the certificate did. A peer that cannot be used (bad certificate, no address, no
- * name) is skipped, logged and counted. loop's thread.
+ * name, under another name this node's own key) is skipped, logged and counted. loop's thread.
  * ret_used (may be NULL): how many are used. errors  ERR_NO_MEMORY. */
 [[gnu::warn_unused_result]] int share_set_peers(struct share *s, const struct share_peer *peers,
                                                 size_t count, size_t *ret_used, struct error *why);

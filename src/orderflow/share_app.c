@@ -80,9 +80,43 @@ static void fill(struct share_peer *ret, struct texts *t, const struct hub_peer 
     if (node) ret->cert_pem_more = node->tls_cert;
 }
 
-static bool is_self(const struct app *a, const struct hub_peer *p) {
+static bool is_own(const struct app *a, const struct hub_peer *p) {
     const struct hub_credential *own = hub_peer_credential(p, HUB_SERVICE_ORDERFLOW);
     return own && own->has_address && address_equal(&own->address, &a->identity.address);
+}
+
+/* The entry that is this node's: of those with its signer's address the one with its name, else the
+ * first. The others are odd. NULL: none. */
+static const struct hub_peer *self_of(const struct app *a, const struct hub_peers *now) {
+    const struct hub_peer *found = NULL;
+    for (size_t i = 0; i < now->count; i++) {
+        const struct hub_peer *p = &now->peers[i];
+        if (!is_own(a, p)) continue;
+        if (bytes_equal_str(p->name, a->values->name)) return p;
+        if (!found) found = p;
+    }
+    return found;
+}
+
+/* Fills ret and texts with who is another, and returns how many. */
+static size_t choose(struct share_peer *ret, struct texts *texts, struct app *a,
+                     const struct hub_peers *now) {
+    const struct hub_peer *self = self_of(a, now);
+    size_t n = 0;
+    for (size_t i = 0; i < now->count; i++) {
+        const struct hub_peer *p = &now->peers[i];
+        fill(&ret[n], &texts[n], p, a);
+        if (p == self) {
+            share_set_name(a->share, texts[n].name);
+        } else if (is_own(a, p)) {
+            share_count_skipped(a->share, 1);
+            log_warn(a->log, "peer_skipped", F_STR("peer", texts[n].name),
+                     F_STR("reason", "it has this node's own signer address"));
+        } else {
+            n++;
+        }
+    }
+    return n;
 }
 
 static void on_peers(struct app *a, const struct hub_peers *now) {
@@ -91,14 +125,7 @@ static void on_peers(struct app *a, const struct hub_peers *now) {
     struct texts *texts = calloc(now->count + 1, sizeof *texts);
     size_t n = 0, used = 0;
     int r = peers && texts ? 0 : error_set(&why, ERR_NO_MEMORY, "no memory for peers");
-    for (size_t i = 0; r == 0 && i < now->count; i++) {
-        fill(&peers[n], &texts[n], &now->peers[i], a);
-        if (is_self(a, &now->peers[i])) {
-            share_set_name(a->share, texts[n].name);
-        } else {
-            n++;
-        }
-    }
+    if (r == 0) n = choose(peers, texts, a, now);
     if (r == 0) r = share_set_peers(a->share, peers, n, &used, &why);
     if (r != 0) log_error(a->log, "peers_not_taken", F_ERR(&why));
     share_count_skipped(a->share, now->left_out);

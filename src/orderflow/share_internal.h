@@ -162,6 +162,8 @@ struct share {
     struct wire_id instance;
     char name[FLOW_PEER_NAME_MAX];
     struct buf cert_pem, key_pem; /* own certificate */
+    struct hash own_key;          /* its public key's; with has_own_key */
+    bool has_own_key;
     struct resolver *names;
     struct list peers, links, to_pump;
     unsigned peer_count, link_count;
@@ -209,6 +211,8 @@ struct peer *share_find(struct share *s, const struct hash *fingerprint, struct 
 struct peer *share_find_name(struct share *s, const char *name);
 void share_count(struct peer *p);
 void share_update_wants(struct share *s);
+/* share_note_key after cert_pem changed: whom a list means with this key is the node itself. */
+void share_note_key(struct share *s);
 bool peer_has_pin(const struct peer *p, const struct hash *fingerprint);
 
 /* ---- share_orders.c ---- */

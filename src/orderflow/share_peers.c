@@ -88,6 +88,19 @@ static int renew_tls(struct peer *p, struct error *why) {
     return p->tls ? tls_reload(p->tls, &o, why) : tls_new(&p->tls, &o, why);
 }
 
+static bool key_of(struct hash *ret, const X509 *cert) {
+    unsigned n = sizeof ret->b;
+    return X509_pubkey_digest(cert, EVP_sha256(), ret->b, &n) == 1;
+}
+
+void share_note_key(struct share *s) {
+    X509 *cert;
+    s->has_own_key = false;
+    if (s->cert_pem.n == 0 || certificate_parse(&cert, buf_view(&s->cert_pem), NULL) != 0) return;
+    s->has_own_key = key_of(&s->own_key, cert);
+    X509_free(cert);
+}
+
 int share_set_certificate(struct share *s, struct tls_identity identity, struct error *why) {
     struct buf cert = s->cert_pem, key = s->key_pem;
     buf_init(&s->cert_pem, 0);
@@ -100,6 +113,7 @@ int share_set_certificate(struct share *s, struct tls_identity identity, struct 
         if (r == 0) r = renew_tls(LIST_ENTRY(node, struct peer, node), why);
     }
     struct buf *old_cert = &cert, *old_key = &key;
+    if (r == 0) share_note_key(s);
     if (r != 0) { // the old one stays; what was renewed is renewed back
         struct buf bad_cert = s->cert_pem, bad_key = s->key_pem;
         s->cert_pem = cert;
@@ -257,10 +271,16 @@ struct wanted {
     size_t pin_count;
 };
 
-static int read_pin(struct wanted *w, struct bytes pem, struct error *why) {
+/* The node's own key under another name: it would dial itself for ever, and queue its orders. */
+static int read_pin(struct wanted *w, const struct share *s, struct bytes pem, struct error *why) {
     X509 *cert;
+    struct hash key;
     int r = certificate_parse(&cert, pem, why);
     if (r != 0) return r;
+    if (s->has_own_key && key_of(&key, cert) && hash_equal(&key, &s->own_key)) {
+        X509_free(cert);
+        return error_set(why, ERR_CONFLICT, "its certificate has this node's own key");
+    }
     certificate_fingerprint(&w->pins[w->pin_count], cert);
     if (w->pin_count == 0 || !hash_equal(&w->pins[0], &w->pins[w->pin_count])) w->pin_count++;
     X509_free(cert);
@@ -277,8 +297,8 @@ static int judge(struct wanted *w, const struct share *s, const struct share_pee
     if (in->cert_pem.n + in->cert_pem_more.n == 0 && !s->options.allow_plain) {
         return error_set(why, ERR_UNTRUSTED, "the hub has no certificate of it");
     }
-    int r = in->cert_pem.n ? read_pin(w, in->cert_pem, why) : 0;
-    if (r == 0 && in->cert_pem_more.n) r = read_pin(w, in->cert_pem_more, why);
+    int r = in->cert_pem.n ? read_pin(w, s, in->cert_pem, why) : 0;
+    if (r == 0 && in->cert_pem_more.n) r = read_pin(w, s, in->cert_pem_more, why);
     if (r == 0) r = split_address(&w->address, &w->port, in->address, why);
     if (r == 0) {
         w->host = strdup(in->host && *in->host ? in->host : w->address);

@@ -292,6 +292,59 @@ TEST(entries_that_cannot_be_used_are_skipped_and_the_others_used) {
     loop_free(l);
 }
 
+/* The key of an identity in another certificate, as after a renewal. */
+static void renew(struct buf *ret, const struct test_identity *id) {
+    EVP_PKEY *key;
+    X509 *cert;
+    uint64_t now = clock_wall_ns(&clock_system);
+    const struct certificate_options o = {
+        .organization = "Renewed", .not_before_ns = now, .not_after_ns = now + 3600 * NS_PER_S};
+    buf_init(ret, 0);
+    CHECK_OK(certificate_parse_key(&key, buf_view(&id->key), &why), &why);
+    CHECK_OK(certificate_self_sign(&cert, key, &o, &why), &why);
+    CHECK_OK(certificate_pem(ret, cert, &why), &why);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+}
+
+TEST(a_node_under_another_name_is_not_dialed_by_itself) {
+    struct loop *l = new_loop();
+    struct node n[2];
+    struct buf renewed;
+    size_t used;
+    node_open(&n[0], l, "a");
+    node_open(&n[1], l, "b");
+    share_free(n[0].share);
+    server_free(n[0].server);
+    tls_free(n[0].tls);
+    CHECK_OK(metrics_new(&n[0].metrics, NULL, &why), &why);
+    node_share(&n[0], NULL, 0);
+    node_listen(&n[0], "127.0.0.1:0");
+    renew(&renewed, &n[0].id);
+    struct share_peer list[4] = {entry_of(&n[0], SHARE_AUTO), entry_of(&n[1], SHARE_AUTO),
+                                 entry_of(&n[0], SHARE_AUTO), entry_of(&n[1], SHARE_AUTO)};
+    list[0].name = "mirror";
+    list[1].name = "half", list[1].cert_pem_more = buf_view(&n[0].id.cert);
+    list[2].name = "renewed", list[2].cert_pem = buf_view(&renewed);
+    CHECK_OK(share_set_peers(n[0].share, list, 4, &used, &why), &why);
+    CHECK_U64(used, 1);
+    CHECK_U64(share_stats(n[0].share, NULL, 0), 1);
+    CHECK_U64((uint64_t)metric_value(n[0].share->skipped), 3);
+    // With another certificate of its own it is the old key's owner that is somebody else.
+    test_identity_free(&n[0].id);
+    test_identity_make(&n[0].id, "a");
+    CHECK_OK(share_set_certificate(n[0].share, test_identity_of(&n[0].id), &why), &why);
+    list[1].cert_pem_more = buf_view(&n[0].id.cert);
+    list[0].cert_pem = list[2].cert_pem = buf_view(&renewed);
+    CHECK_OK(share_set_peers(n[0].share, list, 4, &used, &why), &why);
+    CHECK_U64(used, 3);
+    buf_free(&renewed);
+    node_close(&n[0]);
+    node_close(&n[1]);
+    metrics_free(n[0].metrics);
+    loop_free(l);
+}
+
 TEST(peers_beyond_the_most_are_skipped_and_the_node_itself_is_none) {
     struct loop *l = new_loop();
     struct node n[2];

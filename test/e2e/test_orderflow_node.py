@@ -231,6 +231,32 @@ def readiness_tells_the_truth():
         hub.close()
 
 
+@case
+def a_node_is_no_peer_of_its_own():
+    """An entry with the node's own key or signer under another name is skipped and counted."""
+    with Folder() as folder:
+        hub = Hub()
+        with Node(folder, "--builder-hub-url", f"http://127.0.0.1:{hub.port}", "--system-tls",
+                  "--peer.update-interval-s", "1s") as node:
+            wait_until(lambda: hub.registrations)
+            body = hub.registrations[0][1]
+            entry = lambda name, address, cert: {
+                "name": name, "ip": "127.0.0.1", "dns_name": f"127.0.0.1:{node.system}",
+                "orderflow_proxy": {"tls_cert": cert, "ecdsa_pubkey_address": address},
+                "instance": {"tls_cert": cert}}
+            own, other = body["ecdsa_pubkey_address"], text_address(PEER)
+            hub.builders = [entry("mirror", own, body["tls_cert"]),
+                            entry("node", own, body["tls_cert"]),
+                            entry("mask", other, body["tls_cert"])]
+            wait_until(lambda: node.metric("orderflow_share_peers_skipped_total") >= 2,
+                       message=node.process.logged())
+            text = node.process.logged()
+            assert 'peer=mirror reason="it has this node\'s own signer address"' in text, text
+            assert "peer_skipped peer=mask" in text and "peer=node" not in text, text
+            assert not node.metrics_of("orderflow_peer_up"), "it is dialed"
+        hub.close()
+
+
 def make_certificate(folder, name):
     openssl = harness.need("openssl")
     cert, key = folder / f"{name}.crt", folder / f"{name}.key"
