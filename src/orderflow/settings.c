@@ -2,6 +2,7 @@
 #include "orderflow/inspect.h"
 #include "orderflow/orderflow.h"
 
+#define MEGABYTES_MAX (UINT64_MAX >> 20) /* their bytes are a number of 64 bits */
 #define V struct orderflow_values
 #define ROW(kind, field_, flag_, env_, value_, help_)                                              \
     {                                                                                              \
@@ -140,10 +141,10 @@ static const struct config_option options[] = {
         "CLICKHOUSE_BACKUP_DISK_MAX_SIZE_BYTES", "10GiB", "Its size."),
     ROW(U64, history_reject_mb, "disk-backup-size-reject-flow-threshold-mb",
         "DISK_BACKUP_SIZE_REJECT_FLOW_THRESHOLD_MB", "1024",
-        "Users are refused when it grows beyond this."),
+        "Users are refused when it grows beyond this; 0: never."),
     ROW(U64, history_resume_mb, "disk-backup-size-to-resume-flow-threshold-mb",
         "DISK_BACKUP_SIZE_TO_RESUME_FLOW_THRESHOLD_MB", "512",
-        "And taken again when it is below this."),
+        "And taken again when it is below this, which is not above the other."),
 
     ROW(SIZE, request_bytes, "max-request-size", NULL, "10MiB", "Most bytes of a request."),
     ROW(SIZE, request_bytes_first, "max-request-body-size-bytes", "MAX_REQUEST_BODY_SIZE_BYTES",
@@ -216,6 +217,25 @@ static const struct config_verb verbs[] = {
                               1, 32},
 };
 
+/* Flow that is refused at one size of the history's spill and taken again only at a larger one
+ * would go on and off with every order. */
+static int check(const void *values, struct error *why) {
+    const struct orderflow_values *v = values;
+    const char *large = v->history_reject_mb > MEGABYTES_MAX   ? "reject-flow"
+                        : v->history_resume_mb > MEGABYTES_MAX ? "to-resume-flow"
+                                                               : NULL;
+    if (large) {
+        return error_set(why, ERR_RANGE, "--disk-backup-size-%s-threshold-mb is above %llu", large,
+                         (unsigned long long)MEGABYTES_MAX);
+    }
+    if (v->history_reject_mb == 0 || v->history_resume_mb <= v->history_reject_mb) return 0;
+    return error_set(why, ERR_CONFLICT,
+                     "--disk-backup-size-to-resume-flow-threshold-mb (%llu) is above "
+                     "--disk-backup-size-reject-flow-threshold-mb (%llu)",
+                     (unsigned long long)v->history_resume_mb,
+                     (unsigned long long)v->history_reject_mb);
+}
+
 const struct config_program orderflow_program = {
     .name = "orderflow",
     .summary = "take, rank and share transactions and bundles",
@@ -226,4 +246,5 @@ const struct config_program orderflow_program = {
     CONFIG_OPTIONS(options, V),
     CONFIG_VERBS(verbs),
     .verb_optional = true,
+    .check = check,
 };
