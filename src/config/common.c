@@ -26,7 +26,7 @@ void common_log_set(struct log *l, const struct common_log *s) {
     log_set(l, level_of(s), format_of(s));
 }
 
-int common_reload(const struct config *started, void *values, const struct common_log *fresh,
+int common_reload(struct config *started, void *values, const struct common_log *fresh,
                   struct log *l, struct error *why) {
     struct config *config;
     struct buf changes;
@@ -35,7 +35,7 @@ int common_reload(const struct config *started, void *values, const struct commo
     if (r == 0) {
         common_log_set(l, fresh);
         log_info(l, "configuration_reloaded", F_BYTES("changes", buf_view(&changes)));
-        config_free(config);
+        config_took(started, config);
     }
     buf_free(&changes);
     return r;

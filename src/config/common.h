@@ -77,9 +77,9 @@ void common_log_set(struct log *l, const struct common_log *s);
 
 /* common_reload is the SIGHUP of a program that takes nothing but the log's settings: it reads all
  * settings again, and logs what has changed and what of it needs a restart
- * ("configuration_reloaded"). values  room for the program's; their memory is gone on return. fresh
- * the log's, inside of it. errors  config_reload's: everything stays as it was. */
-[[gnu::warn_unused_result]] int common_reload(const struct config *started, void *values,
+ * ("configuration_reloaded"). values  room for the program's, not used after the return. fresh  the
+ * log's, inside of it. errors  config_reload's: everything stays as it was. */
+[[gnu::warn_unused_result]] int common_reload(struct config *started, void *values,
                                               const struct common_log *fresh, struct log *l,
                                               struct error *why);
 

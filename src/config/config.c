@@ -411,9 +411,23 @@ void config_free(struct config *c) {
         secret_free(&s);
         memcpy(c->values + o->offset, &s, sizeof s);
     }
+    config_free(c->in_force);
+    free(c->own_values);
     buf_free(&c->output);
     arena_free(&c->arena);
     free(c);
+}
+
+void config_took(struct config *started, struct config *fresh) {
+    fresh->own_values = malloc(fresh->program->values_bytes);
+    if (!fresh->own_values) {
+        config_free(fresh);
+        return;
+    }
+    memcpy(fresh->own_values, fresh->values, fresh->program->values_bytes);
+    config_moved(fresh, fresh->own_values);
+    config_free(started->in_force);
+    started->in_force = fresh;
 }
 
 static bool same_value(const struct config_option *o, const uint8_t *a, const uint8_t *b,
@@ -434,11 +448,12 @@ static bool same_value(const struct config_option *o, const uint8_t *a, const ui
 // One line for each value that is another than before.
 static void report_changes(struct buf *changes, const struct config *old, const uint8_t *values) {
     struct buf a, b;
+    const uint8_t *in_force = old->in_force ? old->in_force->values : old->values;
     buf_init(&a, 0);
     buf_init(&b, 0);
     for (size_t i = 0; i < old->program->option_count; i++) {
         const struct config_option *o = &old->program->options[i];
-        if (same_value(o, old->values, values, &a, &b)) continue;
+        if (same_value(o, o->restart ? old->values : in_force, values, &a, &b)) continue;
         buf_printf(changes, "%s: %.*s -> %.*s%s\n", o->flag, (int)a.n, (const char *)a.p, (int)b.n,
                    (const char *)b.p, o->restart ? " (needs a restart)" : "");
     }

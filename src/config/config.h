@@ -183,10 +183,17 @@ enum config_source config_source_of(const struct config *c, size_t option);
  * that need a restart keep the old value (a table is as it was read).
  * changes  one line "flag: old -> new" a change, " (needs a restart)" where the row says so;
  *          secrets are masked. NULL: not wanted.
+ *          What is in force is `old`, or what config_took.
  * On error the old config goes on, unchanged. On success the caller frees the old one after its
- * last use. */
+ * last use, or takes the new one by config_took. */
 [[gnu::warn_unused_result]] int config_reload(struct config **ret, const struct config *old,
                                               void *values, struct buf *changes, struct error *why);
+
+/* config_took: what a reload read (`fresh`) is in force now, but `started` and its values go on, as
+ * in programs that take over a few settings. The next reload of `started` then tells what differs
+ * from `fresh`, rows that need a restart as before from the start. fresh is started's from now on,
+ * its values are copied and not used any more; without memory it is freed and forgotten. */
+void config_took(struct config *started, struct config *fresh);
 
 /* What the table prints. verb  index of the one that help is wanted for; -1: of all. */
 void config_write_help(struct buf *out, const struct config_program *p, int verb);

@@ -384,6 +384,42 @@ TEST(reload_reports_what_changed) {
     buf_free(&changes);
 }
 
+/* A file of so much is read again. taken: it counts from then on. */
+static void reload(const char *text, bool taken, struct buf *changes) {
+    struct config *next;
+    static struct values after;
+    write_file(text);
+    buf_clear(changes);
+    CHECK_OK(config_reload(&next, config, &after, changes, &why), &why);
+    if (taken) {
+        config_took(config, next);
+        memset(&after, 0xff, sizeof after);
+    } else {
+        config_free(next);
+    }
+}
+
+TEST(reload_tells_changes_of_what_was_taken_last) {
+    struct buf changes;
+    buf_init(&changes, 0);
+    write_file("drain = '1s'\ntoken = 'a'\n");
+    char *argv[] = {ARG("some-program"), ARG("--config"), path, NULL};
+    CHECK_OK(load(argv), &why);
+    reload("drain = '2s'\ntoken = 'b'\nmax_connections = 5\n", true, &changes);
+    CHECK_BYTES(buf_view(&changes),
+                BYTES_LIT("max-connections: 100 -> 5 (needs a restart)\ndrain: \"1s\" -> \"2s\"\n"
+                          "token: \"<secret>\" -> \"<secret>\"\n"));
+    reload("drain = '3s'\ntoken = 'b'\n", false, &changes); // refused by the program
+    CHECK_BYTES(buf_view(&changes), BYTES_LIT("drain: \"2s\" -> \"3s\"\n"));
+    // Back to what the start read: a change all the same.
+    reload("drain = '1s'\ntoken = 'b'\nmax_connections = 5\n", true, &changes);
+    CHECK_BYTES(buf_view(&changes), BYTES_LIT("max-connections: 100 -> 5 (needs a restart)\n"
+                                              "drain: \"2s\" -> \"1s\"\n"));
+    CHECK_U64(values.drain_ns, 1000000000);
+    config_free(config);
+    buf_free(&changes);
+}
+
 TEST(durations_sizes_and_addresses) {
     static const struct {
         const char *text;

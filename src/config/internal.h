@@ -18,6 +18,8 @@ struct config {
     struct buf output;
     const char *print; /* "help", "version", "values", "man", or a shell's name; NULL */
     uint8_t source[CONFIG_OPTIONS_MAX];
+    struct config *in_force; /* the last that config_took; NULL: this one */
+    uint8_t *own_values;     /* a copy that belongs to this one; NULL: the caller's */
 };
 
 /* config_set_text / config_set_toml convert one value and store it at its offset. */

@@ -31,7 +31,7 @@
 /* The parts that only this file knows. */
 struct program {
     struct node node;
-    const struct config *config; // NULL: there is nothing to read again
+    struct config *config; // NULL: there is nothing to read again
     struct genesis genesis;
     struct service *service;
     struct head_subscriber subscriber;
@@ -320,7 +320,7 @@ void node_close(struct node *n) {
     free(p);
 }
 
-int node_serve(const struct config *config, const struct node_values *values) {
+int node_serve(struct config *config, const struct node_values *values) {
     struct log *log = NULL;
     struct node *n = NULL;
     struct error why = {0};

@@ -167,6 +167,6 @@ void node_notify(struct node *n, uint64_t peer, struct bytes message);
 void node_close(struct node *n);
 
 /* node_serve runs the program; gives the exit status. config  read again on SIGHUP. */
-int node_serve(const struct config *config, const struct node_values *values);
+int node_serve(struct config *config, const struct node_values *values);
 
 #endif

@@ -84,6 +84,7 @@ static int reload(void *context, struct error *why) {
         if (r != 0) {
             judge_free(judge);
             rules_free(rules);
+            config_free(fresh);
         } else {
             take_rules(a, rules);
             if (judge) attested_set_judge(a->attested, judge);
@@ -91,8 +92,8 @@ static int reload(void *context, struct error *why) {
             if (a->certificate_changed) a->certificate_changed(a);
             neighbours_certificate_changed(a);
             log_info(a->log, "configuration_reloaded", F_BYTES("changes", buf_view(&changes)));
+            config_took(a->config, fresh); // what needs a restart stays as it was
         }
-        config_free(fresh); // what needs a restart stays as it was
     }
     buf_free(&changes);
     return r;
