@@ -19,6 +19,9 @@
 #define FILES_MAX 65536u
 #define SYNC_EVERY_NS (100 * NS_PER_MS)
 #define TELL_EVERY_NS (10 * NS_PER_S)
+#define PROBE_BYTES (64u << 10)
+#define PROBE_EVERY_NS (5 * NS_PER_S) /* without orders */
+#define PROBE_AGAIN_NS (500 * NS_PER_MS)
 
 struct file {
     struct list_node link;
@@ -36,6 +39,9 @@ struct journal {
     struct journal_stats stats;
     bool failing;              /* and the log says so */
     uint64_t told_ns;          /* when it did, monotonic */
+    atomic_bool refusing;      /* the last order, probe or sync failed; read without the lock */
+    uint64_t looked_ns;        /* when that was, monotonic; 0: never */
+    size_t refused_bytes;      /* of that order's record; 0: none was refused */
     _Atomic uint64_t written;  /* records, for the syncs */
     pthread_mutex_t sync_lock; /* guards synced, sync_at_ns */
     uint64_t synced, sync_at_ns;
@@ -291,8 +297,15 @@ void journal_close(struct journal *j) {
 
 /* ---- appending ---- */
 
-/* With the lock. A record that could not be written whole is taken back, so that what follows can
- * be read. */
+/* With the lock. What was written after f's end is taken back, so that what follows can be read. */
+static void take_back(struct journal *j, const struct file *f) {
+    struct error why;
+    if (ftruncate(j->fd, (off_t)f->bytes) != 0 && begin_file(j, &why) != 0) {
+        log_error(j->options.log, "journal_broken", F_ERR(&why));
+    }
+}
+
+/* With the lock. */
 static int write_record(struct journal *j, struct file **ret_file, struct error *why) {
     struct file *f = last_file(j);
     if (f->bytes > 0 && f->bytes + j->record.n > JOURNAL_FILE_BYTES) {
@@ -302,9 +315,7 @@ static int write_record(struct journal *j, struct file **ret_file, struct error 
     }
     int r = file_write_all(j->fd, buf_view(&j->record), why);
     if (r != 0) {
-        if (ftruncate(j->fd, (off_t)f->bytes) != 0 && begin_file(j, NULL) != 0) {
-            log_error(j->options.log, "journal_broken", F_ERR(why));
-        }
+        take_back(j, f);
         return r;
     }
     f->bytes += j->record.n;
@@ -335,7 +346,9 @@ static int sync_to(struct journal *j, uint64_t mine, struct error *why) {
  * on a disk that is nearly full. */
 static void note_outcome(struct journal *j, int r, const struct error *why) {
     uint64_t now = clock_monotonic_ns(j->options.clock);
-    j->stats.refused += r != 0;
+    j->looked_ns = now;
+    atomic_store(&j->refusing, r != 0);
+    if (r == 0) j->refused_bytes = 0;
     if (r == 0 && j->failing) {
         j->failing = false;
         log_info(j->options.log, "journal_takes_orders_again");
@@ -346,27 +359,87 @@ static void note_outcome(struct journal *j, int r, const struct error *why) {
     }
 }
 
-int journal_append(struct journal *j, struct flow_order *o, struct error *why) {
-    const struct flow_body *body;
+/* With the lock. */
+static int check_room(const struct journal *j, size_t bytes, struct error *why) {
+    if (j->stats.bytes + bytes <= j->options.bytes_max) return 0;
+    return error_set(why, ERR_BUSY, "the journal is full");
+}
+
+static int append(struct journal *j, const struct flow_order *o, struct bytes data,
+                  uint64_t *ret_mine, struct error *why) {
     struct file *f = NULL;
-    uint64_t mine = 0;
-    int r = flow_order_body(&body, o, FLOW_BITCODE, NULL, why);
-    if (r != 0) return r;
     pthread_mutex_lock(&j->lock);
     buf_clear(&j->record);
-    put_record(&j->record, o, body->data);
-    r = buf_check(&j->record, why);
-    if (r == 0 && j->stats.bytes + j->record.n > j->options.bytes_max) {
-        r = error_set(why, ERR_BUSY, "the journal is full");
-    }
+    put_record(&j->record, o, data);
+    int r = buf_check(&j->record, why);
+    if (r == 0) r = check_room(j, j->record.n, why);
     if (r == 0) r = write_record(j, &f, why);
     if (r == 0) {
         if (o->kept_ns > f->kept_ns) f->kept_ns = o->kept_ns;
-        mine = atomic_fetch_add(&j->written, 1) + 1;
+        *ret_mine = atomic_fetch_add(&j->written, 1) + 1;
+    } else {
+        j->stats.refused++;
+        j->refused_bytes = j->record.n;
     }
     note_outcome(j, r, why);
     pthread_mutex_unlock(&j->lock);
-    return r == 0 && j->options.sync == JOURNAL_SYNC_ALWAYS ? sync_to(j, mine, why) : r;
+    return r;
+}
+
+static int sync_noted(struct journal *j, uint64_t mine, struct error *why) {
+    int r = sync_to(j, mine, why);
+    if (r == 0) return 0;
+    pthread_mutex_lock(&j->lock);
+    note_outcome(j, r, why);
+    pthread_mutex_unlock(&j->lock);
+    return r;
+}
+
+int journal_append(struct journal *j, struct flow_order *o, struct error *why) {
+    const struct flow_body *body;
+    uint64_t mine = 0;
+    int r = flow_order_body(&body, o, FLOW_BITCODE, NULL, why);
+    if (r == 0) r = append(j, o, body->data, &mine, why);
+    return r == 0 && j->options.sync == JOURNAL_SYNC_ALWAYS ? sync_noted(j, mine, why) : r;
+}
+
+bool journal_takes(const struct journal *j) {
+    return !atomic_load(&j->refusing);
+}
+
+/* A record that is over from the start, in case that the process ends before it is taken back. */
+static void put_probe(struct buf *out, size_t bytes) {
+    buf_append_be32(out, (uint32_t)(bytes - 4));
+    while (out->n < bytes && !out->failed) {
+        static const uint8_t zeros[1024];
+        buf_append(out, bytes_make(zeros, bytes - out->n < 1024 ? bytes - out->n : 1024));
+    }
+    if (!out->failed) store_be32(out->p + 4, check_of(bytes_slice(buf_view(out), 8, out->n)));
+}
+
+/* With the lock. Whether an order could be written: as large a one as was refused last. */
+static int probe(struct journal *j, struct error *why) {
+    int r = check_room(j, j->refused_bytes > 0 ? j->refused_bytes : 1, why);
+    if (r != 0) return r;
+    buf_clear(&j->record);
+    put_probe(&j->record, j->refused_bytes > PROBE_BYTES ? j->refused_bytes : PROBE_BYTES);
+    r = buf_check(&j->record, why);
+    if (r != 0) return r;
+    r = file_write_all(j->fd, buf_view(&j->record), why);
+    bool syncs = atomic_load(&j->refusing) && j->options.sync != JOURNAL_SYNC_NONE;
+    if (r == 0 && syncs && fdatasync(j->fd) != 0) {
+        r = error_set_os(why, ERR_IO, errno, "journal sync");
+    }
+    take_back(j, last_file(j));
+    return r;
+}
+
+/* With the lock. Without orders nobody else would see that the disk is full, or has room again. */
+static void look(struct journal *j) {
+    struct error why = {.text = ""};
+    uint64_t past_ns = clock_monotonic_ns(j->options.clock) - j->looked_ns;
+    uint64_t wait_ns = atomic_load(&j->refusing) ? PROBE_AGAIN_NS : PROBE_EVERY_NS;
+    if (j->looked_ns == 0 || past_ns >= wait_ns) note_outcome(j, probe(j, &why), &why);
 }
 
 void journal_tidy(struct journal *j) {
@@ -374,7 +447,7 @@ void journal_tidy(struct journal *j) {
     uint64_t now = clock_wall_ns(j->options.clock);
     if (j->options.sync == JOURNAL_SYNC_INTERVAL && now - j->sync_at_ns >= SYNC_EVERY_NS) {
         j->sync_at_ns = now;
-        if (sync_to(j, atomic_load(&j->written), &why) != 0) {
+        if (sync_noted(j, atomic_load(&j->written), &why) != 0) {
             log_error(j->options.log, "journal_not_synced", F_ERR(&why));
         }
     }
@@ -388,6 +461,7 @@ void journal_tidy(struct journal *j) {
     if (last && last->bytes > 0 && last->kept_ns <= now && begin_file(j, &why) != 0) {
         log_error(j->options.log, "journal_broken", F_ERR(&why));
     }
+    look(j);
     pthread_mutex_unlock(&j->lock);
 }
 

@@ -73,8 +73,14 @@ void journal_close(struct journal *j);
 [[gnu::warn_unused_result]] int journal_append(struct journal *j, struct flow_order *o,
                                                struct error *why);
 
-/* journal_tidy removes files whose orders are over, and syncs. Called every now and then. */
+/* journal_tidy removes files whose orders are over, and syncs. Called every now and then. When
+ * nothing was appended lately (or it failed) it writes a record and takes it back, to know whether
+ * orders can be. */
 void journal_tidy(struct journal *j);
+
+/* journal_takes: orders can be appended, as far as the last one and the last look tell; false on a
+ * full disk, and until it has room again. */
+bool journal_takes(const struct journal *j);
 
 struct journal_stats {
     uint64_t files, bytes;      /* now */

@@ -305,4 +305,70 @@ TEST(who_watches_learns_that_orders_are_refused) {
     end();
 }
 
+static void look_after(struct journal *j, uint64_t ns) {
+    clock_fake_advance(&fake, ns);
+    journal_tidy(j);
+}
+
+TEST(a_full_disk_and_its_end_are_seen_without_orders) {
+    struct seen s;
+    struct rlimit old;
+    begin();
+    for (int sync = JOURNAL_SYNC_NONE; sync <= JOURNAL_SYNC_ALWAYS; sync++) {
+        struct journal *j = reopen(&s, (enum journal_sync)sync);
+        append(j, 1, 1000);
+        uint64_t bytes = journal_stats(j).bytes;
+        CHECK(journal_takes(j));
+        test_fill_disk(&old, 1000);
+        look_after(j, 10 * NS_PER_S);
+        CHECK(!journal_takes(j));
+        look_after(j, 10 * NS_PER_S);
+        CHECK(!journal_takes(j));
+        CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
+        look_after(j, NS_PER_S);
+        CHECK(journal_takes(j));
+        CHECK(journal_stats(j).refused == 0 && journal_stats(j).bytes == bytes);
+        append(j, 2, 1000);
+        journal_close(j);
+    }
+    struct journal *j = reopen(&s, JOURNAL_SYNC_NONE); // of the looks nothing stays
+    CHECK(s.count == 6 && journal_stats(j).damaged == 0);
+    journal_close(j);
+    test_fill_disk(&old, 1000);
+    j = reopen(&s, JOURNAL_SYNC_NONE); // full from the start
+    CHECK(s.count == 6 && !journal_takes(j));
+    CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
+    journal_close(j);
+    end();
+}
+
+TEST(an_order_that_found_no_room_makes_the_journal_look_for_as_much) {
+    struct seen s;
+    struct rlimit old;
+    begin();
+    struct journal *j = reopen(&s, JOURNAL_SYNC_NONE);
+    struct arena a;
+    struct order big = {.method = ORDER_SEND_RAW_TX};
+    const struct flow_order_facts facts = {.expires_ns = 1000 * NS_PER_S, .bytes = 200000};
+    struct flow_order *o;
+    arena_init(&a, 1 << 20);
+    big.raw = bytes_make(arena_alloc(&a, 200000), 200000);
+    CHECK(big.raw.p != NULL);
+    CHECK_OK(flow_order_new(&o, &big, &facts, &a, &why), &why);
+    test_fill_disk(&old, 150000);
+    CHECK_ERR(journal_append(j, o, &why), ERR_IO);
+    CHECK(!journal_takes(j));
+    look_after(j, NS_PER_S);
+    CHECK(!journal_takes(j));
+    append(j, 1, 1000); // a small one has room
+    CHECK(journal_takes(j));
+    CHECK_ERR(journal_append(j, o, &why), ERR_IO);
+    CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
+    look_after(j, NS_PER_S);
+    CHECK(journal_takes(j) && journal_stats(j).refused == 2);
+    flow_order_release(o);
+    journal_close(j);
+    end();
+}
+
 TEST_MAIN()

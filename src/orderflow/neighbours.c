@@ -187,6 +187,9 @@ int app_ready(void *context, struct error *why) {
     if (a->archive_full && a->archive_full(a)) {
         return error_set(why, ERR_BUSY, "clickhouse backup too big");
     }
+    if (a->journal && !journal_takes(a->journal)) {
+        return error_set(why, ERR_BUSY, "the journal takes no orders");
+    }
     if (a->ready_client && a->builder == APP_BUILDER_NOT_READY) {
         return error_set(why, ERR_BUSY, "builder not ready");
     }

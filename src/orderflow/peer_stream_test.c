@@ -3,13 +3,11 @@
 #include "orderflow/peer_stream.h"
 
 #include "base/random.h"
-#include "test/harness/test.h"
+#include "orderflow/testing.h"
 
 #include <dirent.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define PIPE_MAX (1u << 20)
@@ -655,14 +653,6 @@ TEST(a_named_spill_is_found_again_without_its_torn_end) {
     CHECK(rmdir(folder) == 0); // what was read is gone
 }
 
-/* The disk is full by a limit on files' sizes. */
-static void fill_disk(struct rlimit *old, rlim_t bytes) {
-    CHECK(getrlimit(RLIMIT_FSIZE, old) == 0);
-    const struct rlimit few = {.rlim_cur = bytes, .rlim_max = old->rlim_max};
-    (void)signal(SIGXFSZ, SIG_IGN);
-    CHECK(setrlimit(RLIMIT_FSIZE, &few) == 0);
-}
-
 TEST(a_full_disk_loses_nothing_that_was_spilled) {
     struct spill *s = spill_in("/tmp", 16u << 20, 8u << 20);
     struct rlimit old;
@@ -670,7 +660,7 @@ TEST(a_full_disk_loses_nothing_that_was_spilled) {
     struct bytes record;
     uint8_t body[1000] = {0};
     uint64_t expires, kept = 0;
-    fill_disk(&old, 100000);
+    test_fill_disk(&old, 100000);
     for (uint64_t i = 0; i < 1000; i++) {
         store_be64(body, kept);
         kept += spill_append(s, bytes_make(body, sizeof body), 0, 0, &why) == 0;
@@ -700,7 +690,7 @@ TEST(a_file_that_a_full_disk_leaves_without_head_is_taken_away) {
     const struct spill_options o = {
         .folder = folder, .prefix = "history", .bytes_max = 1u << 20, .segment_bytes = 4096};
     CHECK_OK(spill_open(&s, &o, &why), &why);
-    fill_disk(&old, 8);
+    test_fill_disk(&old, 8);
     CHECK_ERR(spill_append(s, BYTES_LIT("lost"), 0, 0, &why), ERR_IO);
     CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
     CHECK_U64(spill_bytes(s), 0);

@@ -7,6 +7,9 @@
 #include "orderflow/order.h"
 #include "test/harness/test.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #define TEST_UUID "3255ceb4-fdc5-592d-a501-2183727ca3df"
 
 /* An order as a user's request makes it, by the first generation's rules (any bytes are
@@ -32,6 +35,14 @@ static inline struct flow_order *test_order(const char *method, const char *para
     CHECK_OK(flow_order_new(&o, &order, &facts, &a, &why), &why);
     arena_free(&scratch);
     return o;
+}
+
+/* The disk is full, by a limit on files' sizes that holds for the process. */
+static inline void test_fill_disk(struct rlimit *old, rlim_t bytes) {
+    CHECK(getrlimit(RLIMIT_FSIZE, old) == 0);
+    const struct rlimit few = {.rlim_cur = bytes, .rlim_max = old->rlim_max};
+    (void)signal(SIGXFSZ, SIG_IGN);
+    CHECK(setrlimit(RLIMIT_FSIZE, &few) == 0);
 }
 
 #endif

@@ -229,6 +229,11 @@ def readiness_tells_the_truth():
             node.builder.ready = False
             wait_until(lambda: node.ready() == (503, "builder not ready"))
         hub.close()
+        with Node(folder, "--journal-folder", folder / "journal", "--journal-size", "1",
+                  name="full") as node:
+            wait_until(lambda: node.ready()[0] == 200)
+            assert node.send("eth_sendRawTransaction", RAW[0], USER)[0] == 503
+            assert node.ready() == (503, "the journal takes no orders")
 
 
 @case
