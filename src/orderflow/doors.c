@@ -350,6 +350,35 @@ static bool is_gzip(const struct door *d, const struct exchange *x) {
            (http_equal_nocase(coding, "gzip") || http_equal_nocase(coding, "x-gzip"));
 }
 
+/* Which compression a request has that is not undone; NULL: none. What is no content coding at all
+ * stands for a body as it is, as in the deployed programs, which look for gzip only. */
+static const char *strange_coding(const struct door *d, const struct exchange *x) {
+    static const char *const codings[] = {"gzip",       "x-gzip", "deflate",     "br",
+                                          "zstd",       "dcb",    "dcz",         "compress",
+                                          "x-compress", "exi",    "pack200-gzip"};
+    struct bytes all = exchange_header(x, "content-encoding");
+    if (is_gzip(d, x)) return NULL;
+    for (size_t at = 0, end; at < all.n; at = end + 1) {
+        end = at;
+        while (end < all.n && all.p[end] != ',') {
+            end++;
+        }
+        struct bytes one = bytes_trim(bytes_slice(all, at, end));
+        for (size_t i = 0; i < sizeof codings / sizeof *codings; i++) {
+            if (http_equal_nocase(one, codings[i])) return codings[i];
+        }
+    }
+    return NULL;
+}
+
+static void refuse_coding(struct door *d, struct exchange *x, const char *coding) {
+    char text[100];
+    const char *taken = d->app->values->gzip ? "gzip" : "identity";
+    (void)snprintf(text, sizeof text, "Content-Encoding: %s is not taken, only %s", coding, taken);
+    (void)exchange_add_header(x, "accept-encoding", bytes_from_str(taken));
+    refuse_now(d, x, ORDER_FAULT_CODING, text, 0);
+}
+
 /* The address, or the key that the request carries. */
 static struct gate_pass ask_client(struct door *d, const struct exchange *x, uint8_t ip[16]) {
     struct gate_pass none = {.priority = -1};
@@ -372,6 +401,11 @@ static void take(struct exchange *x, void *context) {
     if (p.over) {
         refuse_now(d, x, ORDER_FAULT_RATE, "the client's requests are more than its limit",
                    p.retry_ns);
+        return;
+    }
+    const char *coding = strange_coding(d, x);
+    if (coding) {
+        refuse_coding(d, x, coding);
         return;
     }
     struct visit *v = arena_new(exchange_arena(x), struct visit);

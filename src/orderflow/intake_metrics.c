@@ -164,6 +164,7 @@ static void count_fault(struct intake_metrics *m, int h, int method, const char 
         metric_inc(m->internal[h]);
         return;
     case ORDER_FAULT_SIZE:
+    case ORDER_FAULT_CODING:
     case ORDER_FAULT_SIGNATURE:
     case ORDER_FAULT_SYNTAX:
     case ORDER_FAULT_VERSION:

@@ -71,6 +71,7 @@ static const struct refusal_row {
 } rows[] = {
     [ORDER_FAULT_BACKUP] = {{-32603, 200, true, "Disk full"}, {-32603, 500, true, "Disk full"}},
     [ORDER_FAULT_SIZE] = {{-32600, 200, true, NULL}, {-32600, 413, true, "Invalid Request"}},
+    [ORDER_FAULT_CODING] = {{-32600, 415, true, NULL}, {-32600, 415, true, "Invalid Request"}},
     [ORDER_FAULT_SIGNATURE] = {{-32600, 200, true, NULL}, {-32603, 400, true, "Invalid signature"}},
     [ORDER_FAULT_RATE] = {{-32000, 200, false, "requests to user API are rate limited"},
                           {-32603, 429, true, "Rate limited"}},

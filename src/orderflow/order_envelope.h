@@ -12,6 +12,7 @@ enum order_fault {
     ORDER_ACCEPTED,
     ORDER_FAULT_BACKUP,    /* the history's disk is full; second generation */
     ORDER_FAULT_SIZE,      /* the body is too long */
+    ORDER_FAULT_CODING,    /* it is compressed in a way that is not undone */
     ORDER_FAULT_SIGNATURE, /* no signature, or a wrong one */
     ORDER_FAULT_RATE,      /* too many requests of one signer */
     ORDER_FAULT_SYNTAX,    /* no JSON, or no JSON-RPC request */

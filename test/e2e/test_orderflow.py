@@ -562,6 +562,28 @@ def compressed_requests_are_taken_within_the_limit():
         assert status == 413 and json.loads(text)["error"]["code"] == -32600, text
         status, text, _ = node.post(gzip.compress(body)[:-9], headers)
         assert status == 400 and json.loads(text)["error"]["code"] == -32700, text
+        refuses_codings(node, headers, ("deflate", "BR", "zstd", "gzip, br", "gzip,gzip"), "gzip")
+        for name in ("identity", "utf-8"):  # nothing that changes the body
+            assert node.post(body, {**headers, "Content-Encoding": name})[0] == 200
+
+
+def refuses_codings(node, headers, names, taken):
+    """415 that names the coding, and what is taken."""
+    for name in names:
+        status, text, got = node.post(b"\x28\xb5\x2f\xfd", {**headers, "Content-Encoding": name})
+        error = json.loads(text)["error"]
+        assert (status, error["code"], got["accept-encoding"]) == (415, -32600, taken), text
+        why = error.get("data", error["message"])
+        assert name.split(",")[0].lower() in why and taken in why, text
+
+
+@case
+def without_gzip_a_compressed_request_is_called_that():
+    """Not a wrong signature: the sender learns that his compression is not taken."""
+    for api in ("second", "first"):
+        with Folder() as folder, Sender(folder, "--api", api) as node:
+            headers = {"X-Flashbots-Signature": wallet.request_signature(USER, b"{}")}
+            refuses_codings(node, headers, ("gzip", "x-gzip", "zstd"), "identity")
 
 
 @case
