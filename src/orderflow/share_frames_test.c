@@ -404,4 +404,29 @@ TEST(pieces_of_strangers_frames_are_bounded) {
     loop_free(l);
 }
 
+TEST(a_clock_that_leaps_ends_no_session_of_frames) {
+    struct loop *l = new_loop();
+    struct node n[2];
+    struct clock_fake fake;
+    struct hash h = {{0}};
+    node_open(&n[0], l, "a");
+    node_open(&n[1], l, "b");
+    n[1].late = true;
+    introduce(n, 2, SHARE_FRAMES);
+    give(&n[0], 0, 1);
+    TURN_UNTIL(l, n[1].ticket_count == 1);
+    clock_fake_init(&fake, clock_wall_ns(&clock_system) + 3600 * NS_PER_S);
+    n[0].share->clock = &fake.clock;
+    struct peer *p = share_find_name(n[0].share, "b");
+    CHECK(p && p->active && p->active->kind == LINK_FRAMES_OUT);
+    link_frames_tick(p->active);
+    CHECK(p->active && n[0].downs == 0);
+    share_answer(n[1].tickets[0], PEER_SUCCESS, &h, NULL);
+    TURN_UNTIL(l, n[0].shared == 1);
+    CHECK(p->latency_ns > 0 && p->latency_ns < 3600 * NS_PER_S);
+    node_close(&n[0]);
+    node_close(&n[1]);
+    loop_free(l);
+}
+
 TEST_MAIN()
