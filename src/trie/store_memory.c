@@ -34,6 +34,10 @@ static struct bytes key_of(const struct entry *e) {
     return bytes_make(e->key, e->key_n);
 }
 
+static bool is_owned(enum store_table table) {
+    return table == STORE_SLOTS || table == STORE_STORAGE_NODES;
+}
+
 static void unlink_entry(struct entry *e) {
     if (!e->link) return;
     *e->link = e->next;
@@ -80,13 +84,12 @@ static int insert(struct memory *m, const struct store_write *w, struct error *w
     *e = (struct entry){.key_n = (uint32_t)w->key.n, .value_n = (uint32_t)w->value.n};
     memcpy(e->key, w->key.p, w->key.n);
     memcpy(e->value, w->value.p, w->value.n);
-    bool owned = w->table == STORE_SLOTS || w->table == STORE_STORAGE_NODES;
     int r = map_put(&m->tables[w->table], key_of(e), e, NULL, why);
     if (r != 0) {
         free(e);
         return r;
     }
-    return owned ? link_entry(m, w->table, e, why) : 0;
+    return is_owned(w->table) ? link_entry(m, w->table, e, why) : 0;
 }
 
 static int commit(struct trie_store *s, struct bytes batch, struct error *why) {
@@ -121,6 +124,10 @@ static int get(struct trie_store *s, enum store_table table, struct bytes key, s
     return e ? buf_check(ret, why) : error_set(why, ERR_NOT_FOUND, "nothing is stored there");
 }
 
+static int visit(const struct entry *e, const struct store_visitor *visitor, struct error *why) {
+    return visitor->visit(visitor->arg, key_of(e), bytes_make(e->value, e->value_n), why);
+}
+
 static int each(struct trie_store *s, enum store_table table, struct bytes prefix,
                 const struct store_visitor *visitor, struct error *why) {
     struct memory *m = (struct memory *)s;
@@ -128,10 +135,15 @@ static int each(struct trie_store *s, enum store_table table, struct bytes prefi
     void *value;
     int r = 0;
     (void)pthread_rwlock_rdlock(&m->lock);
-    for (size_t at = 0; r == 0 && map_next(&m->tables[table], &at, &key, &value);) {
-        const struct entry *e = value;
-        if (!bytes_starts_with(key, prefix)) continue;
-        r = visitor->visit(visitor->arg, key, bytes_make(e->value, e->value_n), why);
+    if (is_owned(table) && prefix.n == 32) {
+        const struct owner *o = map_get(&m->owners[table], prefix);
+        for (const struct entry *e = o ? o->first : NULL; e && r == 0; e = e->next) {
+            r = visit(e, visitor, why);
+        }
+    } else {
+        for (size_t at = 0; r == 0 && map_next(&m->tables[table], &at, &key, &value);) {
+            if (bytes_starts_with(key, prefix)) r = visit(value, visitor, why);
+        }
     }
     (void)pthread_rwlock_unlock(&m->lock);
     return r;
