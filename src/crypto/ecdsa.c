@@ -1,27 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "crypto/ecdsa.h"
+
+#include "base/random.h"
 #include "crypto/keccak.h"
 
-#include <errno.h>
 #include <secp256k1.h>
 #include <secp256k1_preallocated.h>
 #include <secp256k1_recovery.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 struct ecdsa_signer {
     secp256k1_context *context;
 };
-
-// Fills p with the system's randomness; n is at most 256, which getrandom gives in one piece.
-static int draw(void *p, size_t n, struct error *why) {
-    ssize_t got;
-    do {
-        got = getrandom(p, n, 0);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0 || (size_t)got != n) return error_set_os(why, ERR_IO, errno, "getrandom");
-    return 0;
-}
 
 static void key_bytes(struct ecdsa_public_key *ret, const secp256k1_pubkey *key) {
     uint8_t encoded[65];
@@ -139,7 +129,7 @@ int ecdsa_signer_new(struct ecdsa_signer **ret, struct error *why) {
         r = error_set(why, ERR_NO_MEMORY, "no memory for a signer");
         goto out;
     }
-    if ((r = draw(seed, sizeof seed, why)) != 0) goto out;
+    random_bytes(seed, sizeof seed);
     signer->context = secp256k1_context_preallocated_create(place, SECP256K1_CONTEXT_NONE);
     if (!secp256k1_context_randomize(signer->context, seed)) {
         r = error_set(why, ERR_INTERNAL, "the signer's context cannot be blinded");
@@ -190,10 +180,8 @@ int ecdsa_public_key_of(const struct ecdsa_signer *signer, struct ecdsa_public_k
     return 0;
 }
 
-int ecdsa_secret_key_new(struct ecdsa_secret_key *ret, struct error *why) {
+void ecdsa_secret_key_new(struct ecdsa_secret_key *ret) {
     do {
-        int r = draw(ret->b, sizeof ret->b, why);
-        if (r != 0) return r;
+        random_bytes(ret->b, sizeof ret->b);
     } while (!secp256k1_ec_seckey_verify(secp256k1_context_static, ret->b));
-    return 0;
 }

@@ -66,7 +66,7 @@ void ecdsa_public_key_compress(uint8_t ret[33], const struct ecdsa_public_key *k
 struct ecdsa_signer;
 
 /* ecdsa_signer_new makes a signer; ecdsa_signer_free ends it (NULL is fine).
- * errors: ERR_NO_MEMORY, ERR_IO (the system has no randomness). */
+ * errors: ERR_NO_MEMORY, ERR_INTERNAL. */
 [[gnu::warn_unused_result]] int ecdsa_signer_new(struct ecdsa_signer **ret, struct error *why);
 void ecdsa_signer_free(struct ecdsa_signer *signer);
 
@@ -82,8 +82,7 @@ void ecdsa_signer_free(struct ecdsa_signer *signer);
                                                     const struct ecdsa_secret_key *key,
                                                     struct error *why);
 
-/* ecdsa_secret_key_new draws a key from the operating system. errors: ERR_IO. */
-[[gnu::warn_unused_result]] int ecdsa_secret_key_new(struct ecdsa_secret_key *ret,
-                                                     struct error *why);
+/* ecdsa_secret_key_new draws a key from the operating system (random_bytes). */
+void ecdsa_secret_key_new(struct ecdsa_secret_key *ret);
 
 #endif

@@ -63,7 +63,7 @@ TEST(ecdsa_what_was_signed_is_recovered_and_verified) {
         struct hash digest;
         struct address address;
         fill_random(digest.b, 32, &seed);
-        CHECK_OK(ecdsa_secret_key_new(&key, &why), &why);
+        ecdsa_secret_key_new(&key);
         CHECK_OK(ecdsa_public_key_of(signer, &public_key, &key, &why), &why);
         CHECK_OK(ecdsa_sign(signer, &signature, &digest, &key, &why), &why);
         CHECK(ecdsa_s_is_low(signature.s));

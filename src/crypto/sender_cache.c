@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "crypto/sender_cache.h"
 
-#include <errno.h>
+#include "base/random.h"
+
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #define WAYS 8
 #define SHARDS 64
@@ -49,12 +49,7 @@ int sender_cache_new(struct sender_cache **ret, size_t entries, struct error *wh
         free(cache);
         return error_set(why, ERR_NO_MEMORY, "no memory for the sender cache");
     }
-    if (getrandom(cache->secret, sizeof cache->secret, 0) != (ssize_t)sizeof cache->secret) {
-        int os = errno;
-        free(cache->entries);
-        free(cache);
-        return error_set_os(why, ERR_IO, os, "getrandom");
-    }
+    random_bytes(cache->secret, sizeof cache->secret);
     for (size_t i = 0; i < SHARDS; i++) {
         (void)pthread_mutex_init(&cache->shard[i].lock, NULL);
     }

@@ -20,7 +20,7 @@ struct sender_cache_stats {
 };
 
 /* sender_cache_new makes a cache of at least `entries` places (rounded up to a power of two, at
- * least 512). errors: ERR_NO_MEMORY, ERR_LIMIT (more than 2^28), ERR_IO (no randomness). */
+ * least 512). errors: ERR_NO_MEMORY, ERR_LIMIT (more than 2^28). */
 [[gnu::warn_unused_result]] int sender_cache_new(struct sender_cache **ret, size_t entries,
                                                  struct error *why);
 void sender_cache_free(struct sender_cache *cache);

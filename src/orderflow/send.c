@@ -222,7 +222,7 @@ static int open_sender(struct sending *s, struct error *why) {
     arena_init(&s->a, 512u << 20);
     int r = ecdsa_signer_new(&s->signer, why);
     if (bytes_starts_with(digits, BYTES_LIT("0x"))) digits = bytes_slice(digits, 2, digits.n);
-    if (r == 0 && digits.n == 0) r = ecdsa_secret_key_new(&s->key, why);
+    if (digits.n == 0) ecdsa_secret_key_new(&s->key);
     if (r == 0 && digits.n > 0 && (digits.n != 64 || hex_decode(s->key.b, digits, NULL) != 0)) {
         r = error_set(why, ERR_SYNTAX, "key: not 64 hexadecimal digits");
     }

@@ -75,7 +75,7 @@ static void node_open(struct node *n, const char *name) {
     must(loop_new(&n->loop, NULL, &why), "loop");
     test_identity_make(&n->id, name);
     must(ecdsa_signer_new(&n->identity.signer, &why), "signer");
-    must(ecdsa_secret_key_new(&n->identity.key, &why), "key");
+    ecdsa_secret_key_new(&n->identity.key);
     const struct share_options o = {.loop = n->loop,
                                     .name = name,
                                     .identity = &n->identity,

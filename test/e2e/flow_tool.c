@@ -603,10 +603,10 @@ int main(int argc, char **argv) {
     random_fast_seed(&r.random, strtoul(argv[5], NULL, 10));
     r.acked = calloc(r.count, 1);
     r.origin = calloc(r.count, 1);
-    if (loop_new(&r.loop, NULL, &why) != 0 || ecdsa_signer_new(&r.signer, &why) != 0 ||
-        ecdsa_secret_key_new(&r.key, &why) != 0) {
+    if (loop_new(&r.loop, NULL, &why) != 0 || ecdsa_signer_new(&r.signer, &why) != 0) {
         die("start", &why);
     }
+    ecdsa_secret_key_new(&r.key);
     for (int i = 6; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--node") == 0) url = argv[i + 1];
         if (strcmp(argv[i], "--builder") == 0 && url) open_node(&r, url, argv[i + 1]);
