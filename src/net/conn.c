@@ -350,6 +350,10 @@ static void dispatch(struct conn *c, unsigned events) {
     case CONN_HANDSHAKE:
         handshake(c);
         break;
+    case CONN_PAUSED:
+        // The hook's answer has nobody to go to, and the kernel would tell of the end all the time.
+        if (events & LOOP_HANGUP) fail(c, ERR_CLOSED, "connection lost in the handshake", 0);
+        break;
     case CONN_OPEN:
         open_events(c, events);
         break;

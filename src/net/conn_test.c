@@ -362,6 +362,30 @@ TEST(attested_hooks_carry_nonces_both_ways) {
 TEST(attested_hooks_may_take_their_time) {
     attested_run(true, false, 0);
 }
+// Else its place stays taken until the hook is done, and the loop spins: the kernel tells again and
+// again.
+TEST(a_handshake_that_waits_for_a_hook_ends_with_its_peer) {
+    struct attested s = {.wait_once = true}, c = {0};
+    struct linger now = {.l_onoff = 1};
+    struct pair p;
+    test_identity_make(&s.id, "s");
+    struct tls *server = test_tls(
+        &(struct tls_options){.role = TLS_SERVER, .trust = TLS_TRUST_HOOK, .hooks = &server_hooks});
+    struct tls *client = test_tls(
+        &(struct tls_options){.role = TLS_CLIENT, .trust = TLS_TRUST_HOOK, .hooks = &silent_hooks});
+    pair_start(&p, client, server, NULL, &c, &s);
+    TURN_UNTIL(p.loop, !s.wait_once);
+    CHECK(setsockopt(p.client.conn.watch.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now) == 0);
+    conn_close(&p.client.conn);
+    TURN_UNTIL(p.loop, p.server.closed);
+    CHECK_ERR((int)p.server.why.code, ERR_CLOSED);
+    conn_resume(&p.server.conn); // the hook's answer comes too late
+    CHECK(loop_turn(p.loop, 0, NULL) == 0);
+    pair_stop(&p);
+    tls_free(server);
+    tls_free(client);
+    test_identity_free(&s.id);
+}
 TEST(attested_hooks_refuse_with_their_reason) {
     attested_run(false, true, 0);
 }
