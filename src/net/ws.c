@@ -25,6 +25,8 @@ struct ws {
     size_t lent;          /* ws_lent */
     uint64_t heard_bytes; /* conn.in_bytes at the last look */
     bool pinged, paused, closing, peer_closed, dead;
+    bool owes; /* the pong below waits for room */
+    uint8_t owed_bytes, owed[125];
 };
 
 /* ---- life ---- */
@@ -131,6 +133,23 @@ static void refuse(struct ws *w, int code, const struct error *why) {
         conn_finish(w->conn);
 }
 
+static void answer_ping(struct ws *w, struct bytes data) {
+    websocket_write_pong(&w->engine, conn_queue(w->conn), data);
+    if (conn_queued(w->conn) == ERR_NO_MEMORY) end_with(w, ERR_NO_MEMORY, "no memory");
+}
+
+/* A peer that does not read gets the answer to its last ping only, when there is room again
+ * (RFC 6455, 5.5.3): else its pings would grow the queue without end. */
+static void take_ping(struct ws *w, struct bytes data) {
+    w->owes = conn_pending(w->conn) > CONN_HIGH_BYTES;
+    if (!w->owes) {
+        answer_ping(w, data);
+        return;
+    }
+    w->owed_bytes = (uint8_t)data.n;
+    if (data.n) memcpy(w->owed, data.p, data.n);
+}
+
 static void take(struct ws *w, uint8_t *p, size_t n) {
     struct websocket_event ev;
     struct error why = {0};
@@ -146,8 +165,7 @@ static void take(struct ws *w, uint8_t *p, size_t n) {
                 w->events->message(w, w->context, ev.type == WEBSOCKET_TEXT, ev.data);
             }
         } else if (ev.type == WEBSOCKET_PING) {
-            websocket_write_pong(&w->engine, conn_queue(w->conn), ev.data);
-            if (conn_queued(w->conn) == ERR_NO_MEMORY) end_with(w, ERR_NO_MEMORY, "no memory");
+            take_ping(w, ev.data);
         } else if (ev.type == WEBSOCKET_CLOSE) {
             answer_close(w, ev.close_code);
         }
@@ -200,7 +218,11 @@ static void on_readable(struct conn *c) {
 
 static void on_drained(struct conn *c) {
     struct ws *w = c->owner;
-    if (w->events->drained && !w->closing) w->events->drained(w, w->context);
+    w->busy++;
+    if (w->owes && !w->closing) answer_ping(w, bytes_make(w->owed, w->owed_bytes));
+    w->owes = false;
+    if (!w->dead && w->events->drained && !w->closing) w->events->drained(w, w->context);
+    unbusy(w);
 }
 
 static void on_closed(struct conn *c, const struct error *why) {

@@ -1,5 +1,5 @@
 /* WebSocket endpoints against each other and against raw bytes. SPDX-License-Identifier: MIT */
-#include "net/testing.h"
+#include "net/raw_testing.h"
 #include "net/ws.h"
 
 #include <stdio.h>
@@ -9,6 +9,7 @@ struct world {
     struct loop *loop;
     struct server *server;
     struct client *client;
+    struct socket_address address;
     struct route route;
     struct ws *served; /* the server's end; NULL after its end */
     struct ws_options options;
@@ -72,7 +73,6 @@ static const struct ws_events client_events = {c_open, c_message, c_drained, c_c
 
 static void world_open(struct world *w, const struct ws_options *o) {
     struct error why = {0};
-    struct socket_address a;
     struct server_listener ln = {0};
     char url[64], text[SOCKET_TEXT_MAX];
     memset(w, 0, sizeof *w);
@@ -82,8 +82,8 @@ static void world_open(struct world *w, const struct ws_options *o) {
     CHECK_OK(loop_new(&w->loop, NULL, &why), &why);
     CHECK_OK(server_new(&w->server, w->loop, &so, &why), &why);
     CHECK_OK(socket_address_parse(&ln.address, BYTES_LIT("127.0.0.1:0"), 0, &why), &why);
-    CHECK_OK(server_listen(w->server, &a, &ln, &why), &why);
-    socket_address_text(text, &a);
+    CHECK_OK(server_listen(w->server, &w->address, &ln, &why), &why);
+    socket_address_text(text, &w->address);
     snprintf(url, sizeof url, "http://%.50s", text);
     struct client_options co = {.url = url};
     CHECK_OK(client_new(&w->client, w->loop, &co, &why), &why);
@@ -190,6 +190,39 @@ TEST(silence_is_pinged_and_death_is_noticed) {
     TURN_UNTIL(w.loop, e.closed);
     CHECK_U64(e.code, 1006);
     CHECK_ERR((int)e.why.code, ERR_TIMEOUT);
+    world_close(&w);
+}
+
+TEST(pings_of_who_does_not_read_pile_up_no_answers) {
+    static const char handshake[] =
+        "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    enum { FRAME = 131, FRAMES = 128000 };
+    static uint8_t pings[FRAME * FRAMES];
+    static const char last[] = "the very last one";
+    struct world w;
+    struct raw r;
+    size_t most = 0;
+    world_open(&w, NULL);
+    raw_open(&r, w.loop, &w.address);
+    raw_say(&r, handshake);
+    TURN_UNTIL(w.loop, w.served);
+    conn_pause(&r.conn);
+    for (size_t i = 0; i < FRAMES; i++) {
+        pings[i * FRAME] = 0x89;
+        pings[i * FRAME + 1] = 0x80 | 125; // and a mask of zeros
+    }
+    memcpy(pings + sizeof pings - sizeof last, last, sizeof last);
+    CHECK_ERR(conn_write(&r.conn, bytes_make(pings, sizeof pings)), ERR_AGAIN);
+    for (int turns = 0; turns < 100 || conn_pending(&r.conn) > 0; turns++) {
+        CHECK(loop_turn(w.loop, 0, NULL) == 0);
+        if (ws_pending(w.served) > most) most = ws_pending(w.served);
+    }
+    CHECK(most <= CONN_HIGH_BYTES + LOOP_SCRATCH_BYTES);
+    conn_resume(&r.conn);
+    TURN_UNTIL(w.loop, r.heard.n && memmem(r.heard.p, r.heard.n, last, sizeof last));
+    raw_free(&r);
+    TURN_UNTIL(w.loop, !w.served);
     world_close(&w);
 }
 
