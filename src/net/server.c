@@ -160,7 +160,7 @@ void server_conn_close(struct server_conn *sc) {
         server_conn_unbusy(sc);
         if (dead) return;
     }
-    if (sc->h2 && sc->cursor) {
+    if (sc->h2 && (sc->cursor || sc->giving)) {
         sc->doomed = true; // the engine is on the stack: its reader closes
         return;
     }
@@ -215,7 +215,10 @@ static void on_readable(struct conn *c) {
 static void on_drained(struct conn *c) {
     struct server_conn *sc = c->owner;
     sc->busy++;
-    if (sc->protocol == PROTOCOL_HTTP1 && sc->x) exchange_drained(sc->x);
+    if (sc->protocol == PROTOCOL_HTTP1 && sc->x)
+        exchange_drained(sc->x);
+    else if (sc->protocol == PROTOCOL_HTTP1 && sc->in.n && !sc->ended)
+        conn_resume(c); // requests wait that were not taken for the answers before them
     if (sc->protocol == PROTOCOL_HTTP2 && !sc->dead) server_http2_flush(sc);
     server_conn_unbusy(sc);
 }

@@ -188,6 +188,11 @@ static bool step(struct server_conn *sc, struct bytes *in) {
     }
 }
 
+/* Who asks on and reads no answers is not read either, until the queue has drained. */
+static bool owes_much(const struct server_conn *sc) {
+    return conn_pending(&sc->conn) > CONN_HIGH_BYTES;
+}
+
 static void process(struct server_conn *sc, struct bytes *in) {
     sc->cursor = in;
     while (!sc->dead && sc->protocol == PROTOCOL_HTTP1 && !sc->conn.finishing) {
@@ -197,7 +202,7 @@ static void process(struct server_conn *sc, struct bytes *in) {
         }
         if (sc->x && sc->x->paused) sc->held = true;
         if (sc->x && (sc->x->request_ended || sc->x->paused)) break;
-        if (!sc->x && (in->n == 0 || !next_message(sc))) break;
+        if (!sc->x && (in->n == 0 || owes_much(sc) || !next_message(sc))) break;
         if (!step(sc, in)) break;
     }
     sc->cursor = NULL;

@@ -7,19 +7,26 @@
 
 /* ---- answering ---- */
 
+/* Takes a piece from the engine. Its events call handlers, and what these do may end the connection
+ * (server_room); false: it is gone. */
+static bool take_output(struct server_conn *sc) {
+    struct error why;
+    sc->giving = true;
+    int r = http2_output(sc->h2, conn_queue(&sc->conn), OUTPUT_BYTES, &why);
+    sc->giving = false;
+    if (r == 0 && !sc->doomed && conn_queued(&sc->conn) != ERR_NO_MEMORY) return true;
+    server_conn_close(sc);
+    return false;
+}
+
 /* Writes what the engine has, as long as the connection takes it; the rest waits for `drained`. */
 void server_http2_flush(struct server_conn *sc) {
-    struct error why;
-    while (!sc->dead && conn_pending(&sc->conn) < CONN_HIGH_BYTES && http2_wants_output(sc->h2)) {
+    if (sc->giving) return; // it goes on when the handler has returned
+    while (conn_pending(&sc->conn) < CONN_HIGH_BYTES && http2_wants_output(sc->h2)) {
         size_t before = conn_pending(&sc->conn);
-        if (http2_output(sc->h2, conn_queue(&sc->conn), OUTPUT_BYTES, &why) < 0 ||
-            conn_queued(&sc->conn) == ERR_NO_MEMORY) {
-            server_conn_close(sc);
-            return;
-        }
+        if (!take_output(sc)) return;
         if (conn_pending(&sc->conn) == before) break;
     }
-    if (sc->dead) return;
     if (http2_wants_output(sc->h2)) sc->conn.full = true; // come back when it is drained
     if (http2_is_done(sc->h2)) server_conn_finish(sc);
 }
@@ -206,20 +213,37 @@ void server_http2_readable(struct server_conn *sc) {
     server_http2_flush(sc);
 }
 
+static bool body_is_late(const struct exchange *x, uint64_t now) {
+    const struct server_limits *limits = &x->server->limits;
+    // A tunnel is no body: silence is its right.
+    if (x->request_ended || x->paused || x->request_copy.method == HTTP_CONNECT) return false;
+    uint64_t last_ns = x->moved_ns + limits->body_ns, whole_ns = limits->whole_body_ns;
+    if (whole_ns && x->start_ns + whole_ns < last_ns) last_ns = x->start_ns + whole_ns;
+    return now >= last_ns;
+}
+
+/* Something waits, and the window of the stream lets nothing of it out. That the connection takes
+ * bytes proves nothing: others' streams share it. */
+static bool answer_is_stuck(struct exchange *x, uint64_t now) {
+    size_t queued = http2_queued(x->stream);
+    uint64_t taken = x->out_bytes - queued;
+    if (queued == 0 || taken != x->taken_bytes || !x->stuck_ns) {
+        x->taken_bytes = taken;
+        x->stuck_ns = now;
+    }
+    return now - x->stuck_ns >= x->server->limits.write_ns;
+}
+
 void server_http2_sweep(struct server_conn *sc, uint64_t now) {
     http2_sweep(sc->h2, now);
     say_last(sc, now);
     if (http2_wants_output(sc->h2)) flush_later(sc);
-    const struct server_limits *limits = &sc->server->limits;
     for (struct exchange *x = sc->streams; x; x = x->next) {
-        // A tunnel is no body: silence is its right.
-        if (x->request_ended || x->paused || x->request_copy.method == HTTP_CONNECT) continue;
-        uint64_t last_ns = x->moved_ns + limits->body_ns, whole_ns = limits->whole_body_ns;
-        if (whole_ns && x->start_ns + whole_ns < last_ns) last_ns = x->start_ns + whole_ns;
-        if (now < last_ns) continue;
-        metric_inc(server_refused(sc->server, "slow"));
+        bool late = body_is_late(x, now), stuck = answer_is_stuck(x, now);
+        if (!late && !stuck) continue;
+        metric_inc(server_refused(sc->server, late ? "slow" : "slow_reader"));
         http2_reset(sc->h2, x->stream, HTTP2_CANCEL);
-        x->moved_ns = now; // counted once: the stream closes when the reset is written
+        x->moved_ns = x->stuck_ns = now; // counted once: it closes when the reset is written
         flush_later(sc);
     }
 }

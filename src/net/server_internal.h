@@ -56,6 +56,7 @@ struct server_conn {
     bool retiring : 1;
     bool doomed : 1;  /* closed as soon as the engine returns */
     bool held : 1;    /* HTTP/1: the exchange was paused; the engine may have more without bytes */
+    bool giving : 1;  /* HTTP/2: the engine is on the stack, giving output */
     bool noticed : 1; /* HTTP/2: the first GOAWAY went out, and a ping behind it */
     bool last_said : 1;   /* HTTP/2: the second: no later stream is taken */
     struct exchange *x;   /* HTTP/1: the one at work */
@@ -96,6 +97,8 @@ struct exchange {
     uint64_t body_max;
     size_t untaken;    /* HTTP/2: body bytes whose window is held back */
     uint64_t moved_ns; /* HTTP/2: when the body last moved, or was wanted again */
+    uint64_t stuck_ns; /* HTTP/2: since when the client's window lets nothing of the answer out */
+    uint64_t taken_bytes; /* HTTP/2: of the answer, what had gone out by then */
     const struct exchange_events *events;
     void *context;
     uint64_t start_ns, in_bytes, out_bytes;
