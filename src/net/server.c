@@ -332,14 +332,20 @@ bool server_room(struct server *s, const struct conn *asking, size_t n) {
 
 /* ---- accepting ---- */
 
+static bool is_being_answered(const struct exchange *x) {
+    return x->begun && (!x->answered || (x->stream && http2_queued(x->stream)));
+}
+
 // Part of a request is here, or nothing: the handshake, the head or the body is still to come.
 static bool is_incomplete(const struct exchange *x) {
-    return !x->request_ended && !x->paused && x->request && x->request->method != HTTP_CONNECT;
+    return !x->request_ended && !x->paused && !is_being_answered(x) && x->request &&
+           x->request->method != HTTP_CONNECT;
 }
 
 static bool is_unfinished(const struct server_conn *sc) {
     if (sc->closing || sc->doomed || sc->cursor || sc->busy > 0 || sc->conn.finishing) return false;
     if (sc->idle || sc->protocol == PROTOCOL_TUNNEL) return false;
+    if (conn_pending(&sc->conn) > 0) return false; // the answer before is not yet written
     if (sc->x) return !sc->x->request || is_incomplete(sc->x);
     for (const struct exchange *x = sc->streams; x; x = x->next) {
         if (!is_incomplete(x)) return false;
@@ -363,30 +369,39 @@ static bool make_room(struct server *s, bool unfinished) {
     return true;
 }
 
-static struct client_row *count_client(struct server *s, const struct socket_address *peer,
-                                       bool *ret_ok) {
-    *ret_ok = true;
-    if (!s->count_clients || peer->any.sa_family == AF_UNIX) return NULL;
+static bool count_client(struct server *s, struct client_row **ret,
+                         const struct socket_address *peer) {
+    *ret = NULL;
+    if (!s->count_clients || peer->any.sa_family == AF_UNIX) return true;
     struct client_row *row =
         clients_enter(&s->clients, peer, loop_now_ns(s->loop), s->limits.requests_per_second);
-    *ret_ok = row != NULL;
-    if (!row) return NULL;
+    if (!row) return false;
     unsigned most = s->limits.connections_per_client;
     if (most && row->connections > most) {
         clients_leave(row);
-        *ret_ok = false;
+        return false;
     }
-    return row;
+    *ret = row;
+    return true;
+}
+
+/* The client's own limit first: who has all that he may have must not take a place from another. */
+static bool admit(struct server *s, struct client_row **ret, const struct socket_address *peer) {
+    if (!count_client(s, ret, peer)) {
+        refused(s, "client_connections");
+        return false;
+    }
+    if (s->connection_count < s->limits.connections || make_room(s, true)) return true;
+    refused(s, "connections");
+    if (*ret) clients_leave(*ret);
+    return false;
 }
 
 int server_accept(struct listener *ln, int fd, const struct socket_address *peer) {
     struct server *s = ln->server;
     struct error why = {0};
-    bool ok = s->connection_count < s->limits.connections || make_room(s, true);
-    if (!ok) refused(s, "connections");
-    struct client_row *client = ok ? count_client(s, peer, &ok) : NULL;
-    if (!ok) {
-        if (s->connection_count < s->limits.connections) refused(s, "client_connections");
+    struct client_row *client;
+    if (!admit(s, &client, peer)) {
         close(fd);
         return 0;
     }

@@ -10,7 +10,7 @@ struct world {
     struct socket_address address;
     struct exchange *held; /* answered later */
     unsigned gone;
-    struct route routes[3];
+    struct route routes[5];
 };
 
 static void greet(struct exchange *x, void *context) {
@@ -38,18 +38,36 @@ static void gather(struct exchange *x, void *context) {
     exchange_set_events(x, &events, context);
 }
 
-static void open_world(struct world *w) {
+static void answer_early(struct exchange *x, void *context) {
+    exchange_set_events(x, &events, context);
+    exchange_begin(x, 200, -1);
+    CHECK_ERR(exchange_write(x, BYTES_LIT("so far")), 0);
+}
+
+static void tell_much(struct exchange *x, void *context) {
+    long_answer(x, 16 << 20, context);
+}
+
+static void open_world_for(struct world *w, unsigned per_client, bool proxy_protocol) {
     struct error why;
-    struct server_listener ln = {.http2_detect = true};
+    struct server_listener ln = {.http2_detect = true, .proxy_protocol = proxy_protocol};
     *w = (struct world){.routes = {{"GET", "/", greet, NULL, 0, 0},
                                    {"GET", "/hold", hold, w, 0, 0},
-                                   {"POST", "/", gather, w, 1000, ROUTE_STREAM}}};
+                                   {"POST", "/", gather, w, 1000, ROUTE_STREAM},
+                                   {"POST", "/early", answer_early, w, 1000, ROUTE_STREAM},
+                                   {"GET", "/much", tell_much, w, 0, 0}}};
     const struct server_options o = {
-        .routes = w->routes, .route_count = 3, .limits = {.connections = PLACES}};
+        .routes = w->routes,
+        .route_count = 5,
+        .limits = {.connections = PLACES, .connections_per_client = per_client}};
     CHECK_OK(loop_new(&w->loop, NULL, &why), &why);
     CHECK_OK(server_new(&w->server, w->loop, &o, &why), &why);
     CHECK_OK(socket_address_parse(&ln.address, BYTES_LIT("127.0.0.1:0"), 0, &why), &why);
     CHECK_OK(server_listen(w->server, &w->address, &ln, &why), &why);
+}
+
+static void open_world(struct world *w) {
+    open_world_for(w, 0, false);
 }
 
 static void close_world(struct world *w) {
@@ -135,6 +153,55 @@ TEST(who_waits_for_an_answer_keeps_his_place) {
     for (unsigned i = 0; i < PLACES + 2; i++) {
         raw_free(&r[i]);
     }
+    close_world(&w);
+}
+
+// An answer that is on its way is whole before its connection goes, whatever is still to come in.
+TEST(who_is_being_answered_keeps_his_place) {
+    struct world w;
+    struct raw early, behind, r[PLACES + 1];
+    open_world(&w);
+    come(&w, &early, "POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf");
+    TURN_UNTIL(w.loop, heard(&early, "so far"));
+    raw_open(&behind, w.loop, &w.address);
+    conn_pause(&behind.conn);
+    say(&w, &behind, "GET /much HTTP/1.1\r\nHost: a\r\n\r\nGET / HT");
+    for (unsigned i = 0; i < PLACES + 1; i++) {
+        come(&w, &r[i], "GET /");
+        TURN_UNTIL(w.loop, server_connections(w.server) == (i < 2 ? i + 3 : PLACES));
+    }
+    TURN_UNTIL(w.loop, r[0].closed && r[1].closed && r[2].closed);
+    CHECK(!early.closed && !r[3].closed && !r[4].closed && w.gone == 0);
+    conn_resume(&behind.conn);
+    TURN_UNTIL(w.loop, behind.closed || behind.heard.n > 16 << 20);
+    CHECK(behind.heard.n > 16 << 20);
+    raw_free(&early);
+    raw_free(&behind);
+    for (unsigned i = 0; i < PLACES + 1; i++) {
+        raw_free(&r[i]);
+    }
+    close_world(&w);
+}
+
+TEST(who_has_all_the_places_that_he_may_have_takes_none_from_others) {
+    static const char *const hello[] = {
+        "PROXY TCP4 10.0.0.1 10.0.0.9 1 2\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "PROXY TCP4 10.0.0.2 10.0.0.9 1 2\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"};
+    struct world w;
+    struct raw r[PLACES], more;
+    open_world_for(&w, PLACES / 2, true);
+    for (unsigned i = 0; i < PLACES; i++) {
+        come(&w, &r[i], hello[i / 2]);
+        TURN_UNTIL(w.loop, heard(&r[i], "hello"));
+    }
+    come(&w, &more, hello[1]);
+    TURN_UNTIL(w.loop, more.closed);
+    for (unsigned i = 0; i < PLACES; i++) {
+        CHECK(!r[i].closed);
+        raw_free(&r[i]);
+    }
+    CHECK_U64(server_connections(w.server), PLACES);
+    raw_free(&more);
     close_world(&w);
 }
 
