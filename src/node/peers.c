@@ -68,13 +68,17 @@ static struct peer *add(struct peers *p, unsigned where, size_t bytes_max) {
     return q;
 }
 
+static void tell_gone(const struct peers *p, uint64_t id) {
+    for (size_t i = 0; i < p->listener_count; i++) {
+        p->listeners[i].gone(p->listeners[i].context, id);
+    }
+}
+
 // The connection is gone or given up already; everybody else hears of it.
 static void forget(struct peer *q) {
     struct peers *p = q->peers;
     (void)map_remove(&p->map, bytes_make(&q->id, sizeof q->id));
-    for (size_t i = 0; i < p->listener_count; i++) {
-        p->listeners[i].gone(p->listeners[i].context, q->id);
-    }
+    tell_gone(p, q->id);
     buf_free(&q->in);
     free(q);
 }
@@ -272,7 +276,10 @@ static void on_letters(struct loop_fd *watch, unsigned events) {
 
 void peers_done(struct peers *p, uint64_t peer, size_t bytes) {
     struct peer *q = find(p, peer);
-    if (!q) return;
+    if (!q) {
+        tell_gone(p, peer); // what this message began after the peer had gone ends as well
+        return;
+    }
     q->jobs--;
     q->job_bytes -= bytes;
     tell_kept(q);

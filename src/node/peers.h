@@ -35,9 +35,11 @@ void peers_admit(struct server *s, struct conn *c, void *context);
  *          is cut off then, if it has not read what came before, else it gets the message all the
  *          same. */
 void peers_send(struct peers *p, uint64_t peer, struct bytes message, struct bytes instead);
-/* peers_done: a message of the peer, of that many bytes, is answered. */
+/* peers_done: a message of the peer, of that many bytes, is answered. thread  the loop's. */
 void peers_done(struct peers *p, uint64_t peer, size_t bytes);
 
+/* peers_on_gone: `gone` is called when a peer goes, and again with each message of it that is
+ * answered only after that. Before there are peers. errors ERR_LIMIT. */
 [[gnu::warn_unused_result]] int peers_on_gone(struct peers *p,
                                               void (*gone)(void *context, uint64_t peer),
                                               void *context, struct error *why);
