@@ -398,32 +398,43 @@ static void drop_outdated(struct txpool *p, struct pool_account *a) {
     }
 }
 
-static int renew_all(struct txpool *p, struct pool_news *news, bool forked, struct error *why) {
+static int renew_account_now(struct txpool *p, struct pool_account *a, struct pool_news *news,
+                             bool forked, struct error *why) {
     uint64_t now_s = clock_wall_ns(p->clock) / NS_PER_S, age = p->options.limits.queued_s;
-    struct pool_account *empty[64];
-    size_t at = 0, empty_count = 0;
+    int r = load_account(p, a, why);
+    if (r != 0) return r;
+    if (forked) drop_outdated(p, a);
+    while (a->count && a->txs[0]->tx.nonce < a->nonce) {
+        remember(p, a->txs[0]);
+        take_out(p, a, 0);
+    }
+    renew_account(p, a, news);
+    while (a->count > a->pending && !a->txs[a->count - 1]->local &&
+           a->txs[a->count - 1]->arrived_s + age < now_s) {
+        take_out(p, a, a->count - 1);
+    }
+    return 0;
+}
+
+// Those that end up empty go when all are seen: however many a block takes, each is read once.
+static int renew_all(struct txpool *p, struct pool_news *news, bool forked, struct error *why) {
+    struct pool_account *empty = NULL;
+    size_t at = 0;
     struct bytes key;
     void *value;
-    while (map_next(&p->by_sender, &at, &key, &value)) {
+    int r = 0;
+    while (r == 0 && map_next(&p->by_sender, &at, &key, &value)) {
         struct pool_account *a = value;
-        int r = load_account(p, a, why);
-        if (r != 0) return r;
-        if (forked) drop_outdated(p, a);
-        while (a->count && a->txs[0]->tx.nonce < a->nonce) {
-            remember(p, a->txs[0]);
-            take_out(p, a, 0);
-        }
-        renew_account(p, a, news);
-        while (a->count > a->pending && !a->txs[a->count - 1]->local &&
-               a->txs[a->count - 1]->arrived_s + age < now_s) {
-            take_out(p, a, a->count - 1);
-        }
-        if (a->count == 0 && empty_count < 64) empty[empty_count++] = a;
+        r = renew_account_now(p, a, news, forked, why);
+        if (a->count) continue;
+        a->next_empty = empty;
+        empty = a;
     }
-    for (size_t i = 0; i < empty_count; i++) {
-        drop_account(p, empty[i]);
+    for (struct pool_account *next; empty; empty = next) {
+        next = empty->next_empty;
+        drop_account(p, empty);
     }
-    return empty_count == 64 ? renew_all(p, news, false, why) : 0;
+    return r;
 }
 
 // Blob transactions lost their sidecar in the block; the pool may still have it.

@@ -30,6 +30,7 @@ struct pool_account {
     bool delegated;                      /* has a code delegation */
     bool has_code;                       /* any other code: cannot send */
     struct pool_place last, last_queued; /* in txpool.cheapest */
+    struct pool_account *next_empty;     /* of those that a new head left nothing of */
 };
 
 /* Senders by what their last transaction pays, the least first; who makes room is found there.

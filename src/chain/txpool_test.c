@@ -152,6 +152,52 @@ TEST(subscribers_hear_of_each_once) {
     finish();
 }
 
+/* A reader that counts how often accounts are read. */
+static unsigned account_reads;
+static int counted_account(void *ctx, struct state_base_account *ret, const struct address *a,
+                           struct error *e) {
+    account_reads++;
+    return memory_state_reader(ctx).account(ctx, ret, a, e);
+}
+
+TEST(a_new_head_reads_each_account_once) {
+    enum { MANY = 400 };
+    struct ecdsa_secret_key key = {{0}};
+    static struct address who[MANY];
+    begin((struct txpool_limits){0}, NULL);
+    for (unsigned i = 0; i < MANY; i++) {
+        struct ecdsa_public_key public;
+        struct tx t = plain(0, 1000, 100);
+        struct hash hash;
+        store_be32(key.b + 28, 1000 + i);
+        CHECK_OK(ecdsa_public_key_of(signer, &public, &key, &why), &why);
+        who[i] = ecdsa_address(&public);
+        CHECK_OK(memory_state_set_account(&state, &who[i], u256_from_u64(1000000000000000), 0,
+                                          (struct bytes){NULL, 0}, &why),
+                 &why);
+        CHECK_OK(tx_sign(&t, signer, &key, &arena, &why), &why);
+        CHECK_OK(txpool_add(pool, t.raw, false, &hash, &why), &why);
+    }
+    check_counts(MANY, 0);
+    for (unsigned i = 0; i < MANY; i++) { // a block took all of them
+        CHECK_OK(memory_state_set_account(&state, &who[i], u256_from_u64(1000000000000000), 1,
+                                          (struct bytes){NULL, 0}, &why),
+                 &why);
+    }
+    struct txpool_head head = {.reader = memory_state_reader(&state),
+                               .number = 2,
+                               .timestamp = 112,
+                               .gas_limit = 30000000,
+                               .base_fee = u256_from_u64(base_fee),
+                               .fork = FORK_PRAGUE};
+    head.reader.account = counted_account;
+    account_reads = 0;
+    CHECK_OK(txpool_set_head(pool, &head, NULL, 0, &why), &why);
+    check_counts(0, 0);
+    CHECK_U64(account_reads, MANY);
+    finish();
+}
+
 TEST(a_pending_one_does_not_grow_too_old) {
     begin((struct txpool_limits){0}, NULL);
     CHECK_OK(put(0, plain(0, 20, 1), false), &why);
