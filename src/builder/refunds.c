@@ -32,19 +32,26 @@ static struct refund_party *party_of(struct refunds *r, const struct address *id
     return p;
 }
 
+// Room for one more: a count that is a power of two, or none, is a full list.
+static bool order_room(struct refunds *r, struct refund_party *p) {
+    size_t n = p->order_count;
+    if ((n & (n - 1)) != 0) return true;
+    struct refund_order *orders = arena_new_array(r->a, struct refund_order, n ? 2 * n : 1);
+    if (!orders) return false;
+    if (n) memcpy(orders, p->orders, n * sizeof *orders);
+    p->orders = orders;
+    return true;
+}
+
 static int count_step(struct refunds *r, const struct fill_step *step) {
     const struct job_entry *e = (const struct job_entry *)(const void *)step->order;
     bool pays = step->result.status == COMMIT_DONE && !u256_is_zero(step->result.profit);
     if (!pays || build_order_is_public(e->job.order)) return 0;
     struct address identity = build_order_identity(e->job.order);
     struct refund_party *p = party_of(r, &identity);
-    struct refund_order *orders = arena_new_array(r->a, struct refund_order, p->order_count + 1);
-    if (!orders) return no_memory(r->why);
-    if (p->order_count) memcpy(orders, p->orders, p->order_count * sizeof *orders);
-    orders[p->order_count] = (struct refund_order){
+    if (!order_room(r, p)) return no_memory(r->why);
+    p->orders[p->order_count++] = (struct refund_order){
         .entry = e, .paid = step->result.profit, .delayed = step->result.delayed};
-    p->orders = orders;
-    p->order_count++;
     p->paid = u256_add(p->paid, step->result.profit);
     return 0;
 }
@@ -126,19 +133,42 @@ static bool touch(struct groups *g, const struct refund_party *x, const struct r
     return false;
 }
 
+// By what they paid, so that those who paid most are tried together first.
+static int by_paid_there(const void *a, const void *b) {
+    const struct refund_party *const *x = a, *const *y = b;
+    return by_paid(*x, *y);
+}
+
+static int try_joint(struct refunds *r, const struct refund_party *x,
+                     const struct refund_party *y) {
+    struct refund_report *ret = r->ret;
+    struct u256 reduced;
+    ret->pairs_tried++;
+    int code = value_without(r, &x->identity, &y->identity, &reduced);
+    struct u256 delta = less(r->full, reduced);
+    if (code != 0 || u256_is_zero(delta)) return code;
+    size_t i = (size_t)(x - ret->parties), k = (size_t)(y - ret->parties);
+    ret->joints[ret->joint_count++] =
+        i < k ? (struct refund_joint){i, k, delta} : (struct refund_joint){k, i, delta};
+    return 0;
+}
+
+// Each try is a block that is built: it is tries that are bounded, whatever comes of them.
 static int joints(struct refunds *r, struct groups *g) {
     struct refund_report *ret = r->ret;
+    const struct refund_party **order =
+        arena_new_array(r->a, const struct refund_party *, ret->party_count + 1);
+    size_t n = 0;
+    if (!order) return no_memory(r->why);
     for (size_t i = 0; i < ret->party_count; i++) {
-        for (size_t k = i + 1; k < ret->party_count; k++) {
-            struct refund_party *x = &ret->parties[i], *y = &ret->parties[k];
-            if (!x->tried || !y->tried) continue;
-            if (ret->joint_count == REFUND_PAIRS_MAX || !touch(g, x, y)) continue;
-            struct u256 reduced;
-            int code = value_without(r, &x->identity, &y->identity, &reduced);
+        if (ret->parties[i].tried) order[n++] = &ret->parties[i];
+    }
+    qsort((void *)order, n, sizeof *order, by_paid_there);
+    for (size_t k = 1; k < n; k++) {
+        for (size_t i = 0; i < k && ret->pairs_tried < REFUND_PAIRS_MAX; i++) {
+            if (!touch(g, order[i], order[k])) continue;
+            int code = try_joint(r, order[i], order[k]);
             if (code != 0) return code;
-            struct u256 delta = less(r->full, reduced);
-            if (u256_is_zero(delta)) continue;
-            ret->joints[ret->joint_count++] = (struct refund_joint){i, k, delta};
         }
     }
     return 0;

@@ -15,7 +15,7 @@
 #include "eth/refund.h"
 
 #define REFUND_IDENTITIES_MAX 512u /* without whom the block is built: those that paid most */
-#define REFUND_PAIRS_MAX 512u
+#define REFUND_PAIRS_MAX 512u      /* and without both: first among those that paid most */
 
 struct refund_order {
     const struct job_entry *entry;
@@ -44,6 +44,7 @@ struct refund_report {
     size_t party_count;
     struct refund_joint *joints;
     size_t joint_count;
+    size_t pairs_tried; /* together; at most REFUND_PAIRS_MAX */
 };
 
 /* refunds_compute does all of it.

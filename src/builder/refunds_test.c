@@ -9,6 +9,7 @@
 static struct world w;
 static struct arena a;
 static struct error why;
+static bool each_its_own; // each order has an identity of its own
 
 static void name_identity(const struct job_entry *e, size_t n) {
     struct build_order *o = (struct build_order *)(uintptr_t)e->job.order;
@@ -28,7 +29,7 @@ static struct refund_report report_of(const char *const *orders, size_t count, u
     world_begin(&w);
     for (size_t i = 0; i < count; i++) {
         const struct job_entry *e = world_add(&w, orders[i]);
-        if (count > REFUND_IDENTITIES_MAX) name_identity(e, i);
+        if (each_its_own || count > REFUND_IDENTITIES_MAX) name_identity(e, i);
     }
     world_simulate(&w);
     CHECK_OK(algorithm_new(&alg, &settings, &why), &why);
@@ -179,6 +180,39 @@ TEST(many_who_pay_little_keep_nobody_from_a_refund) {
     CHECK_U64(tried, REFUND_IDENTITIES_MAX);
     CHECK(r.parties[500].tried && u256_equal(r.parties[500].delta, world_finney(50)));
     CHECK(u256_compare(r.parties[500].refund, world_finney(4)) > 0);
+    end();
+}
+
+TEST(pairs_that_bring_nothing_together_are_bounded_too) {
+    // Each order has a double of another identity: nothing is lost without any two.
+    enum { NONCES = 40, COUNT = 2 * NONCES };
+    static char texts[COUNT][48];
+    static const char *orders[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        (void)snprintf(texts[i], sizeof texts[i], "bundle a.pay:1@%zu min=%zu", i / 2, 1 + i % 2);
+        orders[i] = texts[i];
+    }
+    each_its_own = true;
+    struct refund_report r = report_of(orders, COUNT, 30);
+    each_its_own = false;
+    CHECK_U64(r.party_count, NONCES);
+    CHECK_U64(r.joint_count, 0);
+    CHECK_U64(r.pairs_tried, REFUND_PAIRS_MAX);
+    end();
+}
+
+TEST(an_identity_of_many_orders_takes_memory_for_each_once) {
+    enum { COUNT = 300 };
+    static char texts[COUNT][32];
+    static const char *orders[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        (void)snprintf(texts[i], sizeof texts[i], "bundle %c.pay:1 signer=a", (int)('a' + i % 15));
+        orders[i] = texts[i];
+    }
+    struct refund_report r = report_of(orders, COUNT, 10);
+    CHECK_U64(r.party_count, 1);
+    CHECK_U64(r.parties[0].order_count, COUNT);
+    CHECK(a.used_bytes < (1u << 20));
     end();
 }
 
