@@ -81,20 +81,26 @@ static int commit_tx(struct commit *c, const struct build_item *item, bool *ret_
     return 0;
 }
 
+// The gas that a refund pays for.
+static uint64_t affordable(const struct commit *c, struct u256 value) {
+    struct u256 gas;
+    if (u256_is_zero(c->f->run->env.base_fee)) return UINT64_MAX;
+    u256_div_mod(&gas, NULL, value, c->f->run->env.base_fee);
+    return u256_fits_u64(gas) ? gas.w[0] : UINT64_MAX;
+}
+
 /* Pays a refund whose gas comes out of it; the order fails where that leaves nothing or it is not
- * taken. */
+ * taken. What its recipient's code would need beyond that is not even tried. */
 static int pay(struct commit *c, const struct address *to, struct u256 value) {
     struct block_fill *f = c->f;
-    uint64_t gas;
+    uint64_t gas, most = affordable(c, value);
     bool possible, paid;
-    struct u256 fee;
     if (!f->options.can_pay) return fail(c, COMMIT_REFUND_FAILED);
-    int r = fill_payout_gas(f, to, &gas, &possible, c->why);
+    if (most < FILL_PAYOUT_GAS) return fail(c, COMMIT_REFUND_TOO_SMALL);
+    int r = fill_payout_gas(f, to, most, &gas, &possible, c->why);
     if (r != 0) return r;
-    if (!possible) return fail(c, COMMIT_REFUND_FAILED);
-    bool overflow = u256_mul_overflow(&fee, f->run->env.base_fee, u256_from_u64(gas));
-    if (overflow || u256_compare(fee, value) > 0) return fail(c, COMMIT_REFUND_TOO_SMALL);
-    struct u256 net = u256_sub(value, fee);
+    if (!possible) return fail(c, gas >= most ? COMMIT_REFUND_TOO_SMALL : COMMIT_REFUND_FAILED);
+    struct u256 net = u256_sub(value, u256_mul(f->run->env.base_fee, u256_from_u64(gas)));
     r = fill_run_payout(f, c->o, to, net, gas, f->options.reserved_gas, &paid, c->why);
     if (r != 0) return r;
     if (!paid) return fail(c, COMMIT_REFUND_FAILED);

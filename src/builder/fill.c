@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 
-#define PAYOUT_GAS 21000u
 #define GAS_SEARCH_STEPS 24
 
 static int no_memory(struct error *why) {
@@ -303,21 +302,24 @@ static int try_payout(struct block_fill *f, const struct address *to, uint64_t g
     if (r != 0) return r;
     *ret_done = result.fault == TRANSACT_VALID && result.status == EVM_SUCCESS;
     *ret_used = result.gas_used + result.gas_refunded;
+    f->sought_gas += result.gas_used;
     return 0;
 }
 
-int fill_payout_gas(struct block_fill *f, const struct address *to, uint64_t *ret_gas,
-                    bool *ret_possible, struct error *why) {
+int fill_payout_gas(struct block_fill *f, const struct address *to, uint64_t most,
+                    uint64_t *ret_gas, bool *ret_possible, struct error *why) {
     struct block_run *run = f->run;
     struct state *s = run->vm->state;
     const struct fork_rules *rules = fork_rules_of(run->env.fork);
     const struct state_account *a = state_account_find(s, to);
-    *ret_gas = PAYOUT_GAS;
+    *ret_gas = FILL_PAYOUT_GAS;
     *ret_possible = true;
     if (hash_equal(&a->now.code_hash, &STATE_EMPTY_CODE_HASH)) return state_check(s, why);
-    uint64_t high = run->env.gas_limit - run->gas_used, low;
+    uint64_t high = run->env.gas_limit - run->gas_used, low = 0;
     if (rules->gas_max && high > rules->gas_max) high = rules->gas_max;
+    if (high > most) high = most;
     int r = try_payout(f, to, high, ret_possible, &low, why);
+    *ret_gas = low;
     if (r != 0 || !*ret_possible) return r;
     bool done = false;
     uint64_t unused = 0;

@@ -29,6 +29,7 @@
 #include <stdatomic.h>
 
 #define FILL_EFFECTS_MAX 24u              /* outcomes kept of one transaction */
+#define FILL_PAYOUT_GAS 21000u            /* of a payout to an account without code */
 #define FILL_PAYOUT_BYTES 128u            /* a signed payout transaction, at most */
 #define FILL_BLOCK_RESERVE_BYTES 1000000u /* kept below the fork's limit of a block's size */
 
@@ -153,6 +154,7 @@ struct block_fill {
     struct u256 owed;         /* delayed refunds: the coinbase has them, and they are not its own */
     struct fill_mark before_pay; /* of fill_pay */
     uint64_t executed, applied;  /* transactions, for metrics */
+    uint64_t sought_gas;         /* run to find what payouts need */
     uint32_t *seen;              /* of fill_check: 1 + index of a transaction, by its hash */
     size_t seen_room;
 };
@@ -200,11 +202,13 @@ struct u256 fill_profit(const struct block_fill *f);
 void fill_step_txs(const struct block_fill *f, size_t step, size_t *ret_from, size_t *ret_to);
 
 /* fill_payout_gas finds the gas limit that a payment to `to` needs now: 21,000 for accounts
- * without code, else measured. *ret_possible: false when it fails whatever the limit.
+ * without code, else measured, with at most `most` (of 21,000 and more): a recipient's code may
+ * burn whatever it is given.
+ * *ret_possible  false when it fails with that; then *ret_gas is what it used.
  * errors  those of the reader. */
 [[gnu::warn_unused_result]] int fill_payout_gas(struct block_fill *f, const struct address *to,
-                                                uint64_t *ret_gas, bool *ret_possible,
-                                                struct error *why);
+                                                uint64_t most, uint64_t *ret_gas,
+                                                bool *ret_possible, struct error *why);
 
 /* fill_pay appends the block's own payment (to the proposer) to the candidate; it must be the
  * last. fill_unpay takes it back. *ret_paid: it ran with success.

@@ -385,6 +385,21 @@ TEST(forced_transactions_come_first) {
     world_free(&w);
 }
 
+TEST(a_refund_buys_no_more_gas_than_it_pays_for) {
+    struct world w;
+    struct error why;
+    const struct commit_result *r;
+    world_init(&w);
+    world_begin(&w);
+    // A recipient whose code never ends: half a finney pays for 500,000 gas at 1 gwei.
+    const struct job_entry *e = world_add(&w, "bundle a.pay:1 pct=50 to=L");
+    CHECK_OK(fill_step(&w.fill, &e->job, &U256_ZERO, &r, &why), &why);
+    CHECK_STR(commit_status_name(r->status), "refund_too_small");
+    CHECK(w.fill.sought_gas <= 500000);
+    CHECK_STR(world_describe(&w, &w.fill), "");
+    world_free(&w);
+}
+
 TEST(the_proposer_is_paid_last) {
     struct world w;
     struct error why;
@@ -399,7 +414,7 @@ TEST(the_proposer_is_paid_last) {
     fill_end(&w.fill);
     struct address proposer = w.accounts[2];
     struct u256 nine = world_finney(9), much = world_finney(11);
-    CHECK_OK(fill_payout_gas(&w.fill, &proposer, &gas, &possible, &why), &why);
+    CHECK_OK(fill_payout_gas(&w.fill, &proposer, UINT64_MAX, &gas, &possible, &why), &why);
     CHECK(possible && gas == 21000);
     CHECK_OK(fill_pay(&w.fill, &proposer, &nine, gas, &paid, &why), &why);
     CHECK(paid);
@@ -411,9 +426,9 @@ TEST(the_proposer_is_paid_last) {
     CHECK(!paid); // more than there is
     CHECK_STR(world_describe(&w, &w.fill), "a0");
     struct address refuses = {{0xc0, [19] = 8}}, dear = {{0xc0, [19] = 7}};
-    CHECK_OK(fill_payout_gas(&w.fill, &refuses, &gas, &possible, &why), &why);
+    CHECK_OK(fill_payout_gas(&w.fill, &refuses, UINT64_MAX, &gas, &possible, &why), &why);
     CHECK(!possible);
-    CHECK_OK(fill_payout_gas(&w.fill, &dear, &gas, &possible, &why), &why);
+    CHECK_OK(fill_payout_gas(&w.fill, &dear, UINT64_MAX, &gas, &possible, &why), &why);
     CHECK(possible && gas > 41000);
     CHECK_OK(fill_pay(&w.fill, &dear, &nine, gas, &paid, &why), &why);
     CHECK(paid);

@@ -29,7 +29,8 @@ int sealer_begin(struct sealer *s, struct slot_work *work, struct block_fill *f,
     struct state *state = f->run->vm->state;
     s->work = work;
     s->wallet = state_account_find(state, &s->keys->address)->now.balance;
-    int r = fill_payout_gas(f, &work->proposer, &s->payout_gas, &s->payout_possible, why);
+    int r =
+        fill_payout_gas(f, &work->proposer, UINT64_MAX, &s->payout_gas, &s->payout_possible, why);
     return r == 0 ? state_check(state, why) : r;
 }
 
@@ -298,7 +299,7 @@ int seal_candidate(struct sealer *s, struct producer *p, struct block_fill *f,
     int r = seal_with(s, p, f, s->payout_gas, ret, &unpaid, ret_reason, why);
     if (r != 0 || !unpaid) return r;
     // What the proposer's code takes may depend on what the candidate's orders did to it.
-    r = fill_payout_gas(f, &s->work->proposer, &gas, &possible, why);
+    r = fill_payout_gas(f, &s->work->proposer, UINT64_MAX, &gas, &possible, why);
     if (r == 0 && !possible)
         *ret_reason = "the proposer's account takes no payment after the orders";
     if (r != 0 || !possible || gas <= s->payout_gas) return r;

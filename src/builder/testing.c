@@ -13,7 +13,7 @@
 #define CHAIN 1337u
 #define CONTRACT(n) ((struct address){{0xc0, [19] = (n)}})
 
-enum contract { PAY = 1, REVERT, ONCE, FLAG, LISTED, DEEP, DEAR, REFUSE };
+enum contract { PAY = 1, REVERT, ONCE, FLAG, LISTED, DEEP, DEAR, REFUSE, LOOP };
 
 /* Pays what it is given to the coinbase: CALL(gas, COINBASE, CALLVALUE, 0, 0, 0, 0). */
 #define CODE_PAY "\x5f\x5f\x5f\x5f\x34\x41\x5a\xf1\x50\x00"
@@ -28,6 +28,8 @@ enum contract { PAY = 1, REVERT, ONCE, FLAG, LISTED, DEEP, DEAR, REFUSE };
     "\x5f\x5f\x5f\x5f\x5f\x73\xc0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x05\x5a\xf1\x50\x00"
 /* Takes money at a price: SSTORE(0, CALLVALUE). */
 #define CODE_DEAR "\x34\x5f\x55\x00"
+/* Burns all that it is given. */
+#define CODE_LOOP "\x5b\x5f\x56"
 
 struct u256 world_finney(uint64_t n) {
     return u256_mul(u256_from_u64(n), u256_from_u64(FINNEY));
@@ -72,6 +74,7 @@ void world_init(struct world *w) {
     put_code(w, DEEP, CODE_DEEP, sizeof CODE_DEEP - 1);
     put_code(w, DEAR, CODE_DEAR, sizeof CODE_DEAR - 1);
     put_code(w, REFUSE, CODE_REVERT, sizeof CODE_REVERT - 1);
+    put_code(w, LOOP, CODE_LOOP, sizeof CODE_LOOP - 1);
     CHECK_OK(block_list_parse(&w->listed,
                               BYTES_LIT("# the listed contract\n"
                                         "0xc000000000000000000000000000000000000005\n"),
@@ -138,6 +141,7 @@ static bool next_word(struct words *s, char ret[128]) {
 static struct address account_of(const struct world *w, char c) {
     if (c == 'D') return CONTRACT(DEAR);
     if (c == 'X') return CONTRACT(REFUSE);
+    if (c == 'L') return CONTRACT(LOOP);
     return w->accounts[c - 'a'];
 }
 

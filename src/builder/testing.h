@@ -17,7 +17,8 @@
  *   deep      calls a contract that calls a listed one
  *   allowX    carries an authorization of account X for its next nonce (EIP-7702)
  * Options of a bundle: rev=1,2 drop=1 pct=50 to=r of=1 delayed block=N min=N max=N uuid=N nonce=N
- * signer=a v=v1. Of a share bundle: block=N..M refund=IDX:PCT cfg=ACC:PCT uuid nonce signer; an
+ * signer=a v=v1; `to` takes D (takes money at a price), X (takes none), L (burns all its gas) too.
+ * Of a share bundle: block=N..M refund=IDX:PCT cfg=ACC:PCT uuid nonce signer; an
  * item (…)?, tx? or tx! is one that may revert, or is dropped when it does.
  *
  * SPDX-License-Identifier: MIT */
