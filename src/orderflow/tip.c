@@ -25,7 +25,7 @@ struct tip {
     unsigned status;
     bool away;
     struct loop_timer timer;
-    _Atomic uint64_t number, at_ns; /* wall */
+    _Atomic uint64_t number, at_ns; /* monotonic */
 };
 
 static void ask_again(struct tip *t) {
@@ -37,11 +37,11 @@ static void ask_again(struct tip *t) {
 
 void tip_set(struct tip *t, uint64_t number) {
     atomic_store(&t->number, number);
-    atomic_store(&t->at_ns, clock_wall_ns(t->options.clock));
+    atomic_store(&t->at_ns, clock_monotonic_ns(t->options.clock));
 }
 
 uint64_t tip_number(const struct tip *t) {
-    uint64_t now = clock_wall_ns(t->options.clock), at = atomic_load(&t->at_ns);
+    uint64_t now = clock_monotonic_ns(t->options.clock), at = atomic_load(&t->at_ns);
     return now < at + FRESH_BLOCKS * t->options.block_ns ? atomic_load(&t->number) : 0;
 }
 
