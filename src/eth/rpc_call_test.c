@@ -4,6 +4,10 @@
 #include "test/harness/test.h"
 
 #define ADDRESS "\"0x1111111111111111111111111111111111111111\""
+/* One address in two spellings. */
+#define TWICE                                                                                      \
+    "{\"0x00000000000000000000000000000000000000Ab\":{},"                                          \
+    "\"0x00000000000000000000000000000000000000aB\":{}}"
 #define HASH "\"0x0101010101010101010101010101010101010101010101010101010101010101\""
 
 static const struct json *parse(const char *text, struct arena *a) {
@@ -225,8 +229,7 @@ TEST(state_overrides) {
         "{" ADDRESS ":{\"balance\":\"0x01\"}}",
         "{" ADDRESS ":{\"nonce\":1}}",
         "{" ADDRESS ":{\"code\":\"6000\"}}",
-        "{\"0x00000000000000000000000000000000000000Ab\":{},"
-        "\"0x00000000000000000000000000000000000000aB\":{}}",
+        TWICE,
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         if (state_overrides_decode(&s, parse(wrong[i], &a), &a, &why) == 0) {
