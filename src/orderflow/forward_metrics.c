@@ -79,6 +79,11 @@ void forward_metrics_open(struct forward_metrics *m, struct metrics *registry, c
     (void)made(m, &m->rpc_errors, PEER_ERRORS, (const char *[]){m->name});
 }
 
+/* None when the wall clock was set back between. */
+static uint64_t since(uint64_t then_ns, uint64_t now_ns) {
+    return now_ns > then_ns ? now_ns - then_ns : 0;
+}
+
 static void observe_first(struct forward_metrics *m, const struct flow_order *o, uint64_t sent_ns,
                           uint64_t now_ns) {
     bool big = o->bytes >= BIG_BYTES, peers = o->source == FLOW_FROM_PEER;
@@ -87,11 +92,11 @@ static void observe_first(struct forward_metrics *m, const struct flow_order *o,
     const char *const short_labels[] = {m->name, truth[big]};
     metric_observe(made(m, &m->rpc_ms[big], PEER_RPC, short_labels), MS(now_ns - sent_ns));
     // Of orders of the journal the time that the process was away is no queue's.
-    if (o->source == FLOW_FROM_JOURNAL || sent_ns < o->received_ns) return;
+    if (o->source == FLOW_FROM_JOURNAL) return;
     metric_observe(made(m, &m->queue_ms[method][peers][big], PEER_QUEUE, labels),
-                   MS(sent_ns - o->received_ns));
+                   MS(since(o->received_ns, sent_ns)));
     metric_observe(made(m, &m->e2e_ms[method][peers][big], PEER_E2E, labels),
-                   MS(now_ns - o->received_ns));
+                   MS(since(o->received_ns, now_ns)));
 }
 
 void forward_answered(struct forward_metrics *m, enum forward_transport t,

@@ -141,7 +141,7 @@ void link_frames_pump(struct peer_link *l) {
             continue;
         }
         f->seq[slot_of(f->next)] = seq;
-        f->sent_ns[slot_of(f->next)] = loop_now_ns(l->share->loop);
+        f->sent_ns[slot_of(f->next)] = clock_monotonic_ns(l->share->clock);
         if (++f->next == 0) f->next = f->oldest = 1; // after 2^32: none is open for so long
         any = true;
     }
@@ -150,20 +150,22 @@ void link_frames_pump(struct peer_link *l) {
     link_flush(l);
 }
 
+/* sent_ns: monotonic. */
 static void settle_answer(struct peer_link *l, const struct peer_answer *a, uint64_t seq,
                           uint64_t sent_ns) {
     struct peer *p = l->peer;
     const struct share_options *o = &l->share->options;
-    uint64_t now = loop_now_ns(l->share->loop);
+    uint64_t wall = clock_wall_ns(l->share->clock);
+    uint64_t took_ns = clock_monotonic_ns(l->share->clock) - sent_ns;
     void *order = peer_outbox_order(&p->outbox, seq);
     if (!order) return;
-    forward_answered(&p->forward, FORWARD_TCP, order, sent_ns, now, true);
+    forward_answered(&p->forward, FORWARD_TCP, order, wall - took_ns, wall, true);
     if (a->status != PEER_SUCCESS) {
         const char *reason = peer_status_name(a->status);
         forward_failed(&p->forward, FORWARD_TCP, FORWARD_REFUSED, reason, 1);
     }
     if (a->status == PEER_ERROR_INTERNAL) {
-        peer_outbox_again(&p->outbox, seq, clock_wall_ns(l->share->clock));
+        peer_outbox_again(&p->outbox, seq, wall);
         link_rest(l);
         return;
     }
@@ -180,7 +182,7 @@ static void settle_answer(struct peer_link *l, const struct peer_answer *a, uint
                   F_U64("status", a->status), F_BYTES("text", a->text));
     }
     peer_outbox_settle(&p->outbox, seq, a->status == PEER_SUCCESS);
-    p->latency_ns = now - sent_ns;
+    p->latency_ns = took_ns;
     metric_observe_ns(p->metric[PEER_ACK_SECONDS], p->latency_ns);
 }
 
@@ -207,7 +209,7 @@ void link_frames_tick(struct peer_link *l) {
     const struct frames_out *f = l->answers;
     struct error why = {0};
     if (f->oldest == f->next) return;
-    uint64_t since = loop_now_ns(l->share->loop) - f->sent_ns[slot_of(f->oldest)];
+    uint64_t since = clock_monotonic_ns(l->share->clock) - f->sent_ns[slot_of(f->oldest)];
     if (since < FRAMES_ANSWER_NS) return;
     error_set(&why, ERR_TIMEOUT, "the peer does not answer");
     link_end(l, &why);

@@ -416,6 +416,7 @@ TEST(a_clock_that_leaps_ends_no_session_of_frames) {
     give(&n[0], 0, 1);
     TURN_UNTIL(l, n[1].ticket_count == 1);
     clock_fake_init(&fake, clock_wall_ns(&clock_system) + 3600 * NS_PER_S);
+    fake.monotonic_ns = clock_monotonic_ns(&clock_system);
     n[0].share->clock = &fake.clock;
     struct peer *p = share_find_name(n[0].share, "b");
     CHECK(p && p->active && p->active->kind == LINK_FRAMES_OUT);
